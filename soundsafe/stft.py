@@ -1,0 +1,141 @@
+"""The one home of short-time Fourier transforms.
+
+The pipeline's grid is ``n_fft`` 882, ``hop`` 441 (20 ms and 10 ms at 44,100 Hz), a periodic Hann window as
+long as the transform, centred, with reflected ends: ``Stft()`` with no arguments. Other grids (tile energies,
+losses) come from the same functions.
+
+Short input. Reflection needs more samples than it reflects, so where ``n_fft // 2`` >= the number of samples
+the transform is not centred: frame 0 starts at sample 0 and zeros after the signal fill the frame.
+
+Conventions: time is the last axis; a spectrum is ``[..., bins, frames]``; frame ``t`` of a centred transform
+has its middle at sample ``t * hop``. Nothing is scaled: a full-scale sine measures ``n_fft / 4`` in its bin.
+Precision follows the input: float32 gives complex64, float64 complex128.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+__all__ = ["RATE", "Stft", "as_tensor", "istft", "stft"]
+
+RATE = 44_100
+"""Sampling rate of the pipeline's grid in Hz."""
+
+Array = torch.Tensor | NDArray[np.floating]
+
+
+@lru_cache(maxsize=32)
+def _window(n_fft: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    # Made in float64 and rounded once, so that both precisions use the same window.
+    return torch.hann_window(n_fft, periodic=True, dtype=torch.float64).to(device=device, dtype=dtype)
+
+
+def as_tensor(x: Array) -> torch.Tensor:
+    """`x` as a real floating tensor, shared with the caller where possible; integers become float32."""
+    if not isinstance(x, torch.Tensor):
+        a = np.asarray(x)
+        if not a.flags.writeable or any(s < 0 for s in a.strides):
+            a = a.copy()
+        x = torch.from_numpy(a)
+    if x.is_complex():
+        raise ValueError("audio must be real")
+    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
+@dataclass(frozen=True)
+class Stft:
+    """A grid of time and frequency: ``n_fft`` (even) samples a frame, ``hop`` samples from frame to frame.
+
+    Raises ValueError unless ``n_fft`` is even and ``1 <= hop <= n_fft``.
+    """
+
+    n_fft: int = 882
+    hop: int = 441
+
+    def __post_init__(self) -> None:
+        if self.n_fft < 2 or self.n_fft % 2 or not 1 <= self.hop <= self.n_fft:
+            raise ValueError(f"a grid needs an even n_fft and 1 <= hop <= n_fft, not {self.n_fft}/{self.hop}")
+
+    @property
+    def bins(self) -> int:
+        """Number of frequency bins, 0 Hz to half the rate."""
+        return self.n_fft // 2 + 1
+
+    def centred(self, length: int) -> bool:
+        """Whether a signal of `length` samples is long enough to be centred (the short-input rule)."""
+        return self.n_fft // 2 < length
+
+    def frames(self, length: int) -> int:
+        """Number of frames of a signal of `length` samples."""
+        return 1 + length // self.hop if self.centred(length) else 1
+
+    def frequencies(self, rate: float = RATE) -> NDArray[np.float64]:
+        """Frequency of each bin in Hz, ``[bins]``."""
+        return np.arange(self.bins, dtype=np.float64) * (rate / self.n_fft)
+
+    def forward(self, x: Array) -> torch.Tensor:
+        """Spectrum ``[..., bins, frames]`` of real `x` ``[..., samples]``; differentiable.
+
+        Raises ValueError for an empty signal.
+        """
+        x = as_tensor(x)
+        length = x.shape[-1] if x.ndim else 0
+        if length == 0:
+            raise ValueError("no samples to transform")
+        centred = self.centred(length)
+        if not centred:
+            x = torch.nn.functional.pad(x, (0, self.n_fft - length))
+        flat = torch.stft(
+            x.reshape(-1, x.shape[-1]),
+            self.n_fft,
+            self.hop,
+            window=_window(self.n_fft, x.dtype, x.device),
+            center=centred,
+            pad_mode="reflect" if centred else "constant",
+            return_complex=True,
+        )
+        return flat.reshape(*x.shape[:-1], *flat.shape[-2:])
+
+    def inverse(self, spectrum: torch.Tensor, length: int) -> torch.Tensor:
+        """Signal ``[..., length]`` whose transform is nearest to `spectrum` ``[..., bins, frames]``.
+
+        Least squares (Griffin and Lim 1984), so exact for a spectrum of ``forward`` where ``hop <= n_fft // 2``.
+        Past the middle of the last frame the window falls, and what was changed in the spectrum is amplified
+        there, unless `length` is a multiple of ``hop``. In the short-input case the first sample has weight
+        zero and comes back as zero. Raises ValueError where the shape does not belong to `length`.
+        """
+        if spectrum.shape[-2:] != (self.bins, self.frames(length)):
+            raise ValueError(
+                f"{length} samples have {self.bins} bins and {self.frames(length)} frames on this grid, "
+                f"not {tuple(spectrum.shape[-2:])}"
+            )
+        real = torch.float64 if spectrum.dtype == torch.complex128 else torch.float32
+        window = _window(self.n_fft, real, spectrum.device)
+        if not self.centred(length):
+            frame = torch.fft.irfft(spectrum[..., 0], n=self.n_fft)[..., :length]
+            weight = window[:length]
+            return torch.where(weight > 0, frame / weight.clamp(min=torch.finfo(real).tiny), 0.0)
+        flat = torch.istft(
+            spectrum.reshape(-1, *spectrum.shape[-2:]),
+            self.n_fft,
+            self.hop,
+            window=window,
+            center=True,
+            length=length,
+        )
+        return flat.reshape(*spectrum.shape[:-2], length)
+
+
+def stft(x: Array, n_fft: int = 882, hop: int = 441) -> torch.Tensor:
+    """Spectrum ``[..., bins, frames]`` of `x` ``[..., samples]`` on one grid; see `Stft.forward`."""
+    return Stft(n_fft, hop).forward(x)
+
+
+def istft(spectrum: torch.Tensor, length: int, n_fft: int = 882, hop: int = 441) -> torch.Tensor:
+    """Signal ``[..., length]`` of a spectrum ``[..., bins, frames]`` on one grid; see `Stft.inverse`."""
+    return Stft(n_fft, hop).inverse(spectrum, length)
