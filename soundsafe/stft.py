@@ -104,7 +104,7 @@ class Stft:
     def inverse(self, spectrum: torch.Tensor, length: int) -> torch.Tensor:
         """Signal ``[..., length]`` whose transform is nearest to `spectrum` ``[..., bins, frames]``.
 
-        Least squares (Griffin and Lim 1984), so exact for a spectrum of ``forward`` where ``hop <= n_fft // 2``.
+        Least squares (Griffin and Lim 1984): exact for a spectrum of ``forward`` where ``hop <= n_fft // 2``.
         Past the middle of the last frame the window falls, and what was changed in the spectrum is amplified
         there, unless `length` is a multiple of ``hop``. In the short-input case the first sample has weight
         zero and comes back as zero. Raises ValueError where the shape does not belong to `length`.
