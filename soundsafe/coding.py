@@ -1,0 +1,260 @@
+"""The two codes of one EUL: 191 bytes in, 2040 bits out, at the same rate.
+
+`rs_encode_255_191` is the mission's Reed-Solomon code (64 parity bytes: it puts right up to 32 wrong bytes,
+or 64 erased ones, or any mix where twice the wrong plus the erased are at most 64), interleaved to depth 4.
+`SoftCode` is a low-density parity-check code of the same size that reads soft values.
+
+Both give candidates, not proofs: whether the bytes are a payload is decided by the authentication tag inside
+them (`soundsafe.container`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import cached_property, lru_cache
+
+import numpy as np
+import reedsolo
+from ldpc import BpDecoder
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+__all__ = [
+    "INTERLEAVE_DEPTH",
+    "MAX_ITERATIONS",
+    "K",
+    "N",
+    "SoftCode",
+    "deinterleave_bytes",
+    "interleave_bytes",
+    "rs_decode_255_191",
+    "rs_encode_255_191",
+]
+
+N = 2040
+"""Coded bits of one EUL: 255 bytes."""
+
+K = 1528
+"""Message bits of one EUL: 191 bytes."""
+
+INTERLEAVE_DEPTH = 4
+
+_RS_N, _RS_K = 255, 191
+
+
+@lru_cache(maxsize=1)
+def _reed_solomon() -> reedsolo.RSCodec:
+    return reedsolo.RSCodec(_RS_N - _RS_K, nsize=_RS_N)
+
+
+def rs_encode_255_191(message: bytes) -> bytes:
+    """The systematic RS(255,191) codeword of 191 bytes over GF(256), field polynomial 0x11d.
+
+    Raises ValueError for any other length.
+    """
+    if len(message) != _RS_K:
+        raise ValueError(f"RS(255,191) encodes {_RS_K} bytes, not {len(message)}")
+    return bytes(_reed_solomon().encode(message))
+
+
+def rs_decode_255_191(word: bytes, erasures: list[int] | None = None) -> tuple[bytes, int] | None:
+    """The message nearest to 255 received bytes and the number of bytes put right, or None if out of reach.
+
+    `erasures` are positions (0 to 254, each once) whose bytes are worthless. Raises ValueError for a word of
+    another length.
+    """
+    if len(word) != _RS_N:
+        raise ValueError(f"RS(255,191) decodes {_RS_N} bytes, not {len(word)}")
+    if erasures is not None and len(erasures) > _RS_N - _RS_K:
+        return None
+    try:
+        message, codeword, _ = _reed_solomon().decode(word, erase_pos=erasures)
+    except reedsolo.ReedSolomonError:
+        return None
+    corrected = sum(a != b for a, b in zip(word, codeword, strict=True))
+    return bytes(message), corrected
+
+
+@lru_cache(maxsize=8)
+def _interleaving(length: int, depth: int) -> NDArray[np.int64]:
+    # Row by row into `depth` rows, out column by column; a last, shorter row is allowed.
+    columns = -(-length // depth)
+    grid = np.arange(columns * depth).reshape(depth, columns).T.reshape(-1)
+    return grid[grid < length]
+
+
+def interleave_bytes(data: bytes, depth: int = INTERLEAVE_DEPTH) -> bytes:
+    """Bytes written into `depth` rows and read by columns, so that neighbours come from different rows.
+
+    Raises ValueError unless 1 <= depth.
+    """
+    if depth < 1:
+        raise ValueError(f"the depth of interleaving is at least 1, not {depth}")
+    return np.frombuffer(data, np.uint8)[_interleaving(len(data), depth)].tobytes()
+
+
+def deinterleave_bytes(data: bytes, depth: int = INTERLEAVE_DEPTH) -> bytes:
+    """The inverse of `interleave_bytes` with the same `depth`."""
+    if depth < 1:
+        raise ValueError(f"the depth of interleaving is at least 1, not {depth}")
+    out = np.empty(len(data), np.uint8)
+    out[_interleaving(len(data), depth)] = np.frombuffer(data, np.uint8)
+    return out.tobytes()
+
+
+MAX_ITERATIONS = 60
+"""Rounds of belief propagation before a word is given up."""
+
+_LLR_LIMIT = 15.0
+"""Soft values are clipped here: beyond it, tanh rounds to 1 and the decoder's messages to infinity."""
+
+_COLUMN_WEIGHTS = ((12, 250), (3, 1290), (2, 500))
+"""(weight, columns) of the parity-check matrix, in the order of the columns."""
+
+
+def _progressive_edges(weights: list[int], checks: int, seed: bytes) -> NDArray[np.uint8]:
+    """A parity-check matrix ``[checks, len(weights)]`` grown by progressive edge growth.
+
+    Each edge of a column goes to a check as far away as possible in the graph so far, among those to one of
+    least weight, among those by the next 32 bits of SHAKE-256(seed): integers throughout, so the same
+    everywhere and always (Hu, Eleftheriou and Arnold, IEEE Trans. Inf. Theory 51, 2005). Columns should come
+    in ascending weight.
+    """
+    draws = np.frombuffer(hashlib.shake_256(seed).digest(4 * sum(weights)), "<u4").tolist()
+    draws.reverse()
+    everything = (1 << checks) - 1
+    weight = [0] * checks
+    near = [1 << c for c in range(checks)]  # checks that share a column with this one, as a bit set
+    matrix = np.zeros((checks, len(weights)), np.uint8)
+    for column, edges in enumerate(weights):
+        mine: list[int] = []
+        reached = 0
+        for _ in range(edges):
+            excluded = _far_side(near, mine, everything) if mine else 0
+            open_checks = [c for c in range(checks) if not excluded >> c & 1]
+            least = min(weight[c] for c in open_checks)
+            lightest = [c for c in open_checks if weight[c] == least]
+            chosen = lightest[draws.pop() % len(lightest)]
+            mine.append(chosen)
+            weight[chosen] += 1
+        for c in mine:
+            reached |= 1 << c
+        for c in mine:
+            near[c] |= reached
+        matrix[mine, column] = 1
+    return matrix
+
+
+def _far_side(near: list[int], start: list[int], everything: int) -> int:
+    """All checks but the farthest from `start`: the last reached, or those never reached."""
+    reached = 0
+    for c in start:
+        reached |= 1 << c
+    frontier = reached
+    while True:
+        grown = reached
+        while frontier:
+            low = frontier & -frontier
+            grown |= near[low.bit_length() - 1]
+            frontier ^= low
+        if grown == everything:
+            return reached
+        if grown == reached:
+            return grown
+        frontier, reached = grown & ~reached, grown
+
+
+def _solve_parity(matrix: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """The columns that serve as parity bits, one for each row, and the rows solved for them.
+
+    Gauss-Jordan elimination over GF(2) on packed rows, taking columns from the right. Raises ValueError if
+    the rows are dependent.
+    """
+    checks, n = matrix.shape
+    rows = np.packbits(matrix, axis=1)
+    pivots = np.full(checks, -1, np.int64)
+    done = 0
+    for column in range(n - 1, -1, -1):
+        bit = (rows[:, column >> 3] >> (7 - (column & 7))) & 1
+        candidates = np.flatnonzero(bit[done:])
+        if candidates.size == 0:
+            continue
+        pivot = done + int(candidates[0])
+        if pivot != done:
+            rows[[done, pivot]] = rows[[pivot, done]]
+            bit[[done, pivot]] = bit[[pivot, done]]
+        bit[done] = 0
+        rows[bit.astype(bool)] ^= rows[done]
+        pivots[done] = column
+        done += 1
+        if done == checks:
+            return pivots, np.unpackbits(rows, axis=1)[:, :n]
+    raise ValueError("the parity-check matrix has dependent rows")
+
+
+class SoftCode:
+    """A systematic low-density parity-check code, n = 2040, k = 1528, read by belief propagation.
+
+    The matrix is fixed: it is a part of the format. It is made when first needed (well under a second) and
+    shared; make one object and keep it. One object decodes one word at a time, from whatever thread.
+    """
+
+    @cached_property
+    def matrix(self) -> NDArray[np.uint8]:
+        """The parity-check matrix ``[512, 2040]`` of 0 and 1; the last 512 columns are the parity bits."""
+        return _code()[0]
+
+    def encode(self, bits: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """The codeword ``[2040]`` of ``bits [1528]``, which it starts with; all are 0 or 1.
+
+        Raises ValueError for another shape or other values.
+        """
+        message = np.asarray(bits)
+        if message.shape != (K,) or not np.isin(message, (0, 1)).all():
+            raise ValueError(f"the soft code encodes {K} bits of 0 and 1")
+        message = message.astype(np.uint8)
+        parity = (_code()[1] @ message.astype(np.float32)).astype(np.int64) & 1
+        return np.concatenate([message, parity.astype(np.uint8)])
+
+    def decode(self, llr: NDArray[np.floating]) -> tuple[NDArray[np.uint8], bool, int]:
+        """The message ``[1528]`` from soft values ``[2040]``, whether they converged, and the rounds used.
+
+
+        A soft value is ln(P(bit = 0) / P(bit = 1)): positive for 0, and 0 (or NaN) for a bit of which nothing
+        is known. Converged means that the bits belong to some codeword; without it they are the best guess.
+        Raises ValueError for another shape.
+        """
+        soft = np.nan_to_num(np.asarray(llr, np.float64), nan=0.0, posinf=_LLR_LIMIT, neginf=-_LLR_LIMIT)
+        if soft.shape != (N,):
+            raise ValueError(f"the soft code decodes {N} soft values, not {soft.shape}")
+        hard = (soft < 0).astype(np.uint8)
+        decoder, checks = _decoder()
+        syndrome = ((checks @ hard) & 1).astype(np.uint8)
+        if not syndrome.any():
+            return hard[:K], True, 0
+        with _lock:
+            decoder.update_channel_probs(1.0 / (1.0 + np.exp(np.minimum(np.abs(soft), _LLR_LIMIT))))
+            error = decoder.decode(syndrome)
+            converged, rounds = bool(decoder.converge), int(decoder.iter)
+        return (hard ^ error.astype(np.uint8))[:K], converged, rounds
+
+
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _code() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The parity-check matrix ``[512, 2040]`` and the map ``[512, 1528]`` from message to parity bits."""
+    ascending = [weight for weight, count in reversed(_COLUMN_WEIGHTS) for _ in range(count)]
+    matrix = _progressive_edges(ascending, N - K, b"soundsafe soft code 1")[:, ::-1]
+    pivots, solved = _solve_parity(np.ascontiguousarray(matrix))
+    others = np.setdiff1d(np.arange(N), pivots)
+    return np.ascontiguousarray(matrix[:, np.r_[others, pivots]]), solved[:, others].astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> tuple[BpDecoder, csr_matrix]:
+    checks = csr_matrix(_code()[0])
+    decoder = BpDecoder(checks, error_rate=0.05, max_iter=MAX_ITERATIONS, bp_method="product_sum")
+    return decoder, checks.astype(np.int32)

@@ -1,0 +1,87 @@
+"""Secret keys: 32 bytes, kept in a file of one line, from which every other secret is derived.
+
+A key file holds 64 hexadecimal digits and a newline, with mode 0600. Keys are never printed, logged or taken
+from a command line; messages name the file and not its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from soundsafe.errors import InputError
+
+__all__ = ["DEFAULT_KEY", "KEY_BYTES", "derive", "read_key_file", "write_key_file"]
+
+KEY_BYTES = 32
+"""Length of a key."""
+
+DEFAULT_KEY: bytes = hashlib.sha256(b"soundsafe public default key").digest()
+"""The key used when none is given. Everybody has it: it gives detection, but no security."""
+
+_SALT = b"soundsafe/v1"
+_HEX_KEY = re.compile(rb"[0-9a-fA-F]{64}")
+
+
+def derive(key: bytes, purpose: str, n: int) -> bytes:
+    """`n` bytes (1 to 8160) for `purpose`, derived from `key` by HKDF-SHA256 (RFC 5869).
+
+    Different purposes give independent bytes, and none of them tells anything about the key. Raises
+    ValueError for an empty key or an impossible `n`.
+    """
+    if not key:
+        raise ValueError("a key must not be empty")
+    if not 1 <= n <= 255 * 32:
+        raise ValueError(f"HKDF-SHA256 gives 1 to 8160 bytes, not {n}")
+    return HKDF(algorithm=SHA256(), length=n, salt=_SALT, info=purpose.encode()).derive(key)
+
+
+def read_key_file(path: str | os.PathLike[str]) -> bytes:
+    """The 32 bytes of the key file at `path`; raises InputError if it cannot be read or is malformed.
+
+    Blanks around the digits are allowed.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(4096)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the key file {os.fspath(path)}: {_reason(error)}") from None
+    digits = text.strip()
+    if not _HEX_KEY.fullmatch(digits):
+        raise InputError(
+            f"{os.fspath(path)} is not a key file: one line of {2 * KEY_BYTES} hexadecimal digits"
+        )
+    return bytes.fromhex(digits.decode("ascii"))
+
+
+def write_key_file(path: str | os.PathLike[str]) -> None:
+    """Make a new random key and keep it in the new file `path`, mode 0600.
+
+    Raises InputError if something exists there already (a key is never overwritten) or it cannot be written;
+    then no file is left.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            os.unlink(path)
+            raise
+    except FileExistsError:
+        raise InputError(
+            f"{os.fspath(path)} exists already, and a key is never overwritten: give a new name"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write the key file {os.fspath(path)}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
