@@ -50,7 +50,7 @@ _HELD_ABOVE_HZ = 12_500.0
 _MIN_FLATNESS_BINS = 9
 # Flatness in dB of Gaussian noise (mean of ln of an exponential variable: -Euler's gamma) and of a tone.
 _FLATNESS_NOISE_DB = -2.5
-_FLATNESS_TONE_DB = -22.5
+_FLATNESS_TONE_DB = -17.5
 
 
 def erb(hz: ArrayLike) -> Floats:
@@ -148,7 +148,7 @@ class MooreGlasbergAnalyzer:
 
     @cached_property
     def band_indices(self) -> NDArray[np.int64]:
-        """Band of each bin, ``[bins]``, rising from 0 to ``n_critical_bands - 1``; a narrow one may have none."""
+        """Band of each bin, ``[bins]``, rising from 0; a narrow band may have none."""
         inner = self.band_edges[1:-1]
         return np.searchsorted(inner, self.bin_frequencies, side="right").astype(np.int64)
 
@@ -213,7 +213,7 @@ class MooreGlasbergAnalyzer:
     def band_power(self, mag: ArrayLike | torch.Tensor) -> Floats:
         """Power of each band and frame, ``[bands, frames]``, where a full-scale sine has 1.
 
-        Raises ValueError, as all methods here, where `mag` is not ``[bins, frames]``, finite and not negative.
+        Raises ValueError, as all methods do, where `mag` is not ``[bins, frames]``, finite, not negative.
         """
         return self._band_sums(self._checked(mag) ** 2, self._slices) / self._full_scale_power
 
@@ -240,7 +240,7 @@ class MooreGlasbergAnalyzer:
         """Tonality of each band and frame, ``[bands, frames]``: 0 as flat as noise, 1 as peaked as a tone.
 
         From the spectral flatness (geometric over arithmetic mean of power) of the band, widened to nine bins
-        where it has fewer: -2.5 dB, what Gaussian noise measures, is 0 and -22.5 dB is 1.
+        where it has fewer: -2.5 dB, what Gaussian noise measures, is 0 and -17.5 dB is 1.
         """
         power = self._checked(mag) ** 2
         counts = np.array([s.stop - s.start for s in self._neighbourhoods], dtype=np.float64)[:, None]
