@@ -109,7 +109,7 @@ MAX_ITERATIONS = 60
 _LLR_LIMIT = 15.0
 """Soft values are clipped here: beyond it, tanh rounds to 1 and the decoder's messages to infinity."""
 
-_COLUMN_WEIGHTS = ((12, 250), (3, 1290), (2, 500))
+_COLUMN_WEIGHTS = ((11, 280), (4, 100), (3, 1210), (2, 450))
 """(weight, columns) of the parity-check matrix, in the order of the columns."""
 
 
@@ -124,34 +124,34 @@ def _progressive_edges(weights: list[int], checks: int, seed: bytes) -> NDArray[
     draws = np.frombuffer(hashlib.shake_256(seed).digest(4 * sum(weights)), "<u4").tolist()
     draws.reverse()
     everything = (1 << checks) - 1
-    weight = [0] * checks
-    near = [1 << c for c in range(checks)]  # checks that share a column with this one, as a bit set
+    of_weight = [everything]  # for each weight the checks that have it, as a bit set
+    near = [1 << c for c in range(checks)]  # the checks that share a column with this one, likewise
     matrix = np.zeros((checks, len(weights)), np.uint8)
     for column, edges in enumerate(weights):
-        mine: list[int] = []
-        reached = 0
+        mine = 0
         for _ in range(edges):
-            excluded = _far_side(near, mine, everything) if mine else 0
-            open_checks = [c for c in range(checks) if not excluded >> c & 1]
-            least = min(weight[c] for c in open_checks)
-            lightest = [c for c in open_checks if weight[c] == least]
-            chosen = lightest[draws.pop() % len(lightest)]
-            mine.append(chosen)
-            weight[chosen] += 1
-        for c in mine:
-            reached |= 1 << c
-        for c in mine:
-            near[c] |= reached
-        matrix[mine, column] = 1
+            far = everything & ~_near_side(near, mine, everything)
+            weight = next(w for w, having in enumerate(of_weight) if having & far)
+            lightest = of_weight[weight] & far
+            for _ in range(draws.pop() % lightest.bit_count()):
+                lightest &= lightest - 1
+            chosen = lightest & -lightest
+            if weight + 1 == len(of_weight):
+                of_weight.append(0)
+            of_weight[weight] ^= chosen
+            of_weight[weight + 1] |= chosen
+            mine |= chosen
+            matrix[chosen.bit_length() - 1, column] = 1
+        for c in np.flatnonzero(matrix[:, column]).tolist():
+            near[c] |= mine
     return matrix
 
 
-def _far_side(near: list[int], start: list[int], everything: int) -> int:
-    """All checks but the farthest from `start`: the last reached, or those never reached."""
-    reached = 0
-    for c in start:
-        reached |= 1 << c
-    frontier = reached
+def _near_side(near: list[int], start: int, everything: int) -> int:
+    """The checks to avoid: none for no start, else all but the last reached from it, or all ever reached."""
+    if not start:
+        return 0
+    reached = frontier = start
     while True:
         grown = reached
         while frontier:
@@ -197,7 +197,23 @@ class SoftCode:
     """A systematic low-density parity-check code, n = 2040, k = 1528, read by belief propagation.
 
     The matrix is fixed: it is a part of the format. It is made when first needed (well under a second) and
-    shared; make one object and keep it. One object decodes one word at a time, from whatever thread.
+    shared by all objects, which may be used from any thread.
+
+    Share of words decoded (400 words each; one CPU core; `python tests/soundsafe/test_coding.py 400`), by the
+    share of wrong hard decisions. AWGN: antipodal values in white noise of known level. BSC: signs alone.
+    Erased: AWGN, and 10 % of the values lost on top of the errors.
+
+    ============  =====  =====  =====  =====  =====  =====  =====  =====
+    errors         2 %    3 %   3.5 %   4 %   4.4 %   5 %   5.5 %   6 %
+    ============  =====  =====  =====  =====  =====  =====  =====  =====
+    AWGN          1.000  1.000  1.000  1.000  1.000  0.980  0.885  0.560
+    BSC           0.998  0.708  0.260  0.052  0      0      0      0
+    AWGN, erased  1.000  0.873  0.573  0.170  0.040  0.003  0      0
+    ms a word      1.3    1.7    2.0    2.3    2.8    3.8    5.3    6.9
+    ============  =====  =====  =====  =====  =====  =====  =====  =====
+
+    (Time of a decoded word, AWGN; one that fails takes 20 ms.) Columns of weight 3 alone decode 0.99 of the
+    words at 4.4 %, 0.89 at 5 % and 0.55 at 5.5 %: the irregular weights are worth half a per cent of errors.
     """
 
     @cached_property
