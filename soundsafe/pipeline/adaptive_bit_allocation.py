@@ -17,12 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SCALE", "AdaptiveBitAllocator", "PerceptualSignificanceMetric", "expand_allocation_to_slots"]
+__all__ = [
+    "SCALE",
+    "AdaptiveBitAllocator",
+    "PerceptualSignificanceMetric",
+    "Slot",
+    "expand_allocation_to_slots",
+    "keyed_ranks",
+]
 
 SCALE = 1_000_000
 """Sum, but for rounding down, of all significances; also steps per unit of a quantised magnitude."""
 
 Slot = tuple[int, int]
+"""A cell that carries a bit: (bin, frame)."""
 
 # One halving of a softmax weight for each 2^16 of its argument, which lies in 0 ... 500,000.
 _SOFTMAX_STEP = 1 << 16
@@ -247,7 +255,7 @@ def expand_allocation_to_slots(
     if weights.shape != (len(bits), frames) or not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError(f"weights must be [{len(bits)} bands, {frames} frames], finite and not negative")
 
-    ranks = _keyed_ranks(mag.shape, seed) if ranking == "keyed" else None
+    ranks = keyed_ranks(mag.shape, f"slots_{seed}") if ranking == "keyed" else None
     whole = np.minimum(mag * (SCALE if quantize_magnitude else 1), _MAGNITUDE_LIMIT).astype(np.int64)
     slots: list[Slot] = []
     for band in np.flatnonzero(bits):
@@ -298,11 +306,11 @@ def _loudest(
     return bins[sorted(range(bins.size), key=place)[:k]]
 
 
-def _keyed_ranks(shape: tuple[int, int], seed: int | None) -> NDArray[np.uint64]:
-    """A 64-bit rank for each cell ``[bins, frames]``: SHAKE-256 of the seed, frame by frame.
+def keyed_ranks(shape: tuple[int, int], label: str) -> NDArray[np.uint64]:
+    """A 64-bit rank for each cell ``[bins, frames]``: SHAKE-256 of `label`, frame by frame.
 
     The frames of a longer signal continue those of a shorter one.
     """
     bins, frames = shape
-    stream = hashlib.shake_256(f"slots_{seed}".encode()).digest(8 * bins * frames)
+    stream = hashlib.shake_256(label.encode()).digest(8 * bins * frames)
     return np.frombuffer(stream, dtype="<u8").reshape(frames, bins).T
