@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import lru_cache
 
 import av
 import lameenc
@@ -73,6 +74,15 @@ def mp3_roundtrip(
         return _decode_sndfile(data) if vbr is None else _decode_av(data, "mp3")
 
     return _roundtrip(audio, rate, code, MPEG1_RATES, MP3_DELAY, align)
+
+
+def mp3_delay(rate: int, *, kbps: int | None = None, vbr: float | None = None, channels: int = 2) -> int:
+    """Samples at `rate` by which `mp3_roundtrip(..., align=False)` shifts the audio.
+
+    `MP3_DELAY` where LAME keeps the rate, in proportion where it chooses a lower one.
+    """
+    coded_rate = _nearest(MPEG1_RATES, rate)
+    return round(MP3_DELAY * rate / _lame_rate(coded_rate, kbps, vbr, min(channels, 2)))
 
 
 def aac_roundtrip(audio: Audio, rate: int, *, kbps: int, align: bool = False) -> Audio:
@@ -137,7 +147,7 @@ def _roundtrip(
     delay: int,
     align: bool,
 ) -> Audio:
-    coded_rate = next((r for r in rates if r >= rate), rates[-1])
+    coded_rate = _nearest(rates, rate)
     source = resample(np.asarray(audio, dtype=np.float32), rate, coded_rate)
     parts = []
     for first in range(0, len(source), 2):
@@ -147,6 +157,16 @@ def _roundtrip(
         parts.append(resample(decoded, decoded_rate, rate))
     out = np.concatenate([fit_length(part, max(p.shape[1] for p in parts)) for part in parts])
     return fit_length(out, audio.shape[1]) if align else np.ascontiguousarray(out)
+
+
+def _nearest(rates: tuple[int, ...], rate: int) -> int:
+    """The lowest of `rates` that loses nothing of audio at `rate`, else the highest."""
+    return next((r for r in rates if r >= rate), rates[-1])
+
+
+@lru_cache(maxsize=256)
+def _lame_rate(rate: int, kbps: int | None, vbr: float | None, channels: int) -> int:
+    return _decode_sndfile(_lame(np.zeros((channels, 2304), np.float32), rate, kbps, vbr))[1]
 
 
 def _lame(audio: Audio, rate: int, kbps: int | None, vbr: float | None) -> bytes:

@@ -66,6 +66,14 @@ def test_lame_delay_is_1105_samples() -> None:
     assert codecs.MP3_DELAY == 1105
 
 
+@pytest.mark.parametrize("rate", [22050, 44100, 48000, 96000])
+@pytest.mark.parametrize(("kbps", "channels"), [(192, 2), (96, 2), (64, 2), (64, 1), (48, 1)])
+def test_mp3_delay_where_lame_changes_the_rate(kbps: int, channels: int, rate: int) -> None:
+    source = signal(channels, rate)
+    result = codecs.mp3_roundtrip(source, rate, kbps=kbps)
+    assert abs(delay(result, source) - codecs.mp3_delay(rate, kbps=kbps, channels=channels)) <= 1
+
+
 @pytest.mark.parametrize("rate", [16000, 32000, 44100, 48000, 96000])
 @pytest.mark.parametrize("name", CODECS)
 def test_align_restores_place_and_length(name: str, rate: int) -> None:

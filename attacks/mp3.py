@@ -1,0 +1,48 @@
+"""MP3 by LAME, with the real delay of encoder and decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from soundsafe import codecs
+from soundsafe.attacks.channels import downmix_mono
+from soundsafe.attacks.registry import Audio, attack
+
+LAME = "LAME (lameenc)"
+BITRATES = (320, 256, 192, 160, 128, 96, 64)
+
+
+def _delay(rate: int, channels: int, **params: Any) -> int:
+    return codecs.mp3_delay(rate, channels=channels, **params)
+
+
+def _mono_delay(rate: int, channels: int, **params: Any) -> int:
+    return codecs.mp3_delay(rate, channels=1, **params)
+
+
+@attack(
+    "mp3",
+    {f"mp3_{kbps}": {"kbps": kbps} for kbps in BITRATES} | {"mp3_V2": {"vbr": 2}},
+    changes_length=True,
+    engine=LAME,
+    delay=_delay,
+)
+def mp3(
+    audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int | None = None, vbr: float | None = None
+) -> Audio:
+    """Constant bit rate in kbit/s, or LAME's V quality."""
+    return codecs.mp3_roundtrip(audio, rate, kbps=kbps, vbr=vbr)
+
+
+@attack(
+    "mp3",
+    {f"mp3_mono_{kbps}": {"kbps": kbps} for kbps in (192, 128)},
+    changes_length=True,
+    engine=LAME,
+    delay=_mono_delay,
+)
+def mp3_mono(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
+    """Mixed to one channel, which then has the whole bit rate."""
+    return codecs.mp3_roundtrip(downmix_mono(audio, rate, rng), rate, kbps=kbps)

@@ -1,0 +1,175 @@
+"""The registry of attacks: a decorated function for each kind of attack, a name for each of its strengths.
+
+A package adds its own through the entry point group `soundsafe.attacks`, whose entries name modules that use
+the same decorator; they are imported when the registry is first read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.errors import InputError
+
+__all__ = ["JOIN", "Attack", "Audio", "all_attacks", "attack", "get"]
+
+Audio = NDArray[np.float32]
+Delay = Callable[..., int | None]
+F = TypeVar("F", bound=Callable[..., Audio])
+
+JOIN = "+then+"
+"""Between the names of a chain's steps, in the order in which they are applied."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack at one strength.
+
+    Attributes:
+        name: `family[_engine]_strength`, or several joined by `+then+`.
+        family: what it is reported under.
+        kind: the function that implements it; strengths of one attack share it.
+        params: JSON values that, with `kind`, say all that it does.
+        changes_length: the result may have another number of samples.
+        differentiable: almost everywhere, as a function of the audio.
+        engine: the outside code that does it, '' for this package's own.
+    """
+
+    name: str
+    family: str
+    kind: str
+    params: Mapping[str, Any]
+    changes_length: bool
+    differentiable: bool
+    engine: str
+    function: Callable[..., Audio] = field(repr=False, compare=False)
+    delay: Delay = field(repr=False, compare=False)
+
+    def apply(self, audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
+        """The attacked audio, a new array.
+
+        Args:
+            audio: float32 `[channels, samples]`; left as it is.
+            rate: samples per second; the result has the same.
+            rng: all the randomness that the attack uses.
+
+        Returns:
+            float32 `[channels, samples]`, finite. It may leave [-1, 1]: nothing is clipped unless the attack
+            is about clipping. Attacks on channels may return fewer of them.
+        """
+        source = np.array(audio, dtype=np.float32, ndmin=2)
+        return np.ascontiguousarray(self.function(source, rate, rng, **self.params), dtype=np.float32)
+
+    def delay_samples(self, rate: int, channels: int = 2) -> int | None:
+        """Samples by which the content comes later (negative: earlier); None: no one figure."""
+        return self.delay(rate, channels, **self.params)
+
+
+_ATTACKS: dict[str, Attack] = {}
+_entry_points_loaded = False
+
+
+def no_delay(rate: int, channels: int, **params: Any) -> int | None:
+    """The delay of attacks that leave everything in its place."""
+    return 0
+
+
+def unknown_delay(rate: int, channels: int, **params: Any) -> int | None:
+    """The delay of attacks that move different parts by different times."""
+    return None
+
+
+def attack(
+    family: str,
+    strengths: Mapping[str, Mapping[str, Any]],
+    *,
+    changes_length: bool = False,
+    differentiable: bool = False,
+    engine: str = "",
+    delay: Delay = no_delay,
+) -> Callable[[F], F]:
+    """Register the decorated function `f(audio, rate, rng, **params) -> audio` under several names.
+
+    Args:
+        family: see `Attack`.
+        strengths: the parameters for each name.
+        changes_length, differentiable, engine: see `Attack`.
+        delay: `f(rate, channels, **params)`, see `Attack.delay_samples`.
+
+    Raises:
+        ValueError: a name is taken.
+    """
+
+    def register(function: F) -> F:
+        kind = getattr(function, "__name__", family)
+        for name, params in strengths.items():
+            if name in _ATTACKS:
+                raise ValueError(f"attack {name} is registered twice")
+            _ATTACKS[name] = Attack(
+                name, family, kind, dict(params), changes_length, differentiable, engine, function, delay
+            )
+        return function
+
+    return register
+
+
+def get(name: str) -> Attack:
+    """The attack of that name; names joined by `+then+` give their chain.
+
+    Raises:
+        InputError: there is no such attack.
+    """
+    _load_entry_points()
+    if name in _ATTACKS:
+        return _ATTACKS[name]
+    if JOIN in name:
+        return _chain([get(step) for step in name.split(JOIN)])
+    raise InputError(f"unknown attack {name}: soundsafe-eval list attacks names all")
+
+
+def all_attacks() -> tuple[Attack, ...]:
+    """All registered attacks, in order of registration."""
+    _load_entry_points()
+    return tuple(_ATTACKS.values())
+
+
+def _chain(steps: list[Attack]) -> Attack:
+    def run(audio: Audio, rate: int, rng: np.random.Generator, **params: Any) -> Audio:
+        for step in steps:
+            audio = step.apply(audio, rate, rng)
+        return audio
+
+    def delay(rate: int, channels: int, **params: Any) -> int | None:
+        delays = [step.delay_samples(rate, channels) for step in steps]
+        return None if None in delays else sum(d for d in delays if d is not None)
+
+    return Attack(
+        name=JOIN.join(s.name for s in steps),
+        family="chain",
+        kind="chain",
+        params={"steps": [{"attack": s.name, "params": dict(s.params)} for s in steps]},
+        changes_length=any(s.changes_length for s in steps),
+        differentiable=all(s.differentiable for s in steps),
+        engine=", ".join(dict.fromkeys(s.engine for s in steps if s.engine)),
+        function=run,
+        delay=delay,
+    )
+
+
+def _load_entry_points() -> None:
+    global _entry_points_loaded
+    if _entry_points_loaded:
+        return
+    _entry_points_loaded = True
+    for point in entry_points(group="soundsafe.attacks"):
+        try:
+            point.load()
+        except Exception as error:
+            # One broken add-on must not take the others' attacks away.
+            warnings.warn(f"attacks of {point.name} cannot be loaded: {error}", stacklevel=2)

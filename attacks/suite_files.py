@@ -1,0 +1,90 @@
+"""Suites of attacks: versioned TOML files in `suites/`, or anywhere else.
+
+A file has `suite` (its name), `version` (an integer, raised with every change of the list), `description`,
+`attacks` (names), and optionally `include` (suites whose attacks come after its own), `source` (where its
+parameters come from) and `leaves_out` (what of that source it does not cover, and why).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soundsafe.attacks.registry import get
+from soundsafe.errors import InputError
+
+__all__ = ["CONTROLS", "Suite", "suite", "suites"]
+
+CONTROLS = ("none", "unmarked", "wrong_key")
+"""What every suite holds, before its own attacks."""
+
+_FOLDER = Path(__file__).parent / "suites"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A list of attacks, and where it comes from."""
+
+    name: str
+    version: int
+    attacks: tuple[str, ...]
+    description: str = ""
+    source: str = ""
+    leaves_out: tuple[str, ...] = ()
+
+
+def suites() -> tuple[str, ...]:
+    """Names of the suites that come with this package, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def suite(name: str) -> Suite:
+    """The suite of that name, or of a TOML file where `name` ends in `.toml`.
+
+    Raises:
+        InputError: no such suite, a file that is not one, or an attack in it that does not exist.
+    """
+    return _read(_path(name), ())
+
+
+def _path(name: str) -> Path:
+    if name.endswith(".toml"):
+        return Path(name)
+    if name not in suites():
+        raise InputError(f"unknown suite {name}: choose from {', '.join(suites())}")
+    return _FOLDER / f"{name}.toml"
+
+
+def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
+    if path in outer:
+        raise InputError(f"{path}: includes itself")
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a readable suite ({error})") from error
+    name, version, own = data.get("suite"), data.get("version"), data.get("attacks", [])
+    included = data.get("include", [])
+    if (
+        not isinstance(name, str)
+        or not isinstance(version, int)
+        or not all(isinstance(x, list) and all(isinstance(a, str) for a in x) for x in (own, included))
+    ):
+        raise InputError(
+            f"{path}: a suite needs suite = name, version = integer, attacks and include = lists of names"
+        )
+    names = [*CONTROLS, *own]
+    for other in included:
+        names.extend(_read(_path(other), (*outer, path)).attacks)
+    attacks = tuple(dict.fromkeys(names))
+    for attack in attacks:
+        get(attack)
+    return Suite(
+        name,
+        version,
+        attacks,
+        str(data.get("description", "")),
+        str(data.get("source", "")),
+        tuple(str(item) for item in data.get("leaves_out", [])),
+    )

@@ -1,0 +1,74 @@
+"""Suites: every file is sound, every name in it exists, and bad files are refused with one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from soundsafe import attacks
+from soundsafe.errors import InputError
+
+
+@pytest.mark.parametrize("name", attacks.suites())
+def test_every_suite(name: str) -> None:
+    suite = attacks.suite(name)
+    assert suite.name == name
+    assert suite.version >= 1
+    assert suite.description
+    assert suite.attacks[:3] == attacks.CONTROLS
+    assert len(suite.attacks) > 3
+    assert len(set(suite.attacks)) == len(suite.attacks)
+
+
+def test_the_first_suites() -> None:
+    assert set(attacks.suite("smoke").attacks) == {
+        *attacks.CONTROLS, "gain_-3dB", "limiter_-3dB", "mp3_192", "mp3_128",
+    }  # fmt: skip
+    for rate in (320, 256, 192, 160, 128, 96, 64, "V2"):
+        assert f"mp3_{rate}" in attacks.suite("mp3").attacks
+    for db in ("+1", "-1", "+3", "-3", "+6", "-6", "-20"):
+        assert f"gain_{db}dB" in attacks.suite("gain").attacks
+
+
+def test_unknown_suite_names_the_known() -> None:
+    with pytest.raises(InputError, match=r"unknown suite nope: choose from .*mp3"):
+        attacks.suite("nope")
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('suite = "mine"\nversion = 3\nattacks = ["gain_-6dB+then+mp3_128"]\ninclude = ["gain"]\n')
+    suite = attacks.suite(str(file))
+    assert suite.version == 3
+    assert suite.attacks[:4] == (*attacks.CONTROLS, "gain_-6dB+then+mp3_128")
+    assert "gain_+1dB" in suite.attacks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "suite = ",
+        'suite = "x"',
+        'suite = "x"\nversion = "1"',
+        'suite = "x"\nversion = 1\nattacks = "mp3_128"',
+        'suite = "x"\nversion = 1\nattacks = ["mp3_127"]',
+        'suite = "x"\nversion = 1\ninclude = ["nope"]',
+        "\x00",
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        attacks.suite(str(file))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_circle(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="missing"):
+        attacks.suite(str(tmp_path / "missing.toml"))
+    circle = tmp_path / "circle.toml"
+    circle.write_text(f'suite = "circle"\nversion = 1\ninclude = ["{circle}"]\n')
+    with pytest.raises(InputError, match="includes itself"):
+        attacks.suite(str(circle))
