@@ -1,0 +1,157 @@
+"""A dataset is a folder of audio files, with a `manifest.csv` or without.
+
+Manifest columns: `file` (relative to the folder; the only one that must be there), `clip` (a unique name;
+else the file's name without its suffix), `category` (else "all"), `split` (else none), `group` (clips of one
+source, which are not independent; else the file), `license`, `lossy` ("yes" where the source was coded
+lossily). Further columns are ignored. Without a manifest every audio file in the folder and below it is a clip.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from soundsafe.errors import InputError
+
+__all__ = ["BUNDLED", "Clip", "Dataset", "load", "names"]
+
+BUNDLED = "bundled"
+MONO = ":mono"
+"""Suffix of a dataset's name: each clip is read as the mean of its channels."""
+
+SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".w64", ".caf", ".au"})
+
+_FOLDERS = {BUNDLED: Path(__file__).parent / "corpus"}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One audio file and what the manifest says of it."""
+
+    clip: str
+    path: Path
+    category: str = "all"
+    split: str | None = None
+    group: str = ""
+    license: str = ""
+    lossy: str = ""
+    mono: bool = False
+
+    def read(self) -> tuple[NDArray[np.float32], int]:
+        """The audio, float32 `[channels, samples]`, and its rate; mixed to one channel where `mono` is set.
+
+        Raises:
+            InputError: no audio that can be read, none at all, or samples that are not finite.
+        """
+        try:
+            samples, rate = soundfile.read(self.path, dtype="float32", always_2d=True)
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise InputError(f"{self.path}: not readable as audio ({error})".replace("\n", " ")) from error
+        if not samples.size:
+            raise InputError(f"{self.path}: no samples")
+        if not np.isfinite(samples).all():
+            raise InputError(f"{self.path}: samples that are not finite")
+        audio = samples.T
+        if self.mono:
+            audio = audio.mean(axis=0, keepdims=True)
+        return np.ascontiguousarray(audio, dtype=np.float32), int(rate)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Clips in the manifest's order, else sorted by path."""
+
+    name: str
+    clips: tuple[Clip, ...]
+
+
+def names() -> tuple[str, ...]:
+    """Datasets that come with this package; any folder is one too, and `:mono` after either mixes clips."""
+    return tuple(_FOLDERS)
+
+
+def load(name: str | Path, split: str | None = None, *, mono: bool = False) -> Dataset:
+    """The dataset of that name, or in that folder.
+
+    Args:
+        name: `bundled`, or a folder; with `:mono` at its end the same as `mono=True`.
+        split: only clips of this split; clips of which no split is known belong to each.
+        mono: read clips as the mean of their channels.
+
+    Raises:
+        InputError: no such folder, nothing in it, a manifest that cannot be used, no clip of that split.
+    """
+    text = str(name)
+    if text.endswith(MONO):
+        text, mono = text.removesuffix(MONO), True
+    folder = _FOLDERS.get(text, Path(text))
+    if not folder.exists():
+        raise InputError(f"{text}: no such folder; give one, or {', '.join(names())}")
+    if not folder.is_dir():
+        raise InputError(f"{text}: not a folder; a dataset is a folder of audio files")
+    manifest = folder / "manifest.csv"
+    try:
+        found = tuple(_listed(manifest, mono) if manifest.exists() else _scanned(folder, mono))
+    except OSError as error:
+        raise InputError(f"{text}: cannot be read ({error.strerror})") from error
+    if not found:
+        raise InputError(f"{text}: no audio files in it ({', '.join(sorted(SUFFIXES))})")
+    clips = tuple(c for c in found if split is None or c.split is None or c.split == split)
+    if not clips:
+        splits = sorted({c.split for c in found if c.split is not None})
+        raise InputError(f"{text}: no clip in split {split}; it has {', '.join(splits)}")
+    return Dataset(text + (MONO if mono else ""), clips)
+
+
+def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{manifest}: not a CSV file ({error})") from error
+    if not rows:
+        raise InputError(f"{manifest}: lists no clips")
+    seen: set[str] = set()
+    for number, row in enumerate(rows, start=2):
+        file = _cell(row, "file")
+        if not file:
+            raise InputError(f"{manifest}: line {number} has no file")
+        path = manifest.parent / file
+        if not path.is_file():
+            raise InputError(f"{path}: listed in {manifest.name}, but not there")
+        clip = _cell(row, "clip") or Path(file).with_suffix("").as_posix()
+        if clip in seen:
+            raise InputError(f"{manifest}: line {number} names the clip {clip} again")
+        seen.add(clip)
+        yield Clip(
+            clip=clip,
+            path=path,
+            category=_cell(row, "category") or "all",
+            split=_cell(row, "split") or None,
+            group=_cell(row, "group") or file,
+            license=_cell(row, "license"),
+            lossy=_cell(row, "lossy"),
+            mono=mono,
+        )
+
+
+def _cell(row: Mapping[str, str | None], column: str) -> str:
+    return (row.get(column) or "").strip()
+
+
+def _scanned(folder: Path, mono: bool) -> Iterator[Clip]:
+    files = sorted(
+        p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+    )
+    stems = Counter(f.with_suffix("") for f in files)
+    for file in files:
+        stem = file.with_suffix("")
+        name = (stem if stems[stem] == 1 else file).as_posix()
+        yield Clip(clip=name, path=folder / file, group=file.as_posix(), mono=mono)

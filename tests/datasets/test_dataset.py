@@ -1,0 +1,132 @@
+"""Loading folders with and without a manifest, and the clear refusal of what cannot be loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from soundsafe import datasets
+from soundsafe.errors import InputError
+
+
+def write(path: Path, channels: int = 2, samples: int = 800, rate: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    audio = np.random.default_rng(1).uniform(-0.5, 0.5, (samples, channels))
+    soundfile.write(path, audio, rate)
+
+
+def manifest(folder: Path, text: str) -> None:
+    (folder / "manifest.csv").write_text(text, encoding="utf-8")
+
+
+def test_folder_without_manifest(tmp_path: Path) -> None:
+    for name in ("b.wav", "a.FLAC", "deep/c.ogg", "deep/d.wav", "deep/d.flac"):
+        write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no audio")
+    dataset = datasets.load(tmp_path)
+    assert dataset.name == str(tmp_path)
+    assert [c.clip for c in dataset.clips] == ["a", "b", "deep/c", "deep/d.flac", "deep/d.wav"]
+    assert {c.category for c in dataset.clips} == {"all"}
+    assert {c.split for c in dataset.clips} == {None}
+    assert [c.group for c in dataset.clips] == ["a.FLAC", "b.wav", "deep/c.ogg", "deep/d.flac", "deep/d.wav"]
+    assert datasets.load(tmp_path, split="test").clips == dataset.clips
+
+
+def test_read_gives_channels_by_samples(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", channels=2, samples=123)
+    audio, rate = datasets.load(tmp_path).clips[0].read()
+    assert audio.shape == (2, 123)
+    assert audio.dtype == np.float32
+    assert audio.flags.c_contiguous
+    assert rate == 8000
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_mono_mixes_on_reading(tmp_path: Path, by_name: bool) -> None:
+    write(tmp_path / "a.wav")
+    stereo, _ = datasets.load(tmp_path).clips[0].read()
+    dataset = datasets.load(f"{tmp_path}:mono") if by_name else datasets.load(tmp_path, mono=True)
+    assert dataset.name == f"{tmp_path}:mono"
+    mono, _ = dataset.clips[0].read()
+    np.testing.assert_allclose(mono, stereo.mean(axis=0, keepdims=True), atol=1e-7)
+
+
+def test_manifest_in_its_order_and_by_split(tmp_path: Path) -> None:
+    for name in ("x.wav", "sub/y.wav", "z.wav", "unlisted.wav"):
+        write(tmp_path / name)
+    manifest(
+        tmp_path,
+        "clip,file,category,split,group,license,lossy,more\n"
+        'zed,z.wav,music,test,g1,MIT,yes,"a, b"\n'
+        "why,sub/y.wav,speech,train,g2,CC0-1.0,no,\n"
+        ",x.wav,,,,,,\n",
+    )
+    dataset = datasets.load(tmp_path)
+    assert [c.clip for c in dataset.clips] == ["zed", "why", "x"]
+    zed, _, x = dataset.clips
+    assert (zed.category, zed.split, zed.group, zed.license, zed.lossy) == (
+        "music",
+        "test",
+        "g1",
+        "MIT",
+        "yes",
+    )
+    assert (x.category, x.split, x.group) == ("all", None, "x.wav")
+    assert [c.clip for c in datasets.load(tmp_path, split="test").clips] == ["zed", "x"]
+
+
+def test_manifest_with_files_alone(tmp_path: Path) -> None:
+    write(tmp_path / "x.wav")
+    manifest(tmp_path, "file\nx.wav\n")
+    assert [c.clip for c in datasets.load(tmp_path, split="test").clips] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lists no clips"),
+        ("clip,file\n", "lists no clips"),
+        ("clip,path\na,x.wav\n", "line 2 has no file"),
+        ("clip,file\na,missing.wav\n", "missing.wav: listed in manifest.csv, but not there"),
+        ("clip,file\na,x.wav\na,x.wav\n", "line 3 names the clip a again"),
+        ("clip,file,split\na,x.wav,train\n", "no clip in split test; it has train"),
+    ],
+)
+def test_manifests_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    write(tmp_path / "x.wav")
+    manifest(tmp_path, text)
+    with pytest.raises(InputError, match=message) as caught:
+        datasets.load(tmp_path, split="test")
+    assert "\n" not in str(caught.value)
+
+
+def test_manifest_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match="not a CSV file"):
+        datasets.load(tmp_path)
+
+
+def test_folders_that_hold_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        datasets.load(tmp_path / "missing")
+    with pytest.raises(InputError, match="no audio files"):
+        datasets.load(tmp_path)
+    file = tmp_path / "a.wav"
+    write(file)
+    with pytest.raises(InputError, match="not a folder"):
+        datasets.load(file)
+
+
+def test_clips_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"RIFF no more")
+    soundfile.write(tmp_path / "empty.wav", np.zeros((0, 1)), 8000)
+    soundfile.write(tmp_path / "infinite.wav", np.full(10, np.inf), 8000, subtype="FLOAT")
+    for clip, message in zip(
+        datasets.load(tmp_path).clips, ("not readable as audio", "no samples", "not finite"), strict=True
+    ):
+        with pytest.raises(InputError, match=rf"{clip.path.name}: .*{message}") as caught:
+            clip.read()
+        assert "\n" not in str(caught.value)
