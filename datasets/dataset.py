@@ -3,7 +3,7 @@
 Manifest columns: `file` (relative to the folder; the only one that must be there), `clip` (a unique name;
 else the file's name without its suffix), `category` (else "all"), `split` (else none), `group` (clips of one
 source, which are not independent; else the file), `license`, `lossy` ("yes" where the source was coded
-lossily). Further columns are ignored. Without a manifest every audio file in the folder and below it is a clip.
+lossily). Further columns are ignored. Without a manifest every audio file in or below the folder is a clip.
 """
 
 from __future__ import annotations
