@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from soundsafe import keys
+from soundsafe.errors import InputError
+from soundsafe.keys import DEFAULT_KEY, derive, read_key_file, write_key_file
+
+HEX = "0123456789abcdef" * 4
+
+
+def test_a_written_key_reads_back_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    old = os.umask(0)
+    try:
+        write_key_file(path)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert len(text) == 65
+    assert text == text.lower()
+    assert text.endswith("\n")
+    assert read_key_file(path) == bytes.fromhex(text)
+    assert len(read_key_file(str(path))) == keys.KEY_BYTES
+
+
+def test_keys_differ(tmp_path: Path) -> None:
+    for name in "ab":
+        write_key_file(tmp_path / name)
+    assert read_key_file(tmp_path / "a") != read_key_file(tmp_path / "b")
+
+
+def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    path.write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("k", "link"):
+        with pytest.raises(InputError, match="never overwritten"):
+            write_key_file(tmp_path / name)
+    assert path.read_text() == "precious"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["k", "link"]
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match="No such file"):
+        write_key_file(tmp_path / "missing" / "k")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"cannot write the key file .*: No space left"):
+        write_key_file(tmp_path / "k")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", [HEX, HEX + "\n", HEX.upper() + "\r\n", f"  {HEX}\n\n"])
+def test_blanks_and_capitals_do_no_harm(tmp_path: Path, text: str) -> None:
+    (tmp_path / "k").write_bytes(text.encode())
+    assert read_key_file(tmp_path / "k").hex() == HEX
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        HEX[:-1].encode(),
+        (HEX + "0").encode(),
+        b"g" + HEX[1:].encode(),
+        b"\xff\xfe" * 40,
+        f"{HEX}\n{HEX}\n".encode(),
+        b"0x" + HEX[2:].encode(),
+        b"0" * 100_000,
+    ],
+)
+def test_malformed_files_are_named_but_not_quoted(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.key"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_key_file(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "64 hexadecimal digits" in message
+    assert "\n" not in message
+    assert HEX[:16] not in message
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing", tmp_path):
+        with pytest.raises(InputError, match="cannot read the key file"):
+            read_key_file(path)
+    with pytest.raises(InputError, match="cannot read the key file"):
+        read_key_file("a\0b")
+
+
+def test_derivation_is_hkdf_sha256() -> None:
+    # RFC 5869 with the hmac module: extract, then expand.
+    import hmac
+
+    secret = hmac.digest(b"soundsafe/v1", b"k" * 32, "sha256")
+    first = hmac.digest(secret, b"carrier\x01", "sha256")
+    second = hmac.digest(secret, first + b"carrier\x02", "sha256")
+    assert derive(b"k" * 32, "carrier", 50) == (first + second)[:50]
+
+
+def test_purposes_and_keys_are_independent() -> None:
+    values = {derive(key, purpose, 16) for key in (DEFAULT_KEY, b"a" * 32) for purpose in ("tag", "sync")}
+    assert len(values) == 4
+
+
+@pytest.mark.parametrize(("key", "n"), [(b"", 16), (b"k", 0), (b"k", 8161)])
+def test_impossible_requests_are_refused(key: bytes, n: int) -> None:
+    with pytest.raises(ValueError, match=r"empty|8160"):
+        derive(key, "x", n)
+
+
+def test_the_default_key_is_fixed() -> None:
+    assert DEFAULT_KEY.hex() == "e994c09afccc6011406623a93247a9d96d7c5bb1eb640e9c63032c08b6ea1d1b"
