@@ -1,0 +1,386 @@
+"""Audio files, in blocks of bounded memory: whatever libsndfile reads, to WAV and FLAC.
+
+Audio is float32 ``[channels, samples]``, full scale +-1. Integer samples read as multiples of 2^(1 - bits)
+and are written by rounding to the nearest (ties to even) and clipping, so what was not changed comes out as
+it was, up to 24 bits, and nothing wraps around.
+
+What an output holds, given its suffix and the input:
+
+- ``.wav``: the input's own sample format, integer or float; ``.flac``: its bits, at most 24 (float: 24);
+- from MP3, Vorbis and Opus, which have no sample format of their own, 24 bits: rounding to 16 would add noise
+  to passages that these codecs keep far below it;
+- from companded or ADPCM files, 16 bits: writing those again would lose what is to be written.
+
+WAV files that might outgrow 4 GiB become RF64. Nothing is ever half-written: an output is made under another
+name in its folder and gets its own by a rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from soundsafe import audio_tags
+from soundsafe.errors import InputError
+
+__all__ = [
+    "MAX_CHANNELS",
+    "MAX_RATE",
+    "MIN_RATE",
+    "AudioInfo",
+    "AudioReader",
+    "AudioWriter",
+    "check_output",
+    "read_audio",
+]
+
+MIN_RATE, MAX_RATE = 8_000, 192_000
+MAX_CHANNELS = 8
+_BLOCK = 1 << 18
+
+_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_WAV_SUBTYPE = {8: "PCM_U8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"}
+_FLAC_SUBTYPE = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
+_LOSSY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS")
+_RF64_FROM = 3 << 30  # leaves room for metadata
+_UNKNOWN_FRAMES = 1 << 48
+
+Path_ = str | os.PathLike[str]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file says of itself.
+
+    `rate` in Hz, `frames` samples in each channel (of an MP3 file an estimate), `format` and `subtype` as
+    libsndfile names them, `tags` by upper-case Vorbis comment names.
+    """
+
+    path: Path
+    rate: int
+    channels: int
+    frames: int
+    format: str
+    subtype: str
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return self.frames / self.rate
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+class AudioReader:
+    """A file opened for reading; a context manager.
+
+    Raises InputError for what is not there, not a file, empty, not audio, damaged, or outside 8 to 192 kHz
+    and 1 to 8 channels; reading raises it for damage further on and for samples that are not finite.
+    """
+
+    info: AudioInfo
+
+    def __init__(self, path: Path_) -> None:
+        self._name = os.fspath(path)
+        self._file = self._open()
+        self._position = 0
+        try:
+            file = self._file
+            if file.frames >= _UNKNOWN_FRAMES:
+                raise InputError(
+                    f"{self._name} does not tell its length (FLAC made in a pipe): encode it into a file"
+                )
+            if file.frames <= 0:
+                raise InputError(f"{self._name} holds no audio: it has a header and no samples")
+            if not 1 <= file.channels <= MAX_CHANNELS:
+                raise InputError(f"{self._name} has {file.channels} channels: 1 to {MAX_CHANNELS} work")
+            if not MIN_RATE <= file.samplerate <= MAX_RATE:
+                raise InputError(f"{self._name} has a rate of {file.samplerate} Hz: 8000 to 192000 Hz work")
+            self.info = AudioInfo(
+                Path(path),
+                file.samplerate,
+                file.channels,
+                file.frames,
+                file.format,
+                file.subtype,
+                audio_tags.read(path, file.format).tags(),
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> soundfile.SoundFile:
+        try:
+            status = os.stat(self._name)
+            if stat.S_ISDIR(status.st_mode):
+                raise InputError(f"{self._name} is a folder, not an audio file")
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{self._name} is not a regular file")
+            if status.st_size == 0:
+                raise InputError(f"{self._name} is empty")
+            with open(self._name, "rb"):
+                pass
+        except (OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"cannot read {self._name}: {_reason(error)}") from None
+        try:
+            return soundfile.SoundFile(self._name)
+        except (soundfile.LibsndfileError, TypeError, ValueError):
+            # TypeError: headerless formats. libsndfile's own words mislead here ("possibly a pipe?").
+            raise InputError(
+                f"{self._name} is not audio that can be read, or its header is damaged:"
+                " WAV, FLAC, MP3 and OGG files work"
+            ) from None
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """The next `frames` samples, ``[channels, samples]``; fewer at the end, none after it."""
+        try:
+            block = self._file.read(frames, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise InputError(
+                f"{self._name} is damaged near {self._seconds():.1f} s: {_reason(error).rstrip('.')}"
+            ) from None
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            self._position += int(np.argmin(finite))
+            raise InputError(
+                f"{self._name} has samples that are not finite numbers (NaN or infinity), the first at"
+                f" {self._seconds():.3f} s"
+            )
+        self._position += len(block)
+        # The length of an MP3 file is only an estimate, so that a little less is no sign of damage.
+        missing = self.info.frames - self._position
+        if len(block) < frames and missing > 0 and self.info.format != "MP3":
+            raise InputError(
+                f"{self._name} is damaged: it ends after {self._position} of {self.info.frames} samples"
+            )
+        return np.ascontiguousarray(block.T)
+
+    def blocks(self, frames: int = _BLOCK) -> Iterator[NDArray[np.float32]]:
+        """What is left, in blocks of `frames` samples, the last one shorter."""
+        while (block := self.read(frames)).shape[1]:
+            yield block
+
+    def _seconds(self) -> float:
+        return self._position / self._file.samplerate
+
+    def close(self) -> None:
+        """Close the file; no harm when done twice."""
+        self._file.close()
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_audio(path: Path_) -> tuple[NDArray[np.float32], AudioInfo]:
+    """A whole file at once: ``[channels, samples]`` and what the file says of itself. Raises InputError."""
+    with AudioReader(path) as reader:
+        blocks = list(reader.blocks())
+        empty = np.zeros((reader.info.channels, 0), np.float32)
+        return np.concatenate([empty, *blocks], axis=1), reader.info
+
+
+def check_output(source: Path_, target: Path_) -> None:
+    """Raise InputError where `target` cannot become an output made from `source`; touches nothing."""
+    name = os.fspath(target)
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(name)  # for names that cannot be
+        if Path(target).suffix.lower() not in (".wav", ".flac"):
+            raise InputError(f"{name}: the output's name must end in .wav or .flac")
+        folder = os.path.dirname(name) or "."
+        if not os.path.exists(folder):
+            raise InputError(f"cannot write {name}: there is no folder {folder}")
+        if not os.path.isdir(folder):
+            raise InputError(f"cannot write {name}: {folder} is not a folder")
+        if os.path.exists(name):
+            if os.path.exists(source) and os.path.samefile(source, name):
+                raise InputError(
+                    f"{os.fspath(source)} and {name} are the same file: the output needs another"
+                )
+            if os.path.isdir(name):
+                raise InputError(f"cannot write {name}: it is a folder")
+            if not os.path.isfile(name):
+                raise InputError(f"cannot write {name}: it is not a regular file")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot write {name}: {_reason(error)}") from None
+
+
+def _stored_as(info: AudioInfo, suffix: str) -> tuple[str, str]:
+    """libsndfile's format and subtype for an output with `suffix` from an input like `info`."""
+    floating = info.subtype in ("FLOAT", "DOUBLE")
+    bits = _BITS.get(info.subtype, 24 if floating or info.subtype in _LOSSY else 16)
+    if suffix == ".flac":
+        return "FLAC", _FLAC_SUBTYPE[min(bits, 24)]
+    subtype = info.subtype if floating else _WAV_SUBTYPE[bits]
+    width = 8 if subtype == "DOUBLE" else 4 if floating else bits // 8
+    large = info.frames * info.channels * width > _RF64_FROM
+    if info.format in ("WAVEX", "RF64") and not large:
+        return info.format, subtype
+    return ("RF64" if large else "WAV"), subtype
+
+
+def _to_samples(audio: NDArray[np.floating], subtype: str) -> NDArray[np.generic]:
+    """`audio` in the type that libsndfile stores as `subtype` without rounding anything itself."""
+    if subtype in ("FLOAT", "DOUBLE"):
+        return np.asarray(audio, np.float32)
+    bits = _BITS[subtype]
+    scale = 2.0 ** (bits - 1)
+    levels = np.clip(np.rint(np.asarray(audio, np.float64) * scale), -scale, scale - 1)
+    return levels.astype(np.int32) << np.int32(32 - bits)
+
+
+class _Sink:
+    """A file as libsndfile writes it. Errors are kept for the writer to raise: C cannot pass them on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        return self._try(lambda: self.file.write(data), 0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._try(lambda: self.file.seek(offset, whence), -1)  # writes what the buffer holds
+
+    def tell(self) -> int:
+        return self._try(self.file.tell, 0)
+
+    def read(self, count: int) -> bytes:
+        return self._try(lambda: self.file.read(count), b"")
+
+    def _try(self, action: Callable[[], T], otherwise: T) -> T:
+        # libsndfile may come back after the file was closed, when an object that failed is collected.
+        if self.file.closed:
+            return otherwise
+        try:
+            return action()
+        except OSError as error:
+            self.error = self.error or error
+            return otherwise
+
+
+class AudioWriter:
+    """An output like `info` at `target`, made beside it and renamed when all is well; a context manager.
+
+    `write` the blocks, `finish` (then the file at `partial` is complete, tags included, and can be read
+    back), and `commit`. Leaving the context without `commit`, by whatever way, leaves no file and an older
+    `target` as it was. `warnings` names tags that could not be kept. Raises InputError for a target that
+    cannot be written, when made or later (full disk).
+    """
+
+    def __init__(self, target: Path_, info: AudioInfo) -> None:
+        check_output(info.path, target)
+        self.info = info
+        self.warnings: tuple[str, ...] = ()
+        self.frames = 0
+        self._name = os.fspath(target)
+        # A rename would replace a link, not what it points to.
+        self._target = Path(os.path.realpath(target))
+        self.partial = self._target.with_name(f".soundsafe-{secrets.token_hex(6)}.tmp")
+        self._format, self._subtype = _stored_as(info, Path(target).suffix.lower())
+        if self._format == "FLAC" and info.rate > 0xFFFF and info.rate % 10:
+            raise InputError(f"FLAC cannot hold a rate of {info.rate} Hz: give an output that ends in .wav")
+        self._encoder: soundfile.SoundFile | None = None
+        self._sink: _Sink | None = None
+        try:
+            with self._errors():
+                descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                self._sink = _Sink(os.fdopen(descriptor, "w+b"))
+                self._encoder = soundfile.SoundFile(
+                    self._sink, "w", info.rate, info.channels, self._subtype, format=self._format
+                )
+        except BaseException:
+            self.discard()
+            raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Errors of the system and of libsndfile as one line that names the output."""
+        try:
+            yield
+            if self._sink and self._sink.error:
+                raise self._sink.error
+        except (OSError, soundfile.SoundFileError, AssertionError) as error:
+            # soundfile asserts that everything was written.
+            cause = self._sink.error if self._sink and self._sink.error else error
+            raise InputError(f"cannot write {self._name}: {_reason(cause)}") from None
+
+    def write(self, audio: NDArray[np.floating]) -> None:
+        """Add ``[channels, samples]``. Raises InputError where it cannot be written, ValueError for a wrong
+        number of channels or samples that are not finite."""
+        if audio.ndim != 2 or audio.shape[0] != self.info.channels:
+            raise ValueError(f"expected {self.info.channels} channels, not an array of shape {audio.shape}")
+        if not np.isfinite(audio).all():
+            raise ValueError("samples must be finite numbers")
+        if self._encoder is None:
+            raise ValueError("the output is finished")
+        with self._errors():
+            self._encoder.write(np.ascontiguousarray(_to_samples(audio, self._subtype).T))
+        self.frames += audio.shape[1]
+
+    def finish(self) -> Path:
+        """Complete the file with the input's tags and return where it lies until `commit`."""
+        if self._encoder is None:
+            return self.partial
+        with self._errors():
+            self._close()
+        with self._errors():
+            self.warnings = audio_tags.copy(self.info.path, self.info.format, self.partial, self._format)
+        with self._errors(), open(self.partial, "rb") as file:
+            os.fsync(file.fileno())
+        return self.partial
+
+    def commit(self) -> None:
+        """Give the finished file its name, in place of whatever had it."""
+        self.finish()
+        with self._errors():
+            os.replace(self.partial, self._target)
+
+    def discard(self) -> None:
+        """Remove what was made; nothing after `commit`."""
+        with contextlib.suppress(OSError, soundfile.SoundFileError, AssertionError):
+            self._close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.partial)
+
+    def _close(self) -> None:
+        encoder, self._encoder = self._encoder, None
+        try:
+            if encoder is not None:
+                encoder.close()
+        finally:
+            # After the encoder, which writes the header last.
+            if self._sink is not None:
+                self._sink.file.close()
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()

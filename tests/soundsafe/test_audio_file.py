@@ -1,0 +1,613 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import lameenc
+import numpy as np
+import pytest
+import soundfile
+from mutagen import flac, id3, oggvorbis
+from numpy.typing import NDArray
+
+from soundsafe import audio_file, audio_tags
+from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter, check_output, read_audio
+from soundsafe.errors import InputError
+
+
+def noise(samples: int = 20_000, channels: int = 2, seed: int = 0) -> NDArray[np.float32]:
+    return (np.random.default_rng(seed).standard_normal((channels, samples)) * 0.1).astype(np.float32)
+
+
+def mp3(path: Path, audio: NDArray[np.float32], rate: int = 44_100) -> Path:
+    encoder = lameenc.Encoder()
+    encoder.set_bit_rate(128)
+    encoder.set_in_sample_rate(rate)
+    encoder.set_channels(audio.shape[0])
+    encoder.silence()
+    pcm = np.clip(np.rint(audio * 32768), -32768, 32767).astype("<i2").T.tobytes()
+    path.write_bytes(bytes(encoder.encode(pcm)) + bytes(encoder.flush()))
+    return path
+
+
+def copy(source: Path, target: Path, block: int = 7_000) -> AudioWriter:
+    with AudioReader(source) as reader, AudioWriter(target, reader.info) as writer:
+        for part in reader.blocks(block):
+            writer.write(part)
+        writer.commit()
+    assert sorted(p.suffix for p in target.parent.iterdir() if p.suffix == ".tmp") == []
+    return writer
+
+
+# --- samples
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (192_000, 8)])
+def test_wav_comes_out_as_it_was(tmp_path: Path, subtype: str, rate: int, channels: int) -> None:
+    source, target = tmp_path / "a.wav", tmp_path / "b.wav"
+    soundfile.write(source, noise(channels=channels).T, rate, subtype=subtype)
+    copy(source, target)
+    info = soundfile.info(target)
+    assert (info.samplerate, info.channels, info.frames, info.subtype) == (rate, channels, 20_000, subtype)
+    assert (soundfile.read(source, dtype="float32")[0] == soundfile.read(target, dtype="float32")[0]).all()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_flac_comes_out_as_it_was(tmp_path: Path, subtype: str) -> None:
+    source, target = tmp_path / "a.flac", tmp_path / "b.flac"
+    soundfile.write(source, noise().T, 48_000, subtype=subtype)
+    copy(source, target)
+    assert soundfile.info(target).subtype == subtype
+    assert (soundfile.read(source, dtype="int32")[0] == soundfile.read(target, dtype="int32")[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "fmt", "subtype", "target", "expected"),
+    [
+        ("a.wav", "WAV", "PCM_16", "b.flac", ("FLAC", "PCM_16")),
+        ("a.wav", "WAV", "PCM_U8", "b.flac", ("FLAC", "PCM_S8")),
+        ("a.wav", "WAV", "PCM_32", "b.flac", ("FLAC", "PCM_24")),
+        ("a.wav", "WAV", "FLOAT", "b.flac", ("FLAC", "PCM_24")),
+        ("a.wav", "WAV", "ULAW", "b.wav", ("WAV", "PCM_16")),
+        ("a.wav", "WAV", "IMA_ADPCM", "b.flac", ("FLAC", "PCM_16")),
+        ("a.wav", "WAVEX", "PCM_24", "b.WAV", ("WAVEX", "PCM_24")),
+        ("a.wav", "RF64", "PCM_16", "b.wav", ("RF64", "PCM_16")),
+        ("a.flac", "FLAC", "PCM_S8", "b.wav", ("WAV", "PCM_U8")),
+        ("a.flac", "FLAC", "PCM_24", "b.wav", ("WAV", "PCM_24")),
+        ("a.aiff", "AIFF", "PCM_24", "b.wav", ("WAV", "PCM_24")),
+        ("a.ogg", "OGG", "VORBIS", "b.wav", ("WAV", "PCM_24")),
+        ("a.ogg", "OGG", "VORBIS", "b.flac", ("FLAC", "PCM_24")),
+        ("a.ogg", "OGG", "OPUS", "b.FLAC", ("FLAC", "PCM_24")),
+    ],
+)
+def test_sample_formats(
+    tmp_path: Path, name: str, fmt: str, subtype: str, target: str, expected: tuple[str, str]
+) -> None:
+    source = tmp_path / name
+    soundfile.write(source, noise().T, 48_000, format=fmt, subtype=subtype)
+    copy(source, tmp_path / target)
+    out = soundfile.info(tmp_path / target)
+    assert (out.format, out.subtype) == expected
+    assert out.frames == soundfile.info(source).frames
+    before, after = read_audio(source)[0], read_audio(tmp_path / target)[0]
+    assert np.abs(before - after).max() <= 2.0**-23
+
+
+def test_mp3_reads_whole_and_becomes_24_bits(tmp_path: Path) -> None:
+    source = mp3(tmp_path / "a.mp3", noise(100_000))
+    audio, info = read_audio(source)
+    assert info.format == "MP3"
+    assert abs(audio.shape[1] - info.frames) < 2_000
+    copy(source, tmp_path / "b.wav")
+    out = soundfile.info(tmp_path / "b.wav")
+    assert (out.subtype, out.frames) == ("PCM_24", audio.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype"), [("a.wav", "PCM_16"), ("a.flac", "PCM_24"), ("a.wav", "PCM_32")]
+)
+def test_integers_are_rounded_to_the_nearest_and_never_wrap(tmp_path: Path, name: str, subtype: str) -> None:
+    step = 2.0 ** (1 - int(subtype[4:]))
+    values = [2.0, -2.0, 1.0, -1.0, 1e30, 0.0, 0.4 * step, 0.6 * step, -0.6 * step, 1.5 * step, 2.5 * step]
+    info = AudioInfo(tmp_path / "none", 44_100, 1, len(values), "WAV", subtype)
+    with AudioWriter(tmp_path / name, info) as writer:
+        writer.write(np.array([values], np.float32))
+        writer.commit()
+    got = soundfile.read(tmp_path / name, dtype="float64")[0]
+    top = 1 - step
+    assert got.tolist() == [top, -1, top, -1, top, 0, 0, step, -step, 2 * step, 2 * step]
+
+
+def test_float_wav_keeps_what_is_above_full_scale(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([[1.5], [-3.0], [1e-30]]), 44_100, subtype="FLOAT")
+    copy(tmp_path / "a.wav", tmp_path / "b.wav")
+    assert read_audio(tmp_path / "b.wav")[0].tolist() == [[1.5, -3.0, np.float32(1e-30)]]
+
+
+def test_block_size_does_not_matter_and_outputs_repeat_to_the_byte(tmp_path: Path) -> None:
+    for name, subtype in (("a.wav", "FLOAT"), ("a.flac", "PCM_16")):
+        soundfile.write(tmp_path / name, noise().T, 44_100, subtype=subtype)
+        outputs = []
+        for block in (97, 4_096, 1 << 20) if subtype == "PCM_16" else (1 << 20, 1 << 20):
+            target = tmp_path / f"out{tmp_path.joinpath(name).suffix}"
+            copy(tmp_path / name, target, block)
+            outputs.append(target.read_bytes())
+        assert soundfile.read(target)[0].shape == (20_000, 2)
+        assert outputs[-1] == outputs[-2]
+
+
+def test_reader_gives_float32_channels_first_in_blocks(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(10_000, 3).T, 32_000)
+    with AudioReader(tmp_path / "a.wav") as reader:
+        shapes = [block.shape for block in reader.blocks(4_000)]
+        assert reader.read(10).shape == (3, 0)
+    assert shapes == [(3, 4_000), (3, 4_000), (3, 2_000)]
+    audio, info = read_audio(str(tmp_path / "a.wav"))
+    assert audio.dtype == np.float32
+    assert audio.flags.c_contiguous
+    assert info.seconds == 10_000 / 32_000
+
+
+def test_flac_that_does_not_know_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, noise().T, 44_100)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # 36 bits: the number of samples
+    data[22:26] = bytes(4)
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="does not tell its length"):
+        AudioReader(path)
+
+
+def test_an_hour_long_input_would_become_rf64_beyond_3_gib() -> None:
+    info = AudioInfo(Path("a"), 192_000, 8, 192_000 * 3600, "FLAC", "PCM_24")
+    assert audio_file._stored_as(info, ".wav") == ("RF64", "PCM_24")
+    assert audio_file._stored_as(info, ".flac") == ("FLAC", "PCM_24")
+
+
+# --- what cannot be read or written
+
+
+def wav_header(rate: int = 44_100, channels: int = 1, frames: int = 100) -> bytes:
+    data = bytes(2 * channels * frames)
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * 2 * channels, 2 * channels, 16)
+    body = b"WAVE" + fmt + struct.pack("<4sI", b"data", len(data)) + data
+    return struct.pack("<4sI", b"RIFF", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.wav", b"", "is empty"),
+        ("a.wav", b"not audio at all" * 50, "not audio"),
+        ("a.mp3", b"not audio at all" * 50, "not audio"),
+        ("a.raw", b"\1\2" * 500, "not audio"),
+        ("a.wav", wav_header()[:20], "header is damaged"),
+        ("a.wav", wav_header()[:44], "no samples"),
+        ("a.wav", wav_header(rate=4_000), "4000 Hz: 8000 to 192000 Hz"),
+        ("a.wav", wav_header(rate=384_000), "384000 Hz: 8000 to 192000 Hz"),
+        ("a.wav", wav_header(rate=0), "header is damaged"),
+        ("a.wav", wav_header(channels=9), "9 channels: 1 to 8"),
+        ("a.wav", wav_header(channels=0), "header is damaged"),
+    ],
+)
+def test_unreadable_files_are_named_in_one_line(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        AudioReader(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("missing.wav", "No such file"),
+        (".", "is a folder"),
+        ("/dev/null", "not a regular file"),
+        ("a\0b.wav", "null"),
+    ],
+)
+def test_paths_that_are_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        AudioReader(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite_are_placed(tmp_path: Path, bad: float) -> None:
+    audio = noise(44_100)
+    audio[1, 22_050] = bad
+    soundfile.write(tmp_path / "a.wav", audio.T, 44_100, subtype="FLOAT")
+    with AudioReader(tmp_path / "a.wav") as reader:
+        reader.read(10_000)
+        with pytest.raises(InputError, match=r"not finite numbers .* at 0\.500 s"):
+            list(reader.blocks())
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
+def test_damage_in_the_middle_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    soundfile.write(path, noise(200_000).T, 44_100)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3_000] = np.random.default_rng(1).bytes(3_000)
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"a\.\w+ is damaged"):
+        read_audio(path)
+
+
+def test_a_flac_file_cut_short_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, noise(200_000).T, 44_100)
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(InputError, match="damaged"):
+        read_audio(path)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "in.wav"
+    soundfile.write(path, noise().T, 44_100)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("out.mp3", r"must end in \.wav or \.flac"),
+        ("out", r"must end in \.wav or \.flac"),
+        ("missing/out.wav", "there is no folder missing"),
+        ("in.wav/out.wav", "in.wav is not a folder"),
+        ("in.wav", "are the same file"),
+        ("./in.wav", "are the same file"),
+        ("symlink.wav", "are the same file"),
+        ("hardlink.wav", "are the same file"),
+        ("folder.wav", "it is a folder"),
+        ("pipe.wav", "not a regular file"),
+        ("a\0b.wav", "null"),
+        ("x" * 300 + ".wav", "too long"),
+    ],
+)
+def test_targets_that_cannot_be(
+    source: Path, monkeypatch: pytest.MonkeyPatch, target: str, message: str
+) -> None:
+    monkeypatch.chdir(source.parent)
+    os.symlink("in.wav", "symlink.wav")
+    os.link("in.wav", "hardlink.wav")
+    os.mkdir("folder.wav")
+    os.mkfifo("pipe.wav")
+    before = sorted(os.listdir())
+    content = source.read_bytes()
+    with AudioReader("in.wav") as reader, pytest.raises(InputError, match=message):
+        AudioWriter(target, reader.info)
+    with pytest.raises(InputError, match=message):
+        check_output("in.wav", target)
+    assert sorted(os.listdir()) == before
+    assert source.read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_written(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tests may run as root, whom no mode keeps out.
+    real = os.open
+
+    def refuse(path: str, flags: int, *rest: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, *rest)
+
+    with AudioReader(source) as reader:
+        monkeypatch.setattr(os, "open", refuse)
+        with pytest.raises(InputError, match=r"cannot write .*out.wav: Read-only file system"):
+            AudioWriter(source.parent / "out.wav", reader.info)
+    assert [p.name for p in source.parent.iterdir()] == ["in.wav"]
+
+
+def test_flac_cannot_hold_every_rate(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise().T, 100_001)
+    with AudioReader(tmp_path / "a.wav") as reader:
+        with pytest.raises(InputError, match=r"100001 Hz.*\.wav"):
+            AudioWriter(tmp_path / "b.flac", reader.info)
+        copy(tmp_path / "a.wav", tmp_path / "b.wav")
+
+
+LIMITED = """
+import resource, sys
+from soundsafe.audio_file import AudioReader, AudioWriter
+from soundsafe.errors import InputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    with AudioReader(sys.argv[1]) as reader, AudioWriter(sys.argv[2], reader.info) as writer:
+        for block in reader.blocks(1000):
+            writer.write(block)
+        writer.commit()
+except InputError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize("name", ["out.wav", "out.flac"])
+@pytest.mark.parametrize("limit", [10, 20_000, 60_000])
+def test_a_full_disk_is_reported_and_leaves_nothing(source: Path, name: str, limit: int) -> None:
+    target = source.parent / name
+    target.write_bytes(b"an older output")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(source), str(target), str(limit)], capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == f"cannot write {target}: File too large\n"
+    assert done.stderr == ""
+    assert target.read_bytes() == b"an older output"
+    assert sorted(p.name for p in source.parent.iterdir()) == sorted(["in.wav", name])
+
+
+def test_a_disk_that_is_full_when_tags_are_written(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(audio_tags, "_append_chunks", full)
+    with AudioReader(source) as reader, AudioWriter(source.parent / "out.wav", reader.info) as writer:
+        writer.write(reader.read(1 << 20))
+        with pytest.raises(InputError, match=r"cannot write .*out.wav: No space left on device"):
+            writer.commit()
+    assert [p.name for p in source.parent.iterdir()] == ["in.wav"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_nothing_is_left_when_interrupted(source: Path, error: type[BaseException]) -> None:
+    target = source.parent / "out.flac"
+    target.write_bytes(b"an older output")
+
+    def interrupted() -> None:
+        with AudioReader(source) as reader, AudioWriter(target, reader.info) as writer:
+            writer.write(reader.read(100))
+            assert writer.partial.exists()
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert target.read_bytes() == b"an older output"
+    assert sorted(p.name for p in source.parent.iterdir()) == ["in.wav", "out.flac"]
+
+
+def test_sigint_while_writing_leaves_nothing(source: Path) -> None:
+    program = """
+import sys, time
+from soundsafe.audio_file import AudioReader, AudioWriter
+with AudioReader(sys.argv[1]) as reader, AudioWriter(sys.argv[2], reader.info) as writer:
+    writer.write(reader.read(1000))
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(source), str(source.parent / "out.wav")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        assert len(list(source.parent.iterdir())) == 2
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+    assert [p.name for p in source.parent.iterdir()] == ["in.wav"]
+
+
+def test_a_finished_file_can_be_read_back_before_it_has_its_name(source: Path) -> None:
+    target = source.parent / "out.wav"
+    with AudioReader(source) as reader, AudioWriter(target, reader.info) as writer:
+        for block in reader.blocks():
+            writer.write(block)
+        partial = writer.finish()
+        assert partial == writer.finish()
+        assert not target.exists()
+        assert (read_audio(partial)[0] == read_audio(source)[0]).all()
+        with pytest.raises(ValueError, match="finished"):
+            writer.write(np.zeros((2, 1), np.float32))
+        writer.commit()
+    assert target.exists()
+    assert not partial.exists()
+    assert writer.frames == 20_000
+
+
+def test_a_link_as_target_keeps_pointing_where_it_did(source: Path) -> None:
+    (source.parent / "real.wav").write_bytes(b"old")
+    (source.parent / "link.wav").symlink_to("real.wav")
+    copy(source, source.parent / "link.wav")
+    assert (source.parent / "link.wav").is_symlink()
+    assert soundfile.info(source.parent / "real.wav").frames == 20_000
+
+
+def test_outputs_have_ordinary_permissions(source: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        copy(source, source.parent / "out.wav")
+    finally:
+        os.umask(old)
+    assert (source.parent / "out.wav").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("audio", [np.zeros(5), np.zeros((1, 5)), np.full((2, 5), np.nan)])
+def test_write_refuses_what_is_no_audio(source: Path, audio: NDArray[np.float64]) -> None:
+    with (
+        AudioReader(source) as reader,
+        AudioWriter(source.parent / "out.wav", reader.info) as writer,
+        pytest.raises(ValueError, match=r"channels|finite"),
+    ):
+        writer.write(audio)
+
+
+# --- tags
+
+
+def picture(data: bytes = b"\x89PNG fake") -> flac.Picture:
+    cover = flac.Picture()
+    cover.type, cover.mime, cover.desc, cover.data = 3, "image/png", "front", data
+    return cover
+
+
+COMMENTS = [("TITLE", "Ünïcode"), ("ARTIST", "A"), ("ARTIST", "B"), ("DATE", "2001"), ("MYTAG", "x=y")]
+
+
+def tagged_flac(path: Path) -> Path:
+    soundfile.write(path, noise().T, 44_100)
+    file = flac.FLAC(path)
+    file.tags.extend(COMMENTS)
+    file.add_picture(picture())
+    file.metadata_blocks.append(application_block())
+    file.save()
+    return path
+
+
+def application_block() -> flac.MetadataBlock:
+    block = flac.MetadataBlock(b"testapplication")
+    block.code = 2
+    return block
+
+
+def id3_tag() -> id3.ID3:
+    tag = id3.ID3()
+    tag.add(id3.TIT2(encoding=3, text="Ünïcode"))
+    tag.add(id3.TPE1(encoding=3, text=["A", "B"]))
+    tag.add(id3.TDRC(encoding=3, text="2001"))
+    tag.add(id3.TXXX(encoding=3, desc="mytag", text="x=y"))
+    tag.add(id3.COMM(encoding=3, lang="eng", desc="", text="a comment"))
+    tag.add(id3.TCON(encoding=3, text="(17)"))
+    tag.add(id3.APIC(encoding=3, mime="image/png", type=3, desc="front", data=b"\x89PNG fake"))
+    return tag
+
+
+def test_flac_to_flac_keeps_comments_pictures_and_blocks(tmp_path: Path) -> None:
+    source = tagged_flac(tmp_path / "a.flac")
+    assert copy(source, tmp_path / "b.flac").warnings == ()
+    out = flac.FLAC(tmp_path / "b.flac")
+    assert list(out.tags) == COMMENTS
+    assert [p.data for p in out.pictures] == [b"\x89PNG fake"]
+    assert [b.write() for b in out.metadata_blocks if b.code == 2] == [b"testapplication"]
+    assert (read_audio(source)[0] == read_audio(tmp_path / "b.flac")[0]).all()
+    info = read_audio(tmp_path / "b.flac")[1]
+    assert info.tags["ARTIST"] == ("A", "B")
+
+
+def test_flac_to_wav_gives_id3(tmp_path: Path) -> None:
+    copy(tagged_flac(tmp_path / "a.flac"), tmp_path / "b.wav")
+    found = audio_tags.read(tmp_path / "b.wav", "WAV")
+    assert sorted(found.comments) == sorted(COMMENTS)
+    assert found.pictures[0].data == b"\x89PNG fake"
+    assert soundfile.info(tmp_path / "b.wav").frames == 20_000
+
+
+@pytest.mark.parametrize("target", ["b.flac", "b.wav"])
+def test_mp3_tags_are_translated(tmp_path: Path, target: str) -> None:
+    source = mp3(tmp_path / "a.mp3", noise(50_000))
+    id3_tag().save(source)
+    copy(source, tmp_path / target)
+    found = audio_tags.read(tmp_path / target, "FLAC" if target.endswith("flac") else "WAV")
+    assert sorted(found.comments) == sorted([*COMMENTS, ("COMMENT", "a comment"), ("GENRE", "Rock")])
+    assert (found.pictures[0].data, found.pictures[0].mime) == (b"\x89PNG fake", "image/png")
+
+
+@pytest.mark.parametrize("target", ["b.flac", "b.wav"])
+def test_ogg_comments_and_pictures_are_kept(tmp_path: Path, target: str) -> None:
+    import base64
+
+    source = tmp_path / "a.ogg"
+    soundfile.write(source, noise(50_000).T, 44_100)
+    file = oggvorbis.OggVorbis(source)
+    file.tags.extend([*COMMENTS, ("metadata_block_picture", base64.b64encode(picture().write()).decode())])
+    file.save()
+    copy(source, tmp_path / target)
+    found = audio_tags.read(tmp_path / target, "FLAC" if target.endswith("flac") else "WAV")
+    wanted = set(COMMENTS)
+    assert wanted <= set(found.comments)
+    assert found.pictures[0].data == b"\x89PNG fake"
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack("<4sI", name, len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def test_wav_to_wav_keeps_every_chunk_byte_for_byte(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    id3_tag().save(buffer)
+    kept = [
+        (b"LIST", b"INFO" + chunk(b"IART", b"Somebody\0") + chunk(b"IGNR", b"Folk\0")),
+        (b"bext", b"description".ljust(602, b"\0")),
+        (b"iXML", b"<BWFXML/>"),
+        (b"id3 ", buffer.getvalue()),
+        (b"cue ", struct.pack("<I", 0)),
+    ]
+    body = wav_header()[8:] + b"".join(chunk(*c) for c in kept) + chunk(b"JUNK", bytes(11))
+    source = tmp_path / "a.wav"
+    source.write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    copy(source, tmp_path / "b.wav")
+    out = (tmp_path / "b.wav").read_bytes()
+    assert struct.unpack_from("<I", out, 4)[0] == len(out) - 8
+    assert list(audio_tags._chunks(tmp_path / "b.wav")) == kept
+    assert soundfile.info(tmp_path / "b.wav").frames == 100
+    copy(source, tmp_path / "c.flac")
+    tags = read_audio(tmp_path / "c.flac")[1].tags
+    assert tags["TITLE"] == ("Ünïcode",)
+    assert tags["ARTIST"] == ("A", "B")  # the richer of two is taken
+    assert tags["GENRE"] == ("Rock",)
+
+
+def test_info_entries_become_comments(tmp_path: Path) -> None:
+    latin = "Café".encode("latin-1") + b"\0"
+    body = wav_header()[8:] + chunk(b"LIST", b"INFO" + chunk(b"INAM", latin) + chunk(b"ICRD", b"1999\0"))
+    source = tmp_path / "a.wav"
+    source.write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    copy(source, tmp_path / "b.flac")
+    assert list(flac.FLAC(tmp_path / "b.flac").tags) == [("TITLE", "Café"), ("DATE", "1999")]
+
+
+def test_tags_survive_in_rf64(tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    soundfile.write(source, noise(1_001, 1).T, 44_100, format="RF64")
+    with open(source, "ab") as file:
+        file.write(chunk(b"iXML", b"<x/>"))
+    copy(source, tmp_path / "b.wav")
+    assert list(audio_tags._chunks(tmp_path / "b.wav")) == [(b"iXML", b"<x/>")]
+    assert soundfile.info(tmp_path / "b.wav").frames == 1_001
+
+
+@pytest.mark.parametrize("target", ["b.flac", "b.wav"])
+def test_hostile_tags_cost_a_warning_and_no_audio(tmp_path: Path, target: str) -> None:
+    source = mp3(tmp_path / "a.mp3", noise(50_000))
+    source.write_bytes(
+        b"ID3\x04\x00\x00\x00\x00\x00\x14" + b"TIT2\x7f\xff\xff\xff" + b"\xff" * 12 + source.read_bytes()
+    )
+    writer = copy(source, tmp_path / target)
+    assert all("\n" not in w for w in writer.warnings)
+    assert read_audio(tmp_path / target)[1].frames > 40_000
+
+
+def test_unreadable_tags_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: object) -> None:
+        raise IndexError("boom\nand more")
+
+    monkeypatch.setattr(audio_tags, "_read_flac", fail)
+    source = tmp_path / "a.flac"
+    soundfile.write(source, noise().T, 44_100)
+    writer = copy(source, tmp_path / "b.flac")
+    assert writer.warnings == (f"tags of {source} could not be read and were not kept: boom and more",)
+
+
+def test_a_file_without_tags_gets_none(source: Path) -> None:
+    copy(source, source.parent / "b.flac")
+    assert not flac.FLAC(source.parent / "b.flac").tags
+    assert read_audio(source)[1].tags == {}
+    copy(source.parent / "b.flac", source.parent / "c.wav")
+    assert list(audio_tags._chunks(source.parent / "c.wav")) == []
