@@ -29,7 +29,7 @@ __all__ = [
 
 
 class SpectralModel(Protocol):
-    """Anything that transforms: ``stft(x [batch, samples])`` is ``[batch, 2 (real, imaginary), bins, frames]``."""
+    """What transforms: ``stft(x [batch, samples]) -> [batch, 2 (real, imaginary), bins, frames]``."""
 
     stft: Callable[[torch.Tensor], torch.Tensor]
 

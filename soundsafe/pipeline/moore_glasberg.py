@@ -218,7 +218,7 @@ class MooreGlasbergAnalyzer:
         return self._band_sums(self._checked(mag) ** 2, self._slices) / self._full_scale_power
 
     def band_levels_db(
-        self, mag: ArrayLike | torch.Tensor, reference: slice = slice(4, 21), floor_db: float = 120.0
+        self, mag: ArrayLike | torch.Tensor, reference: slice = slice(4, 19), floor_db: float = 120.0
     ) -> Floats:
         """Level of each band in dB relative to the mean level of the `reference` bands of the same frame.
 
@@ -273,9 +273,12 @@ class MooreGlasbergAnalyzer:
 
         Adding this magnitude to every bin of the band reaches the power that the band just hides.
         """
-        cells = np.maximum(self.bins_per_band, 1)[:, None]
-        return np.sqrt(self.masked_power(mag) * self._full_scale_power / cells)
+        return self._per_bin(self.masked_power(mag))
 
-    def cell_thresholds(self, mag: ArrayLike | torch.Tensor) -> Floats:
-        """The threshold of each cell's band, ``[bins, frames]``."""
-        return self.band_thresholds(mag)[self.band_indices]
+    def _per_bin(self, power: Floats) -> Floats:
+        cells = np.maximum(self.bins_per_band, 1)[:, None]
+        return np.sqrt(power * self._full_scale_power / cells)
+
+    def cell_thresholds(self, mag: ArrayLike | torch.Tensor, quiet: bool = True) -> Floats:
+        """The threshold of each cell's band, ``[bins, frames]``; without `quiet`, of masking alone."""
+        return self._per_bin(self.masked_power(mag, quiet))[self.band_indices]

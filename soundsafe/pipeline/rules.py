@@ -1,0 +1,79 @@
+"""The two profiles of the pipeline, as data: the same code with other rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ROBUST", "SEED", "Rules"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What embedder and detector compute their layout from.
+
+    - `features`: ``thresholds``: the masked threshold of each band and frame, in units of magnitude; or
+      ``levels``: one level for each band, the median over the frames of its level in dB relative to other
+      bands.
+    - `step`: quantisation step, in units of magnitude or in dB.
+    - `bands`: first band, and the one behind the last, that carry bits.
+    - `ranking`: which cells of a band come first, ``magnitude`` or ``keyed``.
+    - `anchors`: what ranks the anchor bands, ``thresholds`` or ``levels``.
+    - `seed`: where the seed of ties and slots comes from: the ``thresholds`` of the four strongest bands, or
+      the ``anchors`` and the key.
+    - `guard_db`: distance from an edge of the quantiser, in dB, below which the embedder moves a level.
+    - `candidates`: how many layouts the detector tries, the likeliest first.
+
+    Raises ValueError for values outside these.
+    """
+
+    name: str
+    features: str
+    step: float
+    bands: tuple[int, int]
+    ranking: str
+    anchors: str
+    seed: str
+    guard_db: float
+    candidates: int
+
+    def __post_init__(self) -> None:
+        choices = (
+            (self.features, ("thresholds", "levels")),
+            (self.ranking, ("magnitude", "keyed")),
+            (self.anchors, ("thresholds", "levels")),
+            (self.seed, ("thresholds", "anchors")),
+        )
+        for value, allowed in choices:
+            if value not in allowed:
+                raise ValueError(f"{value!r} is not one of {allowed}")
+        if self.step <= 0 or not 0 <= self.bands[0] < self.bands[1] or self.candidates < 1:
+            raise ValueError("a step above 0, a range of bands and at least one candidate are needed")
+        if not 0 <= self.guard_db < self.step / 2:
+            raise ValueError("the guard must leave room between two edges")
+
+
+SEED = Rules(
+    name="seed",
+    features="thresholds",
+    step=1e-6,
+    bands=(0, 24),
+    ranking="magnitude",
+    anchors="thresholds",
+    seed="thresholds",
+    guard_db=0.0,
+    candidates=1,
+)
+"""The mission's rules to the letter: absolute thresholds in steps of a millionth, the loudest cells."""
+
+ROBUST = Rules(
+    name="robust",
+    features="levels",
+    step=3.0,
+    bands=(4, 19),
+    ranking="keyed",
+    anchors="levels",
+    seed="anchors",
+    guard_db=0.5,
+    candidates=8,
+)
+"""The default: gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz, kept off the edges, keyed cells."""

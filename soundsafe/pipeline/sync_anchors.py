@@ -1,0 +1,292 @@
+"""A seed from the audio itself, and a pattern that marks where a second begins.
+
+*Anchors.* The strongest critical bands of a second, in order of frequency, name its seed. No side
+information: embedder and detector each find the same bands, as long as their order of strength at the edge
+of the chosen few survives.
+
+*Pattern.* For audio whose anchors are not pronounced, 50 ms of a chirp, of tones or of noise hide under the
+masking threshold at the beginning of the second; a matched filter over the spectrum whitened by that same
+threshold finds it, to the sample.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.pipeline.features import Floats, levels_db, magnitude, mono, quantized_thresholds
+from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
+from soundsafe.stft import RATE, Array, Stft, as_tensor
+
+__all__ = ["SyncAnchor", "SyncDetector"]
+
+_QUANTUM = 1e-6
+_PATTERN_HZ = (500.0, 11_000.0)
+_SUPPORT = 0.1
+_TAKE_BACKS = 6
+_NO_POWER = 1e-20
+_CHANCE_PEAK = 6.2  # standard deviations
+
+
+@dataclass(frozen=True)
+class SyncAnchor:
+    """Anchors and sync pattern of one-second segments at `sr` Hz, on the grid `n_fft`, `hop`.
+
+    `sync_length_ms`: length of the pattern; `pattern_type`: ``chirp`` (up and down, 500 Hz to 11 kHz),
+    ``tone`` (one in each critical band of that range) or ``noise``; `n_anchor_bands`: how many bands are
+    anchors; `ranking_method`: ``median`` or ``mean`` over frames; `hashing_salt`: text that ends what is
+    hashed.
+
+    Beyond the mission's: `key`: the seed is an HMAC under it, and noise is drawn from it (None: neither);
+    `rank_by`: ``thresholds`` quantised in millionths, as in the seed profile, or ``levels``, which gain does
+    not move. Raises ValueError for values outside these.
+    """
+
+    sync_length_ms: int = 50
+    sr: int = RATE
+    n_fft: int = 882
+    hop: int = 441
+    pattern_type: str = "chirp"
+    n_anchor_bands: int = 4
+    ranking_method: str = "median"
+    hashing_salt: str = "soundsafe_anchor"
+    key: bytes | None = field(default=None, repr=False)
+    rank_by: str = "thresholds"
+
+    def __post_init__(self) -> None:
+        for value, allowed in (
+            (self.pattern_type, ("chirp", "tone", "noise")),
+            (self.ranking_method, ("median", "mean")),
+            (self.rank_by, ("thresholds", "levels")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{value!r} is not one of {allowed}")
+        if not 1 <= self.n_anchor_bands < self.analyzer.n_critical_bands or self.sync_length_ms < 1:
+            raise ValueError(
+                "at least one anchor, fewer than there are bands, and a pattern of a millisecond"
+            )
+
+    @cached_property
+    def analyzer(self) -> MooreGlasbergAnalyzer:
+        """The masking model, 24 bands."""
+        return MooreGlasbergAnalyzer(self.sr, self.n_fft, self.hop)
+
+    @property
+    def _grid(self) -> Stft:
+        return Stft(self.n_fft, self.hop)
+
+    # Anchors
+
+    def band_energies(self, audio_1s: Array) -> Floats:
+        """Strength of each band, ``[bands]``, by which anchors are ranked; units of magnitude."""
+        mag = magnitude(audio_1s, self.n_fft, self.hop)
+        if self.rank_by == "levels":
+            if self.ranking_method == "median":
+                return 10.0 ** (levels_db(mag, self.analyzer) / 20.0)
+            return 10.0 ** (np.mean(self.analyzer.band_levels_db(mag), axis=1) / 20.0)
+        q = quantized_thresholds(self.analyzer.band_thresholds(mag), _QUANTUM)
+        return np.median(q, axis=1) if self.ranking_method == "median" else np.mean(q, axis=1)
+
+    def anchor_bands(self, energies: Floats) -> tuple[int, ...]:
+        """The strongest bands that have bins, by mean bin in ascending order, as plain integers."""
+        return self._canonical(np.argsort(energies, kind="stable")[-self.n_anchor_bands :])
+
+    def _canonical(self, bands: NDArray[np.int64]) -> tuple[int, ...]:
+        # Bands rise with frequency: the order of their numbers is that of their mean bins.
+        return tuple(sorted(int(b) for b in bands if self.analyzer.bins_per_band[b] > 0))
+
+    def confidence(self, energies: Floats) -> float:
+        """How far the anchors stand out: (their mean - the others') / (their mean + 1e-12), at most 1."""
+        ordered = np.sort(energies)
+        top = float(np.mean(ordered[-self.n_anchor_bands :]))
+        rest = float(np.mean(ordered[: -self.n_anchor_bands]))
+        return min(1.0, (top - rest) / (top + 1e-12))
+
+    def seed(self, bands: tuple[int, ...], segment_length: int) -> int:
+        """The seed, 32 bits, of anchor bands in a segment of so many samples.
+
+        The first 8 hexadecimal digits of SHA-256 (with a key, of HMAC-SHA256) of ``{bands}_{length}_{salt}``.
+        """
+        text = f"{tuple(int(b) for b in bands)}_{segment_length}_{self.hashing_salt}".encode()
+        if self.key is None:
+            digest = hashlib.sha256(text).hexdigest()
+        else:
+            digest = hmac.new(self.key, text, hashlib.sha256).hexdigest()
+        return int(digest[:8], 16)
+
+    def detect_anchor_and_seed(
+        self, audio_1s: Array, confidence_threshold: float = 0.3
+    ) -> tuple[int | None, float]:
+        """The seed of a segment, None below `confidence_threshold`, and the confidence.
+
+        `audio_1s` is ``[samples]`` or ``[channels, samples]``, of finite samples (else ValueError).
+        """
+        energies = self.band_energies(audio_1s)
+        confidence = self.confidence(energies)
+        if confidence < confidence_threshold:
+            return None, confidence
+        return self.seed(self.anchor_bands(energies), as_tensor(audio_1s).shape[-1]), confidence
+
+    def candidate_seeds(self, energies: Floats, segment_length: int, count: int) -> list[int]:
+        """At most `count` seeds, the likeliest first: one anchor may have changed places with another band.
+
+        In ascending order of the difference in dB between the two.
+        """
+        order = np.argsort(energies, kind="stable")[::-1]
+        level = 20.0 * np.log10(np.maximum(energies, 1e-12))
+        n = self.n_anchor_bands
+        chosen, rest = order[:n], order[n:]
+        swaps = sorted((level[a] - level[b], int(a), int(b)) for a, b in itertools.product(chosen, rest))
+        sets = [chosen] + [np.where(chosen == a, b, chosen) for _, a, b in swaps[: count - 1]]
+        return [self.seed(self._canonical(s), segment_length) for s in sets]
+
+    # Pattern
+
+    @cached_property
+    def pattern(self) -> Floats:
+        """The sync pattern, ``[samples]`` (2205 by default), faded in and out over a tenth at each end."""
+        n = int(self.sync_length_ms * self.sr / 1000)
+        t = np.arange(n) / self.sr
+        low, high = _PATTERN_HZ[0], min(_PATTERN_HZ[1], 0.45 * self.sr)
+        if self.pattern_type == "chirp":
+            slope = (high - low) / (2 * n / self.sr)
+            x = np.sin(2 * np.pi * (low * t + slope * t**2)) + np.sin(2 * np.pi * (high * t - slope * t**2))
+        elif self.pattern_type == "tone":
+            tones = [f for f in self.analyzer.center_frequencies if low < f < high]
+            # Phases that grow with the square of the number keep the peaks low (Schroeder 1970).
+            x = np.sum([np.cos(2 * np.pi * f * t + i * i) for i, f in enumerate(tones)], axis=0)
+        else:
+            x = self._noise(n, low, high)
+        fade = np.sin(np.linspace(0, np.pi / 2, n // 10)) ** 2
+        x[: len(fade)] *= fade
+        x[n - len(fade) :] *= fade[::-1]
+        return x / np.abs(x).max()
+
+    def _noise(self, n: int, low: float, high: float) -> Floats:
+        label = b"sync pattern " + self.hashing_salt.encode() + (self.key or b"")
+        bits = np.unpackbits(np.frombuffer(hashlib.shake_256(label).digest(n // 8 + 1), np.uint8))[:n]
+        spectrum = np.fft.rfft(1.0 - 2.0 * bits)
+        hz = np.fft.rfftfreq(n, 1 / self.sr)
+        return np.fft.irfft(np.where((hz >= low) & (hz <= high), spectrum, 0), n)
+
+    def _phases(self, length: int) -> torch.Tensor:
+        """The pattern at sample 0 of `length`, flattened: ``[bins, frames]``, 0 where it has no energy.
+
+        In each band and frame that it touches, its cells are equal in size and their power is the number of
+        the band's bins: times a threshold for each cell, that is just what the band hides.
+        """
+        x = torch.zeros(length, dtype=torch.float64)
+        x[: len(self.pattern)] = torch.from_numpy(self.pattern)[:length]
+        spectrum = self._grid.forward(x)
+        size = spectrum.abs()
+        support = (size > _SUPPORT * size.max()).double()
+        band = torch.from_numpy(self.analyzer.band_indices)
+        counts = torch.zeros(self.analyzer.n_critical_bands, size.shape[1], dtype=torch.float64)
+        counts.index_add_(0, band, support)
+        room = torch.from_numpy(self.analyzer.bins_per_band).double()[:, None]
+        gain = torch.sqrt(room / counts.clamp(min=1.0))[band]
+        return spectrum / size.clamp(min=1e-30) * support * gain
+
+    def embed_pattern(self, audio_1s: Array, strength: float = 1.0) -> torch.Tensor:
+        """`audio_1s` with the pattern at its beginning, in the same shape; float32.
+
+        The change has in each band and frame at most `strength`, as a ratio of amplitudes, of what masking
+        hides there, each channel by itself; digital silence stays silent. Raises ValueError for segments
+        shorter than the pattern.
+        """
+        x = as_tensor(audio_1s).detach().cpu().float()
+        if x.shape[-1] < len(self.pattern):
+            raise ValueError(f"the pattern has {len(self.pattern)} samples, the segment {x.shape[-1]}")
+        phases = self._phases(x.shape[-1])
+        marked = []
+        for channel in x.reshape(-1, x.shape[-1]):
+            marked.append(channel + strength * self._hidden(channel.double(), phases).float())
+        return torch.stack(marked).reshape(x.shape)
+
+    def _hidden(self, x: torch.Tensor, phases: torch.Tensor) -> torch.Tensor:
+        """The signal nearest to `phases` that masking in `x` ``[samples]`` hides in each band and frame."""
+        mag = self._grid.forward(x).abs().numpy()
+        allowed = np.maximum(self.analyzer.masked_power(mag, quiet=False), _NO_POWER)
+        gain = torch.from_numpy(_lowest_of_three(self.analyzer.cell_thresholds(mag, quiet=False)))
+        excess = np.ones_like(allowed)
+        # A change in one frame reaches into its neighbours: measure what arrives, and take back.
+        for _ in range(_TAKE_BACKS):
+            gain /= torch.from_numpy(-_lowest_of_three(-excess)[self.analyzer.band_indices])
+            change = self._grid.inverse(phases * gain, len(x))
+            arrived = self.analyzer.band_power(self._grid.forward(change).abs().numpy())
+            excess = np.maximum(np.sqrt(arrived / allowed), 1.0)
+        return change / float(excess.max())
+
+    def find_pattern(self, audio_1s: Array) -> tuple[int, float]:
+        """Where the pattern begins, in samples, and the confidence, 0 to 1.
+
+        Circular: a segment cut from a longer signal with a pattern every second may begin anywhere in it. The
+        confidence is the share of the matched filter's peak that lies above 6.2 standard deviations, which is
+        about what a hundred seconds of unmarked music, speech and effects reach.
+        """
+        x = mono(audio_1s)
+        if len(x) < len(self.pattern):
+            return 0, 0.0
+        spectrum = self._grid.forward(x)
+        size = spectrum.abs()
+        threshold = torch.from_numpy(self.analyzer.cell_thresholds(size.numpy()))
+        # Loud cells count as their phase alone, hidden ones by their size: no note outvotes the pattern.
+        white = spectrum / torch.maximum(size, threshold)
+        hz = np.fft.rfftfreq(len(x), 1 / self.sr)
+        inside = (hz >= _PATTERN_HZ[0]) & (hz <= _PATTERN_HZ[1])
+        signal = np.fft.rfft(self._grid.inverse(white, len(x)).numpy()) * inside
+        pattern = np.fft.rfft(self._grid.inverse(self._phases(len(x)), len(x)).numpy()) * inside
+        match = np.fft.irfft(signal * pattern.conj(), len(x))
+        # A second may be half silent: count in deviations of what there is where the pattern would lie.
+        here = np.zeros(len(x))
+        here[: len(self.pattern)] = 1 / len(self.pattern)
+        energy = np.fft.irfft(signal, len(x)) ** 2
+        local = np.maximum(np.fft.irfft(np.fft.rfft(energy) * np.fft.rfft(here).conj(), len(x)), 0.0)
+        norm = np.sqrt((local + 0.5 * energy.mean()) * (np.fft.irfft(pattern, len(x)) ** 2).sum())
+        match /= np.maximum(norm, 1e-30)
+        deviation = max(float(np.median(np.abs(match))) / 0.6745, 1.0)
+        best = int(np.argmax(match))
+        peak = float(match[best])
+        return best, max(0.0, 1.0 - _CHANCE_PEAK * deviation / peak) if peak > 0 else 0.0
+
+
+def _lowest_of_three(x: Floats) -> Floats:
+    """Of each frame of ``[rows, frames]`` and the two beside it, the lowest."""
+    padded = np.pad(x, ((0, 0), (1, 1)), mode="edge")
+    return np.minimum(np.minimum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+
+
+@dataclass(frozen=True)
+class SyncDetector:
+    """Finds the seed and the beginning of a second: anchors first, the pattern where they do not answer.
+
+    `always_offset`: look for the pattern's offset also where anchors answer (the robust profile); without it,
+    anchors answer with offset 0.
+    """
+
+    sync_anchor: SyncAnchor = field(default_factory=SyncAnchor)
+    always_offset: bool = False
+
+    def detect_robust(
+        self, audio_1s: Array, threshold: float = 0.05, anchor_threshold: float = 0.3
+    ) -> tuple[int, float, int | None]:
+        """(offset in samples, confidence, seed or None) of ``[samples]`` or ``[channels, samples]``.
+
+        Where the anchors' confidence reaches `anchor_threshold`: their seed and confidence. Otherwise no
+        seed, and the pattern's confidence. The offset is the pattern's where its confidence reaches
+        `threshold`, else 0.
+        """
+        seed, confidence = self.sync_anchor.detect_anchor_and_seed(audio_1s, anchor_threshold)
+        if seed is not None and not self.always_offset:
+            return 0, confidence, seed
+        offset, pattern_confidence = self.sync_anchor.find_pattern(audio_1s)
+        if pattern_confidence < threshold:
+            offset = 0
+        return (offset, pattern_confidence, None) if seed is None else (offset, confidence, seed)
