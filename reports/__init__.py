@@ -1,1 +1,1 @@
-
+"""Tables and plots of stored summaries."""

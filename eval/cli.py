@@ -1,0 +1,331 @@
+"""The command `soundsafe-eval`: run suites, list what there is, gate and compare runs.
+
+Exit codes: 0 done, 1 a gate failed, 2 bad input or usage (one line on stderr), 130 interrupted. With `--json`
+exactly one JSON document goes to stdout; progress and remarks go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from soundsafe.errors import InputError
+from soundsafe.eval import gate as gates
+from soundsafe.eval import runner, systems
+from soundsafe.eval.compare import compare as compare_runs
+from soundsafe.eval.metrics import metrics
+from soundsafe.eval.rows import from_frame_value
+from soundsafe.eval.store import write_atomically
+from soundsafe.reports import plots, tables
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="soundsafe-eval",
+    help="Attack marked audio, decode it, and measure what is left.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a finished run.")]
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(from_frame_value(document), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _console() -> Console:
+    # Redirected output must not be cut to a terminal's width.
+    return Console() if sys.stdout.isatty() else Console(width=120)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"soundsafe-eval {version('soundsafe')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Attack marked audio, decode it, and measure what is left."""
+
+
+@app.command()
+def run(
+    suite: Annotated[list[str], typer.Option(help="Suite of attacks, or a .toml file of one; repeatable.")],
+    dataset: Annotated[str, typer.Option(help="Name of a dataset, or a folder of audio.")] = "bundled",
+    split: Annotated[str, typer.Option(help="Split of the dataset; 'all' for everything.")] = "test",
+    system: Annotated[list[str] | None, typer.Option(help="System under test; repeatable.")] = None,
+    limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/SUITE by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
+    attacked_controls: Annotated[
+        bool, typer.Option("--attacked-controls", help="Look for false accepts after every attack too.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run suites and write rows, summary and plots into a folder."""
+    from soundsafe import attacks
+
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs {jobs}: at least 1 is needed")
+    suites = [attacks.suite(name) for name in dict.fromkeys(suite)]
+    plan = runner.make_plan(
+        list(dict.fromkeys(system or ["soundsafe"])),
+        suites,
+        dataset,
+        split=None if split == "all" else split,
+        limit=limit,
+        seconds=seconds,
+        seed=seed,
+        attacked_controls=attacked_controls,
+    )
+    folder = out if out is not None else Path("runs") / "+".join(s.name for s in suites)
+    steps = [
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    ]  # fmt: skip
+    with Progress(*steps, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("marking and attacking", total=None)
+        result = runner.run(
+            plan,
+            folder,
+            jobs=jobs or os.cpu_count() or 1,
+            resume=resume,
+            force=force,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+        bar.update(task, description="drawing")
+        _draw(result.summary, folder)
+    if as_json:
+        _print_json(result.summary)
+    else:
+        _show(result)
+    for line in _remarks(result):
+        sys.stderr.write(line + "\n")
+
+
+def _draw(summary: dict[str, Any], folder: Path) -> None:
+    into = folder / "plots"
+    into.mkdir(exist_ok=True)
+    for name, figure in plots.plots_of(summary).items():
+        for suffix, data in plots.images(figure).items():
+            write_atomically(into / f"{name}{suffix}", data)
+
+
+def _show(result: runner.Result) -> None:
+    console = _console()
+    rows = result.summary["rows"]
+    for system, suite in dict.fromkeys((r["system"], r["suite"]) for r in rows):
+        mine = [r for r in rows if (r["system"], r["suite"]) == (system, suite)]
+        console.print(tables.attack_table(mine, title=f"{system}, suite {suite}"))
+    console.print(tables.quality_table(result.summary["quality"], title="Quality of the marked audio"))
+    timing = result.timing
+    for system in timing["system"].unique():
+        mine = timing[timing["system"] == system]
+        marked = mine.drop_duplicates("clip")
+        embed = marked["embed_s"].sum() / marked["clip_s"].sum()
+        decode = mine["decode_s"].sum() / mine["audio_s"].sum()
+        console.print(f"{system}: {embed:.3f} s to embed and {decode:.3f} s to decode a second of audio")
+    console.print(f"Everything is in {result.folder}", soft_wrap=True)
+
+
+def _remarks(result: runner.Result) -> list[str]:
+    """Failures, which count as such in every figure, each kind on one line."""
+    bad = result.rows[result.rows["status"] != "ok"]
+    cells = bad.drop_duplicates(["system", "clip", "attack"])
+    out = []
+    for (status, message), part in cells.groupby(["status", "message"], sort=False):
+        clips = list(dict.fromkeys(part["clip"]))
+        more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
+        out.append(f"{status} in {len(part)} cells ({clips[0]}{more}): {message}")
+    return out
+
+
+_KINDS = Literal["suites", "attacks", "systems", "datasets", "metrics"]
+
+
+def _listing(kind: str) -> list[dict[str, Any]]:
+    from soundsafe import attacks, datasets
+
+    if kind == "attacks":
+        return [
+            {
+                "attack": a.name,
+                "family": a.family,
+                "params": dict(a.params),
+                "changes_length": a.changes_length,
+                "differentiable": a.differentiable,
+                "engine": a.engine,
+            }
+            for a in attacks.all_attacks()
+        ]
+    if kind == "suites":
+        found = [attacks.suite(name) for name in attacks.suites()]
+        return [
+            {"suite": s.name, "version": s.version, "attacks": list(s.attacks), "description": s.description}
+            for s in found
+        ]
+    if kind == "systems":
+        return [
+            {"system": s.name, "payload_bytes": s.payload_bytes} for s in map(systems.get, systems.systems())
+        ]
+    if kind == "datasets":
+        return [{"dataset": name} for name in datasets.names()]
+    return [
+        {"metric": m.name, "unit": m.unit, "better": m.better, "level": m.level, "description": m.description}
+        for m in metrics()
+    ]
+
+
+@app.command("list")
+def list_(kind: Annotated[_KINDS, typer.Argument()], as_json: Json = False) -> None:
+    """List suites, attacks, systems, datasets or metrics."""
+    items = _listing(kind)
+    if as_json:
+        _print_json(items)
+        return
+    for item in items:
+        name, *rest = item.values()
+        texts = []
+        for value in rest:
+            if isinstance(value, dict):
+                value = " ".join(f"{k}={v}" for k, v in value.items())
+            elif isinstance(value, list):
+                value = ", ".join(map(str, value))
+            elif isinstance(value, bool):
+                continue
+            if value not in ("", None):
+                texts.append(str(value))
+        sys.stdout.write("  ".join([f"{name:<24}", *texts]).rstrip() + "\n")
+
+
+def _run_document(folder: Path) -> dict[str, Any]:
+    try:
+        document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}/run.json cannot be read: is {folder} the folder of a run?") from error
+    return dict(document)
+
+
+@app.command()
+def baseline(
+    run_dir: RunDir,
+    out: Annotated[Path | None, typer.Option(help="File to write; baselines/SUITE.json by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing baseline.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Condense a run into a baseline for the gate, to be reviewed and kept with the code."""
+    document = _run_document(run_dir)
+    data = gates.make_baseline(runner.read_rows(run_dir), document)
+    suites = [s["suite"] for s in data["configuration"].get("suites") or []]
+    path = out if out is not None else Path("baselines") / f"{'+'.join(suites) or 'baseline'}.json"
+    if path.exists() and not force:
+        raise InputError(f"{path} exists: --force replaces it, --out writes another file")
+    if out is None:
+        path.parent.mkdir(exist_ok=True)
+    elif not path.parent.is_dir():
+        raise InputError(f"{path.parent} is not a folder: make it, or give --out another name")
+    write_atomically(path, (json.dumps(data, indent=1) + "\n").encode())
+    if as_json:
+        _print_json({"baseline": str(path)})
+    else:
+        sys.stdout.write(f"{path}\n")
+
+
+@app.command()
+def gate(
+    run_dir: RunDir,
+    baseline: Annotated[Path, typer.Option(help="File that `soundsafe-eval baseline` wrote.")],
+    junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fail (exit 1) where a run is significantly worse than a baseline, or accepts what bears no mark."""
+    result = gates.check(runner.read_rows(run_dir), gates.read_baseline(baseline))
+    if junit is not None:
+        if not junit.parent.is_dir():
+            raise InputError(f"{junit.parent} is not a folder: make it, or give --junit another name")
+        write_atomically(junit, gates.junit(result))
+    failed = [c for c in result["checks"] if not c["ok"]]
+    if as_json:
+        _print_json(result)
+    else:
+        for c in failed:
+            sys.stdout.write(
+                f"FAILED {' '.join(p for p in (c['system'], c['attack']) if p)}: {c['message']}\n"
+            )
+        done = len(result["checks"])
+        sys.stdout.write(f"{done - len(failed)} of {done} checks passed\n")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
+    """Compare two runs attack by attack, over the EULs that both hold."""
+    rows = compare_runs(runner.read_rows(run_a), runner.read_rows(run_b))
+    if as_json:
+        _print_json({"rows": rows})
+    else:
+        _console().print(tables.comparison_table(rows, title=f"A: {run_a}   B: {run_b}"))
+
+
+def _fail(message: str, code: int = 2) -> int:
+    sys.stderr.write("soundsafe-eval: " + " ".join(str(message).split()) + "\n")
+    return code
+
+
+def _call(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except InputError as error:
+        return _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+    except MemoryError:
+        return _fail("not enough memory: fewer --jobs or shorter --seconds need less")
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; --resume goes on from here", 130)
+    except Exception as error:
+        # Usage errors of the argument parser, whichever module of typer's defines them.
+        if hasattr(error, "format_message"):
+            return _fail(f"{error.format_message()} (--help shows the usage)")
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs the command and exits with its code."""
+    code = _call(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

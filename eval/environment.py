@@ -1,0 +1,95 @@
+"""What a run depended on: versions, commit, machine. No times, no paths."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+__all__ = ["commit", "environment", "source_hash"]
+
+_PACKAGES = (
+    "soundsafe", "numpy", "scipy", "torch", "pandas", "pyarrow", "soundfile", "soxr", "lameenc", "av", "ldpc",
+    "reedsolo", "pyloudnorm", "zimtohrli",
+)  # fmt: skip
+_CODE = ("soundsafe", "soundsafe.pipeline", "soundsafe.attacks", "soundsafe.datasets", "soundsafe.eval")
+
+
+def _folder(package: str) -> Path | None:
+    spec = find_spec(package)
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+@cache
+def source_hash() -> str:
+    """16 hex digits of the SHA-256 of the code and suites that rows depend on, installed or editable."""
+    digest = hashlib.sha256()
+    for package in _CODE:
+        folder = _folder(package)
+        if folder is None:
+            continue
+        files = [p for p in folder.rglob("*") if p.suffix in {".py", ".toml", ".json", ".npz"}]
+        for path in sorted(files):
+            digest.update(f"{package}/{path.relative_to(folder).as_posix()}".encode() + b"\0")
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def commit() -> str | None:
+    """The commit of the checkout that this package runs from, or None where it is not one."""
+    folder = _folder("soundsafe")
+    if folder is None or not (folder.parent / ".git").exists():
+        return None
+    try:
+        out = subprocess.run(
+            ["git", "-C", str(folder.parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return out.stdout.strip() or None if out.returncode == 0 else None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _ffmpeg() -> dict[str, str]:
+    try:
+        import av
+    except ImportError:
+        return {}
+    return {f"ffmpeg.{name}": ".".join(map(str, v)) for name, v in sorted(av.library_versions.items())}
+
+
+def environment() -> dict[str, Any]:
+    """`versions`, `commit`, `source`, `machine`, as JSON values."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    machine = {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+    return {
+        "versions": versions | _ffmpeg(),
+        "commit": commit(),
+        "source": source_hash(),
+        "machine": machine,
+    }

@@ -1,0 +1,202 @@
+"""A gate against regressions: a run is compared with reviewed figures, clip by clip.
+
+`make_baseline` condenses a run to counts for each clip and attack: small enough to review, and enough for a
+paired test. A run fails on
+
+- a significant fall of payload success, of clip success or of a parity, or a significant rise of BER;
+- any false accept;
+- clips or attacks of the baseline that it does not hold.
+
+Significant means at a family-wise error of 0.001 over all tests (Bonferroni), and larger than a margin that
+nobody would mind (`MARGINS`): with enough EULs even a harmless change is significant.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+
+from soundsafe.errors import InputError
+from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.stats import paired_rise, stratified_shift
+from soundsafe.eval.summary import quality_rows
+
+__all__ = ["FORMAT", "check", "junit", "make_baseline", "read_baseline"]
+
+FORMAT = 1
+FAMILY_ERROR = 0.001
+MARGINS = {
+    "payload_success": 0.02, "clip_success": 0.02, "parity_slots": 0.02, "seed_parity": 0.02,
+    "parity_frames": 0.01, "ber": 0.001,
+}  # fmt: skip
+"""How much each figure may fall (BER: rise), as a difference of means."""
+
+_SHARES = {"payload_success": "payload_ok", "parity_slots": "parity_slots", "seed_parity": "seed_parity"}
+_FEWEST_BITS = 1000.0
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, Any]:
+    """One clip under one attack: numbers and sums."""
+    out: dict[str, Any] = {
+        "euls": len(rows),
+        "payload_success": int(rows["payload_ok"].sum()),
+        "clip_success": int(bool(rows["clip_ok"].iloc[0])),
+    }
+    for name in ("ber", "parity_frames"):
+        values = rows[name].dropna()
+        out[name] = float(values.mean()) if len(values) else None
+    for name in ("parity_slots", "seed_parity"):
+        values = rows[name].dropna()
+        out[name] = int(values.sum()) if len(values) else None
+    return dict(from_frame_value(out))
+
+
+def make_baseline(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
+    """The baseline of a run: `rows` are its rows, `run` its `run.json`."""
+    figures: dict[str, Any] = {}
+    for (system, attack), part in rows.groupby(["system", "attack"], sort=False):
+        if control_of(str(attack)):
+            continue
+        clips = {str(clip): _counts(r) for clip, r in part.groupby("clip", sort=False)}
+        figures.setdefault(str(system), {})[str(attack)] = clips
+    configuration = run.get("configuration", {})
+    kept = {k: configuration.get(k) for k in ("split", "suites", "seed", "seconds")}
+    # A folder's path means nothing on another machine.
+    kept["dataset"] = Path(str(configuration.get("dataset", ""))).name
+    return {"format": FORMAT, "configuration": kept, "systems": figures}
+
+
+def read_baseline(path: Path) -> dict[str, Any]:
+    """A baseline file.
+
+    Raises:
+        InputError: missing, or not a baseline of this format.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or 'cannot be read'}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not a baseline: soundsafe-eval baseline RUN writes one") from error
+    if (
+        not isinstance(data, dict)
+        or data.get("format") != FORMAT
+        or not isinstance(data.get("systems"), dict)
+    ):
+        raise InputError(
+            f"{path} is no baseline of format {FORMAT}: soundsafe-eval baseline RUN writes one"
+        )
+    return data
+
+
+def _share_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any] | None:
+    pairs = [(o, n) for o, n in zip(old, new, strict=True) if o[name] is not None and n[name] is not None]
+    if not pairs:
+        return None
+    trials = ("euls", "euls") if name != "clip_success" else None
+    size = [(o["euls"], n["euls"]) if trials else (1, 1) for o, n in pairs]
+    a, b = [o[name] for o, _ in pairs], [n[name] for _, n in pairs]
+    before, after = [s[0] for s in size], [s[1] for s in size]
+    difference, p = stratified_shift(a, before, b, after)
+    return {
+        "baseline": sum(a) / sum(before),
+        "run": sum(b) / sum(after),
+        "worse_by": -difference,
+        "p": p,
+    }
+
+
+def _mean_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any] | None:
+    pairs = [(o[name], n[name]) for o, n in zip(old, new, strict=True)]
+    pairs = [(o, n) for o, n in pairs if o is not None and n is not None]
+    if not pairs:
+        return None
+    a, b = np.array(pairs).T
+    if name == "ber":
+        # Error rates change by factors; the smallest rate that a clip's bits can tell from none is added.
+        least = 1 / _FEWEST_BITS
+        p = paired_rise(np.log(a + least), np.log(b + least), noise=0.1)
+        worse = b.mean() - a.mean()
+    else:
+        p = paired_rise(-a, -b, noise=0.01)
+        worse = a.mean() - b.mean()
+    return {"baseline": a.mean(), "run": b.mean(), "worse_by": worse, "p": p}
+
+
+def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
+    """Test a run against a baseline.
+
+    Returns:
+        `ok`, `false_accepts`, `level` (of each single test) and `checks`: a list of dicts with `system`, `attack`,
+        `metric`, `ok`, `baseline`, `run`, `worse_by`, `p` and `message`.
+    """
+    tests: list[dict[str, Any]] = []
+    missing: list[dict[str, Any]] = []
+    for system, attacks in baseline["systems"].items():
+        mine = rows[rows["system"] == system]
+        for attack, clips in attacks.items():
+            part = mine[mine["attack"] == attack]
+            held = {str(clip): _counts(r) for clip, r in part.groupby("clip", sort=False)}
+            absent = [clip for clip in clips if clip not in held]
+            head = {"system": system, "attack": attack}
+            if absent:
+                text = f"the run lacks {len(absent)} of {len(clips)} clips, {absent[0]} first"
+                missing.append(
+                    head | {"metric": "coverage", "ok": False, "baseline": len(clips)}
+                    | {"run": len(clips) - len(absent), "worse_by": len(absent), "p": None, "message": text}
+                )  # fmt: skip
+            names = [clip for clip in clips if clip in held]
+            if not names:
+                continue
+            old, new = [clips[c] for c in names], [held[c] for c in names]
+            for metric in MARGINS:
+                test = _share_test if metric in {*_SHARES, "clip_success"} else _mean_test
+                result = test(metric, old, new)
+                if result is not None:
+                    tests.append(head | {"metric": metric} | result)
+    level = FAMILY_ERROR / max(1, len(tests))
+    for t in tests:
+        t["ok"] = not (t["p"] < level and t["worse_by"] > MARGINS[t["metric"]])
+        sign = "rose" if t["metric"] == "ber" else "fell"
+        t["message"] = (
+            f"{t['metric']} {sign} from {t['baseline']:.4g} to {t['run']:.4g} (p = {t['p']:.1g})"
+            if not t["ok"]
+            else ""
+        )
+    accepts = sum(r["false_accepts"] for r in quality_rows(rows) if r["category"] == "all")
+    euls = sum(r["unmarked_euls"] for r in quality_rows(rows) if r["category"] == "all")
+    false = {
+        "system": "", "attack": "controls", "metric": "false_accepts", "ok": accepts == 0, "baseline": 0,
+        "run": accepts, "worse_by": accepts, "p": None,
+        "message": f"{accepts} false accepts in {euls} EULs without the mark" if accepts else "",
+    }  # fmt: skip
+    checks = [false, *missing, *tests]
+    return {
+        "ok": all(c["ok"] for c in checks),
+        "level": level,
+        "false_accepts": accepts,
+        "checks": [from_frame_value(c) for c in checks],
+    }
+
+
+def junit(result: dict[str, Any]) -> bytes:
+    """The result of `check` as a JUnit XML document, one test case for each check."""
+    checks = result["checks"]
+    failed = [c for c in checks if not c["ok"]]
+    suite = ElementTree.Element(
+        "testsuite", name="soundsafe-eval gate", tests=str(len(checks)), failures=str(len(failed))
+    )
+    for c in checks:
+        name = ".".join(part for part in (c["system"], c["attack"]) if part)
+        case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(c["metric"]))
+        if not c["ok"]:
+            ElementTree.SubElement(case, "failure", message=str(c["message"]))
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"

@@ -1,0 +1,51 @@
+"""Agreement of what embedder and detector each compute from the audio that they have.
+
+The row `none` compares original with marked audio, the other rows marked with attacked audio, both on the
+detector's own grid. An EUL that the detector did not find agrees in nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from soundsafe.eval.metrics.registry import metric
+
+__all__ = ["NOT_MEASURED", "frame_parity", "seed_parity", "slot_parity"]
+
+NOT_MEASURED = float("nan")
+
+
+@metric("parity_frames", unit="share of frames", better="higher", level="eul")
+def frame_parity(reference: Any, found: Any) -> float:
+    """Share of frames whose quantised allocator features all equal the reference's.
+
+    Args:
+        reference, found: [bands, frames] integers; None in `reference` means the system has none (NaN),
+            None or another shape in `found` means that nothing agrees (0).
+    """
+    if reference is None:
+        return NOT_MEASURED
+    ref = np.asarray(reference)
+    if found is None or np.shape(found) != ref.shape:
+        return 0.0
+    return float(np.mean(np.all(ref == np.asarray(found), axis=0)))
+
+
+@metric("parity_slots", unit="share of EULs", better="higher", level="eul")
+def slot_parity(reference: str | None, found: str | None) -> float:
+    """1 where the EUL's list of slots equals the reference's exactly, else 0; NaN where a system has none."""
+    return float(reference == found) if reference else NOT_MEASURED
+
+
+@metric("seed_parity", unit="share of EULs", better="higher", level="eul")
+def seed_parity(reference: int | None, found: int | None) -> float:
+    """1 where the EUL's seed equals the reference's, else 0; NaN where a system has none."""
+    return float(reference == found) if reference is not None else NOT_MEASURED
+
+
+@metric("offset_error_samples", unit="samples", better="zero", level="eul")
+def offset_error(found_s: float, expected_s: float, rate: int) -> float:
+    """Where the detector found an EUL, minus where it is, after the attack's known delay."""
+    return (found_s - expected_s) * rate

@@ -1,0 +1,118 @@
+"""What marking did to the sound: original against marked audio, float32 [channels, samples] in [-1, 1].
+
+A figure that cannot be computed is NaN: identical audio has no SNR, silence has no loudness, and
+Zimtohrli needs half a second.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pyloudnorm
+import soxr
+import zimtohrli as _zimtohrli
+from numpy.typing import NDArray
+
+from soundsafe.eval.metrics.registry import metric, metrics
+
+__all__ = ["added_to_silence", "clipped_samples", "lufs_difference", "measure", "snr_db", "zimtohrli"]
+
+Audio = NDArray[np.float32]
+
+_ZIMTOHRLI_RATE = 48000
+# The library corrupts memory on signals of a few milliseconds; half a second leaves it room.
+_ZIMTOHRLI_SHORTEST_S = 0.5
+# A run of exact zeros this long is silence; shorter ones are zero crossings.
+_SILENCE_S = 0.01
+
+
+def _check(original: Audio, marked: Audio) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    a, b = np.atleast_2d(np.asarray(original, np.float64)), np.atleast_2d(np.asarray(marked, np.float64))
+    if a.shape != b.shape or a.size == 0:
+        raise ValueError(f"original {a.shape} and marked {b.shape} must have one shape and not be empty")
+    return a, b
+
+
+@metric("snr_db", unit="dB", better="higher", level="marking")
+def snr_db(original: Audio, marked: Audio, rate: int) -> float:
+    """Power of the original over that of the difference, all channels together."""
+    a, b = _check(original, marked)
+    signal, noise = float(np.sum(a**2)), float(np.sum((b - a) ** 2))
+    return 10 * np.log10(signal / noise) if noise > 0 and signal > 0 else float("nan")
+
+
+@metric("zimtohrli", unit="distance (MP3 at 128 kb/s: about 1e-4)", better="lower", level="marking")
+def zimtohrli(original: Audio, marked: Audio, rate: int) -> float:
+    """Zimtohrli's own perceptual distance at 48 kHz, full scale at its default level; the worst channel.
+
+    The raw distance that the package returns, neither scaled nor mapped to an opinion score; 0 for identical
+    audio.
+    """
+    a, b = _check(original, marked)
+    if a.shape[1] < _ZIMTOHRLI_SHORTEST_S * rate:
+        return float("nan")
+    model = _zimtohrli.Pyohrli()
+    worst = 0.0
+    for x, y in zip(a, b, strict=True):
+        if rate != _ZIMTOHRLI_RATE:
+            x, y = (soxr.resample(v, rate, _ZIMTOHRLI_RATE, quality="HQ") for v in (x, y))
+        worst = max(worst, float(model.distance(x.astype(np.float32), y.astype(np.float32))))
+    return worst
+
+
+@metric("visqol", unit="MOS-LQO", better="higher", level="marking")
+def visqol(original: Audio, marked: Audio, rate: int) -> float:
+    """ViSQOL audio mode; not measured by this version."""
+    return float("nan")
+
+
+@metric("nmr_db", unit="dB", better="lower", level="marking")
+def nmr_db(original: Audio, marked: Audio, rate: int) -> float:
+    """Noise-to-mask ratio; not measured by this version."""
+    return float("nan")
+
+
+def _loudness(audio: NDArray[np.float64], rate: int) -> float:
+    meter = pyloudnorm.Meter(rate)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return float(meter.integrated_loudness(audio.T))
+
+
+@metric("lufs_difference", unit="LU", better="zero", level="marking")
+def lufs_difference(original: Audio, marked: Audio, rate: int) -> float:
+    """Integrated loudness (ITU-R BS.1770-4) of marked minus original audio.
+
+    The first five channels are measured (the standard weighs no more); NaN below 0.4 s and for silence.
+    """
+    a, b = (v[:5] for v in _check(original, marked))
+    if a.shape[1] <= 0.4 * rate:
+        return float("nan")
+    difference = _loudness(b, rate) - _loudness(a, rate)
+    return difference if np.isfinite(difference) else float("nan")
+
+
+@metric("clipped_samples", unit="samples", better="lower", level="marking")
+def clipped_samples(original: Audio, marked: Audio, rate: int) -> float:
+    """Samples at or beyond full scale in the marked audio that were below it in the original."""
+    a, b = _check(original, marked)
+    return float(np.sum((np.abs(b) >= 1.0) & (np.abs(a) < 1.0)))
+
+
+@metric("silence_peak", unit="full scale", better="lower", level="marking")
+def added_to_silence(original: Audio, marked: Audio, rate: int) -> float:
+    """Largest marked sample where all channels of the original are exactly 0 for 10 ms or more."""
+    a, b = _check(original, marked)
+    zero = np.concatenate(([0], np.all(a == 0, axis=0).astype(np.int8), [0]))
+    edges = np.flatnonzero(np.diff(zero))
+    peak = 0.0
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start >= _SILENCE_S * rate:
+            peak = max(peak, float(np.max(np.abs(b[:, start:stop]))))
+    return peak
+
+
+def measure(original: Audio, marked: Audio, rate: int) -> dict[str, float]:
+    """All quality figures of one marking, by the names that they have in a row."""
+    return {m.name: float(m.function(original, marked, rate)) for m in metrics() if m.level == "marking"}

@@ -1,0 +1,137 @@
+"""Systems under test: what the bench asks of a watermark, and the registry that names them.
+
+A package adds a system through the entry point group `soundsafe.systems`: a name, and a callable without
+arguments (a class, for instance) that returns a `System`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.errors import InputError
+
+__all__ = ["EUL_S", "Soundsafe", "System", "get", "register", "systems"]
+
+EUL_S = 1.0
+"""Length of an EUL in seconds: EUL number i of a marked clip starts at i seconds."""
+
+Audio = NDArray[np.float32]
+
+
+@runtime_checkable
+class System(Protocol):
+    """A watermark under test. Audio is float32 [channels, samples] in [-1, 1]; a key is 32 bytes.
+
+    `embed` returns an object with `.audio` (same shape) and, where known, `.warnings` and
+    `.unmarked_seconds`; it raises `NotMarkable` or `InputError` to refuse. `decode` returns an object with
+    `.ok`, `.payload` (bytes or None) and, where the system has them, the other fields of
+    `soundsafe.result.Decoded`; a missing one is a figure not measured.
+    """
+
+    name: str
+    payload_bytes: int
+
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any: ...
+
+    def decode(self, audio: Audio, rate: int, key: bytes) -> Any: ...
+
+    def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8] | None:
+        """[n_euls, bits] what `embed` puts into each EUL; None where there is no such thing (no BER then)."""
+        ...
+
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+        """The EULs of unattacked audio on the grid at sample 0, with features, slots, seed; [] for none."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that changes its figures: version, profile and its hash. JSON values, for `run.json`."""
+        ...
+
+
+Factory = Callable[[], System]
+F = TypeVar("F", bound=Factory)
+_SYSTEMS: dict[str, Factory] = {}
+
+
+def register(name: str) -> Callable[[F], F]:
+    """Register a factory of systems under a name."""
+
+    def add(factory: F) -> F:
+        if name in _SYSTEMS:
+            raise ValueError(f"system {name} is registered twice")
+        _SYSTEMS[name] = factory
+        return factory
+
+    return add
+
+
+def _found() -> dict[str, Callable[[], Factory]]:
+    """Loaders of all factories by name; those of this module first, entry points cannot replace them."""
+    loaders: dict[str, Callable[[], Factory]] = {
+        point.name: point.load for point in entry_points(group="soundsafe.systems")
+    }
+    for name, factory in _SYSTEMS.items():
+        loaders[name] = lambda factory=factory: factory  # type: ignore[misc]
+    return loaders
+
+
+def systems() -> tuple[str, ...]:
+    """Names of all systems, sorted."""
+    return tuple(sorted(_found()))
+
+
+def get(name: str) -> System:
+    """The system of that name.
+
+    Raises:
+        InputError: there is none, or its package cannot be loaded.
+    """
+    loaders = _found()
+    if name not in loaders:
+        raise InputError(f"unknown system {name}: choose from {', '.join(sorted(loaders))}")
+    try:
+        return loaders[name]()()
+    except ImportError as error:
+        raise InputError(f"system {name} cannot be loaded: {error}") from error
+
+
+@register("soundsafe")
+class Soundsafe:
+    """This package's codec with its default profile and all layers."""
+
+    name = "soundsafe"
+
+    def __init__(self) -> None:
+        from soundsafe import container
+
+        self.payload_bytes = int(container.BODY)
+
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any:
+        import soundsafe
+
+        return soundsafe.embed(audio, rate, payload, key=key)
+
+    def decode(self, audio: Audio, rate: int, key: bytes) -> Any:
+        import soundsafe
+
+        return soundsafe.decode(audio, rate, key=key)
+
+    def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8]:
+        import soundsafe
+
+        return np.asarray(soundsafe.coded_bits(payload, key, n_euls))
+
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+        import soundsafe
+
+        return list(soundsafe.layouts(audio, rate, key))
+
+    def describe(self) -> dict[str, Any]:
+        import soundsafe
+
+        return {"version": soundsafe.__version__}

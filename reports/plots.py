@@ -1,0 +1,163 @@
+"""Plots of a summary: bit errors and payload success by attack, and success against bitrate.
+
+Each function takes rows of one system and suite as they stand in `summary.json` and returns a figure. `save`
+writes it as PNG and SVG, the same to the byte each time.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+__all__ = ["ber_by_attack", "images", "plots_of", "success_by_attack", "success_by_bitrate"]
+
+Item = Mapping[str, Any]
+
+_INK, _BLUE, _ORANGE, _GRID = "#333333", "#1f5fa8", "#c8641b", "#dddddd"
+# Fewer errors than this in the mean is "none seen" on a logarithmic axis.
+_LOWEST_BER = 1e-5
+_CONTROLS = ("unmarked", "wrong_key")
+
+
+def _pick(rows: Iterable[Item], category: str, controls: bool = False) -> list[Item]:
+    return [
+        r
+        for r in rows
+        if r["category"] == category and (controls or not str(r["attack"]).startswith(_CONTROLS))
+    ]
+
+
+def _figure(lines: int, title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.2, 1.4 + 0.26 * max(3, lines)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left", fontsize=10, color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color=_GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _whiskers(
+    axes: Axes, rows: Sequence[Item], field: str, y: Sequence[float], color: str, marker: str, label: str,
+    lowest: float = 0.0,
+) -> None:  # fmt: skip
+    """A point and, where it is known, an interval for each row."""
+    for at, row in zip(y, rows, strict=True):
+        interval = row[f"{field}_ci95"]
+        if interval:
+            low, high = (max(lowest, v) for v in interval)
+            axes.plot([low, high], [at, at], color=color, linewidth=1.4, alpha=0.55, solid_capstyle="butt")
+    points = [
+        (max(lowest, float(r[field])), at) for at, r in zip(y, rows, strict=True) if r[field] is not None
+    ]
+    if points:
+        xs, ys = zip(*points, strict=True)
+        axes.plot(xs, ys, marker, color=color, markersize=5, label=label, linestyle="none")
+
+
+def _names(axes: Axes, rows: Sequence[Item]) -> None:
+    axes.set_yticks(range(len(rows)), [str(r["attack"]) for r in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+
+
+def ber_by_attack(rows: Iterable[Item], *, title: str, category: str = "all") -> Figure:
+    """Raw bit error rate for each attack, with 95 % intervals, on a logarithmic axis."""
+    chosen = [r for r in _pick(rows, category, controls=True) if r["ber"] is not None]
+    figure, axes = _figure(len(chosen), title)
+    _whiskers(axes, chosen, "ber", range(len(chosen)), _BLUE, "o", "BER", _LOWEST_BER)
+    _names(axes, chosen)
+    axes.set_xscale("log")
+    axes.set_xlim(_LOWEST_BER / 1.3, 1.0)
+    axes.set_xlabel("raw bit error rate (at the left edge: 0.001 % or less)")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
+    return figure
+
+
+def success_by_attack(rows: Iterable[Item], *, title: str, category: str = "all") -> Figure:
+    """Share of EULs and of clips that give the payload, for each attack, with 95 % intervals."""
+    chosen = _pick(rows, category)
+    figure, axes = _figure(len(chosen), title)
+    places = range(len(chosen))
+    _whiskers(axes, chosen, "payload_success", [p - 0.13 for p in places], _BLUE, "o", "one second alone")
+    _whiskers(axes, chosen, "clip_success", [p + 0.13 for p in places], _ORANGE, "s", "whole clip")
+    _names(axes, chosen)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("payload recovered")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
+    if chosen:
+        axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
+        axes.set_title(title, loc="left", fontsize=10, color=_INK, pad=22)
+    return figure
+
+
+def success_by_bitrate(rows: Iterable[Item], *, title: str, category: str = "all") -> Figure | None:
+    """Payload success against bitrate, a line for each codec; None where no two attacks differ in `kbps`."""
+    series: dict[str, list[tuple[float, Item]]] = {}
+    for row in _pick(rows, category):
+        kbps = row["params"].get("kbps")
+        if isinstance(kbps, (int, float)):
+            codec = str(row["attack"]).rsplit("_", 1)[0]
+            series.setdefault(codec, []).append((float(kbps), row))
+    series = {name: sorted(points, key=lambda p: p[0]) for name, points in series.items()}
+    if max((len(points) for points in series.values()), default=0) < 2:
+        return None
+    figure, axes = _figure(10, title)
+    axes.grid(axis="y", color=_GRID, linewidth=0.6)
+    colors = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    for i, (codec, points) in enumerate(sorted(series.items())):
+        color = colors[i % len(colors)]
+        rates = [rate for rate, _ in points]
+        axes.plot(
+            rates, [r["payload_success"] for _, r in points], "o-", color=color, label=f"{codec}: one second"
+        )
+        axes.plot(
+            rates, [r["clip_success"] for _, r in points], "s--", color=color, alpha=0.7,
+            label=f"{codec}: whole clip",
+        )  # fmt: skip
+        for rate, row in points:
+            if row["payload_success_ci95"]:
+                axes.plot([rate, rate], row["payload_success_ci95"], color=color, alpha=0.45, linewidth=1.4)
+    axes.set_xscale("log", base=2)
+    ticks = sorted({rate for points in series.values() for rate, _ in points})
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
+    axes.minorticks_off()
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel("bitrate, kbit/s")
+    axes.set_ylabel("payload recovered")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    return figure
+
+
+def plots_of(summary: Mapping[str, Any]) -> dict[str, Figure]:
+    """All plots of a summary by file name: for each system and suite, all categories together."""
+    pairs = list(dict.fromkeys((r["system"], r["suite"]) for r in summary["rows"]))
+    figures: dict[str, Figure] = {}
+    for system, suite in pairs:
+        rows = [r for r in summary["rows"] if (r["system"], r["suite"]) == (system, suite)]
+        end = "" if len(pairs) == 1 else f"_{system}_{suite}"
+        figures[f"ber{end}"] = ber_by_attack(rows, title=f"{system}, suite {suite}: bit errors")
+        figures[f"payload_success{end}"] = success_by_attack(rows, title=f"{system}, suite {suite}")
+        bitrate = success_by_bitrate(rows, title=f"{system}, suite {suite}: success against bitrate")
+        if bitrate is not None:
+            figures[f"bitrate{end}"] = bitrate
+    return figures
+
+
+def images(figure: Figure) -> dict[str, bytes]:
+    """The figure as PNG and SVG, by suffix; no dates inside, so that equal figures have equal bytes."""
+    out = {}
+    with matplotlib.rc_context({"svg.hashsalt": "soundsafe"}):
+        for suffix, extra in ((".png", {"Software": None}), (".svg", {"Date": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix[1:], dpi=130, metadata=extra)
+            out[suffix] = buffer.getvalue()
+    return out

@@ -1,0 +1,119 @@
+"""Tables for the terminal, from the rows of a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+__all__ = ["attack_table", "comparison_table", "interval_text", "quality_table"]
+
+Item = Mapping[str, Any]
+
+
+def _share(value: Any) -> str:
+    """A share in per cent, never rounded up to 100 or down to 0."""
+    if value is None:
+        return "–"
+    percent = 100 * float(value)
+    text = f"{percent:.1f}"
+    if text == "100.0":
+        return "100" if percent == 100 else ">99.9"
+    if text == "0.0":
+        return "0" if percent == 0 else "<0.1"
+    return text
+
+
+def interval_text(value: Any) -> str:
+    """An interval of shares in per cent, or a dash where there is none."""
+    return "–" if not value else f"{_share(value[0])}…{_share(value[1])}"
+
+
+def _ber(value: Any) -> str:
+    return "–" if value is None else "0" if value == 0 else f"{100 * value:.2g}"
+
+
+def _plain(value: Any, spec: str = ".1f") -> str:
+    return "–" if value is None else format(float(value), spec)
+
+
+def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all") -> Table:
+    """One line for each attack of one system: how many bits were wrong and how often the payload came back.
+
+    Args:
+        rows: of a summary; those of other categories are left out.
+        title: above the table.
+        category: a category of the manifest, or `all`.
+    """
+    table = Table(title=title or None, title_justify="left", caption_justify="left")
+    table.caption = (
+        "EUL: one second decoded alone; clip: seconds combined. Intervals: 95 %, clustered by group."
+    )
+    table.add_column("attack", no_wrap=True)
+    for name in ("clips", "EULs", "BER %", "EULs %", "95 %", "clips %", "95 % ", "seconds", "slots %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        if row["category"] != category:
+            continue
+        table.add_row(
+            str(row["attack"]),
+            str(row["clips"]),
+            str(row["euls"]),
+            _ber(row["ber"]),
+            _share(row["payload_success"]),
+            interval_text(row["payload_success_ci95"]),
+            _share(row["clip_success"]),
+            interval_text(row["clip_success_ci95"]),
+            _plain(row["time_to_payload_s"], "g"),
+            _share(row["parity_slots"]),
+        )
+    return table
+
+
+def quality_table(rows: Iterable[Item], *, title: str = "") -> Table:
+    """One line for each system and category: what marking did to the sound, and false accepts."""
+    table = Table(title=title or None, title_justify="left")
+    table.add_column("system", no_wrap=True)
+    table.add_column("category", no_wrap=True)
+    for name in ("clips", "SNR dB", "worst", "Zimtohrli ×1e-5", "worst ", "LU", "worst  ", "false accepts"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        scaled = [None if row[k] is None else 1e5 * row[k] for k in ("zimtohrli", "zimtohrli_worst")]
+        table.add_row(
+            str(row["system"]),
+            str(row["category"]),
+            str(row["clips"]),
+            _plain(row["snr_db"]),
+            _plain(row["snr_db_worst"]),
+            _plain(scaled[0]),
+            _plain(scaled[1]),
+            _plain(row["lufs_difference"], ".3f"),
+            _plain(row["lufs_difference_worst"], ".3f"),
+            f"{row['false_accepts']} of {row['unmarked_euls']}",
+        )
+    return table
+
+
+def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
+    """One line for each attack: how a second run differs from a first."""
+    table = Table(title=title or None, title_justify="left")
+    table.add_column("system", no_wrap=True)
+    table.add_column("attack", no_wrap=True)
+    for name in ("EULs", "A %", "B %", "B − A", "95 %", "p (Holm)", "BER A %", "BER B %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        interval = row["difference_ci95"]
+        table.add_row(
+            str(row["system"]),
+            str(row["attack"]),
+            str(row["euls"]),
+            _share(row["payload_success_a"]),
+            _share(row["payload_success_b"]),
+            _plain(100 * row["difference"], "+.1f"),
+            f"{100 * interval[0]:+.1f}…{100 * interval[1]:+.1f}" if interval else "–",
+            _plain(row["p_holm"], ".2g"),
+            _ber(row["ber_a"]),
+            _ber(row["ber_b"]),
+        )
+    return table

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like a site-packages with an add-on of toy systems in it."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(HERE / "bench_fakes.py", folder / "bench_fakes.py")
+    info = folder / "bench_fakes-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-fakes\nVersion: 1.0\n")
+    names = {"toy": "Toy", "dying": "Dying", "slow": "Slow", "deaf": "Deaf"}
+    lines = [f"{name} = bench_fakes:{cls}" for name, cls in names.items()]
+    (info / "entry_points.txt").write_text("[soundsafe.systems]\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def fakes(installed: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The toys, importable in this process and in workers."""
+    monkeypatch.syspath_prepend(str(installed))
+    return importlib.import_module("bench_fakes")
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six short clips of quiet noise in two categories, the last one too loud for the toy."""
+    folder = tmp_path_factory.mktemp("clips")
+    lines = ["clip,file,category,split,group,lossy"]
+    for i in range(6):
+        rng = np.random.default_rng(i)
+        audio = rng.normal(0, 0.01, (3 * 8000, 2))
+        if i == 5:
+            audio[100] = 0.95
+        soundfile.write(folder / f"c{i}.wav", audio, 8000, subtype="PCM_16")
+        lines.append(f"c{i},c{i}.wav,{'speech' if i % 2 else 'music'},test,g{i},no")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def suite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("suite") / "tiny.toml"
+    path.write_text('suite = "tiny"\nversion = 3\nattacks = ["gain_-3dB", "gain_+3dB"]\n')
+    return path
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run `soundsafe-eval` in this process: (exit code, stdout, stderr)."""
+    from soundsafe.eval import cli
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(a) for a in arguments])
+        out = capsys.readouterr()
+        return int(stop.value.code or 0), out.out, out.err
+
+    return call
+
+

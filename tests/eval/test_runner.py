@@ -1,0 +1,252 @@
+"""Runs: rows, failures, determinism, resuming, dying workers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from soundsafe.errors import InputError
+from soundsafe.eval import runner
+from soundsafe.eval.rows import Row
+
+SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
+
+
+def _attacks(fakes: ModuleType) -> list[Any]:
+    return [
+        "none",
+        "unmarked",
+        "wrong_key",
+        fakes.Noise(0.05),
+        fakes.Noise(0.12),
+        fakes.Shift(1105, name="late"),
+        fakes.Shift(-4000, name="cut"),
+    ]
+
+
+@pytest.fixture
+def rows(fakes: ModuleType, clips: Path) -> Any:
+    return runner.evaluate(fakes.Toy(), _attacks(fakes), clips)
+
+
+def test_one_row_for_each_clip_attack_and_eul(rows: Any) -> None:
+    assert list(rows.columns) == list(Row.__dataclass_fields__)
+    # A cut of half a second leaves two whole EULs; a clip that was refused keeps its three.
+    assert len(rows) == 5 * (6 * 3 + 2) + 7 * 3
+    assert not rows.duplicated(["system", "clip", "attack", "eul"]).any()
+    assert set(rows["suite"]) == {"custom"}
+    assert rows.loc[rows["clip"] == "c1", "category"].eq("speech").all()
+
+
+def test_what_the_figures_mean(rows: Any) -> None:
+    good = rows[rows["clip"] != "c5"]
+    for attack in ("none", "late", "cut"):
+        part = good[good["attack"] == attack]
+        assert part["payload_ok"].all()
+        assert part["clip_ok"].all()
+        assert (part["ber"] == 0).all()
+        assert (part["offset_error_samples"] == 0).all()
+        assert (part["time_to_payload_s"] == 1).all()
+    assert set(good.loc[good["attack"] == "cut", "eul"]) == {1, 2}
+    noisy = good[good["attack"] == "noise_0.12"]
+    assert 0.02 < noisy["ber"].mean() < 0.3
+    assert noisy["payload_ok"].mean() < 0.7
+    combined = noisy[noisy["clip_ok"] & ~noisy.groupby("clip")["payload_ok"].transform("any")]
+    assert (combined["time_to_payload_s"] == 3).all()
+    for control in ("unmarked", "wrong_key"):
+        part = good[good["attack"] == control]
+        assert not part["payload_ok"].any()
+        assert not part["clip_ok"].any()
+        assert (part["ber"] == 0.5).all()
+        assert part["parity_slots"].isna().all()
+        assert part["time_to_payload_s"].isna().all()
+    assert good.loc[good["attack"] == "none", "parity_slots"].mean() > 0.9
+    assert good.loc[good["attack"] == "none", "markable"].tolist() == [True, False, True] * 5
+    assert good["snr_db"].between(-10, 30).all()
+    assert good["zimtohrli"].gt(0).all()
+    assert good["nmr_db"].isna().all()
+
+
+def test_a_refused_clip_counts_as_failure(rows: Any) -> None:
+    loud = rows[rows["clip"] == "c5"]
+    marked = loud[loud["attack"] != "unmarked"]
+    assert set(marked["status"]) == {"refused"}
+    assert set(marked["message"]) == {"too loud to be marked"}
+    assert (marked["ber"] == 0.5).all()
+    assert not marked["payload_ok"].any()
+    assert loud.loc[loud["attack"] == "unmarked", "status"].eq("ok").all()
+    assert loud["snr_db"].isna().all()
+
+
+@pytest.mark.parametrize(("how", "text"), [("raise", "RuntimeError: the codec is on fire"), ("nan", "finite"),
+                                           ("empty", "shape")])  # fmt: skip
+def test_a_broken_attack_is_a_row_not_a_crash(fakes: ModuleType, clips: Path, how: str, text: str) -> None:
+    rows = runner.evaluate(fakes.Toy(), ["none", fakes.Broken(how)], clips, limit=1)
+    broken = rows[rows["attack"] == f"broken_{how}"]
+    assert len(broken) == 3
+    assert set(broken["status"]) == {"attack_failed"}
+    assert text in broken["message"].iloc[0]
+    assert "\n" not in broken["message"].iloc[0]
+    assert rows.loc[rows["attack"] == "none", "payload_ok"].all()
+
+
+def test_a_system_that_knows_little(fakes: ModuleType, clips: Path) -> None:
+    rows = runner.evaluate("deaf", ["none", "unmarked"], clips, limit=2)
+    assert rows["ber"].isna().all()
+    assert rows.loc[rows["attack"] == "unmarked", "clip_ok"].all()
+    assert not rows.loc[rows["attack"] == "none", "clip_ok"].any()
+    assert rows["parity_frames"].isna().all()
+
+
+def test_an_unknown_delay_matches_in_order(fakes: ModuleType, clips: Path) -> None:
+    rows = runner.evaluate(fakes.Toy(), [fakes.Shift(777, told=False)], clips, limit=1)
+    assert rows["payload_ok"].all()
+    assert rows["offset_error_samples"].isna().all()
+
+
+def test_a_damaged_clip_is_a_row(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes((clips / "c0.wav").read_bytes())
+    (tmp_path / "b.wav").write_bytes(b"RIFF not audio")
+    rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
+    assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"]
+    assert rows[rows["clip"] == "a"]["payload_ok"].all()
+
+
+def test_seconds_and_limit(fakes: ModuleType, clips: Path) -> None:
+    rows = runner.evaluate(fakes.Toy(), ["none"], clips, limit=2, seconds=2.0)
+    assert list(dict.fromkeys(rows["clip"])) == ["c0", "c1"]
+    assert len(rows) == 4
+
+
+def test_another_seed_is_another_payload(fakes: ModuleType, clips: Path) -> None:
+    noise = fakes.Noise(0.12)
+    first, second = (runner.evaluate(fakes.Toy(), [noise], clips, limit=1, seed=s)["ber"] for s in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def _run(fakes: ModuleType, clips: Path, out: Path, **options: Any) -> runner.Result:
+    plan = runner.make_plan("toy", _attacks(fakes), clips)
+    return runner.run(plan, out, **options)
+
+
+def test_jobs_and_interruptions_leave_no_trace(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    """Two workers, then one in this process on a store that is cut in many ways: the same bytes."""
+    whole = tmp_path / "whole"
+    _run(fakes, clips, whole, jobs=2)
+    alone = tmp_path / "alone"
+    _run(fakes, clips, alone, jobs=0)
+    for name in SAME:
+        assert (whole / name).read_bytes() == (alone / name).read_bytes(), name
+
+    # As kill -9 leaves it: whole lines, a torn line, a unit not begun, no results.
+    files = sorted((alone / "store").glob("*.jsonl"))
+    lines = files[0].read_bytes().splitlines(keepends=True)
+    files[0].write_bytes(b"".join(lines[:3]) + lines[3][: len(lines[3]) // 2])
+    files[1].unlink()
+    files[2].write_bytes(files[2].read_bytes()[:20])
+    for name in (*SAME[:-1], "timing.csv"):
+        (alone / name).unlink()
+    _run(fakes, clips, alone, jobs=0, resume=True)
+    for name in SAME:
+        assert (whole / name).read_bytes() == (alone / name).read_bytes(), name
+    again = files[0].read_bytes().splitlines(keepends=True)
+    assert again[:3] == lines[:3]  # finished cells are not repeated
+    assert len(again) == len(lines)
+
+
+def test_a_dead_worker_loses_nothing(
+    fakes: ModuleType, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths = tmp_path / "deaths"
+    monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
+    plan = runner.make_plan("dying", ["none", "unmarked"], clips, limit=2)
+    deaths.write_text("1")
+    killed = runner.run(plan, tmp_path / "killed", jobs=2)
+    assert set(killed.rows["status"]) == {"ok"}
+    deaths.write_text("0")
+    calm = runner.run(plan, tmp_path / "calm", jobs=0)
+    assert killed.rows.equals(calm.rows)
+
+
+def test_a_worker_that_always_dies_becomes_a_row(
+    fakes: ModuleType, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths = tmp_path / "deaths"
+    monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
+    deaths.write_text("4")  # twice in the pool, twice alone
+    plan = runner.make_plan("dying", ["none", "unmarked"], clips, limit=1)
+    rows = runner.run(plan, tmp_path / "run", jobs=1).rows
+    assert rows.groupby("attack")["status"].first().to_dict() == {"none": "worker_died", "unmarked": "ok"}
+    assert len(rows) == 6
+
+
+def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    other = runner.make_plan(fakes.Toy(), ["none"], clips, limit=2)
+    out = tmp_path / "run"
+    runner.run(plan, out, jobs=0)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds a run"):
+        runner.run(plan, out, jobs=0)
+    with pytest.raises(InputError, match="another configuration \\(clips\\)"):
+        runner.run(other, out, jobs=0, resume=True)
+    with pytest.raises(InputError, match="give one of them"):
+        runner.run(plan, out, jobs=0, resume=True, force=True)
+    assert len(runner.run(plan, out, jobs=0, resume=True).rows) == 3
+    assert len(runner.run(other, out, jobs=0, force=True).rows) == 6
+    assert (out / "notes.txt").exists()
+    (out / "run.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        runner.run(other, out, jobs=0, resume=True)
+
+
+def test_two_runs_do_not_share_a_folder(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    from soundsafe.eval.store import claim
+
+    plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    tmp_path.joinpath("run").mkdir()
+    with claim(tmp_path / "run"), pytest.raises(InputError, match="another run"):
+        runner.run(plan, tmp_path / "run", jobs=0)
+
+
+def test_attacked_controls(fakes: ModuleType, clips: Path) -> None:
+    plan = runner.make_plan(fakes.Toy(), ["none", "gain_-3dB"], clips, limit=1, attacked_controls=True)
+    names = [cell.name for cell, _ in plan.cells]
+    assert names == ["none", "gain_-3dB", "unmarked+then+gain_-3dB", "wrong_key+then+gain_-3dB"]
+    assert [cell.control for cell, _ in plan.cells] == ["", "", "unmarked", "wrong_key"]
+
+
+def test_run_json_says_what_was_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    runner.run(runner.make_plan(fakes.Toy(), ["none"], clips, limit=1), tmp_path / "r", jobs=0)
+    document = json.loads((tmp_path / "r/run.json").read_text())
+    assert document["seed"] == 0
+    assert document["systems"]["toy"]["level"] == 0.02
+    assert document["versions"]["numpy"] == np.__version__
+    assert list(document["configuration"]["clips"]) == ["c0"]
+    assert document["state"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"systems": "nobody"}, "unknown system nobody"),
+        ({"attacks": "no_such"}, "unknown attack no_such"),
+        ({"dataset": "/no/such/folder"}, "no such folder"),
+        ({"limit": 0}, "at least 1"),
+        ({"seconds": -1.0}, "positive"),
+        ({"seconds": float("nan")}, "positive"),
+        ({"split": "nowhere"}, "no clip in split"),
+        ({"attacks": []}, "no attacks"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(
+    fakes: ModuleType, clips: Path, arguments: dict[str, Any], text: str
+) -> None:
+    good: dict[str, Any] = {"systems": "toy", "attacks": "none", "dataset": clips}
+    with pytest.raises(InputError, match=text):
+        runner.make_plan(**(good | arguments))

@@ -1,0 +1,101 @@
+"""Which EUL is which."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from soundsafe.eval.scoring import Expected, Truth, expected_euls, failed, match, score, unmarked_seconds
+
+RATE = 1000
+
+
+def _places(*args: Any) -> list[tuple[int, float | None]]:
+    return [(e.index, e.start_s) for e in expected_euls(*args)]
+
+
+def test_only_whole_euls_are_expected() -> None:
+    assert _places(3500, 3500, RATE, 0) == [(0, 0), (1, 1), (2, 2)]
+    assert _places(3000, 4105, RATE, 1105) == [(0, 1.105), (1, 2.105), (2, 3.105)]
+    assert _places(3000, 3000, RATE, 200) == [(0, 0.2), (1, 1.2)]
+    assert _places(3000, 2500, RATE, -500) == [(1, 0.5), (2, 1.5)]
+    assert _places(900, 900, RATE, 0) == []
+    assert _places(3000, 2850, RATE, None) == [(0, None), (1, None)]
+
+
+def test_matching_takes_the_nearest_within_a_quarter_second_once() -> None:
+    expected = [Expected(0, 0.0), Expected(1, 1.0), Expected(2, 2.0)]
+    assert match(expected, [2.01, 0.0, 1.3]) == [1, None, 0]
+    assert match(expected, [0.9]) == [None, 0, None]
+    assert match(expected, []) == [None] * 3
+    # One detection between two expected ones is not counted for both.
+    assert match([Expected(0, 0.0), Expected(1, 0.2)], [0.1]) == [0, None]
+    assert match([Expected(0, None), Expected(1, None)], [5.0, 2.0]) == [1, 0]
+
+
+def _eul(start: float, ok: bool = True, bits: Any = (1, 0, 1, 0)) -> SimpleNamespace:
+    return SimpleNamespace(start_s=start, ok=ok, bits=np.array(bits), features=None, slots="", seed=None)
+
+
+TRUTH = Truth(b"yes", np.array([[1, 0, 1, 0]] * 3, np.uint8), frozenset({1}))
+
+
+def _score(euls: list[Any], payload: bytes | None, **options: Any) -> list[dict[str, Any]]:
+    decoded = SimpleNamespace(ok=payload is not None, payload=payload, euls=euls)
+    settings: dict[str, Any] = {
+        "n_samples": 3000, "n_attacked": 3000, "rate": RATE, "delay": 0, "reference": [], "control": False
+    }  # fmt: skip
+    return score(decoded, TRUTH, **(settings | options))
+
+
+def test_payload_success_needs_codeword_and_payload() -> None:
+    rows = _score([_eul(0.0, ok=False, bits=(1, 1, 1, 0)), _eul(1.002), _eul(2.0)], b"yes")
+    assert [r["payload_ok"] for r in rows] == [False, True, True]
+    assert [r["ber"] for r in rows] == [0.25, 0, 0]
+    assert [r["markable"] for r in rows] == [True, False, True]
+    assert rows[1]["offset_error_samples"] == pytest.approx(2)
+    assert rows[0]["time_to_payload_s"] == 2
+    wrong = _score([_eul(0.0), _eul(1.0), _eul(2.0)], b"no!")
+    assert not any(r["payload_ok"] or r["clip_ok"] for r in wrong)
+    assert wrong[0]["time_to_payload_s"] == np.inf
+
+
+def test_combining_alone_needs_the_whole_clip() -> None:
+    rows = _score([_eul(0.0, ok=False)], b"yes")
+    assert [r["payload_ok"] for r in rows] == [False] * 3
+    assert rows[0]["clip_ok"]
+    assert rows[0]["time_to_payload_s"] == 3
+    assert [r["ber"] for r in rows] == [0, 0.5, 0.5]
+
+
+def test_a_control_counts_whatever_is_accepted_wherever_it_was_found() -> None:
+    rows = _score([_eul(1.6, bits=(0, 1, 0, 1))], b"anything", control=True)
+    assert [r["payload_ok"] for r in rows] == [False, False, True]
+    assert all(r["clip_ok"] for r in rows)
+    assert "time_to_payload_s" not in rows[0]
+
+
+def test_no_whole_eul_left_is_still_a_row() -> None:
+    rows = _score([], None, n_attacked=400, delay=-2600)
+    assert len(rows) == 1
+    assert rows[0]["ber"] == 0.5
+    assert len(failed(400, RATE, None, "refused", "why")) == 1
+
+
+def test_parity_of_a_missed_eul_is_none() -> None:
+    clean = SimpleNamespace(features=np.zeros((2, 4), np.int16), slots="x", seed=3)
+    near = _eul(0.0)
+    near.features, near.slots, near.seed = np.array([[0, 0, 0, 1], [0, 0, 0, 0]]), "x", 4
+    rows = _score([near], None, reference=[clean] * 3)
+    assert [r["parity_frames"] for r in rows] == [0.75, 0, 0]
+    assert [r["parity_slots"] for r in rows] == [1, 0, 0]
+    assert [r["seed_parity"] for r in rows] == [0, 0, 0]
+
+
+def test_unmarked_seconds() -> None:
+    assert unmarked_seconds(SimpleNamespace(warnings=["second 3: silent", "quiet"])) == {3}
+    assert unmarked_seconds(SimpleNamespace(unmarked_seconds=[0, 2])) == {0, 2}
+    assert unmarked_seconds(object()) == frozenset()

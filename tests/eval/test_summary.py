@@ -1,0 +1,129 @@
+"""Summaries of made-up rows, whose figures can be counted by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from soundsafe.eval.rows import Row, to_frame
+from soundsafe.eval.summary import csv_bytes, quality_rows, summary_json, summary_rows
+
+CONTRACT = [
+    "system", "suite", "attack", "params", "category", "clips", "euls", "ber", "ber_ci95", "payload_success",
+    "payload_success_ci95", "clip_success", "clip_success_ci95", "time_to_payload_s", "goodput_bps",
+    "parity_frames", "parity_slots", "seed_parity", "offset_error_samples",
+]  # fmt: skip
+
+
+def _rows(attack: str, clips: int = 6, **changes: Any) -> list[Row]:
+    base: dict[str, Any] = {
+        "system": "s", "suite": "a,b", "attack": attack, "family": "f", "params": '{"kbps":128}',
+        "lossy": "", "bits": 2040, "ber": 0.01, "payload_ok": True, "clip_ok": True, "payload_bytes": 175,
+        "time_to_payload_s": 1.0, "offset_error_samples": -2.0, "parity_slots": 1.0, "snr_db": 30.0,
+        "zimtohrli": 5e-5, "lufs_difference": -0.02,
+    }  # fmt: skip
+    out = []
+    for clip in range(clips):
+        for eul in range(4):
+            row = base | {"clip": f"c{clip}", "group": f"g{clip}", "eul": eul}
+            row["category"] = "speech" if clip % 2 else "music"
+            out.append(Row(**(row | changes)))
+    return out
+
+
+def _one(rows: list[dict[str, Any]], **where: Any) -> dict[str, Any]:
+    found = [r for r in rows if all(r[k] == v for k, v in where.items())]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rows = _rows("none") + _rows("bad", payload_ok=False, clip_ok=False, time_to_payload_s=math.inf)
+    rows += _rows("unmarked", payload_ok=False, clip_ok=False, ber=0.5)
+    return to_frame(rows)
+
+
+def test_rows_have_the_promised_keys(frame: pd.DataFrame) -> None:
+    rows = summary_rows(frame)
+    assert len(rows) == 2 * 3 * 3  # suites, attacks, categories
+    for row in rows:
+        assert set(CONTRACT) <= set(row)
+    assert [(r["suite"], r["attack"]) for r in rows if r["category"] == "all"] == [
+        ("a", "none"), ("a", "bad"), ("a", "unmarked"), ("b", "none"), ("b", "bad"), ("b", "unmarked")
+    ]  # fmt: skip
+
+
+def test_figures(frame: pd.DataFrame) -> None:
+    rows = summary_rows(frame)
+    good = _one(rows, suite="a", attack="none", category="all")
+    assert (good["clips"], good["euls"], good["groups"]) == (6, 24, 6)
+    assert good["payload_success"] == good["clip_success"] == 1
+    assert good["goodput_bps"] == 1400
+    assert good["offset_error_samples"] == 2
+    assert good["payload_success_ci95"] == pytest.approx([0.025 ** (1 / 6), 1], rel=1e-5)
+    assert good["params"] == {"kbps": 128}
+    assert good["parity_frames"] is None
+    assert _one(rows, suite="a", attack="none", category="speech")["payload_success_ci95"] is None
+    bad = _one(rows, suite="a", attack="bad", category="all")
+    assert bad["time_to_payload_s"] is None
+    assert bad["goodput_bps"] == 0
+    control = _one(rows, suite="a", attack="unmarked", category="all")
+    assert control["goodput_bps"] is None
+    assert control["payload_success"] == 0
+
+
+def test_quality_is_counted_once_for_each_clip(frame: pd.DataFrame) -> None:
+    frame.loc[frame["clip"] == "c1", "zimtohrli"] = 3e-4
+    frame.loc[frame["clip"] == "c2", ["snr_db", "zimtohrli", "lufs_difference"]] = math.nan
+    row = _one(quality_rows(frame), category="all")
+    assert row["zimtohrli"] == pytest.approx((4 * 5e-5 + 3e-4) / 5)
+    assert row["zimtohrli_worst"] == pytest.approx(3e-4)
+    assert row["snr_db_worst"] == 30
+    assert row["lufs_difference"] == 0.02
+    assert row["visqol"] is None
+    assert row["visqol_worst"] is None
+    assert (row["false_accepts"], row["unmarked_euls"]) == (0, 24)
+
+
+def test_false_accepts(frame: pd.DataFrame) -> None:
+    control = frame["attack"] == "unmarked"
+    frame.loc[control & (frame["clip"] == "c0") & (frame["eul"] < 2), "payload_ok"] = True
+    frame.loc[control & (frame["clip"] == "c0"), "clip_ok"] = True
+    frame.loc[control & (frame["clip"] == "c1"), "clip_ok"] = True  # by combining alone
+    frame.loc[control & (frame["clip"] == "c2"), "id_ok"] = True
+    frame.loc[control & (frame["clip"] == "c3"), "status"] = "decode_failed"
+    row = _one(quality_rows(frame), category="all")
+    assert (row["false_accepts"], row["unmarked_euls"]) == (4, 20)
+    assert _one(quality_rows(frame), category="speech")["false_accepts"] == 1
+    tested = _one(summary_rows(frame), suite="a", attack="unmarked", category="all")
+    assert (tested["euls"], tested["failed_euls"]) == (20, 4)
+
+
+def test_files_are_strict_and_the_same_each_time(frame: pd.DataFrame) -> None:
+    summary = {"rows": summary_rows(frame), "quality": quality_rows(frame)}
+    data = summary_json(summary)
+    assert json.loads(data)["rows"][0]["system"] == "s"
+    assert b"NaN" not in data
+    assert b"Infinity" not in data
+    again = {"rows": summary_rows(frame.copy()), "quality": quality_rows(frame.copy())}
+    assert summary_json(again) == data
+    lines = csv_bytes(summary["rows"]).decode().splitlines()
+    assert "payload_success_ci95_low,payload_success_ci95_high" in lines[0]
+    assert len(lines) == 1 + len(summary["rows"])
+
+
+def test_everything_failed() -> None:
+    frame = to_frame(
+        _rows("none", status="embed_failed", payload_ok=False, clip_ok=False, ber=0.5, bits=0, payload_bytes=0)
+    )
+    row = _one(summary_rows(frame), suite="a", category="all")
+    assert row["payload_success"] == 0
+    assert row["ber"] is None
+    gone = to_frame(_rows("unmarked", status="read_failed", payload_ok=False, clip_ok=False))
+    assert _one(summary_rows(gone), suite="a", category="all")["payload_success"] is None
+    assert _one(quality_rows(gone), category="all")["unmarked_euls"] == 0
