@@ -1,0 +1,417 @@
+"""The command `soundsafe`: embed, decode, info, keygen, train.
+
+Exit codes: 0 done; 1 the answer is no (no mark found, audio that cannot be marked); 2 bad input or usage,
+with one line on stderr and never a traceback; 130 and 143 interrupted. With ``--json`` stdout holds exactly
+one JSON document: the result, or ``{"error": ...}``. Everything else goes to stderr: warnings, and on a
+terminal the progress of whatever takes more than two seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from soundsafe import keys
+from soundsafe.audio_file import AudioReader, check_output
+from soundsafe.container import BODY, MAX_PAYLOAD
+from soundsafe.errors import InputError, NotMarkable
+
+__all__ = ["app", "main"]
+
+Progress = Callable[[float, str], None]
+"""Called with the share of the work that is done, 0 to 1, and a few words on what is going on."""
+
+_PUBLIC_KEY = "no key file: the public default key gives detection, but no security"
+_PROGRESS_AFTER = 2.0
+_SHOWN_PACKAGES = ("numpy", "torch", "soundfile", "ldpc", "reedsolo", "lameenc")
+
+app = typer.Typer(
+    name="soundsafe",
+    help="Put a payload into audio so that it survives, and read it back from the audio alone.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(metavar="F", help="Key file (soundsafe keygen); the public default key without."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _tell(f"soundsafe {installed_version('soundsafe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Put a payload into audio so that it survives, and read it back from the audio alone."""
+
+
+@app.command()
+def embed(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="WAV, FLAC, MP3 or OGG, 8-192 kHz.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Marked audio: .wav or .flac.")],
+    payload_hex: Annotated[str | None, typer.Option(metavar="HEX", help="Payload in hexadecimal.")] = None,
+    payload_file: Annotated[Path | None, typer.Option(metavar="F", help="Payload: a file's bytes.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
+    key_file: KeyFile = None,
+    quality: Annotated[str, typer.Option(metavar="NAME", help="How hard to work.")] = "default",
+    as_json: Json = False,
+) -> None:
+    """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
+    payload = _payload(payload_hex, payload_file, message)
+    key = _key(key_file)
+    check_output(source, target)
+    AudioReader(source).close()  # what cannot be read is refused before the codec is loaded
+    import soundsafe
+
+    with _progress() as progress:
+        result = soundsafe.embed_file(source, target, payload, key, quality, progress)
+    for warning in result.warnings:
+        _say(f"warning: {warning}")
+    _public_key_note(key_file)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        _tell(
+            f"{target}: {len(payload)} bytes, read back from {result.euls_verified} of {result.euls} seconds"
+            f" (SNR {_decimal(result.snr_db)} dB, {result.seconds:.1f} s of work)"
+        )
+
+
+@app.command()
+def decode(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="WAV, FLAC, MP3 or OGG, 8-192 kHz.")],
+    key_file: KeyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Read the payload from FILE; exit code 1 where there is none."""
+    key = _key(key_file)
+    AudioReader(source).close()
+    import soundsafe
+
+    with _progress() as progress:
+        result = soundsafe.decode_file(source, key, progress)
+    _public_key_note(key_file)
+    if as_json:
+        _print_json(result.to_json())
+    elif result.ok:
+        _tell(f"payload: {result.payload.hex()}")
+        with contextlib.suppress(UnicodeDecodeError):
+            text = result.payload.decode()
+            if text.isprintable():
+                _tell(f"text: {text}")
+    elif result.id_ok:
+        _tell(f"the payload cannot be read; its identifier is {result.id_hex}")
+    else:
+        _tell(f"no mark found (score {_decimal(result.score)})")
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="What this file is and how much fits into it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show capacity, profile, model and versions."""
+    document: dict[str, Any] = {"version": installed_version("soundsafe")}
+    if source is not None:
+        with AudioReader(source) as reader:
+            file = reader.info
+        euls = int(file.seconds)
+        document["file"] = {
+            "path": str(source),
+            "rate": file.rate,
+            "channels": file.channels,
+            "seconds": round(file.seconds, 3),
+            "format": file.format,
+            "subtype": file.subtype,
+            "tags": {name: list(values) for name, values in file.tags.items()},
+            "euls": euls,
+            "largest_payload_bytes": min(MAX_PAYLOAD, euls * BODY),
+        }
+    from soundsafe.embedder import QUALITIES
+    from soundsafe.profile import EUL_SAMPLES, ROBUST
+    from soundsafe.stft import RATE
+
+    document |= {
+        "profile": {"name": ROBUST.name, "version": ROBUST.version, "digest": ROBUST.digest},
+        "code": ROBUST.code,
+        "model": None,
+        "capacity_bytes_per_eul": BODY,
+        "eul_seconds": EUL_SAMPLES / RATE,
+        "max_payload_bytes": MAX_PAYLOAD,
+        "qualities": list(QUALITIES),
+        "packages": {name: installed_version(name) for name in _SHOWN_PACKAGES},
+    }
+    if as_json:
+        _print_json(document)
+        return
+    shown = {**document, "model": "none: the carrier is deterministic"}
+    for name, value in shown.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} {v}" for k, v in value.items() if v != {})
+        elif isinstance(value, list):
+            value = ", ".join(value)
+        _tell(f"{name.replace('_', ' ')}: {value}")
+
+
+@app.command()
+def keygen(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A new file; an old one is never overwritten.")
+    ],
+) -> None:
+    """Make a new secret key and keep it in FILE, mode 0600."""
+    keys.write_key_file(path)
+    _tell(f"{path}: a new key, readable by you alone")
+
+
+@app.command()
+def train(
+    what: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="carrier, smoke, small, large, or a file.")
+    ],
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of audio to train on.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for checkpoints.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
+) -> None:
+    """Train a carrier (not available yet)."""
+    raise InputError("training is not available yet: this version has no training extra")
+
+
+def _payload(payload_hex: str | None, payload_file: Path | None, message: str | None) -> bytes:
+    given = [value for value in (payload_hex, payload_file, message) if value is not None]
+    if len(given) != 1:
+        raise InputError("give the payload once: --payload-hex HEX, --payload-file F or --message TEXT")
+    if payload_hex is not None:
+        if not re.fullmatch(r"([0-9a-fA-F]{2})*", payload_hex):
+            raise InputError("--payload-hex needs an even number of hexadecimal digits and nothing else")
+        payload, name = bytes.fromhex(payload_hex), "--payload-hex"
+    elif payload_file is not None:
+        name = str(payload_file)
+        try:
+            with open(payload_file, "rb") as file:
+                payload = file.read(MAX_PAYLOAD + 1)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"cannot read the payload file {payload_file}: {reason}") from None
+    else:
+        assert message is not None
+        try:
+            payload, name = message.encode(), "--message"
+        except UnicodeEncodeError:
+            raise InputError("--message is not valid text: use --payload-hex or --payload-file") from None
+    if not payload:
+        raise InputError(f"{name} is empty: a payload has 1 to {MAX_PAYLOAD} bytes")
+    if len(payload) > MAX_PAYLOAD:
+        size = f"{len(payload)} bytes" if payload_file is None else "too many bytes"
+        raise InputError(f"{name} has {size}: a payload has 1 to {MAX_PAYLOAD} bytes")
+    return payload
+
+
+def _key(path: Path | None) -> bytes:
+    return keys.DEFAULT_KEY if path is None else keys.read_key_file(path)
+
+
+def _public_key_note(path: Path | None) -> None:
+    if path is None:
+        _say(_PUBLIC_KEY)
+
+
+def _decimal(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}"
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar with the time left, shown on a terminal once two seconds have passed."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda done, what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Bar(*columns, console=Console(file=sys.stderr), transient=True)
+    task = bar.add_task("", total=1.0)
+    start = time.monotonic()
+
+    def update(done: float, what: str) -> None:
+        bar.update(task, completed=done, description=what)
+        if not bar.live.is_started and time.monotonic() - start > _PROGRESS_AFTER:
+            bar.start()
+
+    try:
+        yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(_finite(document), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity: null stands for them."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _one_line(text: str) -> str:
+    """`text` without anything that would move a terminal's cursor: names of files may hold all sorts."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _tell(text: str) -> None:
+    """One line on stdout."""
+    typer.echo(_one_line(text))
+
+
+def _say(text: str) -> None:
+    """One line on stderr, if there is one."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"soundsafe: {_one_line(text)}\n")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _native_libraries_silenced() -> Iterator[None]:
+    """Keep C libraries from writing to stderr (mpg123 does, at every oddity of an MP3 file)."""
+    python_stderr = sys.stderr
+    try:
+        own = python_stderr.fileno() == 2
+        kept = os.dup(2)
+    except (AttributeError, OSError, ValueError):
+        yield
+        return
+    if own:
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        if own:
+            replacement, sys.stderr = sys.stderr, python_stderr
+            with contextlib.suppress(OSError, ValueError):
+                replacement.close()
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    # An exception, so that unfinished outputs are removed.
+    raise SystemExit(128 + number)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(app)
+    wants_json = "--json" in arguments
+    try:
+        code = command.main(args=list(arguments), prog_name="soundsafe", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if code == 130:  # what typer makes of an interrupt
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else 0
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except NotMarkable as error:
+        return _refuse(1, str(error), wants_json)
+    except InputError as error:
+        return _refuse(2, str(error), wants_json)
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        return _refuse(
+            2, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", wants_json
+        )
+    except MemoryError:
+        return _refuse(2, "out of memory", wants_json)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # bad usage
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context is not None else "soundsafe"
+            return _refuse(2, f"{error.format_message().rstrip('.')} ({path} --help tells more)", wants_json)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        return _refuse(2, f"internal error at {place}: {type(error).__name__}: {error}", wants_json)
+
+
+def _refuse(code: int, message: str, wants_json: bool) -> int:
+    _say(message)
+    if wants_json:
+        _print_json({"error": message})
+    return code
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code (`arguments`: those of the process)."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, _terminated)
+    code: int
+    with _native_libraries_silenced():
+        try:
+            code = _run(sys.argv[1:] if arguments is None else arguments)
+        except KeyboardInterrupt:
+            _say("interrupted")
+            code = 130
+        except BrokenPipeError:
+            code = 1
+        except OSError as error:
+            _say(f"cannot write the answer: {error.strerror}")
+            code = 2
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    _abandon_stdout_if_broken()
+    sys.exit(code)
+
+
+def _abandon_stdout_if_broken() -> None:
+    """Python flushes stdout once more when it exits, and would complain about a pipe that nobody reads."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,372 @@
+"""The command line against a stand-in codec: options, exit codes, streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import soundsafe
+from soundsafe import cli
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.keys import DEFAULT_KEY, read_key_file, write_key_file
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@dataclass
+class FakeEmbedded:
+    euls: int = 3
+    euls_verified: int = 2
+    snr_db: float | None = 31.25
+    seconds: float = 0.5
+    warnings: tuple[str, ...] = ("second 2: digital silence",)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"euls": self.euls, "snr_db": float("nan"), "warnings": list(self.warnings)}
+
+
+@dataclass
+class FakeDecoded:
+    ok: bool = True
+    payload: bytes | None = b"hello"
+    score: float = 2.0
+    id_ok: bool = False
+    id_hex: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "payload_hex": self.payload.hex() if self.payload else None,
+            "score": self.score,
+        }
+
+
+@pytest.fixture
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).standard_normal((3 * 8000 + 10, 2)) * 0.1
+    soundfile.write(tmp_path / "in.wav", noise, 8000)
+    return tmp_path / "in.wav"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            cli.main(arguments)
+        out, err = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    seen: list[tuple[Any, ...]] = []
+
+    def embed_file(*arguments: Any) -> FakeEmbedded:
+        seen.append(arguments)
+        arguments[-1](0.5, "marking")
+        return FakeEmbedded()
+
+    def decode_file(*arguments: Any) -> FakeDecoded:
+        seen.append(arguments)
+        return FakeDecoded()
+
+    monkeypatch.setattr(soundsafe, "embed_file", embed_file, raising=False)
+    monkeypatch.setattr(soundsafe, "decode_file", decode_file, raising=False)
+    return seen
+
+
+# --- embed
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "payload"),
+    [
+        ("--payload-hex", "00ffAB", b"\x00\xff\xab"),
+        ("--payload-file", "payload.bin", b"\x01\n\x00\xff"),
+        ("--message", "grüße", "grüße".encode()),
+        ("--message", "x" * 4096, b"x" * 4096),
+        ("--payload-hex", "5a" * 4096, b"Z" * 4096),
+    ],
+)
+def test_payloads(run: Run, clip: Path, calls: list[Any], option: str, value: str, payload: bytes) -> None:
+    Path("payload.bin").write_bytes(b"\x01\n\x00\xff")
+    code, out, err = run("embed", "in.wav", "out.flac", option, value)
+    assert code == 0
+    source, target, got, key, quality, _ = calls[0]
+    assert (source, target, got, key, quality) == (
+        Path("in.wav"),
+        Path("out.flac"),
+        payload,
+        DEFAULT_KEY,
+        "default",
+    )
+    assert (
+        out == f"out.flac: {len(payload)} bytes, read back from 2 of 3 seconds (SNR 31.2 dB, 0.5 s of work)\n"
+    )
+    assert err.splitlines() == [
+        "soundsafe: warning: second 2: digital silence",
+        "soundsafe: no key file: the public default key gives detection, but no security",
+    ]
+
+
+def test_key_file_and_quality_reach_the_codec(run: Run, clip: Path, calls: list[Any]) -> None:
+    write_key_file("k")
+    code, _, err = run(
+        "embed", "in.wav", "out.wav", "--message", "m", "--key-file", "k", "--quality", "best", "--json"
+    )
+    assert code == 0
+    assert calls[0][3:5] == (read_key_file("k"), "best")
+    assert "key" not in err
+
+
+def test_embed_json_is_one_document_without_nan(run: Run, clip: Path, calls: list[Any]) -> None:
+    code, out, _ = run("embed", "in.wav", "out.wav", "--message", "m", "--json")
+    assert code == 0
+    assert json.loads(out) == {"euls": 3, "snr_db": None, "warnings": ["second 2: digital silence"]}
+    assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_audio_that_cannot_be_marked_is_exit_1(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, as_json: list[str]
+) -> None:
+    def embed_file(*arguments: Any) -> None:
+        raise NotMarkable("in.wav is silent throughout")
+
+    monkeypatch.setattr(soundsafe, "embed_file", embed_file, raising=False)
+    code, out, err = run("embed", "in.wav", "out.wav", "--message", "m", *as_json)
+    assert code == 1
+    assert err == "soundsafe: in.wav is silent throughout\n"
+    assert (json.loads(out) == {"error": "in.wav is silent throughout"}) if as_json else out == ""
+
+
+# --- decode
+
+
+def test_decode_prints_payload_and_text(run: Run, clip: Path, calls: list[Any]) -> None:
+    code, out, err = run("decode", "in.wav")
+    assert (code, out) == (0, "payload: 68656c6c6f\ntext: hello\n")
+    assert "no security" in err
+    assert calls[0][:2] == (Path("in.wav"), DEFAULT_KEY)
+
+
+@pytest.mark.parametrize("payload", [b"\x1b[2Jgotcha", b"\xff\xfe", b"two\nlines"])
+def test_decode_prints_no_text_that_could_act_on_a_terminal(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, payload: bytes
+) -> None:
+    monkeypatch.setattr(soundsafe, "decode_file", lambda *a: FakeDecoded(payload=payload), raising=False)
+    assert run("decode", "in.wav")[:2] == (0, f"payload: {payload.hex()}\n")
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (FakeDecoded(False, None, 0.25), "no mark found (score 0.2)\n"),
+        (
+            FakeDecoded(False, None, 4.0, True, "ba7816bf8f01cfea"),
+            "the payload cannot be read; its identifier is ba7816bf8f01cfea\n",
+        ),
+    ],
+)
+def test_decode_without_a_payload_is_exit_1(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, result: FakeDecoded, text: str
+) -> None:
+    monkeypatch.setattr(soundsafe, "decode_file", lambda *a: result, raising=False)
+    assert run("decode", "in.wav")[:2] == (1, text)
+    code, out, _ = run("decode", "in.wav", "--json")
+    assert code == 1
+    assert json.loads(out) == {"ok": False, "payload_hex": None, "score": result.score}
+
+
+# --- info, keygen, train, version, help
+
+
+def test_info_names_capacity_profile_and_versions(run: Run, clip: Path) -> None:
+    code, out, err = run("info", "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert document["capacity_bytes_per_eul"] == 175
+    assert document["max_payload_bytes"] == 4096
+    assert set(document) >= {"version", "profile", "model", "code", "qualities", "packages"}
+    code, out, _ = run("info")
+    assert code == 0
+    assert "capacity bytes per eul: 175\n" in out
+
+
+def test_info_of_a_file(run: Run, clip: Path) -> None:
+    code, out, _ = run("info", "in.wav", "--json")
+    assert code == 0
+    assert json.loads(out)["file"] == {
+        "path": "in.wav",
+        "rate": 8000,
+        "channels": 2,
+        "seconds": 3.001,
+        "format": "WAV",
+        "subtype": "PCM_16",
+        "tags": {},
+        "euls": 3,
+        "largest_payload_bytes": 525,
+    }
+    assert "rate 8000" in run("info", "in.wav")[1]
+
+
+def test_keygen_makes_a_key_once_and_never_shows_it(run: Run, clip: Path) -> None:
+    code, out, err = run("keygen", "k")
+    assert code == 0
+    assert Path("k").stat().st_mode & 0o777 == 0o600
+    secret = Path("k").read_text().strip()
+    assert len(bytes.fromhex(secret)) == 32
+    assert secret not in out + err
+    code, out, err = run("keygen", "k")
+    assert (code, out) == (2, "")
+    assert err == "soundsafe: k exists already, and a key is never overwritten: give a new name\n"
+    assert Path("k").read_text().strip() == secret
+
+
+def test_train_says_that_it_is_not_there(run: Run, clip: Path) -> None:
+    code, out, err = run("train", "carrier", "--data", "d", "--out", "o", "--resume")
+    assert (code, out) == (2, "")
+    assert err == "soundsafe: training is not available yet: this version has no training extra\n"
+
+
+def test_version_and_help(run: Run, clip: Path) -> None:
+    code, out, err = run("--version")
+    assert (code, err) == (0, "")
+    assert out.startswith("soundsafe ")
+    for command in ([], ["embed"], ["decode"], ["info"], ["keygen"], ["train"]):
+        code, out, err = run(*command, "--help")
+        assert (code, err) == (0, "")
+        assert "Usage: soundsafe" in out
+
+
+# --- errors at the top
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (InputError("in.wav is\nodd\x1b[31m"), r"in.wav is\nodd\x1b[31m"),
+        (OSError(28, "No space left on device", "out.wav"), "No space left on device: out.wav"),
+        (MemoryError(), "out of memory"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_no_error_gets_out_as_a_traceback(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def decode_file(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(soundsafe, "decode_file", decode_file, raising=False)
+    code, out, err = run("decode", "in.wav")
+    assert (code, out) == (2, "")
+    assert err.startswith("soundsafe: ")
+    assert err.endswith(f"{message}\n")
+    assert err.count("\n") == 1
+    code, out, _ = run("decode", "in.wav", "--json")
+    assert code == 2
+    assert list(json.loads(out)) == ["error"]
+
+
+def test_interrupts(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode_file(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(soundsafe, "decode_file", decode_file, raising=False)
+    assert run("decode", "in.wav") == (130, "", "soundsafe: interrupted\n")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(soundsafe, "decode_file", terminated, raising=False)
+    assert run("decode", "in.wav") == (143, "", "")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_progress_is_shown_on_a_terminal_after_two_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    clock = [0.0]
+    monkeypatch.setattr(cli.time, "monotonic", lambda: clock[0])
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with cli._progress() as progress:
+        progress(0.1, "marking")
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+    with cli._progress() as progress:
+        progress(0.1, "marking")
+        clock[0] = 2.5
+        progress(0.2, "verifying")
+    assert "verifying" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+# --- as a process
+
+
+def soundsafe_process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "soundsafe.cli", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_an_answer_that_cannot_be_written(clip: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "soundsafe.cli", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "soundsafe: No space left on device\n"
+
+
+def test_a_reader_that_goes_away(clip: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "soundsafe.cli", "info", "--json"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_chatter_of_native_libraries_is_kept_away(clip: Path) -> None:
+    import lameenc
+
+    encoder = lameenc.Encoder()
+    encoder.set_in_sample_rate(44_100)
+    encoder.set_channels(1)
+    encoder.silence()
+    noise = np.random.default_rng(0).integers(-5000, 5000, 50_000).astype("<i2")
+    data = bytes(encoder.encode(noise.tobytes())) + bytes(encoder.flush())
+    Path("bad.mp3").write_bytes(data[:300])
+    done = soundsafe_process("decode", "bad.mp3")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "soundsafe: bad.mp3 is not audio that can be read, or its header is damaged:"
+        " WAV, FLAC, MP3 and OGG files work"
+    ]
