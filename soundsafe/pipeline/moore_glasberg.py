@@ -268,17 +268,31 @@ class MooreGlasbergAnalyzer:
             total = np.maximum(total, 10.0 ** ((self.quiet_db - self.full_scale_db) / 10.0)[:, None])
         return total
 
+    def excitation(self, mag: ArrayLike | torch.Tensor) -> Floats:
+        """Power of each band and frame after spreading, ``[bands, frames]``, where a full-scale sine has 1.
+
+        By filters for 51 dB whatever the level, so that it scales with the power of the audio.
+        """
+        power = self.band_power(mag)
+        fc = self.center_frequencies
+        total = np.zeros_like(power)
+        for masker in range(self.n_critical_bands):
+            if self.bins_per_band[masker]:
+                total += roex(fc, fc[masker], 51.0)[:, None] * power[masker][None]
+        return total
+
     def band_thresholds(self, mag: ArrayLike | torch.Tensor) -> Floats:
         """Masked threshold of each band and frame, ``[bands, frames]``, as a magnitude in the units of `mag`.
 
         Adding this magnitude to every bin of the band reaches the power that the band just hides.
         """
-        return self._per_bin(self.masked_power(mag))
+        return self.per_bin(self.masked_power(mag))
 
-    def _per_bin(self, power: Floats) -> Floats:
+    def per_bin(self, power: Floats) -> Floats:
+        """Magnitude that gives `power` ``[bands, frames]`` when every bin of the band has it."""
         cells = np.maximum(self.bins_per_band, 1)[:, None]
         return np.sqrt(power * self._full_scale_power / cells)
 
     def cell_thresholds(self, mag: ArrayLike | torch.Tensor, quiet: bool = True) -> Floats:
         """The threshold of each cell's band, ``[bins, frames]``; without `quiet`, of masking alone."""
-        return self._per_bin(self.masked_power(mag, quiet))[self.band_indices]
+        return self.per_bin(self.masked_power(mag, quiet))[self.band_indices]

@@ -121,7 +121,7 @@ class TestCandidates:
     @settings(max_examples=50, deadline=None)
     def test_plain_quantisation_first_all_different(self, level):
         found = candidate_levels(level, ROBUST)
-        assert len(found) == ROBUST.candidates
+        assert 1 <= len(found) <= ROBUST.candidates
         assert np.array_equal(found[0], quantized_levels(level, ROBUST))
         assert len({c.tobytes() for c in found}) == len(found)
         assert all(np.abs(c - found[0]).max() <= 1 for c in found)
