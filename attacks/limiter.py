@@ -20,7 +20,11 @@ RELEASE_S = 0.08
 _NEGLIGIBLE_DB = 1e-3  # where the release counts as over, so that quiet parts stay as they are
 
 
-@attack("limiter", {f"limiter_{db}dB": {"below_peak_db": -db} for db in (-3, -6, -12)}, differentiable=True)
+@attack(
+    "limiter",
+    {f"limiter_{db}dB": {"below_peak_db": -db} for db in (-3, -6, -12, -18, -24, -36)},
+    differentiable=True,
+)
 def limiter(audio: Audio, rate: int, rng: np.random.Generator, *, below_peak_db: float) -> Audio:
     """Ceiling `below_peak_db` below the audio's own sample peak."""
     return limit(audio, rate, float(np.abs(audio).max(initial=0.0)) * 10 ** (-below_peak_db / 20))

@@ -11,7 +11,7 @@ from soundsafe.attacks.channels import downmix_mono
 from soundsafe.attacks.registry import Audio, attack
 
 LAME = "LAME (lameenc)"
-BITRATES = (320, 256, 192, 160, 128, 96, 64)
+BITRATES = (320, 256, 192, 160, 128, 96, 64, 48, 32)
 
 
 def _delay(rate: int, channels: int, **params: Any) -> int:
@@ -24,7 +24,7 @@ def _mono_delay(rate: int, channels: int, **params: Any) -> int:
 
 @attack(
     "mp3",
-    {f"mp3_{kbps}": {"kbps": kbps} for kbps in BITRATES} | {"mp3_V2": {"vbr": 2}},
+    {f"mp3_{kbps}": {"kbps": kbps} for kbps in BITRATES} | {f"mp3_V{v}": {"vbr": v} for v in (0, 2, 5)},
     changes_length=True,
     engine=LAME,
     delay=_delay,
@@ -46,3 +46,15 @@ def mp3(
 def mp3_mono(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """Mixed to one channel, which then has the whole bit rate."""
     return codecs.mp3_roundtrip(downmix_mono(audio, rate, rng), rate, kbps=kbps)
+
+
+@attack(
+    "mp3",
+    {f"mp3_stereo_{kbps}": {"kbps": kbps} for kbps in (320, 192, 128)},
+    changes_length=True,
+    engine="LAME (PyAV)",
+    delay=_delay,
+)
+def mp3_stereo(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
+    """Left and right coded apart, without joint stereo."""
+    return codecs.mp3_roundtrip(audio, rate, kbps=kbps, joint=False)

@@ -85,6 +85,11 @@ def mp3_delay(rate: int, *, kbps: int | None = None, vbr: float | None = None, c
     return round(MP3_DELAY * rate / _lame_rate(coded_rate, kbps, vbr, min(channels, 2)))
 
 
+def coded_delay(rate: int, rates: tuple[int, ...], delay: int) -> int:
+    """`delay` samples at the coded rate (the one of `rates` that serves `rate`) as samples at `rate`."""
+    return round(delay * rate / _nearest(rates, rate))
+
+
 def aac_roundtrip(audio: Audio, rate: int, *, kbps: int, align: bool = False) -> Audio:
     """AAC-LC by FFmpeg's encoder, in ADTS, and back. `kbps`: mean bit rate in kbit/s."""
 

@@ -1,4 +1,4 @@
-"""Cuts are exact to the sample."""
+"""Edits are exact to the sample."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from soundsafe import attacks
 RATE = 44100
 
 
-def apply(name: str, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    return attacks.get(name).apply(audio, RATE, np.random.default_rng(0))
+def apply(name: str, audio: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
+    return attacks.get(name).apply(audio, RATE, np.random.default_rng(seed))
+
+
+@pytest.fixture
+def ramp() -> NDArray[np.float32]:
+    """Every sample differs from every other."""
+    return (np.arange(1, 3 * RATE + 1) / 2**18)[None].astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -21,3 +27,70 @@ def apply(name: str, audio: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_crop(name: str, samples: int, stereo: NDArray[np.float32]) -> None:
     np.testing.assert_array_equal(apply(name, stereo), stereo[:, samples:])
     assert attacks.get(name).delay_samples(RATE) == -samples
+
+
+def test_excerpt_starts_anywhere(ramp: NDArray[np.float32]) -> None:
+    starts = set()
+    for seed in range(5):
+        result = apply("excerpt_2.2s", ramp, seed)
+        assert result.shape[1] == 97020
+        start = int(np.searchsorted(ramp[0], result[0, 0]))
+        np.testing.assert_array_equal(result, ramp[:, start : start + 97020])
+        starts.add(start)
+    assert len(starts) == 5
+    np.testing.assert_array_equal(apply("excerpt_5s", ramp), ramp)
+
+
+def test_cut_insert_repeat(ramp: NDArray[np.float32]) -> None:
+    cut = apply("cut_0.1s", ramp)
+    assert cut.shape[1] == ramp.shape[1] - 4410
+    assert np.isin(cut, ramp).all()
+    assert np.count_nonzero(np.diff(cut[0]) > 1e-3) <= 1
+    longer = apply("insert_0.1s", ramp)
+    np.testing.assert_array_equal(longer[longer != 0], ramp[0])
+    assert np.count_nonzero(longer == 0) == 4410
+    repeated = apply("repeat_0.1s", ramp)
+    assert repeated.shape[1] == ramp.shape[1] + 4410
+    assert len(np.unique(repeated)) == ramp.shape[1]
+
+
+def test_shift(stereo: NDArray[np.float32]) -> None:
+    result = apply("shift_1000", stereo)
+    assert not result[:, :1000].any()
+    np.testing.assert_array_equal(result[:, 1000:], stereo)
+    assert attacks.get("shift_1000").delay_samples(RATE) == 1000
+
+
+def test_shuffle_and_reverse(ramp: NDArray[np.float32]) -> None:
+    result = apply("shuffle_0.5s", ramp)
+    assert not np.array_equal(result, ramp)
+    np.testing.assert_array_equal(np.sort(result[0]), ramp[0])
+    np.testing.assert_array_equal(np.diff(result[0, :22050]), np.diff(ramp[0, :22050]))
+    np.testing.assert_array_equal(apply("reverse", ramp), ramp[:, ::-1])
+
+
+def test_single_samples(ramp: NDArray[np.float32]) -> None:
+    deleted = apply("delete_1%", ramp)
+    assert 0.008 < 1 - deleted.shape[1] / ramp.shape[1] < 0.012
+    assert (np.diff(deleted[0]) > 0).all()
+    moved = apply("jitter_5%", ramp)
+    np.testing.assert_array_equal(np.sort(moved[0]), ramp[0])
+    assert 0.08 < np.mean(moved != ramp) < 0.1
+    assert np.abs((moved - ramp) * 2**18).max() == 1
+
+
+def test_dropout_fade_trim(ramp: NDArray[np.float32]) -> None:
+    lost = apply("dropout_10%", ramp)
+    assert 0.03 < np.mean(lost == 0) < 0.2
+    np.testing.assert_array_equal(lost[lost != 0], ramp[lost != 0])
+    faded = apply("fade_1s", ramp)
+    assert faded[0, 0] == 0
+    assert faded[0, -1] == 0
+    np.testing.assert_array_equal(faded[:, RATE : 2 * RATE], ramp[:, RATE : 2 * RATE])
+    quiet = np.pad(ramp, ((0, 0), (500, 700)))
+    assert apply("trim_-60dB", quiet).shape[1] < quiet.shape[1] - 1100
+
+
+def test_polarity_and_offset(stereo: NDArray[np.float32]) -> None:
+    np.testing.assert_array_equal(apply("polarity", stereo), -stereo)
+    np.testing.assert_allclose(apply("dc_0.01", stereo) - stereo, 0.01, atol=1e-6)

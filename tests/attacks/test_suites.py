@@ -31,6 +31,31 @@ def test_the_first_suites() -> None:
         assert f"gain_{db}dB" in attacks.suite("gain").attacks
 
 
+def test_all_is_everything() -> None:
+    assert {a.name for a in attacks.all_attacks()} <= set(attacks.suite("all").attacks)
+
+
+def test_core_is_the_four_families() -> None:
+    families = {attacks.get(name).family for name in attacks.suite("core").attacks}
+    assert families == {"control", "gain", "mp3", "limiter", "tempo", "pitch"}
+
+
+def test_tempo_pitch_has_two_engines_and_speed() -> None:
+    names = set(attacks.suite("tempo_pitch").attacks)
+    for percent in ("+1%", "-1%", "+2%", "-2%", "+5%", "-5%"):
+        assert f"speed_{percent}" in names
+        for engine in ("signalsmith", "wsola"):
+            assert {f"tempo_{engine}_{percent}", f"pitch_{engine}_{percent}"} <= names
+
+
+@pytest.mark.parametrize(
+    "name", ["rawbench_strict", "rawbench_loose", "audiomarkbench", "omniseal", "stirmark"]
+)
+def test_published_benchmarks_name_source_and_gaps(name: str) -> None:
+    assert attacks.suite(name).source
+    assert attacks.suite(name).leaves_out
+
+
 def test_unknown_suite_names_the_known() -> None:
     with pytest.raises(InputError, match=r"unknown suite nope: choose from .*mp3"):
         attacks.suite("nope")
