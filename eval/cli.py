@@ -111,7 +111,8 @@ def run(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(),
     ]  # fmt: skip
-    with Progress(*steps, console=Console(stderr=True), transient=True) as bar:
+    stderr = Console(stderr=True)
+    with Progress(*steps, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("marking and attacking", total=None)
         result = runner.run(
             plan,

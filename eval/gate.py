@@ -88,9 +88,7 @@ def read_baseline(path: Path) -> dict[str, Any]:
         or data.get("format") != FORMAT
         or not isinstance(data.get("systems"), dict)
     ):
-        raise InputError(
-            f"{path} is no baseline of format {FORMAT}: soundsafe-eval baseline RUN writes one"
-        )
+        raise InputError(f"{path} is no baseline of format {FORMAT}: soundsafe-eval baseline RUN writes one")
     return data
 
 
@@ -132,8 +130,8 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
     """Test a run against a baseline.
 
     Returns:
-        `ok`, `false_accepts`, `level` (of each single test) and `checks`: a list of dicts with `system`, `attack`,
-        `metric`, `ok`, `baseline`, `run`, `worse_by`, `p` and `message`.
+        `ok`, `false_accepts`, `level` (of each single test) and `checks`: a list of dicts with `system`,
+        `attack`, `metric`, `ok`, `baseline`, `run`, `worse_by`, `p` and `message`.
     """
     tests: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []

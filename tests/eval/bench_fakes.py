@@ -80,7 +80,7 @@ class Toy:
                     corrected_bytes=0,
                     erasures=0,
                     bits=bits,
-                    features=np.full((3, 4), int(round(20 * float(np.std(body)))), np.int16),
+                    features=np.full((3, 4), round(20 * float(np.std(body))), np.int16),
                     slots="a" if strength[best] > 0.8 * LEVEL else "b",
                     seed=7,
                 )

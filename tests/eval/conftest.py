@@ -69,5 +69,3 @@ def command(capsys: pytest.CaptureFixture[str]) -> Any:
         return int(stop.value.code or 0), out.out, out.err
 
     return call
-
-

@@ -178,7 +178,8 @@ def test_a_worker_that_always_dies_becomes_a_row(
 ) -> None:
     deaths = tmp_path / "deaths"
     monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
-    deaths.write_text("4")  # twice in the pool, twice alone
+    monkeypatch.setattr(runner, "_POOL_TRIES", 1)
+    deaths.write_text("3")  # once in the pool, twice alone
     plan = runner.make_plan("dying", ["none", "unmarked"], clips, limit=1)
     rows = runner.run(plan, tmp_path / "run", jobs=1).rows
     assert rows.groupby("attack")["status"].first().to_dict() == {"none": "worker_died", "unmarked": "ok"}

@@ -119,7 +119,9 @@ def test_files_are_strict_and_the_same_each_time(frame: pd.DataFrame) -> None:
 
 def test_everything_failed() -> None:
     frame = to_frame(
-        _rows("none", status="embed_failed", payload_ok=False, clip_ok=False, ber=0.5, bits=0, payload_bytes=0)
+        _rows(
+            "none", status="embed_failed", payload_ok=False, clip_ok=False, ber=0.5, bits=0, payload_bytes=0
+        )
     )
     row = _one(summary_rows(frame), suite="a", category="all")
     assert row["payload_success"] == 0

@@ -1,0 +1,243 @@
+"""The command as users and scripts meet it: outputs, exit codes, one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from soundsafe.eval import runner
+
+START = "from soundsafe.eval.cli import main; main()"
+
+
+@pytest.fixture
+def base(fakes: ModuleType, clips: Path, suite_file: Path) -> list[object]:
+    return ["run", "--suite", suite_file, "--dataset", clips, "--system", "toy", "--jobs", 1]
+
+
+@pytest.fixture(scope="module")
+def one_run(
+    installed: Path, clips: Path, suite_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A finished run of all clips, and what it said on stderr."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "toy", "--out", out]
+    done = subprocess.run(
+        [sys.executable, "-c", START, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return out, done.stderr
+
+
+@pytest.fixture
+def finished(one_run: tuple[Path, str], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(one_run[0], tmp_path / "run"))
+
+
+def test_a_run_from_end_to_end(base: list[object], command: Any, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "run"
+    code, text, errors = command(*base, "--out", out, "--limit", 2, "--seconds", 2)
+    assert code == 0
+    assert "gain_-3dB" in text
+    assert "Zimtohrli" in text
+    assert "Traceback" not in errors
+    names = {p.name for p in out.iterdir()}
+    assert {"results.parquet", "summary.csv", "summary.json", "run.json", "timing.csv", "plots"} <= names
+    assert {"ber.png", "ber.svg", "payload_success.png"} <= {p.name for p in (out / "plots").iterdir()}
+    rows = pd.read_parquet(out / "results.parquet")
+    assert len(rows) == 2 * 5 * 2
+    assert set(rows["suite"]) == {"tiny"}
+    assert not [p for p in out.rglob("*") if p.name.startswith(".") and p.name != ".lock"]
+
+    code, text, errors = command(*base, "--out", out, "--limit", 2, "--seconds", 2)
+    assert code == 2
+    assert text == ""
+    assert errors.count("\n") == 1
+    assert "--resume" in errors
+    assert "--force" in errors
+    before = (out / "summary.csv").read_bytes()
+    code, text, _ = command(*base, "--out", out, "--limit", 2, "--seconds", 2, "--resume", "--json")
+    assert code == 0
+    document = json.loads(text)
+    assert list(document) == ["rows", "quality"]
+    assert document == json.loads((out / "summary.json").read_text())
+    assert (out / "summary.csv").read_bytes() == before
+
+
+def test_failures_are_named_on_stderr(one_run: tuple[Path, str]) -> None:
+    assert "refused in 4 cells (c5): too loud to be marked" in one_run[1]
+
+
+BAD: list[tuple[str, list[str], str]] = [
+    ("unknown suite", ["--suite", "nothing"], "unknown suite nothing"),
+    ("missing suite file", ["--suite", "/no/such.toml"], "/no/such.toml"),
+    ("unknown system", ["--system", "nobody"], "unknown system nobody"),
+    ("missing folder", ["--dataset", "/no/such/folder"], "no such folder"),
+    ("a file as dataset", ["--dataset", "{clips}/c0.wav"], "not a folder"),
+    ("empty folder", ["--dataset", "{tmp}"], "no audio files"),
+    ("unknown split", ["--split", "nowhere"], "no clip in split"),
+    ("no clips", ["--limit", "0"], "--limit 0"),
+    ("not a number", ["--limit", "x"], "--limit"),
+    ("negative seconds", ["--seconds", "-3"], "--seconds -3"),
+    ("no workers", ["--jobs", "0"], "--jobs 0"),
+    ("unknown option", ["--fast"], "--fast"),
+    ("out is a file", ["--out", "{clips}/c0.wav"], "not a folder"),
+    ("out below a file", ["--out", "{clips}/c0.wav/run"], "c0.wav"),
+    ("both resume and force", ["--resume", "--force"], "give one of them"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_bad_usage_is_one_line_and_exit_2(
+    base: list[object], command: Any, clips: Path, tmp_path: Path, arguments: list[str], text: str
+) -> None:
+    given = [a.format(clips=clips, tmp=tmp_path) for a in arguments]
+    code, out, errors = command(*base, "--out", tmp_path / "run", *given)
+    assert code == 2
+    assert out == ""
+    lines = errors.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("soundsafe-eval: ")
+    assert text in lines[0]
+    assert not (tmp_path / "run" / "summary.csv").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+def test_a_read_only_folder(base: list[object], command: Any, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    code, _, errors = command(*base, "--out", tmp_path / "run")
+    tmp_path.chmod(0o700)
+    assert code == 2
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["run"], "--suite"),
+        (["list", "planets"], "planets"),
+        (["dance"], "dance"),
+        (["gate", "/no/run", "--baseline", "/no/file"], "/no/run"),
+        (["gate", "{run}", "--baseline", "/no/file"], "/no/file"),
+        (["gate", "{run}", "--baseline", "{run}/summary.json"], "no baseline"),
+        (["gate", "{run}", "--baseline", "{run}/summary.csv"], "not a baseline"),
+        (["baseline", "/no/run"], "/no/run"),
+        (["baseline", "{run}", "--out", "{run}/no/folder.json"], "not a folder"),
+        (["compare", "{run}", "/no/run"], "/no/run"),
+    ],
+)
+def test_bad_usage_of_the_other_commands(
+    finished: Path, command: Any, arguments: list[str], text: str
+) -> None:
+    code, out, errors = command(*[a.format(run=finished) for a in arguments])
+    assert code == 2
+    assert out == ""
+    assert len(errors.strip().splitlines()) == 1
+    assert text in errors
+
+
+def test_damaged_results(finished: Path, command: Any) -> None:
+    (finished / "results.parquet").write_bytes(b"PAR1 no")
+    code, _, errors = command("compare", finished, finished)
+    assert code == 2
+    assert "damaged" in errors
+    (finished / "results.parquet").unlink()
+    code, _, errors = command("compare", finished, finished)
+    assert code == 2
+    assert "--resume" in errors
+
+
+KEYS = {
+    "attacks": {"attack", "family", "params", "changes_length", "differentiable"},
+    "suites": {"suite", "version", "attacks"},
+    "systems": {"system"},
+    "datasets": {"dataset"},
+    "metrics": {"metric", "unit", "description"},
+}
+
+
+@pytest.mark.parametrize("kind", list(KEYS))
+def test_lists(fakes: ModuleType, command: Any, kind: str) -> None:
+    code, text, _ = command("list", kind, "--json")
+    assert code == 0
+    items = json.loads(text)
+    assert items
+    assert all(KEYS[kind] <= set(item) for item in items)
+    code, text, _ = command("list", kind)
+    assert code == 0
+    assert len(text.splitlines()) == len(items)
+
+
+def test_add_on_systems_are_listed(fakes: ModuleType, command: Any) -> None:
+    names = [item["system"] for item in json.loads(command("list", "systems", "--json")[1])]
+    assert {"soundsafe", "toy", "deaf"} <= set(names)
+
+
+def test_version_and_help(command: Any) -> None:
+    assert command("--version")[:2] == (0, command("--version")[1])
+    code, text, _ = command("--help")
+    assert code == 0
+    assert "run" in text
+
+
+def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path: Path) -> None:
+    file, report = tmp_path / "base.json", tmp_path / "junit.xml"
+    assert command("baseline", finished, "--out", file)[0] == 0
+    assert command("baseline", finished, "--out", file)[0] == 2
+    assert command("baseline", finished, "--out", file, "--force", "--json")[0] == 0
+    assert str(tmp_path) not in file.read_text()
+    code, text, _ = command("gate", finished, "--baseline", file, "--junit", report, "--json")
+    assert code == 0
+    result = json.loads(text)
+    assert result["ok"]
+    assert result["false_accepts"] == 0
+    assert 'failures="0"' in report.read_text()
+
+
+def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
+    code, text, _ = command("compare", finished, finished, "--json")
+    assert code == 0
+    rows = json.loads(text)["rows"]
+    assert {r["attack"] for r in rows} == {"none", "gain_-3dB", "gain_+3dB"}
+    assert all(r["difference"] == 0 and r["p_holm"] == 1 for r in rows)
+    assert "gain_-3dB" in command("compare", finished, finished)[1]
+
+
+def test_kill_9_and_resume(
+    installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path, command: Any
+) -> None:
+    """The real thing: a run killed in the middle, its workers gone with it, then finished."""
+    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "slow", "--jobs", "1"]
+    out = tmp_path / "run"
+    env = os.environ | {"PYTHONPATH": str(installed)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *map(str, arguments), "--out", str(out)],
+        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        written = sum(p.read_bytes().count(b"\n") for p in out.glob("store/*.jsonl"))
+        if written >= 8:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "summary.csv").exists()
+    code, _, _ = command(*arguments, "--out", out, "--resume")
+    assert code == 0
+    plan = runner.make_plan("slow", str(suite_file), clips)
+    calm = runner.run(plan, tmp_path / "calm", jobs=0).folder
+    for name in ("summary.csv", "summary.json", "results.parquet", "run.json"):
+        assert (out / name).read_bytes() == (calm / name).read_bytes(), name

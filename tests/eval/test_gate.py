@@ -1,0 +1,102 @@
+"""The gate trips on a weakened system and on nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundsafe.errors import InputError
+from soundsafe.eval import gate, runner
+from soundsafe.eval.compare import compare
+
+
+def _made_up(rng: np.random.Generator, success: float, ber: float, clips: int = 8) -> pd.DataFrame:
+    """Rows of clips of unequal difficulty at one strength of the system."""
+    from soundsafe.eval.rows import Row, to_frame
+
+    rows = []
+    ease = np.linspace(-1.5, 1.5, clips)
+    for attack, harder in (("none", 3.0), ("mp3_192", 1.0), ("mp3_128", -1.0), ("unmarked", -99.0)):
+        for clip in range(clips):
+            odds = np.log(success / (1 - success)) + ease[clip] + harder
+            p = 1 / (1 + np.exp(-odds))
+            rate = ber * np.exp(-ease[clip] - harder)
+            for eul in range(8):
+                ok = bool(rng.random() < p)
+                rows.append(
+                    Row(
+                        system="s", suite="t", attack=attack, family="", params="{}", clip=f"c{clip}",
+                        category="music", group=f"g{clip}", lossy="", eul=eul, bits=2040, payload_ok=ok,
+                        clip_ok=p > 0.1, ber=rng.binomial(2040, min(rate, 0.5)) / 2040,
+                        parity_slots=float(rng.random() < 0.95), parity_frames=rng.normal(0.95, 0.02),
+                    )
+                )  # fmt: skip
+    return to_frame(rows)
+
+
+def test_another_seed_passes_and_a_weaker_system_does_not() -> None:
+    rng = np.random.default_rng(0)
+    baseline = gate.make_baseline(_made_up(rng, 0.9, 0.002), {})
+    for _ in range(20):
+        result = gate.check(_made_up(rng, 0.9, 0.002), baseline)
+        assert result["ok"], [c["message"] for c in result["checks"] if not c["ok"]]
+    for _ in range(5):
+        result = gate.check(_made_up(rng, 0.4, 0.02), baseline)
+        failed = {c["metric"] for c in result["checks"] if not c["ok"]}
+        assert "ber" in failed
+
+
+def test_a_single_false_accept_fails() -> None:
+    rng = np.random.default_rng(1)
+    rows = _made_up(rng, 0.9, 0.002)
+    baseline = gate.make_baseline(rows, {})
+    at = rows.index[rows["attack"] == "unmarked"][3]
+    rows.loc[at, "payload_ok"] = True
+    result = gate.check(rows, baseline)
+    assert not result["ok"]
+    assert result["false_accepts"] == 1
+    tree = ElementTree.fromstring(gate.junit(result))
+    assert tree.find("testsuite/testcase/failure") is not None
+    assert tree.find("testsuite").get("failures") == "1"  # type: ignore[union-attr]
+
+
+def test_missing_clips_and_attacks_fail() -> None:
+    rows = _made_up(np.random.default_rng(2), 0.9, 0.002)
+    baseline = gate.make_baseline(rows, {})
+    fewer = rows[(rows["clip"] != "c3") & (rows["attack"] != "none")].reset_index(drop=True)
+    result = gate.check(fewer, baseline)
+    failed = [c for c in result["checks"] if not c["ok"]]
+    assert {c["metric"] for c in failed} == {"coverage"}
+    assert len(failed) == 3
+    assert "lacks 8 of 8 clips" in failed[0]["message"]
+
+
+def test_a_weakened_toy_fails(fakes: ModuleType, clips: Path) -> None:
+    attacks = ["none", "unmarked", fakes.Noise(0.05), fakes.Noise(0.08)]
+    strong = runner.evaluate(fakes.Toy(), attacks, clips)
+    baseline = gate.make_baseline(strong, {})
+    assert gate.check(runner.evaluate(fakes.Toy(), attacks, clips, seed=5), baseline)["ok"]
+    weak = runner.evaluate(fakes.Weak(), attacks, clips)
+    result = gate.check(weak, baseline)
+    assert not result["ok"]
+    pairs = compare(strong, weak)
+    assert [p["attack"] for p in pairs] == ["none", "noise_0.05", "noise_0.08"]
+    assert pairs[1]["payload_success_b"] < pairs[1]["payload_success_a"]
+    assert pairs[1]["only_b"] == 0
+    low, high = pairs[1]["difference_ci95"]
+    assert low < pairs[1]["difference"] < high <= 0.3
+
+
+def test_nothing_in_common() -> None:
+    rows = _made_up(np.random.default_rng(3), 0.9, 0.002)
+    with pytest.raises(InputError, match="in common"):
+        compare(rows, rows.assign(clip=rows["clip"] + "x"))
+    two = pd.concat([rows, rows.assign(system="t")], ignore_index=True)
+    with pytest.raises(InputError, match="one system each"):
+        compare(two, rows.assign(system="u"))
+    assert compare(rows, rows.assign(system="u"))[0]["system"] == "s / u"

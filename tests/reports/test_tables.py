@@ -1,0 +1,49 @@
+"""Tables say what the summary says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from soundsafe.reports import tables
+
+ROW: dict[str, Any] = {
+    "system": "s", "suite": "t", "attack": "mp3_192", "params": {"kbps": 192}, "category": "all", "clips": 8,
+    "euls": 64, "ber": 0.00123, "ber_ci95": [0.001, 0.002], "payload_success": 0.99951,
+    "payload_success_ci95": [0.9, 1.0], "clip_success": 1.0, "clip_success_ci95": None,
+    "time_to_payload_s": 1.0, "parity_slots": None,
+}  # fmt: skip
+
+
+def _text(table: Any) -> str:
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def test_attack_table() -> None:
+    text = _text(tables.attack_table([ROW, ROW | {"category": "speech", "attack": "hidden"}], title="T"))
+    for part in ("mp3_192", "0.12", ">99.9", "90.0…100", "100", "–", "clustered"):
+        assert part in text
+    assert "hidden" not in text
+
+
+def test_quality_table_scales_zimtohrli_and_copes_with_nulls() -> None:
+    row = {
+        "system": "s", "category": "all", "clips": 8, "snr_db": 30.0, "snr_db_worst": 20.0,
+        "zimtohrli": 8.4e-5, "zimtohrli_worst": 2e-4, "lufs_difference": None, "lufs_difference_worst": None,
+        "false_accepts": 0, "unmarked_euls": 128,
+    }  # fmt: skip
+    text = _text(tables.quality_table([row]))
+    for part in ("8.4", "20.0", "–", "0 of 128"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [([0.0, 1.0], "0…100"), ([0.0001, 0.9999], "<0.1…>99.9"), (None, "–")]
+)
+def test_intervals_never_claim_more_than_they_know(value: Any, text: str) -> None:
+    assert tables.interval_text(value) == text
