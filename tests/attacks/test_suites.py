@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from soundsafe import attacks
@@ -54,6 +55,15 @@ def test_tempo_pitch_has_two_engines_and_speed() -> None:
 def test_published_benchmarks_name_source_and_gaps(name: str) -> None:
     assert attacks.suite(name).source
     assert attacks.suite(name).leaves_out
+
+
+@pytest.mark.parametrize("name", [n for n in attacks.suite("chains").attacks if attacks.JOIN in n])
+@pytest.mark.parametrize("clip", ["stereo", "mono", "one_second"])
+def test_chains_run(name: str, clip: str, request: pytest.FixtureRequest) -> None:
+    audio = request.getfixturevalue(clip)
+    first, second = (attacks.get(name).apply(audio, 44100, np.random.default_rng(2)) for _ in range(2))
+    assert np.isfinite(first).all()
+    np.testing.assert_array_equal(first, second)
 
 
 def test_unknown_suite_names_the_known() -> None:
