@@ -164,7 +164,7 @@ def test_a_dead_worker_loses_nothing(
 ) -> None:
     deaths = tmp_path / "deaths"
     monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
-    plan = runner.make_plan("dying", ["none", "unmarked"], clips, limit=2)
+    plan = runner.make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=2)
     deaths.write_text("1")
     killed = runner.run(plan, tmp_path / "killed", jobs=2)
     assert set(killed.rows["status"]) == {"ok"}
@@ -180,9 +180,12 @@ def test_a_worker_that_always_dies_becomes_a_row(
     monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
     monkeypatch.setattr(runner, "_POOL_TRIES", 1)
     deaths.write_text("3")  # once in the pool, twice alone
-    plan = runner.make_plan("dying", ["none", "unmarked"], clips, limit=1)
+    plan = runner.make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=1)
     rows = runner.run(plan, tmp_path / "run", jobs=1).rows
-    assert rows.groupby("attack")["status"].first().to_dict() == {"none": "worker_died", "unmarked": "ok"}
+    assert rows.groupby("attack")["status"].first().to_dict() == {
+        "noise_0.05": "worker_died",
+        "unmarked": "ok",
+    }
     assert len(rows) == 6
 
 
