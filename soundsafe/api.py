@@ -1,0 +1,413 @@
+"""Embedding and detection of arrays and files, at any rate and length.
+
+The mark is made at 44.1 kHz and added as a difference, so that what lies outside its band is left as it is.
+Blocks of 16 EULs lie on a grid fixed by absolute position and are worked with a second on either side; a
+file of any length therefore takes the memory of one block, and gives the same result however it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import soxr
+import torch
+import zimtohrli
+from numpy.typing import NDArray
+
+from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
+from soundsafe.container import BODY, MAX_PAYLOAD, pack
+from soundsafe.detector import Detection, detect
+from soundsafe.embedder import QUALITIES, Quality, mark_block, mix_channels, views
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.keys import DEFAULT_KEY
+from soundsafe.layout import PHASES, features, layout
+from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
+from soundsafe.result import Decoded, Embedded, Eul
+from soundsafe.stft import RATE, stft
+from soundsafe.words import encode_block
+
+__all__ = ["coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
+
+Audio = NDArray[np.float32]
+Progress = Callable[[float, str], None]
+
+BLOCK_EULS = 16
+_MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 8_000, 192_000, 8
+_SILENCE = 1e-6
+"""RMS (full scale 1) under which a second counts as silent."""
+
+
+def _quiet(_share: float, _words: str) -> None:
+    pass
+
+
+def _array(audio: object, rate: int) -> Audio:
+    """float32 ``[channels, samples]`` from NumPy or torch; raises InputError for what cannot be worked on."""
+    if isinstance(audio, torch.Tensor):
+        audio = audio.detach().cpu().numpy()
+    x = np.asarray(audio)
+    if x.ndim == 1:
+        x = x[None]
+    if x.ndim != 2 or x.shape[1] == 0:
+        raise InputError(f"audio must be [channels, samples] and not empty, not an array of shape {x.shape}")
+    if not 1 <= x.shape[0] <= _MAX_CHANNELS:
+        raise InputError(
+            f"audio has {x.shape[0]} channels: 1 to {_MAX_CHANNELS} work, as [channels, samples]"
+        )
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        raise InputError(f"a rate of {rate} Hz is not supported: {_MIN_RATE} to {_MAX_RATE} Hz work")
+    if not np.issubdtype(x.dtype, np.floating):
+        raise InputError(f"audio must be floating point in [-1, 1], not {x.dtype}")
+    if not np.isfinite(x).all():
+        raise InputError("audio has samples that are not finite numbers (NaN or infinity)")
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def _resample(audio: Audio, rate: int, new_rate: int, samples: int) -> Audio:
+    if rate != new_rate:
+        audio = np.ascontiguousarray(
+            soxr.resample(audio.T, rate, new_rate, quality="VHQ").T, dtype=np.float32
+        )
+    if audio.shape[1] < samples:
+        return np.pad(audio, ((0, 0), (0, samples - audio.shape[1])))
+    return audio[:, :samples]
+
+
+def coded_bits(
+    payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST
+) -> NDArray[np.uint8]:
+    """What `embed` puts into the first `n_euls` EULs: ``[n_euls, 2040]``, in the order of the code."""
+    words = np.stack([encode_block(block, profile) for block in pack(payload, key or DEFAULT_KEY)])
+    return words[np.arange(n_euls) % len(words)]
+
+
+class _Marker:
+    """Marks a stream of blocks at any rate; ``feed`` and ``finish`` return what is ready."""
+
+    def __init__(
+        self, rate: int, channels: int, payload: bytes, key: bytes, profile: Profile, quality: Quality
+    ) -> None:
+        self.rate, self.key, self.profile, self.quality = rate, key, profile, quality
+        self.payload = payload
+        self.before = np.zeros((channels, 0), np.float32)  # marked, up to one second
+        self.after = np.zeros((channels, 0), np.float32)  # not yet marked
+        self.first = 0  # number of the first EUL in `after`
+
+    def feed(self, block: Audio) -> Iterator[Audio]:
+        self.after = np.concatenate([self.after, block], axis=1)
+        while self.after.shape[1] >= (BLOCK_EULS + 1) * self.rate:
+            yield self._mark(BLOCK_EULS)
+
+    def finish(self) -> Iterator[Audio]:
+        while self.after.shape[1] // self.rate > BLOCK_EULS:
+            yield self._mark(BLOCK_EULS)
+        left = self.after.shape[1] // self.rate
+        if left:
+            yield self._mark(left)
+        yield np.concatenate([self.before, self.after], axis=1)
+
+    def _mark(self, euls: int) -> Audio:
+        """Mark the next `euls` and return all that no later block will touch."""
+        lead = self.before.shape[1]
+        here = lead + euls * self.rate
+        buffer = np.concatenate([self.before, self.after[:, : (euls + 1) * self.rate]], axis=1)
+        n44 = -(-buffer.shape[1] * RATE // self.rate)
+        x = _resample(buffer, self.rate, RATE, n44)
+        coded = coded_bits(self.payload, self.key, self.first + euls, self.profile)[self.first :]
+        start = lead // self.rate * EUL_SAMPLES
+        y = mark_block(x, start, coded, self.first % PHASES, self.key, self.profile, self.quality)
+        if self.rate == RATE:
+            buffer = y
+        else:
+            buffer = buffer + _resample(y - x, RATE, self.rate, buffer.shape[1])
+            np.clip(buffer, -max(1.0, float(np.abs(x).max())), max(1.0, float(np.abs(x).max())), out=buffer)
+        out, self.before = buffer[:, : here - self.rate], buffer[:, here - self.rate : here]
+        self.after = np.concatenate([buffer[:, here:], self.after[:, (euls + 1) * self.rate :]], axis=1)
+        self.first += euls
+        return out
+
+
+class _Differ:
+    """Running comparison of original and marked audio; the audio itself is not kept."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.power = self.noise = self.distance = 0.0
+        self.samples = 0
+        self.silent: list[int] = []
+
+    def add(self, original: Audio, marked: Audio) -> None:
+        """Two stretches of equal length, a whole number of seconds but for the last."""
+        difference = marked - original
+        self.power += float(np.sum(original.astype(np.float64) ** 2))
+        self.noise += float(np.sum(difference.astype(np.float64) ** 2))
+        first = self.samples // self.rate
+        for i in range(original.shape[1] // self.rate):
+            second = original[:, i * self.rate : (i + 1) * self.rate]
+            if float(np.sqrt(np.mean(second.astype(np.float64) ** 2))) < _SILENCE:
+                self.silent.append(first + i)
+        if original.shape[1] >= self.rate // 2:
+            pairs = zip(original, marked, strict=True)
+            self.distance += original.shape[1] * max(_distance(a, b, self.rate) for a, b in pairs)
+        self.samples += original.shape[1]
+
+    @property
+    def snr_db(self) -> float:
+        return (
+            10.0 * float(np.log10(self.power / self.noise))
+            if self.noise > 0 and self.power > 0
+            else float("inf")
+        )
+
+
+def _distance(a: NDArray[np.float32], b: NDArray[np.float32], rate: int) -> float:
+    a, b = (soxr.resample(v, rate, 48_000, quality="HQ").astype(np.float32) for v in (a, b))
+    return float(zimtohrli.Pyohrli().distance(a, b))
+
+
+def _compare(originals: Iterable[Audio], marked: Iterable[Audio], rate: int) -> _Differ:
+    differ = _Differ(rate)
+    for a, b in zip(originals, marked, strict=True):
+        differ.add(a, b)
+    return differ
+
+
+def _to_44k(blocks: Iterable[Audio], rate: int) -> Iterator[Audio]:
+    """Blocks at 44.1 kHz from blocks at `rate`."""
+    if rate == RATE:
+        yield from blocks
+        return
+    resampler: soxr.ResampleStream | None = None
+    channels = 1
+    for block in blocks:
+        if resampler is None:
+            channels = block.shape[0]
+            resampler = soxr.ResampleStream(rate, RATE, channels, dtype="float32", quality="VHQ")
+        out = resampler.resample_chunk(np.ascontiguousarray(block.T))
+        if len(out):
+            yield np.ascontiguousarray(out.reshape(-1, channels).T)
+    if resampler is not None:
+        out = resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+        if len(out):
+            yield np.ascontiguousarray(out.reshape(-1, channels).T)
+
+
+def _decoded(found: Detection, profile: Profile, started: float, seconds_of_audio: float) -> Decoded:
+    took = time.perf_counter() - started
+    return Decoded(
+        ok=found.payload is not None,
+        payload=found.payload,
+        score=found.score,
+        code=profile.code,
+        layer="eul" if found.payload is not None else None,
+        id_ok=found.identifier is not None,
+        id_hex=found.identifier.hex() if found.identifier else None,
+        euls=found.euls,
+        combined=found.combined,
+        speed=1.0,
+        tempo=1.0,
+        pitch=1.0,
+        offset_samples=None if found.start is None else round(found.start),
+        false_accept_bound=found.bound,
+        seconds=took,
+        realtime_factor=took / max(seconds_of_audio, 1e-9),
+    )
+
+
+def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
+    for start in range(0, audio.shape[1], BLOCK_EULS * rate):
+        yield audio[:, start : start + BLOCK_EULS * rate]
+
+
+def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> Decoded:
+    """Find and read a mark in `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz.
+
+    Needs the audio and the key alone. Raises InputError for audio that cannot be worked on; no mark is an
+    answer (`ok` is False).
+    """
+    x = _array(audio, rate)
+    started = time.perf_counter()
+    found = detect(_to_44k(_blocks(x, rate), rate), key or DEFAULT_KEY, profile)
+    return _decoded(found, profile, started, x.shape[1] / rate)
+
+
+def decode_file(
+    path: str | os.PathLike[str],
+    key: bytes | None = None,
+    progress: Progress | None = None,
+    *,
+    profile: Profile = ROBUST,
+) -> Decoded:
+    """`decode` of a file, in constant memory. Raises InputError that names the file."""
+    started = time.perf_counter()
+    report = progress or _quiet
+    with AudioReader(path) as reader:
+        info = reader.info
+        done = 0
+
+        def blocks() -> Iterator[Audio]:
+            nonlocal done
+            for block in reader.blocks(BLOCK_EULS * info.rate):
+                done += block.shape[1]
+                yield block
+                report(min(1.0, done / max(info.frames, 1)), "reading the mark")
+
+        found = detect(_to_44k(blocks(), info.rate), key or DEFAULT_KEY, profile)
+    return _decoded(found, profile, started, done / info.rate)
+
+
+def _check_request(payload: bytes, quality: str) -> Quality:
+    if not 1 <= len(payload) <= MAX_PAYLOAD:
+        raise InputError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
+    if quality not in QUALITIES:
+        raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
+    return QUALITIES[quality]
+
+
+def _answer(
+    audio: Audio | None,
+    differ: _Differ,
+    found: Detection,
+    payload: bytes,
+    started: float,
+    name: str,
+    notes: tuple[str, ...] = (),
+) -> Embedded:
+    """The answer for a marked signal that was decoded again; raises NotMarkable where it does not read back."""
+    rate = differ.rate
+    euls = differ.samples // rate
+    if found.payload != payload:
+        if len(differ.silent) == euls:
+            raise NotMarkable(f"{name} is silent throughout: nothing can be marked")
+        raise NotMarkable(
+            f"{name} cannot be marked: the payload does not read back ({len(differ.silent)} of {euls} s silent)"
+        )
+    good = {round(eul.start_s) for eul in found.euls if eul.ok}
+    missing = [i for i in range(euls) if i not in good]
+    silent = set(differ.silent)
+    warnings = [
+        f"second {i}: "
+        + ("silence, nothing to hide in" if i in silent else "does not read back alone (too quiet or sparse)")
+        for i in missing
+    ]
+    took = time.perf_counter() - started
+    seconds = differ.samples / rate
+    return Embedded(
+        audio=audio,
+        euls=euls,
+        euls_verified=euls - len(missing),
+        payload_bytes=len(payload),
+        capacity_bytes_per_eul=BODY,
+        snr_db=differ.snr_db,
+        zimtohrli=differ.distance / max(differ.samples, 1),
+        seconds=took,
+        realtime_factor=took / max(seconds, 1e-9),
+        warnings=[*warnings, *notes],
+        unmarked_seconds=missing,
+    )
+
+
+def embed(
+    audio: object,
+    rate: int,
+    payload: bytes,
+    key: bytes | None = None,
+    *,
+    quality: str = "default",
+    profile: Profile = ROBUST,
+) -> Embedded:
+    """Mark `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz with 1 to 4096 bytes.
+
+    The result's `audio` has the same shape. It has been decoded: raises NotMarkable where the payload does
+    not read back, InputError for audio or a payload that cannot be worked on (less than one second, say).
+    """
+    x = _array(audio, rate)
+    effort = _check_request(payload, quality)
+    if x.shape[1] < rate:
+        raise InputError(f"the audio is {x.shape[1] / rate:.2f} s long: marking needs at least one second")
+    started = time.perf_counter()
+    key = key or DEFAULT_KEY
+    marker = _Marker(rate, x.shape[0], payload, key, profile, effort)
+    parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
+    marked = np.concatenate([*parts, *marker.finish()], axis=1)
+    found = detect(_to_44k(_blocks(marked, rate), rate), key, profile)
+    differ = _compare(_blocks(x, rate), _blocks(marked, rate), rate)
+    return _answer(marked, differ, found, payload, started, "the audio")
+
+
+def embed_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    payload: bytes,
+    key: bytes | None = None,
+    quality: str = "default",
+    progress: Progress | None = None,
+    *,
+    profile: Profile = ROBUST,
+) -> Embedded:
+    """`embed` of a file into another of the same rate, channels, length, sample format and tags.
+
+    Raises NotMarkable, and writes nothing, where the payload does not read back from what was written.
+    """
+    effort = _check_request(payload, quality)
+    report = progress or _quiet
+    key = key or DEFAULT_KEY
+    started = time.perf_counter()
+    name = os.fspath(source)
+    with AudioReader(source) as reader:
+        info: AudioInfo = reader.info
+        # The length of an MP3 is an estimate: what was read counts, below.
+        if info.frames < info.rate and info.format != "MP3":
+            raise InputError(f"{name} is {info.seconds:.2f} s long: marking needs at least one second")
+        with AudioWriter(target, info) as writer:
+            marker = _Marker(info.rate, info.channels, payload, key, profile, effort)
+            done = 0
+            for block in reader.blocks(BLOCK_EULS * info.rate):
+                done += block.shape[1]
+                for part in marker.feed(block):
+                    writer.write(part)
+                report(0.85 * min(1.0, done / max(info.frames, 1)), "marking")
+            if done < info.rate:
+                raise InputError(
+                    f"{name} is {done / info.rate:.2f} s long: marking needs at least one second"
+                )
+            for part in marker.finish():
+                writer.write(part)
+            partial = writer.finish()
+            report(0.88, "verifying")
+            with AudioReader(partial) as again:
+                found = detect(_to_44k(again.blocks(BLOCK_EULS * info.rate), info.rate), key, profile)
+            report(0.94, "measuring quality")
+            with AudioReader(source) as one, AudioReader(partial) as two:
+                differ = _compare(
+                    one.blocks(BLOCK_EULS * info.rate), two.blocks(BLOCK_EULS * info.rate), info.rate
+                )
+            answer = _answer(None, differ, found, payload, started, name, tuple(writer.warnings))
+            writer.commit()
+    report(1.0, "done")
+    return answer
+
+
+def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> list[Eul]:
+    """Features, slots and seed of each EUL as the audio itself names them, on the grid that starts at sample 0.
+
+    The reference for allocator parity; nothing is read.
+    """
+    x = _resample(_array(audio, rate), rate, RATE, -(-np.asarray(audio).shape[-1] * RATE // rate))
+    spectrum = stft(torch.from_numpy(np.ascontiguousarray(x)))
+    out = []
+    for i in range(x.shape[1] // EUL_SAMPLES):
+        mix = views(x.shape[0], i % PHASES)[0]
+        part = mix_channels(spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES], mix)
+        lay = layout(features(part, profile), key or DEFAULT_KEY, profile)
+        allocator = {
+            "bits_per_band": [int(b) for b in lay.bits_per_band],
+            "anchors": list(lay.anchors),
+            "seed": lay.seed,
+        }
+        alive = np.repeat(lay.alive.astype(np.int16)[:, None], EUL_FRAMES, axis=1)
+        out.append(Eul(float(i), False, 0, 0, allocator, None, alive, lay.digest, lay.seed))
+    return out

@@ -1,0 +1,303 @@
+"""The blind detector: from audio and key alone to soft values, words and payload.
+
+Works on a stream of 44.1 kHz blocks in constant memory: find an EUL, read EULs one after the other while
+their pilots answer, look again when they stop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
+from soundsafe.embedder import mix_channels, views
+from soundsafe.lattice import cell_index, fit, project, soft_values
+from soundsafe.layout import PHASES, Layout, candidates, features, geometry
+from soundsafe.masking import threshold
+from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
+from soundsafe.result import Eul
+from soundsafe.stft import RATE, Stft, stft
+from soundsafe.sync import LOCK_Z, Lock, scan, try_offsets
+from soundsafe.words import ERASED, information, read_word
+
+__all__ = ["Detection", "Reading", "detect", "read_eul"]
+
+Audio = NDArray[np.float32]
+
+_HOP = RATE // EUL_FRAMES
+_MARGIN = 10 * _HOP
+_WINDOW = 3 * RATE
+_KNOWN_OFFSETS = [0, 1105]
+"""Offsets tried before all others: untouched audio, and LAME's encoder and decoder delay."""
+
+_KEEP_Z = 3.0
+_SURE_FIT = 25.0
+_WORTH_DECODING = 0.55
+_MAX_PARTS = 24
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Soft values ``[2040]`` of one EUL in the order of the code, with what the detector took its slots from.
+
+    `start` in samples at 44.1 kHz, `fit`: how well the slots sit on the lattice (standard normal by chance).
+    """
+
+    start: float
+    llr: NDArray[np.float64]
+    layout: Layout
+    scales: tuple[float, ...]
+    fit: float
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found: authenticated parts, EULs, and the figures behind the answer."""
+
+    payload: bytes | None
+    identifier: bytes | None
+    euls: list[Eul]
+    combined: int
+    score: float
+    start: float | None
+    bound: float
+    samples: int
+
+
+def _eul_spectrum(audio: Audio, start: float) -> torch.Tensor | None:
+    """Spectrum ``[channels, bins, EUL_FRAMES]`` of the EUL at `start` (fractions by rotation), or None."""
+    whole = round(start)
+    lead = min(_MARGIN, whole // _HOP * _HOP) if whole > 0 else 0
+    first = whole - lead
+    x = audio[:, max(first, 0) : whole + EUL_SAMPLES + _MARGIN]
+    if first < 0:
+        x = np.pad(x, ((0, 0), (-first, 0)), mode="reflect")
+    need = lead + EUL_SAMPLES - _HOP
+    if x.shape[1] < need:
+        return None
+    spectrum = stft(torch.from_numpy(np.ascontiguousarray(x)))
+    frames = lead // _HOP
+    if spectrum.shape[-1] < frames + EUL_FRAMES:
+        return None
+    spectrum = spectrum[..., frames : frames + EUL_FRAMES]
+    rest = start - whole
+    if abs(rest) < 1e-3:
+        return spectrum
+    angle = 2.0 * math.pi * rest * torch.arange(spectrum.shape[-2]) / Stft().n_fft
+    return spectrum * torch.polar(torch.ones_like(angle), angle)[:, None]
+
+
+def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profile) -> Reading | None:
+    """Soft values of the EUL of `phase` that starts at sample `start` of `audio` at 44.1 kHz.
+
+    None where the audio does not hold all of it. Several mixtures of channels that carry the same bits are
+    read apart and their soft values added.
+    """
+    spectrum = _eul_spectrum(audio, start)
+    if spectrum is None:
+        return None
+    geo = geometry(key, profile)
+    index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
+    options: list[tuple[Layout, torch.Tensor, torch.Tensor]] = []
+    for mix in views(spectrum.shape[0], phase):
+        mixed = mix_channels(spectrum, mix)
+        p = project(mixed / threshold(mixed, profile), index, geo)
+        tried: list[tuple[float, Layout, torch.Tensor, torch.Tensor]] = []
+        feats = features(mixed, profile)
+        for lay in candidates(feats, key, profile):
+            position = p[lay.slots] / geo.step[lay.slots]
+            fits = _fits(position, lay, geo.region, profile)
+            tried.append((float(fits.max(1).values.sum()), lay, position, fits))
+            if tried[-1][0] > _SURE_FIT * profile.regions / 5:
+                break
+        _, lay, position, fits = max(tried, key=lambda t: t[0])
+        options.append((lay, position, fits))
+    # Channels that carry the same EUL share its scales.
+    total = torch.stack([fits for _, _, fits in options]).sum(0)
+    choice = total.argmax(1)
+    scale = torch.tensor(profile.scales)[choice]
+    llr = np.zeros(len(geo.scramble))
+    for lay, position, _ in options:
+        region = torch.from_numpy(geo.region[lay.slots])
+        llr += soft_values(position / scale[region] + lay.dither, lay, geo)
+    llr *= 1.0 - 2.0 * geo.scramble
+    lay = options[0][0]
+    best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
+    return Reading(start, llr, lay, tuple(float(s) for s in scale), best)
+
+
+def _fits(position: torch.Tensor, lay: Layout, region: NDArray[np.int64], profile: Profile) -> torch.Tensor:
+    """Fit ``[regions, scales]`` of the slots of each region."""
+    of = torch.from_numpy(region[lay.slots])
+    out = torch.zeros(profile.regions, len(profile.scales))
+    for r in range(profile.regions):
+        here = of == r
+        if not bool(here.any()):
+            continue
+        for s, scale in enumerate(profile.scales):
+            out[r, s] = fit(position[here] / scale + lay.dither[here])
+    return out
+
+
+def _walk(
+    blocks: Iterable[Audio], key: bytes, profile: Profile, state: dict[str, float]
+) -> Iterator[Reading]:
+    """Readings of all EULs of a stream, in order; `state` collects score, tries and samples."""
+    buffer: Audio | None = None
+    base = 0  # samples of the stream before the buffer
+    position = 0  # where to look for a lock
+    at: float | None = None
+    phase, misses = 0, 0
+    source = iter(blocks)
+    ended = False
+    while True:
+        # Keep enough in the buffer for a window behind the point of interest.
+        point = position if at is None else math.floor(at)
+        while not ended and (buffer is None or base + buffer.shape[1] < point + _WINDOW + 2 * _MARGIN):
+            block = next(source, None)
+            if block is None:
+                ended = True
+            else:
+                state["samples"] += block.shape[1]
+                if buffer is None:
+                    buffer = block
+                else:
+                    cut = max(0, min(point - base - 2 * _MARGIN, buffer.shape[1]))
+                    buffer = np.concatenate([buffer[:, cut:], block], axis=1)
+                    base += cut
+        if buffer is None:
+            return
+        left = base + buffer.shape[1] - point
+        if at is None:
+            if left < EUL_SAMPLES - _HOP:
+                return
+            lock = _find(
+                buffer[:, max(0, point - base) : point - base + _WINDOW], position == 0, key, profile, state
+            )
+            if lock is None:
+                position += 2 * RATE if position < 16 * RATE else 8 * RATE
+                continue
+            at, phase, misses = point + lock.start, lock.phase, 0
+            state.setdefault("start", at)
+            continue
+        if left < EUL_SAMPLES - _HOP:
+            return
+        reading = read_eul(buffer, at - base, phase, key, profile)
+        if reading is None:
+            return
+        misses = misses + 1 if reading.fit < _KEEP_Z else 0
+        yield Reading(at, reading.llr, reading.layout, reading.scales, reading.fit)
+        at, phase = at + EUL_SAMPLES, (phase + 1) % PHASES
+        if misses >= 2:
+            check = try_offsets(
+                buffer[:, max(0, math.floor(at) - base) : math.floor(at) - base + _WINDOW], [0], key, profile
+            )
+            if check.z < LOCK_Z and base + buffer.shape[1] - at > EUL_SAMPLES:
+                position, at = math.floor(at), None
+            misses = 0
+
+
+def _find(window: Audio, first: bool, key: bytes, profile: Profile, state: dict[str, float]) -> Lock | None:
+    known = [o for o in (_KNOWN_OFFSETS if first else [0]) if o + EUL_SAMPLES <= window.shape[1]]
+    lock = try_offsets(window, known, key, profile) if known else None
+    state["tries"] += 17 * 2 * EUL_FRAMES * len(known)
+    if lock is None or lock.z < LOCK_Z:
+        lock, tried = scan(window, key, profile)
+        state["tries"] += tried
+    state["score"] = max(state["score"], lock.z)
+    return lock if lock.z >= LOCK_Z else None
+
+
+def _eul(reading: Reading, ok: bool, corrected: int) -> Eul:
+    lay = reading.layout
+    return Eul(
+        start_s=reading.start / RATE,
+        ok=ok,
+        corrected_bytes=corrected,
+        erasures=int((np.abs(reading.llr) < ERASED).sum()),
+        allocator={
+            "bits_per_band": [int(b) for b in lay.bits_per_band],
+            "anchors": list(lay.anchors),
+            "seed": lay.seed,
+            "scales": list(reading.scales),
+        },
+        bits=(reading.llr < 0).astype(np.uint8),
+        features=np.repeat(lay.alive.astype(np.int16)[:, None], EUL_FRAMES, axis=1),
+        slots=lay.digest,
+        seed=lay.seed,
+    )
+
+
+def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
+    """Everything in a stream of blocks ``[channels, samples]`` at 44.1 kHz."""
+    state: dict[str, float] = {"score": 0.0, "tries": 0.0, "samples": 0.0}
+    readings: list[Reading] = []
+    euls: list[Eul] = []
+    parts: list[Part] = []
+    attempts = 0
+    for reading in _walk(blocks, key, profile, state):
+        word, tried = (None, 0)
+        if information(reading.llr) > _WORTH_DECODING:
+            word, tried = read_word(reading.llr, key, profile)
+        attempts += tried
+        readings.append(reading)
+        euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
+        if word is not None:
+            parts.append(word.part)
+    payload = assemble(parts)
+    combined = 0
+    if payload is None and len(readings) > 1:
+        payload, combined, tried = _combine(readings, euls, parts, key, profile)
+        attempts += tried
+    bound = min(1.0, max(attempts, 1) * FALSE_ACCEPT)
+    identifier = payload_id(payload) if payload is not None else None
+    return Detection(
+        payload, identifier, euls, combined, state["score"], state.get("start"), bound, int(state["samples"])
+    )
+
+
+def _combine(
+    readings: list[Reading], euls: list[Eul], parts: list[Part], key: bytes, profile: Profile
+) -> tuple[bytes | None, int, int]:
+    """Add the soft values of EULs that should carry the same part, until the payload is whole.
+
+    EUL number i carries part i modulo the number of parts, which an EUL that decoded tells and which is
+    tried in turn otherwise. Returns payload, EULs added up, blocks tried.
+    """
+    first = readings[0].start
+    number = np.array([round((r.start - first) / EUL_SAMPLES) for r in readings])
+    known = {parts_of(part.length) for part in parts}
+    attempts = 0
+    for count in sorted(known) or range(1, min(_MAX_PARTS, max(1, len(readings) // 2)) + 1):
+        found = list(parts)
+        used = 0
+        for residue in range(count):
+            chosen = [r for r, n in zip(readings, number, strict=True) if n % count == residue]
+            if not chosen:
+                continue
+            llr = np.sum([r.llr for r in chosen], axis=0)
+            if information(llr) < _WORTH_DECODING:
+                continue
+            word, tried = read_word(llr, key, profile)
+            attempts += tried
+            if word is None and len(chosen) > 3:
+                # One stretch may be spoilt: leave out the half that fits least.
+                best = sorted(chosen, key=lambda r: -r.fit)[: (len(chosen) + 1) // 2]
+                word, tried = read_word(np.sum([r.llr for r in best], axis=0), key, profile)
+                attempts += tried
+                chosen = best
+            if word is None:
+                if count > 1 and not known:
+                    break
+                continue
+            found.append(word.part)
+            used += len(chosen)
+        payload = assemble(found)
+        if payload is not None:
+            return payload, used, attempts
+    return None, 0, attempts

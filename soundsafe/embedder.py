@@ -1,0 +1,306 @@
+"""The informed embedder: moves a block of audio until the detector's own soft values say the right bits.
+
+The perturbation lives in the cells, in proportion to the masking threshold of the unmarked audio (its minimum
+over three frames, so that nothing precedes an onset). Each step is a Gauss-Newton step of minimum norm
+towards the nearest right lattice point; a carrier that is near enough is left alone. "Near enough" counts
+what real codecs did to that very carrier a few steps before: they run inside the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from soundsafe.codecs import mp3_roundtrip
+from soundsafe.lattice import cell_index, displacement
+from soundsafe.layout import PHASES, Layout, features, geometry, layout
+from soundsafe.masking import threshold
+from soundsafe.profile import EUL_FRAMES, Profile
+from soundsafe.stft import RATE, istft, stft
+
+__all__ = ["QUALITIES", "Quality", "mark_block", "views"]
+
+Audio = NDArray[np.float32]
+
+HEADROOM = 0.9999
+"""Highest sample value that marking may produce where the audio itself stays below it."""
+
+
+def _mp3_192(audio: Audio) -> Audio:
+    return mp3_roundtrip(audio, RATE, kbps=192, align=True)
+
+
+def _mp3_128(audio: Audio) -> Audio:
+    return mp3_roundtrip(audio, RATE, kbps=128, align=True)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How hard the embedder works. `steps`: Gauss-Newton steps; `refresh`: steps between codec runs;
+    `codecs`: aligned round trips in the loop; `near`: share of Delta that counts as near enough;
+    `probe`: steps of a first pass at scale 1, from whose errors behind the codecs
+    each EUL's scale is chosen, so that `error_goal` of its bits are wrong."""
+
+    steps: int = 12
+    refresh: int = 3
+    codecs: tuple[Callable[[Audio], Audio], ...] = (_mp3_192,)
+    near: float = 0.25
+    error_goal: float = 0.03
+    probe: int = 6
+
+
+QUALITIES: dict[str, Quality] = {
+    "fast": Quality(steps=6, probe=0),
+    "default": Quality(),
+    "best": Quality(steps=24, codecs=(_mp3_192, _mp3_128)),
+}
+
+
+def views(channels: int, phase: int) -> list[NDArray[np.float32]]:
+    """The mixtures of channels that carry an EUL of this phase, each ``[channels]``.
+
+    Even EULs mark the mean of all channels, odd ones each channel by itself: the first are read from a
+    downmix, the second from any one channel.
+    """
+    if channels == 1 or phase == 0:
+        return [np.full(channels, 1.0 / channels, np.float32)]
+    return list(np.eye(channels, dtype=np.float32))
+
+
+@dataclass
+class _View:
+    """One mixture of channels and the EULs that it carries; arrays start with ``[euls, carriers]``."""
+
+    mix: NDArray[np.float32]
+    euls: NDArray[np.int64]
+    frames: torch.Tensor
+    local: torch.Tensor
+    whole: torch.Tensor
+    weight: torch.Tensor
+    base_step: torch.Tensor
+    step: torch.Tensor
+    dither: torch.Tensor
+    bits: torch.Tensor
+    region: torch.Tensor
+    layouts: list[Layout]
+    low: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    high: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+
+    def observe(self, spectrum: torch.Tensor, profile: Profile) -> tuple[torch.Tensor, torch.Tensor]:
+        """Projections ``[euls, carriers]`` and the threshold at their cells ``[euls, carriers, cells]``."""
+        mixed = mix_channels(spectrum, self.mix)[:, self.frames]
+        thr = threshold(mixed, profile).reshape(-1)[self.local]
+        return (mixed.reshape(-1)[self.local] / thr * self.weight.conj()).real.sum(-1), thr
+
+
+def mix_channels(spectrum: torch.Tensor, mix: NDArray[np.float32]) -> torch.Tensor:
+    """The mixture ``[bins, frames]`` of the channels of `spectrum` ``[channels, bins, frames]``."""
+    used = np.flatnonzero(mix)
+    if len(used) == 1:
+        return spectrum[int(used[0])] * float(mix[used[0]])
+    return torch.einsum("c,cft->ft", torch.from_numpy(mix).to(spectrum.dtype), spectrum)
+
+
+def _make_view(
+    mix: NDArray[np.float32],
+    euls: NDArray[np.int64],
+    first_frame: int,
+    spectrum: torch.Tensor,
+    coded: NDArray[np.uint8],
+    phases: NDArray[np.int64],
+    key: bytes,
+    profile: Profile,
+) -> _View:
+    geo = geometry(key, profile)
+    total = spectrum.shape[-1]
+    starts = first_frame + EUL_FRAMES * torch.from_numpy(euls)
+    frames = (starts[:, None] + torch.arange(EUL_FRAMES)[None]).reshape(-1)
+    mixed = mix_channels(spectrum, mix)[:, frames]
+    parts = [mixed[:, i * EUL_FRAMES : (i + 1) * EUL_FRAMES] for i in range(len(euls))]
+    layouts = [layout(features(part, profile), key, profile) for part in parts]
+    chosen = np.stack([np.concatenate([lay.slots, geo.pilot.reshape(-1)]) for lay in layouts])
+    dither = torch.stack([torch.cat([lay.dither, geo.pilot_dither.reshape(-1)]) for lay in layouts])
+    pilot_bits = (geo.pilot_sign.reshape(PHASES, -1)[phases[euls]] < 0).float()
+    bits = torch.cat([torch.from_numpy(coded[euls] ^ geo.scramble).float(), pilot_bits], dim=1)
+    rows = torch.arange(len(euls))[:, None]
+    picked = torch.from_numpy(chosen)
+    here = EUL_FRAMES * torch.arange(len(euls))
+    base = geo.step[picked]
+    return _View(
+        mix,
+        euls,
+        frames,
+        cell_index(geo, here, len(frames))[rows, picked],
+        cell_index(geo, starts, total)[rows, picked],
+        geo.weight[picked],
+        base,
+        base.clone(),
+        dither,
+        bits,
+        torch.from_numpy(geo.region[np.stack([lay.slots for lay in layouts])]),
+        layouts,
+    )
+
+
+def _set_scales(group: list[_View], scale: torch.Tensor, n_data: int) -> None:
+    """`scale` ``[euls, regions]`` for all views of a group."""
+    for view in group:
+        view.step = view.base_step.clone()
+        view.step[:, :n_data] *= torch.gather(scale, 1, view.region)
+        view.low = view.high = torch.zeros(())
+
+
+def _better_scale(
+    group: list[_View], seen: Sequence[torch.Tensor], profile: Profile, goal: float
+) -> torch.Tensor:
+    """The scales ``[euls, regions]`` with which each region should meet the error `goal` behind the codecs.
+
+    From the errors at scale 1: their rate gives the noise of a Gaussian, and that the step which brings it
+    down to `goal`.
+    """
+    regions = profile.regions
+    wrong = torch.zeros(len(group[0].euls), regions)
+    count = torch.zeros_like(wrong)
+    for view, p in zip(group, seen, strict=True):
+        n_data = view.region.shape[1]
+        flips = torch.zeros(len(p), n_data)
+        for shift in (view.low, view.high):
+            error = displacement((p + shift) / view.step + view.dither, view.bits)[:, :n_data]
+            flips = torch.maximum(flips, (error.abs() > 0.5).float())
+        wrong.scatter_add_(1, view.region, flips)
+        count.scatter_add_(1, view.region, torch.ones_like(flips))
+    rate = ((wrong + 1.0) / (count + 4.0)).clamp(2e-3, 0.45).double().numpy()
+    wanted = torch.from_numpy(norm.isf(goal / 2.0) / norm.isf(rate / 2.0))
+    steps = torch.tensor(sorted(profile.scales), dtype=wanted.dtype)
+    return steps[(steps.log() - wanted.log()[..., None]).abs().argmin(-1)].float()
+
+
+def mark_block(
+    audio: Audio,
+    first: int,
+    coded: NDArray[np.uint8],
+    phase: int,
+    key: bytes,
+    profile: Profile,
+    quality: Quality,
+) -> Audio:
+    """The marked block ``[channels, samples]`` at 44,100 Hz.
+
+    `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
+    `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase` of the first EUL (0 or 1).
+    Only the frames of these EULs are changed.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(audio))
+    channels, length = x.shape
+    hop = RATE // EUL_FRAMES
+    spectrum = stft(x)
+    n_data = coded.shape[1]
+    phases = (phase + np.arange(len(coded))) % PHASES
+    groups: list[list[_View]] = []
+    for p in range(PHASES):
+        euls = np.flatnonzero(phases == p)
+        if len(euls):
+            mixes = views(channels, p)
+            groups.append(
+                [_make_view(m, euls, first // hop, spectrum, coded, phases, key, profile) for m in mixes]
+            )
+    every = [view for group in groups for view in group]
+
+    solver = _Solver(x, spectrum, profile, quality)
+    for group in groups:
+        _set_scales(group, torch.ones(len(group[0].euls), profile.regions), n_data)
+    if quality.probe and len(profile.scales) > 1:
+        trial = solver.solve(every, quality.probe)
+        now = stft(trial)
+        seen = [view.observe(now, profile)[0] for view in every]
+        _ask_codecs(trial.numpy(), every, seen, profile, quality)
+        by_view = dict(zip(map(id, every), seen, strict=True))
+        for group in groups:
+            scale = _better_scale(group, [by_view[id(v)] for v in group], profile, quality.error_goal)
+            _set_scales(group, scale, n_data)
+    return solver.solve(every, quality.steps).numpy()
+
+
+class _Solver:
+    """Finds the perturbation of one block; holds what does not change from step to step."""
+
+    def __init__(self, x: torch.Tensor, spectrum: torch.Tensor, profile: Profile, quality: Quality) -> None:
+        self.x, self.spectrum, self.profile, self.quality = x, spectrum, profile, quality
+        own = threshold(spectrum, profile)
+        room = -torch.nn.functional.max_pool1d(-own, 3, 1, 1)
+        self.room = torch.where(room.square() > 2.0 * profile.threshold_floor, room, 0.0)
+        self.bound = x.abs().clamp_min(HEADROOM)
+
+    def solve(self, every: list[_View], steps: int) -> torch.Tensor:
+        """The marked block after `steps` steps from the unmarked one."""
+        amount = torch.zeros(self.spectrum.shape, dtype=self.spectrum.dtype)
+        flat = [a.view(-1) for a in amount]
+        room = [r.reshape(-1) for r in self.room]
+        marked = self.x
+        for step in range(steps):
+            now = self.spectrum if step == 0 else stft(marked)
+            seen = [view.observe(now, self.profile) for view in every]
+            if self.quality.codecs and step % self.quality.refresh == 0:
+                _ask_codecs(marked.numpy(), every, [p for p, _ in seen], self.profile, self.quality)
+            for view, (p, thr) in zip(every, seen, strict=True):
+                _move(view, p, thr, flat, room, self.quality)
+            marked = self.x + istft(amount * self.room, self.x.shape[-1])
+            marked = torch.minimum(torch.maximum(marked, -self.bound), self.bound)
+        return marked
+
+
+def _ask_codecs(
+    audio: Audio,
+    every: Sequence[_View],
+    seen: Sequence[torch.Tensor],
+    profile: Profile,
+    quality: Quality,
+) -> None:
+    """Record how far the codecs move each carrier: ``low`` <= 0 <= ``high``, in units of the projection."""
+    for view, p in zip(every, seen, strict=True):
+        view.low, view.high = torch.zeros_like(p), torch.zeros_like(p)
+    for codec in quality.codecs:
+        coded = stft(codec_by_pairs(audio, codec))
+        for view, p in zip(every, seen, strict=True):
+            shift = view.observe(coded, profile)[0] - p
+            view.low, view.high = torch.minimum(view.low, shift), torch.maximum(view.high, shift)
+
+
+def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio]) -> torch.Tensor:
+    """`codec` applied to mono or stereo as it is, to more channels two by two."""
+    parts = [codec(audio[c : c + 2]) for c in range(0, len(audio), 2)]
+    return torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
+
+
+def _move(
+    view: _View,
+    p: torch.Tensor,
+    thr: torch.Tensor,
+    amount: list[torch.Tensor],
+    room: list[torch.Tensor],
+    quality: Quality,
+) -> None:
+    """One step of the carriers of `view`, into `amount` (flat, in units of `room`)."""
+    error = displacement(p / view.step + view.dither, view.bits) * view.step
+    near = quality.near * view.step
+    low = -near - torch.maximum(view.low, -1.5 * view.step) if view.low.ndim else -near
+    high = near - torch.minimum(view.high, 1.5 * view.step) if view.high.ndim else near
+    middle = (low + high) / 2.0
+    crossed = low > high
+    low, high = torch.where(crossed, middle, low), torch.where(crossed, middle, high)
+    excess = error - torch.minimum(torch.maximum(error, low), high)
+    gains = []
+    power = torch.zeros_like(p)
+    for c in np.flatnonzero(view.mix):
+        gain = room[c][view.whole] / thr * float(view.mix[c])
+        gains.append((c, gain))
+        power = power + (gain.square() * view.weight.abs().square()).sum(-1)
+    length = torch.where(power > 1e-6, excess / power.clamp_min(1e-6), 0.0)
+    for c, gain in gains:
+        move = length[..., None] * gain * view.weight
+        amount[c].index_add_(0, view.whole.reshape(-1), -move.reshape(-1))

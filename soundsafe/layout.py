@@ -1,0 +1,245 @@
+"""Where the bits of one EUL lie: quantised features -> significance -> bits for each band -> slots.
+
+A *carrier* is a handful of cells of one frame and one critical band; a *slot* is a carrier that carries a
+coded bit. The key partitions the bins of each band into carriers (`Geometry`); the audio decides how many of
+them each band contributes, which, and in which order (`Layout`). Embedder and detector each compute the
+layout from the audio that they have; where a feature lies near an edge, `candidates` lists the neighbours
+too, and the detector takes the one that the audio fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.coding import N
+from soundsafe.keys import derive
+from soundsafe.masking import ANALYZER, band_power
+from soundsafe.pipeline.adaptive_bit_allocation import AdaptiveBitAllocator
+from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
+
+__all__ = ["PHASES", "Geometry", "Layout", "candidates", "features", "geometry", "layout"]
+
+PHASES = 2
+"""EULs after which pilots repeat: even ones mark all channels together, odd ones each channel apart."""
+
+_PREFERENCE = 16
+"""Significance of a preferred cell against one above ``Profile.preferred_high``."""
+
+Ints = NDArray[np.int64]
+
+
+def _stream(key: bytes, label: str, n: int) -> NDArray[np.uint64]:
+    """`n` keyed 64-bit integers, the same on every machine and in every version: SHAKE-256."""
+    return np.frombuffer(hashlib.shake_256(key + label.encode()).digest(8 * n), "<u8")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All carriers of one EUL under one key: fixed by key and profile, not by audio.
+
+    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with `bins` ``[carriers, cells]``
+    (unused places have weight 0) and `weight` ``[carriers, cells]``, complex: unit-norm weights times keyed
+    fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes the pilot carriers, `pilot_dither`
+    (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their dither and signs. `data` indexes the
+    rest, `capacity` counts them by band.
+    """
+
+    profile: Profile
+    frame: Ints
+    band: Ints
+    bins: Ints
+    weight: torch.Tensor
+    step: torch.Tensor
+    region: Ints
+    pilot: Ints
+    pilot_dither: torch.Tensor
+    pilot_sign: torch.Tensor
+    data: Ints
+    capacity: Ints
+    slot_key: bytes
+    anchor_salt: str
+    scramble: NDArray[np.uint8]
+
+
+@lru_cache(maxsize=8)
+def geometry(key: bytes, profile: Profile) -> Geometry:
+    """The carriers that `key` makes of the profile's bands."""
+    hz = ANALYZER.bin_frequencies
+    usable = np.flatnonzero((hz >= profile.band_low) & (hz <= profile.band_high))
+    by_band = {
+        int(b): usable[ANALYZER.band_indices[usable] == b] for b in np.unique(ANALYZER.band_indices[usable])
+    }
+    pilot_bands = [
+        min(by_band, key=lambda b: abs(float(hz[by_band[b]].mean()) - f)) for f in profile.pilot_hz
+    ]
+    cell_key = derive(key, "cells", 32)
+    rows: list[tuple[int, int, NDArray[np.int64], bool]] = []
+    phases = np.zeros((PATTERNS, len(hz)), np.int64)
+    for pattern in range(PATTERNS):
+        draws = _stream(cell_key, f"bins {pattern}", 2 * len(hz))
+        phases[pattern] = draws[len(hz) :] % 4
+        for band, bins in by_band.items():
+            shuffled = bins[np.argsort(draws[bins], kind="stable")]
+            for j, cells in enumerate(np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))):
+                rows.append((pattern, band, cells, j == 0 and band in pilot_bands))
+    width = max(len(cells) for _, _, cells, _ in rows)
+    every = [[r for r in rows if r[0] == p] for p in range(PATTERNS)]
+    table = [(t, *row) for t in range(EUL_FRAMES) for row in every[t % PATTERNS]]
+    bins_ = np.zeros((len(table), width), np.int64)
+    weight = np.zeros((len(table), width), np.complex64)
+    roots = np.array([1, 1j, -1, -1j], np.complex64)
+    for i, (_, pattern, _, cells, _) in enumerate(table):
+        bins_[i, : len(cells)] = cells
+        weight[i, : len(cells)] = roots[phases[pattern, cells]] / np.sqrt(len(cells))
+    frame = np.array([row[0] for row in table])
+    band_ = np.array([row[2] for row in table])
+    is_pilot = np.array([row[4] for row in table])
+    band_hz = np.array([float(hz[by_band[b]].mean()) if b in by_band else 0.0 for b in range(24)])
+    step = np.interp(band_hz[band_], profile.step_hz, profile.step)
+    step[is_pilot] *= profile.pilot_scale
+    order = np.argsort(frame[is_pilot] * 1000 + band_[is_pilot], kind="stable")
+    pilot = np.flatnonzero(is_pilot)[order].reshape(EUL_FRAMES, -1)
+    n_pilots = pilot.shape[1]
+    sync = derive(key, "pilots", 32)
+    dither = (_stream(sync, "dither", PATTERNS * n_pilots) % (1 << 32)).astype(np.float64) / (1 << 31)
+    sign = (_stream(sync, "sign", PHASES * pilot.size) % 2).astype(np.float32) * 2 - 1
+    data = np.flatnonzero(~is_pilot)
+    return Geometry(
+        profile,
+        frame,
+        band_,
+        bins_,
+        torch.from_numpy(weight),
+        torch.tensor(step, dtype=torch.float32),
+        np.searchsorted(profile.region_hz, band_hz[band_]),
+        pilot,
+        torch.tensor(
+            dither.reshape(PATTERNS, n_pilots)[np.arange(EUL_FRAMES) % PATTERNS], dtype=torch.float32
+        ),
+        torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, n_pilots)),
+        data,
+        np.bincount(band_[data], minlength=ANALYZER.n_critical_bands),
+        derive(key, "slots", 32),
+        derive(key, "anchors", 16).hex(),
+        (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
+    )
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the allocator looks at in one EUL: median level of each band in dB ``[bands]``, ratios alone.
+
+    Relative to the loudest band; -200 for a band under the threshold of marking.
+    """
+
+    level_db: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The slots of one EUL: `slots [2040]` (carriers, in the order of the coded bits) and `dither [2040]`.
+
+    `bits_per_band [bands]`, `anchors` (the strongest bands), `seed` (32 bits, from the anchors).
+    """
+
+    slots: Ints
+    dither: torch.Tensor
+    bits_per_band: Ints
+    alive: NDArray[np.bool_]
+    anchors: tuple[int, ...]
+    seed: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the slot list, hexadecimal."""
+        return hashlib.sha256(np.ascontiguousarray(self.slots, "<i8").tobytes()).hexdigest()
+
+
+def features(spectrum: torch.Tensor, profile: Profile) -> Features:
+    """Features of one EUL with `spectrum` ``[bins, EUL_FRAMES]`` on the detector's own grid."""
+    power = band_power(spectrum.real.square() + spectrum.imag.square(), profile)
+    level = power.median(dim=-1).values.double().numpy()
+    faint = level <= profile.threshold_floor
+    peak = level.max()
+    with np.errstate(divide="ignore"):
+        db = 10.0 * np.log10(level / peak) if peak > 0 else np.full(level.shape, -200.0)
+    return Features(np.where(faint, -200.0, np.maximum(db, -200.0)))
+
+
+def _seed(bands: tuple[int, ...], salt: str) -> int:
+    # The mission's rule: the text of the ordered bands, the segment's length and a salt.
+    text = f"{bands}_{EUL_SAMPLES}_{salt}".encode()
+    return int(hashlib.sha256(text).hexdigest()[:8], 16)
+
+
+def _anchor_sets(level: NDArray[np.float64], profile: Profile, every: bool) -> list[tuple[int, ...]]:
+    order = np.argsort(-level, kind="stable")
+    n = profile.anchors
+    best = tuple(sorted(int(b) for b in order[:n]))
+    if not every:
+        return [best]
+    edge = (level[order[n - 1]] + level[order[n]]) / 2
+    inside = [int(b) for b in order[:n] if level[b] < edge + profile.anchor_margin_db]
+    outside = [int(b) for b in order[n:] if level[b] > edge - profile.anchor_margin_db]
+    swaps = sorted(((level[i] - level[o], i, o) for i in inside for o in outside), key=lambda s: s[0])
+    return [best] + [tuple(sorted(set(best) - {i} | {o})) for _, i, o in swaps[:9]]
+
+
+def _alive(
+    level: NDArray[np.float64], capacity: Ints, profile: Profile, shift_db: float
+) -> NDArray[np.bool_]:
+    alive = (level > shift_db - profile.dead_db) & (capacity > 0)
+    # An EUL always holds N bits: where too few bands are alive, the loudest others are called in.
+    for band in np.argsort(-level, kind="stable"):
+        if capacity[alive].sum() >= N:
+            break
+        alive[band] = alive[band] or capacity[band] > 0
+    return alive
+
+
+@lru_cache(maxsize=256)
+def _layout(key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tuple[int, ...]) -> Layout:
+    geo = geometry(key, profile)
+    seed = _seed(anchors, geo.anchor_salt)
+    preferred = ANALYZER.center_frequencies <= profile.preferred_high
+    significance = geo.capacity * np.where(preferred, _PREFERENCE, 1) * np.array(alive)
+    capacity = geo.capacity * np.array(alive)
+    allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
+    bits = allocated["bits_per_band"]
+    draws = _stream(geo.slot_key, f"order {seed}", len(geo.data) + N + EUL_FRAMES)
+    rank, mix, start = np.split(draws, [len(geo.data), len(geo.data) + N])
+    order = np.lexsort((rank, geo.band[geo.data]))
+    band = geo.band[geo.data][order]
+    first = np.searchsorted(band, np.arange(len(bits)))
+    chosen = geo.data[order[np.arange(len(order)) - first[band] < bits[band]]]
+    slots = chosen[np.argsort(mix, kind="stable")]
+    # The dithers of a frame are spread evenly over the lattice, so that silence favours no bit.
+    frame = geo.frame[slots]
+    by_frame = np.lexsort((np.arange(N), frame))
+    count = np.bincount(frame, minlength=EUL_FRAMES)
+    within = np.arange(N) - (np.cumsum(count) - count)[frame[by_frame]]
+    dither = np.empty(N)
+    dither[by_frame] = 2.0 * within / count[frame[by_frame]]
+    dither = (dither + (start % (1 << 20)).astype(np.float64)[frame] / (1 << 19)) % 2.0
+    return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, np.array(alive), anchors, seed)
+
+
+def layout(feats: Features, key: bytes, profile: Profile) -> Layout:
+    """The layout that the features name."""
+    return next(iter(candidates(feats, key, profile, every=False)))
+
+
+def candidates(feats: Features, key: bytes, profile: Profile, every: bool = True) -> list[Layout]:
+    """The layout that the features name, and behind it those that a small change of a feature would name."""
+    capacity = geometry(key, profile).capacity
+    level = feats.level_db
+    shifts = (0.0, -profile.dead_margin_db, profile.dead_margin_db) if every else (0.0,)
+    masks = dict.fromkeys(tuple(bool(a) for a in _alive(level, capacity, profile, s)) for s in shifts)
+    sets = _anchor_sets(level, profile, every)
+    return [_layout(key, profile, mask, anchors) for mask in masks for anchors in sets]

@@ -1,0 +1,89 @@
+"""Everything that embedder and detector must share, in one frozen object."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from soundsafe.stft import RATE
+
+__all__ = ["EUL_FRAMES", "EUL_SAMPLES", "PATTERNS", "ROBUST", "Profile"]
+
+EUL_SAMPLES = RATE
+"""Samples of one EUL: one second at 44,100 Hz."""
+
+EUL_FRAMES = 100
+"""Frames of one EUL on the grid of `soundsafe.stft`."""
+
+PATTERNS = 4
+"""Frames after which the keyed partition of a band's bins repeats."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Parameters of the carrier. Frequencies in Hz; lattice steps in units of the masking threshold.
+
+    `band_low`, `band_high`: where cells may lie. `preferred_high`: above it a band gets bits only when those
+    below are full. `cells`: cells of one carrier (fewer in narrow bands). `step_hz`, `step`: the lattice
+    step Delta against frequency, linear in between. `scales`: factors of Delta, of which the embedder takes
+    one for each EUL and region and the detector finds out which; regions
+    lie between the frequencies `region_hz`. `pilot_hz`: bands near these frequencies give their
+    first carrier of every frame to pilots; `pilot_scale` is their factor of Delta. `masking_offset_db`:
+    threshold below the spread band power; `spread_low_db`, `spread_high_db`: slopes in dB per Bark towards
+    lower and higher frequencies. `threshold_floor`: power (STFT units) under which nothing is marked.
+    `dead_db`: a band this far below the loudest carries no bits. `anchor_margin_db`: how close to the fourth
+    strongest band another must be for the detector to try it as an anchor. `code`: ``ldpc`` or ``rs``.
+
+    Raises ValueError for values that make no carrier.
+    """
+
+    name: str = "robust"
+    version: int = 1
+    band_low: float = 475.0
+    band_high: float = 11_025.0
+    preferred_high: float = 8_000.0
+    cells: int = 6
+    step_hz: tuple[float, ...] = (300, 650, 1000, 1350, 1750, 2250, 2850, 3600, 5000, 7000, 9000)
+    step: tuple[float, ...] = (0.46, 0.55, 0.72, 0.95, 1.15, 1.40, 1.65, 1.80, 2.15, 2.70, 3.10)
+    scales: tuple[float, ...] = (0.6, 0.72, 0.85, 1.0, 1.2, 1.45, 1.75, 2.1)
+    region_hz: tuple[float, ...] = (1000.0, 2000.0, 3400.0, 5600.0)
+    pilot_hz: tuple[float, ...] = (1200.0, 2800.0)
+    pilot_scale: float = 1.1
+    masking_offset_db: float = 12.0
+    spread_low_db: float = 25.0
+    spread_high_db: float = 10.0
+    threshold_floor: float = 1e-7
+    dead_db: float = 58.0
+    dead_margin_db: float = 4.0
+    anchors: int = 4
+    anchor_margin_db: float = 3.0
+    code: Literal["ldpc", "rs"] = "ldpc"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.band_low < self.preferred_high <= self.band_high <= RATE / 2:
+            raise ValueError("bands must rise: 0 < band_low < preferred_high <= band_high <= half the rate")
+        if len(self.step) != len(self.step_hz) or min(self.step) <= 0 or min(self.scales) <= 0:
+            raise ValueError("steps and scales must be positive, one step for each frequency")
+        if self.cells < 1 or self.code not in ("ldpc", "rs"):
+            raise ValueError("a carrier has at least one cell; the code is ldpc or rs")
+
+    @property
+    def regions(self) -> int:
+        """Number of regions of frequency that have a scale of their own."""
+        return len(self.region_hz) + 1
+
+    def to_json(self) -> dict[str, object]:
+        """All fields as plain values."""
+        return dataclasses.asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all fields, hexadecimal: equal profiles read each other's marks."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+ROBUST = Profile()
+"""The default."""

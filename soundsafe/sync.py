@@ -1,0 +1,158 @@
+"""Finding the second: blind alignment to the sample, by keyed pilots alone.
+
+Pilots sit in the same cells in every EUL and their signs repeat after `PHASES` EULs, so a position is a
+pilot's frame modulo that period. A transform every 49 samples and rotations of its cells by -24 ... 24
+samples together test every sample position. The statistic z is a normalised sum of cosines: about standard
+normal where there is no mark (`false_alarm` bounds the chance over all that was tried).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from soundsafe.layout import PHASES, geometry
+from soundsafe.masking import threshold
+from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
+from soundsafe.stft import RATE, Stft
+
+__all__ = ["LOCK_Z", "Lock", "false_alarm", "scan", "try_offsets"]
+
+LOCK_Z = 6.8
+"""Smallest z that counts as found: one false lock in some 10^5 full scans of unmarked audio."""
+
+_GRID_STEP = 49
+_PERIOD = PHASES * EUL_FRAMES
+_HOP = RATE // EUL_FRAMES
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """An EUL of `phase` starts `start` samples (a fraction of a sample is kept) into the audio, as `z` says."""
+
+    start: float
+    phase: int
+    z: float
+
+
+def false_alarm(z: float, hypotheses: int) -> float:
+    """Bound on the chance that the largest of `hypotheses` statistics of unmarked audio reaches `z`."""
+    return float(min(1.0, hypotheses * norm.sf(z)))
+
+
+@dataclass(frozen=True)
+class _Pilots:
+    """Pilot cells by pattern: `bins [PATTERNS, pilots, cells]`, `weight` likewise, `step [pilots]`,
+    `dither [PATTERNS, pilots]`, `template [_PERIOD, PATTERNS, pilots]`: the signs at each frame."""
+
+    bins: torch.Tensor
+    weight: torch.Tensor
+    step: torch.Tensor
+    dither: torch.Tensor
+    template: torch.Tensor
+
+
+@lru_cache(maxsize=8)
+def _pilots(key: bytes, profile: Profile) -> _Pilots:
+    geo = geometry(key, profile)
+    rows = torch.from_numpy(geo.pilot[:PATTERNS])
+    template = torch.zeros(_PERIOD, PATTERNS, rows.shape[1])
+    for t in range(_PERIOD):
+        template[t, t % PATTERNS] = geo.pilot_sign[t // EUL_FRAMES, t % EUL_FRAMES]
+    return _Pilots(
+        torch.from_numpy(geo.bins)[rows],
+        geo.weight[rows],
+        geo.step[rows][0],
+        geo.pilot_dither[:PATTERNS],
+        template,
+    )
+
+
+def _soft(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
+    """Cosines ``[frames, PATTERNS, pilots, shifts]`` of the pilots, were the audio read `shifts` samples later."""
+    pilots = _pilots(key, profile)
+    flat = pilots.bins.reshape(-1)
+    spectrum = Stft().forward(audio)
+    ratio = spectrum[flat] / threshold(spectrum, profile, flat)
+    ratio = ratio.T.reshape(-1, *pilots.bins.shape) * pilots.weight.conj()
+    turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / Stft().n_fft
+    p = torch.einsum("tmpc,mpcs->tmps", ratio.real, turn.cos()) - torch.einsum(
+        "tmpc,mpcs->tmps", ratio.imag, turn.sin()
+    )
+    return torch.cos(math.pi * (p / pilots.step[None, None, :, None] + pilots.dither[None, :, :, None]))
+
+
+def _by_view(audio: Audio) -> list[list[Audio]]:
+    """For each phase the mixtures that carry it; in mono the one channel serves for both."""
+    if len(audio) == 1:
+        return [[audio[0]]] * PHASES
+    return [[audio.mean(axis=0)], list(audio)]
+
+
+def _scores(
+    audio: Audio, start: int, shifts: torch.Tensor, key: bytes, profile: Profile
+) -> tuple[torch.Tensor, int]:
+    """Statistics ``[_PERIOD, shifts]`` for audio whose frame 0 lies at `start` and is frame ``i`` of the period.
+
+    And the number of pilots behind each.
+    """
+    pilots = _pilots(key, profile)
+    views = _by_view(audio[:, start:])
+    cache: dict[int, torch.Tensor] = {}
+    total = torch.zeros(_PERIOD, len(shifts))
+    frames = 0
+    for phase, mixes in enumerate(views):
+        soft = torch.zeros(())
+        for mix in mixes:
+            if id(mix) not in cache:
+                cache[id(mix)] = _soft(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile)
+            soft = soft + cache[id(mix)] / len(mixes)
+        # The first and last frames see the reflected ends.
+        soft = soft[1:-1] if len(soft) > 4 else soft
+        frames = len(soft)
+        index = (torch.arange(_PERIOD)[:, None] + 1 + torch.arange(frames)[None]) % _PERIOD
+        here = (index // EUL_FRAMES == phase).float()
+        kernel = pilots.template[index] * here[..., None, None]
+        total = total + kernel.reshape(_PERIOD, -1) @ soft.reshape(-1, len(shifts))
+    n = frames * pilots.template.shape[2]
+    return total / math.sqrt(max(n, 1) / 2.0), n
+
+
+def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
+    best = int(score.argmax())
+    frame, s = divmod(best, score.shape[1])
+    # Frame 0 is frame `frame` of the period, so an EUL starts at the next multiple of EUL_FRAMES.
+    ahead = -frame % EUL_FRAMES
+    phase = ((frame + ahead) // EUL_FRAMES) % PHASES
+    at = start + float(shifts[s]) + ahead * _HOP
+    if at >= EUL_SAMPLES - 0.5 * _HOP and ahead:
+        at, phase = at - EUL_SAMPLES, (phase - 1) % PHASES
+    return Lock(at, phase, float(score.reshape(-1)[best]))
+
+
+def try_offsets(audio: Audio, offsets: list[int], key: bytes, profile: Profile) -> Lock:
+    """The best of a few sample `offsets` of an EUL's start, at its nearest eighth of a sample."""
+    shifts = torch.arange(-8, 9) / 8.0
+    found = [_lock(_scores(audio, o, shifts, key, profile)[0], shifts, o) for o in offsets]
+    return max(found, key=lambda lock: lock.z)
+
+
+def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:
+    """The best of all sample positions in `audio` ``[channels, samples]``, and how many were tried."""
+    shifts = torch.arange(-(_GRID_STEP // 2), _GRID_STEP // 2 + 1).float()
+    best: Lock | None = None
+    for start in range(_GRID_STEP // 2, _HOP + _GRID_STEP // 2, _GRID_STEP):
+        lock = _lock(_scores(audio, start, shifts, key, profile)[0], shifts, start)
+        best = lock if best is None or lock.z > best.z else best
+    assert best is not None
+    fine = try_offsets(audio, [round(best.start) % _HOP], key, profile)
+    tried = _PERIOD * _HOP
+    return (fine if fine.z >= best.z else best), tried

@@ -1,0 +1,85 @@
+"""A 191-byte block as the 2040 coded bits of one EUL, and back from soft values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.coding import (
+    N,
+    SoftCode,
+    deinterleave_bytes,
+    interleave_bytes,
+    rs_decode_255_191,
+    rs_encode_255_191,
+)
+from soundsafe.container import Part, open_part
+from soundsafe.profile import Profile
+
+__all__ = ["ERASED", "Word", "encode_block", "information", "read_word"]
+
+ERASED = 0.05
+"""A bit whose soft value is smaller than this says nothing and counts as erased."""
+
+_RS_ERASURES = (0, 24, 48)
+
+
+@lru_cache(maxsize=1)
+def _soft_code() -> SoftCode:
+    return SoftCode()
+
+
+def encode_block(block: bytes, profile: Profile) -> NDArray[np.uint8]:
+    """The coded bits ``[2040]`` of a block of 191 bytes, by the profile's code."""
+    if profile.code == "rs":
+        return np.unpackbits(np.frombuffer(interleave_bytes(rs_encode_255_191(block)), np.uint8))
+    return _soft_code().encode(np.unpackbits(np.frombuffer(block, np.uint8)))
+
+
+@dataclass(frozen=True)
+class Word:
+    """An authenticated block's part, with the bytes of the hard decisions that were wrong."""
+
+    part: Part
+    corrected_bytes: int
+    attempts: int
+
+
+def information(llr: NDArray[np.float64]) -> float:
+    """Mean information of soft values in bits, as their own sizes claim: 1 - E[h(p)], 0 to 1."""
+    p = 1.0 / (1.0 + np.exp(np.minimum(np.abs(llr), 50.0)))
+    q = 1.0 - p
+    return float(1.0 + np.mean(np.where(p > 1e-15, p * np.log2(np.maximum(p, 1e-15)), 0.0) + q * np.log2(q)))
+
+
+def read_word(llr: NDArray[np.float64], key: bytes, profile: Profile) -> tuple[Word | None, int]:
+    """The word that soft values ``[2040]`` authenticate as, or None; and how many blocks were tried."""
+    hard = (llr < 0).astype(np.uint8)
+    attempts = 0
+    if profile.code == "rs":
+        received = deinterleave_bytes(np.packbits(hard).tobytes())
+        trust = np.abs(llr).reshape(-1, 8).min(axis=1).astype(np.float32)
+        order = np.argsort(
+            np.frombuffer(deinterleave_bytes(np.arange(N // 8, dtype=np.uint8).tobytes()), np.uint8)
+        )
+        weakest = order[np.argsort(trust, kind="stable")]
+        for erased in _RS_ERASURES:
+            decoded = rs_decode_255_191(received, sorted(int(i) for i in weakest[:erased]) or None)
+            if decoded is None:
+                continue
+            attempts += 1
+            part = open_part(decoded[0], key)
+            if part is not None:
+                return Word(part, decoded[1], attempts), attempts
+        return None, attempts
+    bits, converged, _ = _soft_code().decode(llr)
+    if not converged:
+        return None, 0
+    part = open_part(np.packbits(bits).tobytes(), key)
+    if part is None:
+        return None, 1
+    wrong = np.packbits(hard ^ _soft_code().encode(bits))
+    return Word(part, int(np.count_nonzero(wrong)), 1), 1
