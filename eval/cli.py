@@ -146,6 +146,9 @@ def _show(result: runner.Result) -> None:
     for system, suite in dict.fromkeys((r["system"], r["suite"]) for r in rows):
         mine = [r for r in rows if (r["system"], r["suite"]) == (system, suite)]
         console.print(tables.attack_table(mine, title=f"{system}, suite {suite}"))
+        split = tables.category_table(mine, title="By category (clips)")
+        if split is not None:
+            console.print(split)
     console.print(tables.quality_table(result.summary["quality"], title="Quality of the marked audio"))
     timing = result.timing
     for system in timing["system"].unique():

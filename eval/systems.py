@@ -6,8 +6,9 @@ arguments (a class, for instance) that returns a `System`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -102,36 +103,42 @@ def get(name: str) -> System:
 
 @register("soundsafe")
 class Soundsafe:
-    """This package's codec with its default profile and all layers."""
+    """This package's codec: default profile, default quality, all layers."""
 
     name = "soundsafe"
 
     def __init__(self) -> None:
-        from soundsafe import container
+        from soundsafe.container import BODY
+        from soundsafe.profile import ROBUST
 
-        self.payload_bytes = int(container.BODY)
+        self.payload_bytes = BODY
+        self.profile = ROBUST
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any:
-        import soundsafe
+        from soundsafe import embed
 
-        return soundsafe.embed(audio, rate, payload, key=key)
+        return embed(audio, rate, payload, key, profile=self.profile)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Any:
-        import soundsafe
+        from soundsafe import decode
 
-        return soundsafe.decode(audio, rate, key=key)
+        return decode(audio, rate, key, profile=self.profile)
 
     def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8]:
-        import soundsafe
+        from soundsafe import coded_bits
 
-        return np.asarray(soundsafe.coded_bits(payload, key, n_euls))
+        return np.asarray(coded_bits(payload, key, n_euls, self.profile))
 
     def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
-        import soundsafe
+        from soundsafe import layouts
 
-        return list(soundsafe.layouts(audio, rate, key))
+        return list(layouts(audio, rate, key, profile=self.profile))
 
     def describe(self) -> dict[str, Any]:
-        import soundsafe
-
-        return {"version": soundsafe.__version__}
+        profile = json.loads(json.dumps(self.profile.to_json()))
+        return {
+            "version": version("soundsafe"),
+            "profile": profile,
+            "profile_digest": self.profile.digest,
+            "quality": "default",
+        }

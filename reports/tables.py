@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-__all__ = ["attack_table", "comparison_table", "interval_text", "quality_table"]
+__all__ = ["attack_table", "category_table", "comparison_table", "interval_text", "quality_table"]
 
 Item = Mapping[str, Any]
 
@@ -68,6 +68,32 @@ def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all"
             _plain(row["time_to_payload_s"], "g"),
             _share(row["parity_slots"]),
         )
+    return table
+
+
+def category_table(rows: Iterable[Item], *, title: str = "") -> Table | None:
+    """Shares of EULs and of clips that decode, by attack and category; None where there is one category."""
+    found: dict[str, dict[str, Item]] = {}
+    categories: dict[str, int] = {}
+    for row in rows:
+        if row["category"] != "all":
+            found.setdefault(str(row["attack"]), {})[str(row["category"])] = row
+            categories[str(row["category"])] = max(row["clips"], categories.get(str(row["category"]), 0))
+    if len(categories) < 2:
+        return None
+    table = Table(title=title or None, title_justify="left", caption_justify="left")
+    table.caption = "EULs % / clips %"
+    table.add_column("attack", no_wrap=True)
+    for name, clips in categories.items():
+        table.add_column(f"{name} ({clips})", justify="right", no_wrap=True)
+    for attack, cells in found.items():
+        texts = []
+        for name in categories:
+            cell = cells.get(name)
+            texts.append(
+                f"{_share(cell['payload_success'])} / {_share(cell['clip_success'])}" if cell else "–"
+            )
+        table.add_row(attack, *texts)
     return table
 
 

@@ -31,6 +31,14 @@ def test_attack_table() -> None:
     assert "hidden" not in text
 
 
+def test_category_table() -> None:
+    rows = [ROW | {"category": c, "clips": n} for c, n in (("all", 8), ("music", 5), ("speech", 3))]
+    text = _text(tables.category_table([*rows, rows[1] | {"attack": "none", "payload_success": 0.5}]))
+    for part in ("music (5)", "speech (3)", ">99.9 / 100", "50.0 / 100", "–"):
+        assert part in text
+    assert tables.category_table(rows[:2]) is None
+
+
 def test_quality_table_scales_zimtohrli_and_copes_with_nulls() -> None:
     row = {
         "system": "s", "category": "all", "clips": 8, "snr_db": 30.0, "snr_db_worst": 20.0,
