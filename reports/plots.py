@@ -27,11 +27,12 @@ _CONTROLS = ("unmarked", "wrong_key")
 
 
 def _pick(rows: Iterable[Item], category: str, controls: bool = False) -> list[Item]:
-    return [
-        r
-        for r in rows
-        if r["category"] == category and (controls or not str(r["attack"]).startswith(_CONTROLS))
-    ]
+    """Rows of one category; of the controls the plain ones at most."""
+
+    def wanted(attack: str) -> bool:
+        return not attack.startswith(_CONTROLS) or (controls and attack in _CONTROLS)
+
+    return [r for r in rows if r["category"] == category and wanted(str(r["attack"]))]
 
 
 def _figure(lines: int, title: str) -> tuple[Figure, Axes]:

@@ -38,6 +38,16 @@ def _plain(value: Any, spec: str = ".1f") -> str:
     return "–" if value is None else format(float(value), spec)
 
 
+def _quiet_control(row: Item) -> bool:
+    """A control after an attack in which nothing was accepted: counted among the false accepts, not shown."""
+    name = str(row["attack"])
+    return (
+        name.startswith(("unmarked+then+", "wrong_key+then+"))
+        and not row["payload_success"]
+        and not row["clip_success"]
+    )
+
+
 def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all") -> Table:
     """One line for each attack of one system: how many bits were wrong and how often the payload came back.
 
@@ -54,7 +64,7 @@ def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all"
     for name in ("clips", "EULs", "BER %", "EULs %", "95 %", "clips %", "95 % ", "seconds", "slots %"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        if row["category"] != category:
+        if row["category"] != category or _quiet_control(row):
             continue
         table.add_row(
             str(row["attack"]),
@@ -76,7 +86,7 @@ def category_table(rows: Iterable[Item], *, title: str = "") -> Table | None:
     found: dict[str, dict[str, Item]] = {}
     categories: dict[str, int] = {}
     for row in rows:
-        if row["category"] != "all":
+        if row["category"] != "all" and not _quiet_control(row):
             found.setdefault(str(row["attack"]), {})[str(row["category"])] = row
             categories[str(row["category"])] = max(row["clips"], categories.get(str(row["category"]), 0))
     if len(categories) < 2:

@@ -31,6 +31,14 @@ def test_attack_table() -> None:
     assert "hidden" not in text
 
 
+def test_controls_after_attacks_are_shown_only_where_they_accepted() -> None:
+    quiet = ROW | {"attack": "unmarked+then+mp3_64", "payload_success": 0.0, "clip_success": 0.0}
+    loud = ROW | {"attack": "wrong_key+then+mp3_64", "payload_success": 0.0, "clip_success": 0.125}
+    text = _text(tables.attack_table([ROW, quiet, loud]))
+    assert "unmarked+then" not in text
+    assert "wrong_key+then" in text
+
+
 def test_category_table() -> None:
     rows = [ROW | {"category": c, "clips": n} for c, n in (("all", 8), ("music", 5), ("speech", 3))]
     text = _text(tables.category_table([*rows, rows[1] | {"attack": "none", "payload_success": 0.5}]))
