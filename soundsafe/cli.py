@@ -118,7 +118,7 @@ def decode(
     _public_key_note(key_file)
     if as_json:
         _print_json(result.to_json())
-    elif result.ok:
+    elif result.ok and result.payload is not None:
         _tell(f"payload: {result.payload.hex()}")
         with contextlib.suppress(UnicodeDecodeError):
             text = result.payload.decode()
