@@ -300,6 +300,10 @@ def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
         _console().print(tables.comparison_table(rows, title=f"A: {run_a}   B: {run_b}"))
 
 
+INTERRUPTED = 130
+"""What shells expect of a command ended by Ctrl-C; the parser turns that into this exit code too."""
+
+
 def _fail(message: str, code: int = 2) -> int:
     sys.stderr.write("soundsafe-eval: " + " ".join(str(message).split()) + "\n")
     return code
@@ -316,12 +320,14 @@ def _call(arguments: Sequence[str] | None) -> int:
     except MemoryError:
         return _fail("not enough memory: fewer --jobs or shorter --seconds need less")
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; --resume goes on from here", 130)
+        code = INTERRUPTED
     except Exception as error:
         # Usage errors of the argument parser, whichever module of typer's defines them.
         if hasattr(error, "format_message"):
             return _fail(f"{error.format_message()} (--help shows the usage)")
         raise
+    if code == INTERRUPTED:
+        return _fail("interrupted; --resume goes on from here", code)
     return code if isinstance(code, int) else 0
 
 

@@ -166,7 +166,8 @@ def score(
             k is not None and payload.payload_success(euls[k].ok, decoded.payload, truth.payload)
             for k in partners
         ]
-    needed = payload.time_to_payload(ok, clip_ok, n_attacked / rate)
+    # A codec pads the end; what was listened to is no longer than the clip.
+    needed = payload.time_to_payload(ok, clip_ok, min(n_samples, n_attacked) / rate)
     clip = _clip_fields(decoded) | {"clip_ok": clip_ok, "clip_s": n_samples / rate}
     if not control:
         clip["time_to_payload_s"] = needed

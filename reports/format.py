@@ -1,0 +1,72 @@
+"""Figures as text: never more than is known, never rounded to a claim that the data do not make."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+__all__ = ["DASH", "ber", "count", "decibel", "interval", "number", "percent", "seconds"]
+
+DASH = "–"
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None for anything else (null, NaN, text, truth values)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def percent(value: Any) -> str:
+    """A share in per cent with one decimal, never rounded up to 100 or down to 0; no sign."""
+    v = number(value)
+    if v is None:
+        return DASH
+    text = f"{100 * v:.1f}"
+    if text == "100.0":
+        return "100" if v >= 1 else ">99.9"
+    if text == "0.0":
+        return "0" if v <= 0 else "<0.1"
+    return text
+
+
+def interval(value: Any) -> str:
+    """An interval of shares, such as `92.1–100`; empty where there is none."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return ""
+    low, high = (number(v) for v in value)
+    return "" if low is None or high is None else f"{percent(low)}–{percent(high)}"
+
+
+def ber(value: Any) -> str:
+    """A bit error rate in per cent with two significant digits; `0` only where no bit was wrong."""
+    v = number(value)
+    if v is None:
+        return DASH
+    if v <= 0:
+        return "0"
+    if v < 1e-6:
+        return "<0.0001"
+    return f"{100 * v:.2g}" if v < 0.1 else f"{100 * v:.1f}"
+
+
+def count(value: Any) -> str:
+    """A whole number with thin spaces between thousands."""
+    v = number(value)
+    return DASH if v is None else f"{round(v):,}".replace(",", "\u202f")
+
+
+def decibel(value: Any, digits: int = 1) -> str:
+    """A plain number with a fixed number of decimals and a true minus sign."""
+    v = number(value)
+    return DASH if v is None else f"{v:.{digits}f}".replace("-", "−")
+
+
+def seconds(value: Any) -> str:
+    """Seconds with at most three significant digits."""
+    v = number(value)
+    if v is None:
+        return DASH
+    if v >= 1000:
+        return count(v)
+    return f"{v:.3g}".replace("-", "−")

@@ -1,0 +1,198 @@
+"""Stored runs, read and set side by side: the evidence that a report is made from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from soundsafe.errors import InputError
+from soundsafe.eval.rows import Row, control_of
+from soundsafe.eval.runner import read_rows
+
+__all__ = ["AttackFacts", "Evidence", "Run", "Subject", "finite", "gather", "read_run"]
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder: `frame` its rows of EULs, `rows` and `quality` from `summary.json` as they stand."""
+
+    name: str
+    frame: pd.DataFrame
+    rows: tuple[Item, ...]
+    quality: tuple[Item, ...]
+    document: Item
+    timing: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A system of one run; `label` tells it from all others of the report."""
+
+    label: str
+    system: str
+    run: Run
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        return self.run.frame[self.run.frame["system"] == self.system]
+
+    def figures(self, attack: str, category: str = "all") -> Item | None:
+        """The summary's row of an attack (the same in every suite that holds it)."""
+        return self._index.get((attack, category))
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str], Item]:
+        found: dict[tuple[str, str], Item] = {}
+        for row in self.run.rows:
+            if row.get("system") == self.system:
+                found.setdefault((str(row.get("attack")), str(row.get("category", "all"))), row)
+        return found
+
+    def quality(self, category: str = "all") -> Item | None:
+        """The summary's figures of marking."""
+        for row in self.run.quality:
+            if row.get("system") == self.system and row.get("category") == category:
+                return row
+        return None
+
+    def description(self) -> Item:
+        """What the run's document says of the system."""
+        found = (self.run.document.get("systems") or {}).get(self.system)
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True)
+class AttackFacts:
+    name: str
+    family: str
+    params: Item
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All systems of all runs, and the attacks, controls and categories in order of first appearance."""
+
+    runs: tuple[Run, ...]
+    subjects: tuple[Subject, ...]
+    attacks: tuple[AttackFacts, ...]
+    controls: tuple[str, ...]
+    categories: tuple[str, ...]
+
+
+def _json(path: Path, folder: Path) -> Item:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: is {folder} the folder of a finished run?") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{path} is damaged: it holds no object")
+    return document
+
+
+def _items(document: Item, key: str, path: Path) -> tuple[Item, ...]:
+    found = document.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(i, dict) for i in found):
+        raise InputError(f"{path} is damaged: `{key}` is no list of objects")
+    return tuple(found)
+
+
+def _completed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with every column of a row; those of another version's that it lacks have their default."""
+    missing = {}
+    for f in fields(Row):
+        if f.name not in frame.columns:
+            missing[f.name] = "" if f.default is MISSING else f.default
+    return frame.assign(**missing) if missing else frame
+
+
+def read_run(folder: Path) -> Run:
+    """A finished run's folder.
+
+    Raises:
+        InputError: missing or damaged files; each message is one line that names the file.
+    """
+    frame = _completed(read_rows(folder))
+    path = folder / "summary.json"
+    summary = _json(path, folder)
+    timing = pd.DataFrame()
+    if (folder / "timing.csv").is_file():
+        try:
+            timing = pd.read_csv(folder / "timing.csv")
+        except (ValueError, OSError) as error:
+            raise InputError(f"{folder / 'timing.csv'} is damaged") from error
+    return Run(
+        name=folder.resolve().name or "run",
+        frame=frame,
+        rows=_items(summary, "rows", path),
+        quality=_items(summary, "quality", path),
+        document=_json(folder / "run.json", folder),
+        timing=timing,
+    )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if names.count(name) == 1 else f"{name} {seen[name]}")
+    return out
+
+
+def gather(runs: Sequence[Run]) -> Evidence:
+    """Runs side by side. A system that several runs hold is named with its run.
+
+    Raises:
+        InputError: nothing to report on.
+    """
+    named = [
+        replace(r, name=name)
+        for name, r in zip(_distinct([r.name for r in runs]), runs, strict=True)
+    ]
+    held = [(run, str(system)) for run in named for system in dict.fromkeys(run.frame["system"])]
+    names = [system for _, system in held]
+    subjects = tuple(
+        Subject(system if names.count(system) == 1 else f"{system} ({run.name})", system, run)
+        for run, system in held
+    )
+    if not subjects:
+        raise InputError("the runs hold no rows: nothing to report on")
+    found: dict[str, AttackFacts] = {}
+    categories: dict[str, None] = {}
+    for run in named:
+        families = run.frame.drop_duplicates("attack").set_index("attack")["family"].to_dict()
+        for row in run.rows:
+            name = str(row.get("attack"))
+            params = row.get("params")
+            facts = AttackFacts(
+                name, str(families.get(name, "")), params if isinstance(params, dict) else {}
+            )
+            found.setdefault(name, facts)
+            categories.setdefault(str(row.get("category", "all")))
+    attacks = [a for a in found.values() if not control_of(a.name)]
+    order = {family: i for i, family in enumerate(dict.fromkeys(a.family for a in attacks))}
+    return Evidence(
+        runs=tuple(named),
+        subjects=subjects,
+        attacks=tuple(sorted(attacks, key=lambda a: order[a.family])),
+        controls=tuple(a for a in found if control_of(a)),
+        categories=tuple(c for c in categories if c != "all"),
+    )
+
+
+def finite(value: Any) -> Any:
+    """A JSON value in which every number that is not finite is null."""
+    if isinstance(value, dict):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

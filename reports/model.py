@@ -1,0 +1,155 @@
+"""What a report consists of, apart from how it looks: sections of text, tables, figures and verdicts.
+
+`content` fills it, `html` and `pdf` render it; so both say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "Audio", "Block", "Cell", "Code", "Column", "Figure", "Heading", "Image", "Report", "Section", "Table",
+    "Text", "Tile", "Tiles", "Verdict", "Verdicts",
+]  # fmt: skip
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Text:
+    """One paragraph of plain text. `kind` `note` is set apart: a limit, or why something is missing."""
+
+    text: str
+    kind: Literal["plain", "note", "source"] = "plain"
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Commands or data, set as they are."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One key figure."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A criterion and whether it is met; `ok` None where it could not be tested."""
+
+    ok: bool | None
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    items: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """`group` is a heading over neighbouring columns of the same group. `pdf`: also in the printed table."""
+
+    label: str
+    numeric: bool = False
+    group: str = ""
+    help: str = ""
+    pdf: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is shown; the exact value behind it; and, in a matrix, its place from 0 (worst) to 10 (best)."""
+
+    text: str
+    value: Value = None
+    level: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    id: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    file: str = ""
+    pdf: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name of its CSV file, without the suffix."""
+        return self.file or self.id
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing as SVG (see `svg`), and the numbers in it: `columns` and `rows` of plain values.
+
+    `alt` says in words what the drawing shows.
+    """
+
+    id: str
+    caption: str
+    alt: str
+    svg: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A PNG picture, such as spectrograms."""
+
+    id: str
+    caption: str
+    alt: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Players for one clip: (label, FLAC bytes) each. Left out of the PDF."""
+
+    id: str
+    caption: str
+    tracks: tuple[tuple[str, bytes], ...]
+
+
+Block = Text | Heading | Code | Tiles | Verdicts | Table | Figure | Image | Audio
+
+
+@dataclass(frozen=True)
+class Section:
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """`data` is put into the HTML as it is, for the table of all figures and for other programs."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    data: dict[str, Any] = field(default_factory=dict)
