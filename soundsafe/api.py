@@ -76,6 +76,17 @@ def _resample(audio: Audio, rate: int, new_rate: int, samples: int) -> Audio:
     return audio[:, :samples]
 
 
+def _digital_silence(audio: Audio, rate: int) -> NDArray[np.bool_]:
+    """Which samples of ``[channels, samples]`` lie in a run of zeros of a millisecond or more."""
+    run = max(1, rate // 1000)
+    zero = np.pad(audio == 0.0, ((0, 0), (1, 1)))
+    out = np.zeros(audio.shape, np.bool_)
+    for channel, flags in enumerate(np.diff(zero.astype(np.int8), axis=1)):
+        for first, end in zip(np.flatnonzero(flags == 1), np.flatnonzero(flags == -1), strict=True):
+            out[channel, first:end] = end - first >= run
+    return out
+
+
 def coded_bits(
     payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST
 ) -> NDArray[np.uint8]:
@@ -119,11 +130,10 @@ class _Marker:
         coded = coded_bits(self.payload, self.key, self.first + euls, self.profile)[self.first :]
         start = lead // self.rate * EUL_SAMPLES
         y = mark_block(x, start, coded, self.first % PHASES, self.key, self.profile, self.quality)
-        if self.rate == RATE:
-            buffer = y
-        else:
-            buffer = buffer + _resample(y - x, RATE, self.rate, buffer.shape[1])
-            np.clip(buffer, -max(1.0, float(np.abs(x).max())), max(1.0, float(np.abs(x).max())), out=buffer)
+        if self.rate != RATE:
+            y = buffer + _resample(y - x, RATE, self.rate, buffer.shape[1])
+            np.clip(y, -max(1.0, float(np.abs(x).max())), max(1.0, float(np.abs(x).max())), out=y)
+        buffer = np.where(_digital_silence(buffer, self.rate), np.float32(0.0), y)
         out, self.before = buffer[:, : here - self.rate], buffer[:, here - self.rate : here]
         self.after = np.concatenate([buffer[:, here:], self.after[:, (euls + 1) * self.rate :]], axis=1)
         self.first += euls
