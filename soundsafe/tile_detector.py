@@ -1,0 +1,158 @@
+"""The detector of the tile layer: from audio and key alone to tempo, pitch, identifier and payload."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe import tiles as T
+from soundsafe.container import FALSE_ACCEPT, Part, assemble, open_part
+from soundsafe.keys import DEFAULT_KEY
+from soundsafe.low_rate_code import (
+    IDENTIFIER_BITS,
+    IDENTIFIER_FALSE_ACCEPT,
+    decode_identifier,
+    decode_payload,
+)
+from soundsafe.tile_embedder import identifier_index
+from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
+from soundsafe.warp import Spectrogram, Warp, aligned_levels, find
+
+__all__ = ["TileReading", "read_tiles", "soft_blocks"]
+
+Audio = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+_SIGMAS = np.geomspace(0.05, 0.7, 18)
+
+
+@dataclass(frozen=True)
+class TileReading:
+    """What the tile layer says. `identifier` (8 bytes) and `payload` are authenticated or None; `tempo`, `pitch`:
+    factors by which the audio was changed; `offset_s`: where the marked audio's sample 0 would lie, modulo a cycle;
+    `score`: the pilots' z; `bound`: chance of a false accept."""
+
+    payload: bytes | None
+    identifier: bytes | None
+    tempo: float
+    pitch: float
+    offset_s: float
+    score: float
+    bound: float
+    seconds: float
+    information: float = 0.0
+
+
+def _log_likelihood(position: Array, sigma: Array, bit: int) -> Array:
+    """Of places on the lattice (in periods) where `bit` was sent, noise of size `sigma`, up to a constant."""
+    u = position - np.round(position)
+    d = u[..., None] - (np.arange(-2, 3) + 0.5 * bit)
+    return np.logaddexp.reduce(-0.5 * (d / sigma[..., None]) ** 2, axis=-1) - np.log(sigma)
+
+
+def _wrapped_llr(position: Array, sigma: Array) -> Array:
+    """Log-likelihood ratios of the bits 0 and 1, ln P0/P1."""
+    return _log_likelihood(position, sigma, 0) - _log_likelihood(position, sigma, 1)
+
+
+def _sigmas(position: Array, group: NDArray[np.int64], pilot: NDArray[np.int64]) -> Array:
+    """Size of the noise in periods at each place ``[blocks, symbols]``: the likeliest in its `group` of bands.
+
+    Pilots count as known; what other symbols say of the noise, whatever their bits, counts as well.
+    """
+    groups = int(group.max()) + 1
+    known = np.zeros(len(group), bool)
+    known[pilot] = True
+    like = np.empty((len(_SIGMAS), groups))
+    for i, sigma in enumerate(_SIGMAS):
+        zero = _log_likelihood(position, np.full(position.shape, sigma), 0)
+        one = _log_likelihood(position[:, ~known], np.full(position[:, ~known].shape, sigma), 1)
+        zero[:, ~known] = np.logaddexp(zero[:, ~known], one) - np.log(2.0)
+        like[i] = np.bincount(group, zero.sum(axis=0), minlength=groups)
+    return np.broadcast_to(_SIGMAS[like.argmax(axis=0)][group], position.shape)
+
+
+def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
+    """Soft values ``[blocks, symbols]`` of all whole blocks under `warp`, and the blocks' numbers."""
+    geo = spec.geo
+    p = geo.profile
+    rel, first, blocks = aligned_levels(spec.bands(warp.pitch), warp, p)
+    number = warp.block + first + np.arange(blocks)
+    if not blocks:
+        return np.zeros((0, len(geo.band))), number
+    place = T.symbols(rel, geo) / geo.period + geo.phase[number % p.cycle]
+    group = geo.band * p.pilot_bands // geo.bands
+    return _wrapped_llr(place, _sigmas(place, group, geo.pilot)), number
+
+
+def identifier_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> Array:
+    """Soft values of the identifier's word, added up over the blocks."""
+    out = np.zeros(IDENTIFIER_BITS)
+    for values, n in zip(llr, number, strict=True):
+        c = int(n) % geo.profile.cycle
+        np.add.at(out, identifier_index(c, geo, IDENTIFIER_BITS), values[geo.identifier[c]])
+    return out
+
+
+def payload_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> dict[int, Array]:
+    """Soft values of the payload's words by number of the cycle."""
+    out: dict[int, Array] = {}
+    for values, n in zip(llr, number, strict=True):
+        cycle, c = divmod(int(n), geo.profile.cycle)
+        word = out.setdefault(cycle, np.zeros(geo.payload.size))
+        word[geo.payload_index[c]] += values[geo.payload[c]]
+    return out
+
+
+def read_tiles(
+    audio: Audio,
+    key: bytes | None = None,
+    *,
+    profile: TileProfile = ROBUST_TILES,
+    warp: Warp | None = None,
+) -> TileReading:
+    """Read the tile layer of `audio` ``[channels, samples]`` at 44.1 kHz; searches unless `warp` is given."""
+    started = time.perf_counter()
+    key = key or DEFAULT_KEY
+    geo = tile_geometry(key, profile)
+    if audio.shape[1] < 1.1 * profile.block:
+        return TileReading(None, None, 1.0, 1.0, 0.0, 0.0, 0.0, time.perf_counter() - started)
+    spec = Spectrogram(audio, geo)
+    warp = find(spec) if warp is None else warp
+    llr, number = soft_blocks(spec, warp)
+    identifier = decode_identifier(identifier_llr(llr, number, geo), key)
+    words = payload_llr(llr, number, geo)
+    parts: list[Part] = []
+    tries = 0
+    for word in ([sum(words.values())] if len(words) > 1 else []) + list(words.values()):
+        block, converged = decode_payload(np.asarray(word))
+        if converged:
+            tries += 1
+            part = open_part(block, key)
+            if part is not None:
+                parts.append(part)
+                if assemble(parts) is not None:
+                    break
+    payload = assemble(parts)
+    span = profile.block / warp.tempo
+    offset = (warp.start - warp.block * span) / 44_100
+    info = float(np.mean(_information(llr))) if llr.size else 0.0
+    return TileReading(
+        payload,
+        identifier,
+        warp.tempo,
+        warp.pitch,
+        offset,
+        warp.z,
+        min(1.0, IDENTIFIER_FALSE_ACCEPT + max(tries, 1) * FALSE_ACCEPT),
+        time.perf_counter() - started,
+        info,
+    )
+
+
+def _information(llr: Array) -> Array:
+    p = 1.0 / (1.0 + np.exp(np.minimum(np.abs(llr), 50.0)))
+    return 1.0 + p * np.log2(np.maximum(p, 1e-15)) + (1 - p) * np.log2(1 - p)

@@ -1,0 +1,113 @@
+"""The embedder of the tile layer: gains on tiles, the same for all channels, until the symbols are right.
+
+Each symbol is moved towards the nearest point of its lattice that says the right bit, by a share of the way
+(distortion compensation: Chen and Wornell, IEEE Trans. Inf. Theory 47, 2001; Costa 1983).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe import tiles as T
+from soundsafe.container import pack
+from soundsafe.keys import DEFAULT_KEY
+from soundsafe.low_rate_code import encode_identifier, encode_payload
+from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
+
+__all__ = ["DEFAULT_EFFORT", "TileEffort", "mark_tiles", "tile_bits"]
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TileEffort:
+    """`steps` of the solver; `compensation`: share of the way to the lattice point; `limit_db`: largest gain."""
+
+    steps: int = 10
+    compensation: float = 0.75
+    limit_db: float = 3.0
+
+
+DEFAULT_EFFORT = TileEffort()
+
+
+def tile_bits(
+    payload: bytes, key: bytes, blocks: int, geo: TileGeometry, first: int = 0
+) -> NDArray[np.uint8]:
+    """Bits ``[blocks, symbols]`` of the blocks from number `first` on (pilots are 0).
+
+    Cycle c carries part c modulo the number of parts; the identifier runs on from block to block.
+    """
+    words = [encode_payload(block, geo.payload.size) for block in pack(payload, key)]
+    ident = encode_identifier(payload, key)
+    bits = np.zeros((blocks, len(geo.band)), np.uint8)
+    for i in range(blocks):
+        number = first + i
+        c = number % geo.profile.cycle
+        word = words[number // geo.profile.cycle % len(words)]
+        bits[i, geo.payload[c]] = word[geo.payload_index[c]]
+        bits[i, geo.identifier[c]] = ident[identifier_index(c, geo, len(ident))]
+    return bits
+
+
+def identifier_index(block: int, geo: TileGeometry, length: int) -> NDArray[np.int64]:
+    """The bits of the identifier's word that block number `block` of a cycle carries."""
+    n = geo.profile.id_symbols
+    return (block * n + np.arange(n)) % length
+
+
+def mark_tiles(
+    audio: Audio,
+    payload: bytes,
+    key: bytes | None = None,
+    *,
+    profile: TileProfile = ROBUST_TILES,
+    effort: TileEffort = DEFAULT_EFFORT,
+    first_block: int = 0,
+) -> Audio:
+    """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles; block `first_block` starts at sample 0.
+
+    What is left behind the last whole block stays as it is. Raises InputError unless the payload has 1 to
+    4096 bytes.
+    """
+    key = key or DEFAULT_KEY
+    geo = tile_geometry(key, profile)
+    blocks = audio.shape[1] // profile.block
+    bits = tile_bits(payload, key, blocks, geo, first_block)
+    if not blocks:
+        return audio.copy()
+    tiles = blocks * profile.block_tiles
+    matrix = T.edges_matrix(geo.edges)
+    spectrum = T.GRID.forward(torch.from_numpy(np.ascontiguousarray(audio)))
+    to_frames = _frames_matrix(tiles, spectrum.shape[-1], profile)
+    phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
+    gain = np.zeros((geo.bands, tiles))
+    target: NDArray[np.float64] | None = None
+    y = audio
+    tile_of = np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
+    bins = torch.from_numpy(matrix.T.astype(np.float32))
+    for _ in range(effort.steps):
+        power = T.band_power(T.power_spectrum(y), matrix, y.shape[1])
+        level, share = T.levels(power, 0.0, 1.0, tiles, profile)
+        s = T.symbols(T.relative(level, profile), geo)
+        if target is None:
+            u = s / geo.period + phase - 0.5 * bits
+            target = s - effort.compensation * (u - np.round(u)) * geo.period
+        w = share[geo.band[None, :, None], tile_of]
+        move = (target - s)[..., None] * np.sqrt(profile.symbol_tiles) / ((w**2).sum(-1, keepdims=True) + 0.5)
+        gain[geo.band[None, :, None], tile_of] += geo.sign[None] * w * move
+        np.clip(gain, -effort.limit_db, effort.limit_db, out=gain)
+        db = bins @ torch.from_numpy((gain @ to_frames).astype(np.float32))
+        y = T.GRID.inverse(spectrum * torch.exp(db * (np.log(10.0) / 20.0)), audio.shape[1]).numpy()
+    return y
+
+
+def _frames_matrix(tiles: int, frames: int, profile: TileProfile) -> NDArray[np.float64]:
+    """Share of each frame's hop in each tile ``[tiles, frames]``."""
+    edge = np.arange(tiles + 1) * profile.tile / T.GRID.hop
+    low = np.arange(frames) - 0.5
+    return np.diff(np.clip(edge[:, None] - low[None], 0.0, 1.0), axis=0)

@@ -1,0 +1,251 @@
+"""Tiles of the time-frequency plane, and what is read from their energies.
+
+The tile layer keeps no phase: a tile is some 40 ms by 100 Hz or more, its energy in decibels, relative to its
+neighbours in time, is the only thing that counts. Stretching, pitch shifting and lossy coding move it by
+about a decibel. Because energies add up, the power of a short-time spectrum, summed over time once, gives
+the energy of any tile for any tempo, pitch and offset: nothing is resampled to search.
+
+A *symbol* is the signed sum of eight tiles of one band inside a block of 32 tiles. The key draws which eight,
+their signs, the dither of each symbol in a cycle of 25 blocks (32 s), and which symbols are pilots, which carry the
+identifier and which the payload.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.keys import derive
+from soundsafe.stft import RATE, Stft
+
+__all__ = [
+    "ROBUST_TILES",
+    "BandPower",
+    "TileGeometry",
+    "TileProfile",
+    "band_power",
+    "box_mean",
+    "edges_matrix",
+    "levels",
+    "relative",
+    "symbols",
+    "tile_geometry",
+]
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TileProfile:
+    """What embedder and detector of the tile layer share.
+
+    `tile`: samples of a tile at 44.1 kHz; `low_hz`, `high_hz`, `width_hz`, `width_share`: bands from low to
+    high, each as wide as the larger of `width_hz` and that share of its frequency. `block_tiles`,
+    `symbol_tiles`: tiles of a block and of a symbol. `cycle`: blocks after which dithers and the payload's
+    word repeat: a whole number of the cell layer's periods. `pilot_bands`: bands whose symbols are all pilots; `id_symbols`: symbols of a block that
+    carry the identifier. `period_db`: lattice period at the frequencies `period_hz`, linear in between, a bit
+    being half of it. `radius`: tiles on either side
+    whose mean level is subtracted; `floor`: share of a band's mean energy over one second that is added to
+    every tile, so that gaps have a level. Raises ValueError for values that make no geometry.
+    """
+
+    name: str = "tiles"
+    version: int = 1
+    tile: int = 1764
+    low_hz: float = 300.0
+    high_hz: float = 12_000.0
+    width_hz: float = 100.0
+    width_share: float = 0.015
+    block_tiles: int = 32
+    symbol_tiles: int = 8
+    cycle: int = 25
+    pilot_bands: int = 16
+    id_symbols: int = 72
+    period_hz: tuple[float, ...] = (1000.0, 3000.0)
+    period_db: tuple[float, ...] = (4.0, 5.6)
+    radius: int = 10
+    floor: float = 0.03
+
+    def __post_init__(self) -> None:
+        if self.block_tiles % self.symbol_tiles or self.symbol_tiles % 2:
+            raise ValueError("a block is a whole number of symbols, of an even number of tiles each")
+        if not 0 < self.low_hz < self.high_hz < RATE / 2 or self.width_hz <= 0 or min(self.period_db) <= 0:
+            raise ValueError("bands must rise within half the rate, and the lattice period be positive")
+
+    @property
+    def block(self) -> int:
+        """Samples of a block."""
+        return self.tile * self.block_tiles
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all fields, hexadecimal."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+ROBUST_TILES = TileProfile()
+"""The default."""
+
+GRID = Stft(1024, 256)
+"""The transform under the tiles: 23 ms frames every 5.8 ms at 44.1 kHz."""
+
+
+@dataclass(frozen=True)
+class TileGeometry:
+    """What the key makes of a profile. A block's symbols are numbered 0 ... symbols-1.
+
+    `edges [bands + 1]` in Hz; `band [symbols]`, `position` and `sign` ``[symbols, symbol_tiles]``: a symbol's
+    tiles in its block; `period [symbols]` in dB; `phase [cycle, symbols]`: dither, 0 to 1 period; `pilot` ``[pilots]``; `identifier`
+    ``[cycle, id_symbols]`` and `payload` ``[cycle, data]``: symbols by role;
+    `payload_index` ``[cycle, data]``: the bit of the payload's word that each carries.
+    """
+
+    profile: TileProfile
+    edges: Array
+    band: Ints
+    position: Ints
+    sign: Array
+    period: Array
+    phase: Array
+    pilot: Ints
+    identifier: Ints
+    payload: Ints
+    payload_index: Ints
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return len(self.edges) - 1
+
+
+def _draws(key: bytes, label: str, *shape: int) -> NDArray[np.uint64]:
+    n = int(np.prod(shape))
+    return np.frombuffer(hashlib.shake_256(key + label.encode()).digest(8 * n), "<u8").reshape(shape)
+
+
+@lru_cache(maxsize=8)
+def tile_geometry(key: bytes, profile: TileProfile) -> TileGeometry:
+    """The symbols that `key` makes of the profile's bands."""
+    edges = [profile.low_hz]
+    while edges[-1] < profile.high_hz:
+        edges.append(edges[-1] + max(profile.width_hz, profile.width_share * edges[-1]))
+    bands = len(edges) - 1
+    secret = derive(key, "tiles", 32)
+    groups = profile.block_tiles // profile.symbol_tiles
+    position = np.argsort(_draws(secret, "tiles", bands, profile.block_tiles), axis=1, kind="stable")
+    position = position.reshape(bands * groups, profile.symbol_tiles)
+    band = np.repeat(np.arange(bands), groups)
+    # As many up as down in every symbol: a slow change of level cancels.
+    order = np.argsort(_draws(secret, "signs", *position.shape), axis=1, kind="stable")
+    sign = np.where(order < profile.symbol_tiles // 2, 1.0, -1.0)
+    phase = (_draws(secret, "dither", profile.cycle, len(band)) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    is_pilot = np.zeros(bands, bool)
+    is_pilot[
+        np.round((np.arange(profile.pilot_bands) + 0.5) * bands / profile.pilot_bands - 0.5).astype(int)
+    ] = True
+    pilot = np.flatnonzero(is_pilot[band])
+    rest = np.flatnonzero(~is_pilot[band])
+    shuffled = rest[np.argsort(_draws(secret, "roles", profile.cycle, len(rest)), axis=1, kind="stable")]
+    payload = shuffled[:, profile.id_symbols :]
+    index = np.argsort(_draws(secret, "payload", payload.size), kind="stable").reshape(payload.shape)
+    return TileGeometry(
+        profile,
+        np.array(edges),
+        band,
+        position,
+        sign,
+        np.interp(
+            (np.array(edges[:-1]) + np.array(edges[1:]))[band] / 2, profile.period_hz, profile.period_db
+        ),
+        phase,
+        pilot,
+        shuffled[:, : profile.id_symbols],
+        payload,
+        index,
+    )
+
+
+def edges_matrix(edges: Array, pitch: float = 1.0) -> Array:
+    """Share of each bin of `GRID` in each band ``[bands, bins]``, the bands' edges moved by the factor `pitch`."""
+    width = RATE / GRID.n_fft
+    low = (np.arange(GRID.bins) - 0.5) * width
+    inside = np.clip((edges[:, None] * pitch - low[None]) / width, 0.0, 1.0)
+    return np.diff(inside, axis=0)
+
+
+@dataclass(frozen=True)
+class BandPower:
+    """Energy of bands summed over time: ``cumulative [bands, frames + 1]``; `samples` of audio behind it."""
+
+    cumulative: Array
+    samples: int
+
+
+def power_spectrum(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power ``[bins, frames]`` of `audio` ``[channels, samples]``, summed over the channels."""
+    total: torch.Tensor | None = None
+    for channel in audio:
+        s = GRID.forward(torch.from_numpy(np.ascontiguousarray(channel)))
+        p = s.real.square() + s.imag.square()
+        total = p if total is None else total + p
+    assert total is not None
+    return total.numpy()
+
+
+def band_power(power: NDArray[np.float32], matrix: Array, samples: int) -> BandPower:
+    """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`."""
+    e = (matrix.astype(np.float32) @ power).astype(np.float64)
+    return BandPower(np.concatenate([np.zeros((len(e), 1)), np.cumsum(e, axis=1)], axis=1), samples)
+
+
+def _until(bands: BandPower, at: Array) -> Array:
+    """Energy from the beginning to samples `at`, ``[bands, *at.shape]``; linear between frames."""
+    last = bands.cumulative.shape[1] - 1
+    u = np.clip(at / GRID.hop + 0.5, 0.0, last)
+    i = np.minimum(u.astype(np.int64), last - 1)
+    c = bands.cumulative
+    low = c[:, i]
+    return low + (c[:, i + 1] - low) * (u - i)
+
+
+def box_mean(x: Array, radius: int) -> Array:
+    """Mean over the last axis of up to `radius` neighbours on either side, fewer at the ends."""
+    c = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x, axis=-1)], axis=-1)
+    axis_len = x.shape[-1]
+    i = np.arange(axis_len)
+    a, b = np.maximum(i - radius, 0), np.minimum(i + radius + 1, axis_len)
+    return (c[..., b] - c[..., a]) / (b - a)
+
+
+def levels(
+    bands: BandPower, start: float, tempo: float, tiles: int, profile: TileProfile
+) -> tuple[Array, Array]:
+    """Levels in dB ``[bands, tiles]`` of consecutive tiles, and the share of each energy that is not floor.
+
+    Tile i lies at samples ``start + i * tile / tempo``.
+    """
+    length = profile.tile / tempo
+    energy = np.diff(_until(bands, start + np.arange(tiles + 1) * length), axis=1)
+    floor = profile.floor * box_mean(energy, round(0.5 * RATE / profile.tile)) + 1e-9 * profile.tile
+    return 10.0 * np.log10(energy + floor), energy / (energy + floor)
+
+
+def relative(level: Array, profile: TileProfile) -> Array:
+    """Levels relative to the mean of their neighbours in time: free of gain and equalisers."""
+    return level - box_mean(level, profile.radius)
+
+
+def symbols(rel: Array, geo: TileGeometry) -> Array:
+    """Symbols in dB ``[blocks, symbols]`` of relative levels ``[bands, blocks * block_tiles]``."""
+    p = geo.profile
+    by_block = rel.reshape(len(rel), -1, p.block_tiles)
+    chosen = by_block[geo.band[:, None], :, geo.position]  # [symbols, symbol_tiles, blocks]
+    return np.einsum("sib,si->bs", chosen, geo.sign) / np.sqrt(p.symbol_tiles)

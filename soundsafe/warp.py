@@ -1,0 +1,293 @@
+"""Finding tempo, pitch and offset from the audio alone, by the pilots of the tile layer.
+
+A hypothesis only moves the edges of tiles (`soundsafe.tiles`). The statistic z is the normalised sum of cosines
+of the pilots' places on their lattice; their dithers are keyed and differ from block to block in a cycle, so
+it is standard normal where there is no mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe import tiles as T
+from soundsafe.tiles import TileGeometry, TileProfile
+
+__all__ = ["Spectrogram", "Warp", "find", "pilot_score", "refine", "search"]
+
+Array = NDArray[np.float64]
+
+REACH = 0.06
+"""Largest change of tempo and of pitch that is looked for."""
+
+_TEMPO_STEP, _PITCH_STEP = 0.003, 0.004
+_FIRST_S = 7.7
+_ENOUGH_Z = 8.0
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Audio that is `tempo` times as fast, its frequencies times `pitch`; a cycle's block number `block`
+    (0 ... cycle-1) starts at sample `start`. `z`: how well the pilots agree; `tried`: hypotheses behind it."""
+
+    tempo: float
+    pitch: float
+    start: float
+    block: int
+    z: float = 0.0
+    tried: int = 0
+
+
+class Spectrogram:
+    """Power of some audio, and of its bands at any pitch (kept for those last asked for)."""
+
+    def __init__(self, audio: NDArray[np.float32], geo: TileGeometry) -> None:
+        self.power = T.power_spectrum(audio)
+        self.samples = audio.shape[1]
+        self.geo = geo
+        self._kept: dict[tuple[float, bool], T.BandPower] = {}
+        self._pilot_bands = np.unique(geo.band[geo.pilot])
+
+    def bands(self, pitch: float, pilots_only: bool = False) -> T.BandPower:
+        """The geometry's bands, their edges times `pitch`; only those with pilots if so asked."""
+        at = (pitch, pilots_only)
+        if at not in self._kept:
+            if len(self._kept) > 64:
+                self._kept.clear()
+            matrix = T.edges_matrix(self.geo.edges, pitch)
+            matrix = matrix[self._pilot_bands] if pilots_only else matrix
+            self._kept[at] = T.band_power(self.power, matrix, self.samples)
+        return self._kept[at]
+
+
+def _fast_cosines(
+    bands: T.BandPower, first: int, count: int, tempo: float, geo: TileGeometry
+) -> NDArray[np.complex64]:
+    """Places of the pilots on the lattice, ``exp(2 pi i s / period)`` ``[count, pilots]``, for a block that starts
+    at frame ``first + 0 ... count-1``; tile edges are rounded to frames but for a tile's length."""
+    p = geo.profile
+    step = p.tile / tempo / T.GRID.hop
+    frames = bands.cumulative.shape[1] - 1
+    c = bands.cumulative
+    whole, part = int(step), step - int(step)
+    ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
+    energy = ahead - c[:, : ahead.shape[1]]
+    n = energy.shape[1]
+    second = round(0.5 * 44_100 / p.tile * step)
+    floor = p.floor * T.box_mean(energy, second) + 1e-9 * p.tile
+    level = 10.0 * np.log10(energy + floor)
+    # The mean over the neighbouring tiles, as a mean over all frames between them.
+    rel = (level - T.box_mean(level, round((p.radius + 0.5) * step))).astype(np.float32)
+    pilots = geo.pilot
+    rows = np.searchsorted(np.unique(geo.band[pilots]), geo.band[pilots])
+    # Frame t's tile begins at sample (t - 1/2) hops: half a frame before its middle.
+    out = np.zeros((count, len(pilots)), np.float32)
+    last = n - 1
+    base = first + np.arange(count)
+    for i in range(p.symbol_tiles):
+        shift = np.round(geo.position[pilots, i] * step).astype(np.int64)
+        at = np.minimum(base[None] + shift[:, None], last)
+        out += (rel[rows[:, None], at] * geo.sign[pilots, i, None].astype(np.float32)).T
+    del frames
+    turn = (2.0 * np.pi / geo.period[pilots] / np.sqrt(p.symbol_tiles)).astype(np.float32)
+    return np.exp(1j * turn * out).astype(np.complex64)
+
+
+def _scan_one(
+    bands: T.BandPower, low: int, high: int, tempo: float, pitch: float, geo: TileGeometry, keep: int
+) -> tuple[list[Warp], int]:
+    """The best offsets for one tempo and pitch, from the audio in frames ``low ... high``."""
+    p = geo.profile
+    span = p.block / tempo / T.GRID.hop
+    count = int(high - low - span)
+    if count < 1:
+        return [], 0
+    places = _fast_cosines(bands, low, count, tempo, geo)
+    phase = np.exp(2j * np.pi * geo.phase[:, geo.pilot]).astype(np.complex64)
+    score = (places @ phase.T).real  # [count, cycle]
+    starts = min(count, int(np.ceil(span)))
+    total = np.zeros((starts, p.cycle), np.float32)
+    blocks = np.zeros(starts, np.int64)
+    j = 0
+    while True:
+        at = np.arange(starts) + round(j * span)
+        inside = at < count
+        if not inside.any():
+            break
+        total[inside] += np.roll(score[at[inside]], -j, axis=1)
+        blocks += inside
+        j += 1
+    z = total / np.sqrt(np.maximum(blocks, 1)[:, None] * len(geo.pilot) / 2.0)
+    best = np.argpartition(-z.reshape(-1), min(keep, z.size - 1))[:keep]
+    found = [
+        Warp(
+            tempo,
+            pitch,
+            (low + int(b) // p.cycle - 0.5) * T.GRID.hop,
+            int(b) % p.cycle,
+            float(z.reshape(-1)[b]),
+        )
+        for b in best
+    ]
+    return found, z.size
+
+
+def search(
+    spec: Spectrogram, pairs: Iterable[tuple[float, float]], low_s: float, high_s: float, keep: int = 12
+) -> tuple[list[Warp], int]:
+    """The best of all offsets for `pairs` of tempo and pitch in a stretch of the audio, best first, and the
+    number of hypotheses."""
+    low = max(0, int(low_s * 44_100 / T.GRID.hop) + 1)
+    high = min(int(high_s * 44_100 / T.GRID.hop), spec.power.shape[1])
+    found: list[Warp] = []
+    tried = 0
+    for tempo, pitch in pairs:
+        here, n = _scan_one(spec.bands(pitch, True), low, high, tempo, pitch, spec.geo, 2)
+        tried += n
+        found += here
+    found.sort(key=lambda w: -w.z)
+    return found[:keep], tried
+
+
+def pilot_score(spec: Spectrogram, warp: Warp, low: int = 0, high: int | None = None) -> float:
+    """Statistic of the pilots for an exact warp, over whole blocks ``low ... high-1`` counted from `warp.start`."""
+    places, blocks = pilot_places(spec, warp)
+    chosen = places[low:high]
+    if not len(chosen):
+        return 0.0
+    phase = spec.geo.phase[(blocks[low:high]) % spec.geo.profile.cycle][:, spec.geo.pilot]
+    return float(np.cos(2 * np.pi * (chosen + phase)).sum() / np.sqrt(chosen.size / 2.0))
+
+
+def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
+    """Pilots in periods of the lattice ``[blocks, pilots]`` of all whole blocks, and the blocks' numbers."""
+    geo = spec.geo
+    p = geo.profile
+    rel, first, blocks = aligned_levels(spec.bands(warp.pitch, True), warp, p)
+    by_block = rel.reshape(len(rel), -1, p.block_tiles)
+    rows = np.searchsorted(np.unique(geo.band[geo.pilot]), geo.band[geo.pilot])
+    chosen = by_block[rows[:, None], :, geo.position[geo.pilot]]
+    s = np.einsum("sib,si->bs", chosen, geo.sign[geo.pilot]) / np.sqrt(p.symbol_tiles)
+    return s / geo.period[geo.pilot], warp.block + first + np.arange(blocks)
+
+
+def aligned_levels(bands: T.BandPower, warp: Warp, profile: TileProfile) -> tuple[Array, int, int]:
+    """Relative levels ``[bands, tiles]`` of all whole blocks in the audio, the first one's number relative to
+    the warp's block, and how many there are."""
+    span = profile.block / warp.tempo
+    slack = 0.004 * 44_100
+    first = int(np.ceil((-slack - warp.start) / span))
+    blocks = int(np.floor((bands.samples + slack - warp.start) / span)) - first
+    if blocks < 1:
+        return np.zeros((len(bands.cumulative), 0)), first, 0
+    level, _ = T.levels(bands, warp.start + first * span, warp.tempo, blocks * profile.block_tiles, profile)
+    return T.relative(level, profile), first, blocks
+
+
+def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: int = 2) -> Warp:
+    """`warp` moved to where the pilots between two times agree best; its block is the one nearest to the middle."""
+    p = spec.geo.profile
+    middle = (low_s + high_s) / 2 * 44_100
+    warp = shifted(warp, round((middle - warp.start) / (p.block / warp.tempo)), p)
+    half = (high_s - low_s) / 2 * 44_100
+
+    def score(w: Warp) -> float:
+        span = p.block / w.tempo
+        places, blocks = pilot_places(spec, w)
+        at = w.start + (blocks - w.block) * span
+        use = (at > middle - half - 0.01 * 44_100) & (at + span < middle + half + 0.01 * 44_100)
+        if not use.any():
+            return 0.0
+        chosen = places[use]
+        phase = spec.geo.phase[blocks[use] % p.cycle][:, spec.geo.pilot]
+        return float(np.cos(2 * np.pi * (chosen + phase)).sum() / np.sqrt(chosen.size / 2.0))
+
+    best = replace(warp, z=score(warp))
+    tempo_step = 0.004 / max((high_s - low_s) / 2, 1.0)
+    for scale in (1.0, 0.5, 0.25)[: rounds + 1]:
+        for _ in range(rounds):
+            before = best.z
+            for field, step in (("start", 0.003 * 44_100), ("tempo", tempo_step), ("pitch", 0.0015)):
+                for n in (-2, -1, 1, 2):
+                    w = replace(warp_of(best), **{field: getattr(best, field) + n * step * scale})
+                    z = score(w)
+                    if z > best.z:
+                        best = replace(w, z=z)
+            if best.z <= before + 1e-6:
+                break
+    return best
+
+
+def warp_of(w: Warp) -> Warp:
+    return w
+
+
+def shifted(warp: Warp, blocks: int, profile: TileProfile) -> Warp:
+    """The same warp, told by another block."""
+    return replace(
+        warp,
+        start=warp.start + blocks * profile.block / warp.tempo,
+        block=(warp.block + blocks) % profile.cycle,
+    )
+
+
+def _lines() -> Sequence[tuple[float, float]]:
+    tempo = 1.0 + np.arange(-round(REACH / _TEMPO_STEP), round(REACH / _TEMPO_STEP) + 1) * _TEMPO_STEP
+    pitch = 1.0 + np.arange(-round(REACH / _PITCH_STEP), round(REACH / _PITCH_STEP) + 1) * _PITCH_STEP
+    pairs = (
+        [(float(t), 1.0) for t in tempo]
+        + [(1.0, float(b)) for b in pitch]
+        + [(float(t), float(t)) for t in tempo]
+    )
+    return list(dict.fromkeys(pairs))
+
+
+def _plane() -> Sequence[tuple[float, float]]:
+    tempo = 1.0 + np.arange(-round(REACH / _TEMPO_STEP), round(REACH / _TEMPO_STEP) + 1) * _TEMPO_STEP
+    pitch = 1.0 + np.arange(-round(REACH / _PITCH_STEP), round(REACH / _PITCH_STEP) + 1) * _PITCH_STEP
+    lines = set(_lines())
+    return [(float(t), float(b)) for b in pitch for t in tempo if (float(t), float(b)) not in lines]
+
+
+def find(spec: Spectrogram) -> Warp:
+    """The warp of the whole audio: coarse to fine, the likely families (tempo, pitch, speed alone) first."""
+    seconds = spec.samples / 44_100
+    best: Warp | None = None
+    tried = 0
+    for pairs in (_lines(), _plane()):
+        low = max(0.0, (seconds - _FIRST_S) / 2)
+        high = min(seconds, low + _FIRST_S)
+        found, n = search(spec, pairs, low, high)
+        tried += n
+        for candidate in _distinct(found):
+            warp = _grow(spec, candidate, low, high, seconds)
+            if best is None or warp.z > best.z:
+                best = warp
+        assert best is not None
+        if best.z >= _ENOUGH_Z:
+            break
+    assert best is not None
+    return replace(best, tried=tried)
+
+
+def _distinct(found: list[Warp], most: int = 5) -> list[Warp]:
+    out: list[Warp] = []
+    for w in found:
+        if all(
+            abs(w.start - v.start) > 900 or w.block != v.block or abs(w.pitch - v.pitch) > 0.01 for v in out
+        ):
+            out.append(w)
+    return out[:most]
+
+
+def _grow(spec: Spectrogram, warp: Warp, low: float, high: float, seconds: float) -> Warp:
+    """Refined in stretches that grow until they hold all the audio."""
+    warp = refine(spec, warp, low, high)
+    while low > 0 or high < seconds:
+        grow = (high - low) * 0.3
+        low, high = max(0.0, low - grow), min(seconds, high + grow)
+        warp = refine(spec, warp, low, high, rounds=1)
+    return warp
