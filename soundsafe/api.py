@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import soxr
 import torch
-import zimtohrli
 from numpy.typing import NDArray
 
 from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
 from soundsafe.container import BODY, MAX_PAYLOAD, pack
 from soundsafe.detector import Detection, detect
+from soundsafe.distance import worst_channel
 from soundsafe.embedder import QUALITIES, Quality, mark_block, mix_channels, views
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY
@@ -160,8 +160,7 @@ class _Differ:
             if float(np.sqrt(np.mean(second.astype(np.float64) ** 2))) < _SILENCE:
                 self.silent.append(first + i)
         if original.shape[1] >= self.rate // 2:
-            pairs = zip(original, marked, strict=True)
-            self.distance += original.shape[1] * max(_distance(a, b, self.rate) for a, b in pairs)
+            self.distance += original.shape[1] * worst_channel(original, marked, self.rate)
         self.samples += original.shape[1]
 
     @property
@@ -171,11 +170,6 @@ class _Differ:
             if self.noise > 0 and self.power > 0
             else float("inf")
         )
-
-
-def _distance(a: NDArray[np.float32], b: NDArray[np.float32], rate: int) -> float:
-    a, b = (soxr.resample(v, rate, 48_000, quality="HQ").astype(np.float32) for v in (a, b))
-    return float(zimtohrli.Pyohrli().distance(a, b))
 
 
 def _compare(originals: Iterable[Audio], marked: Iterable[Audio], rate: int) -> _Differ:
@@ -412,7 +406,7 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
     for i in range(x.shape[1] // EUL_SAMPLES):
         mix = views(x.shape[0], i % PHASES)[0]
         part = mix_channels(spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES], mix)
-        lay = layout(features(part, profile), key or DEFAULT_KEY, profile)
+        lay = layout(features(part, profile), key or DEFAULT_KEY, profile, i % PHASES)
         allocator = {
             "bits_per_band": [int(b) for b in lay.bits_per_band],
             "anchors": list(lay.anchors),

@@ -112,7 +112,7 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
         p = project(mixed / threshold(mixed, profile), index, geo)
         tried: list[tuple[float, Layout, torch.Tensor, torch.Tensor]] = []
         feats = features(mixed, profile)
-        for lay in candidates(feats, key, profile):
+        for lay in candidates(feats, key, profile, phase):
             position = p[lay.slots] / geo.step[lay.slots]
             fits = _fits(position, lay, geo.region, profile)
             tried.append((float(fits.max(1).values.sum()), lay, position, fits))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from soundsafe.codecs import mp3_roundtrip
+from soundsafe.distance import worst_channel
 from soundsafe.lattice import cell_index, displacement
 from soundsafe.layout import PHASES, Layout, features, geometry, layout
 from soundsafe.masking import threshold
@@ -39,19 +40,33 @@ def _mp3_128(audio: Audio) -> Audio:
     return mp3_roundtrip(audio, RATE, kbps=128, align=True)
 
 
+_RETREAT = 0.7
+
+_REACH = 1e-3
+"""A carrier is left alone where the audio's neighbouring frames would hide so small a share of what it needs:
+just before an onset and just behind an end."""
+
+
 @dataclass(frozen=True)
 class Quality:
     """How hard the embedder works. `steps`: Gauss-Newton steps; `refresh`: steps between codec runs;
-    `codecs`: aligned round trips in the loop; `near`: share of Delta that counts as near enough;
+    `memory`: how much of what codecs did before still counts, each time;
+    `codecs`: aligned round trips, which take turns; `near`: share of Delta that counts as near enough;
     `probe`: steps of a first pass at scale 1, from whose errors behind the codecs
-    each EUL's scale is chosen, so that `error_goal` of its bits are wrong."""
+    each EUL's scale is chosen, so that `error_goal` of its bits are wrong
+    (`error_goal_apart` where channels carry it each by itself, and their soft values are added);
+    `distance_limit`: Zimtohrli distance of one EUL above which its scales are lowered, `retreats` times."""
 
     steps: int = 12
-    refresh: int = 3
+    refresh: int = 2
+    memory: float = 0.8
     codecs: tuple[Callable[[Audio], Audio], ...] = (_mp3_192,)
     near: float = 0.25
-    error_goal: float = 0.03
+    error_goal: float = 0.055
+    error_goal_apart: float = 0.11
     probe: int = 6
+    distance_limit: float = 1.4e-4
+    retreats: int = 1
 
 
 QUALITIES: dict[str, Quality] = {
@@ -64,10 +79,10 @@ QUALITIES: dict[str, Quality] = {
 def views(channels: int, phase: int) -> list[NDArray[np.float32]]:
     """The mixtures of channels that carry an EUL of this phase, each ``[channels]``.
 
-    Even EULs mark the mean of all channels, odd ones each channel by itself: the first are read from a
-    downmix, the second from any one channel.
+    Three EULs of four mark the mean of all channels, the fourth each channel by itself: the first are read
+    from a downmix, the last from any one channel.
     """
-    if channels == 1 or phase == 0:
+    if channels == 1 or phase < PHASES - 1:
         return [np.full(channels, 1.0 / channels, np.float32)]
     return list(np.eye(channels, dtype=np.float32))
 
@@ -88,6 +103,7 @@ class _View:
     bits: torch.Tensor
     region: torch.Tensor
     layouts: list[Layout]
+    scale: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     low: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     high: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
 
@@ -122,7 +138,10 @@ def _make_view(
     frames = (starts[:, None] + torch.arange(EUL_FRAMES)[None]).reshape(-1)
     mixed = mix_channels(spectrum, mix)[:, frames]
     parts = [mixed[:, i * EUL_FRAMES : (i + 1) * EUL_FRAMES] for i in range(len(euls))]
-    layouts = [layout(features(part, profile), key, profile) for part in parts]
+    layouts = [
+        layout(features(part, profile), key, profile, int(phases[e]))
+        for part, e in zip(parts, euls, strict=True)
+    ]
     chosen = np.stack([np.concatenate([lay.slots, geo.pilot.reshape(-1)]) for lay in layouts])
     dither = torch.stack([torch.cat([lay.dither, geo.pilot_dither.reshape(-1)]) for lay in layouts])
     pilot_bits = (geo.pilot_sign.reshape(PHASES, -1)[phases[euls]] < 0).float()
@@ -150,6 +169,7 @@ def _make_view(
 def _set_scales(group: list[_View], scale: torch.Tensor, n_data: int) -> None:
     """`scale` ``[euls, regions]`` for all views of a group."""
     for view in group:
+        view.scale = scale
         view.step = view.base_step.clone()
         view.step[:, :n_data] *= torch.gather(scale, 1, view.region)
         view.low = view.high = torch.zeros(())
@@ -192,7 +212,7 @@ def mark_block(
     """The marked block ``[channels, samples]`` at 44,100 Hz.
 
     `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
-    `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase` of the first EUL (0 or 1).
+    `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase` of the first EUL (0 to `PHASES` - 1).
     Only the frames of these EULs are changed.
     """
     x = torch.from_numpy(np.ascontiguousarray(audio))
@@ -202,10 +222,10 @@ def mark_block(
     n_data = coded.shape[1]
     phases = (phase + np.arange(len(coded))) % PHASES
     groups: list[list[_View]] = []
-    for p in range(PHASES):
-        euls = np.flatnonzero(phases == p)
+    for apart in (False, True):
+        euls = np.flatnonzero((phases == PHASES - 1) == apart)
         if len(euls):
-            mixes = views(channels, p)
+            mixes = views(channels, PHASES - 1 if apart else 0)
             groups.append(
                 [_make_view(m, euls, first // hop, spectrum, coded, phases, key, profile) for m in mixes]
             )
@@ -218,12 +238,42 @@ def mark_block(
         trial = solver.solve(every, quality.probe)
         now = stft(trial)
         seen = [view.observe(now, profile)[0] for view in every]
-        _ask_codecs(trial.numpy(), every, seen, profile, quality)
+        _ask_codecs(trial.numpy(), every, seen, profile, quality, quality.codecs[:1])
         by_view = dict(zip(map(id, every), seen, strict=True))
         for group in groups:
-            scale = _better_scale(group, [by_view[id(v)] for v in group], profile, quality.error_goal)
+            goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
+            scale = _better_scale(group, [by_view[id(v)] for v in group], profile, goal)
             _set_scales(group, scale, n_data)
-    return solver.solve(every, quality.steps).numpy()
+    marked = solver.solve(every, quality.steps).numpy()
+    for _ in range(quality.retreats):
+        loud = _too_loud(audio, marked, first, len(coded), quality.distance_limit)
+        if not loud:
+            break
+        for group in groups:
+            _retreat(group, loud, profile, n_data)
+        marked = solver.solve(every, quality.steps).numpy()
+    return marked
+
+
+def _too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:
+    """EULs whose distance exceeds `limit`, and by which factor."""
+    found = {}
+    for i in range(euls):
+        here = slice(first + i * RATE, first + (i + 1) * RATE)
+        excess = worst_channel(original[:, here], marked[:, here], RATE) / limit
+        if excess > 1.0:
+            found[i] = excess
+    return found
+
+
+def _retreat(group: list[_View], loud: dict[int, float], profile: Profile, n_data: int) -> None:
+    """Smaller scales for the EULs that are too loud."""
+    known = torch.tensor(sorted(profile.scales))
+    scale = group[0].scale.clone()
+    for row, eul in enumerate(group[0].euls.tolist()):
+        wanted = scale[row] * loud.get(eul, 1.0) ** -_RETREAT
+        scale[row] = known[(torch.searchsorted(known, wanted + 1e-4, right=True) - 1).clamp_min(0)]
+    _set_scales(group, scale, n_data)
 
 
 class _Solver:
@@ -246,7 +296,15 @@ class _Solver:
             now = self.spectrum if step == 0 else stft(marked)
             seen = [view.observe(now, self.profile) for view in every]
             if self.quality.codecs and step % self.quality.refresh == 0:
-                _ask_codecs(marked.numpy(), every, [p for p, _ in seen], self.profile, self.quality)
+                turn = step // self.quality.refresh % len(self.quality.codecs)
+                _ask_codecs(
+                    marked.numpy(),
+                    every,
+                    [p for p, _ in seen],
+                    self.profile,
+                    self.quality,
+                    self.quality.codecs[turn : turn + 1],
+                )
             for view, (p, thr) in zip(every, seen, strict=True):
                 _move(view, p, thr, flat, room, self.quality)
             marked = self.x + istft(amount * self.room, self.x.shape[-1])
@@ -260,11 +318,15 @@ def _ask_codecs(
     seen: Sequence[torch.Tensor],
     profile: Profile,
     quality: Quality,
+    codecs: Sequence[Callable[[Audio], Audio]],
 ) -> None:
     """Record how far the codecs move each carrier: ``low`` <= 0 <= ``high``, in units of the projection."""
     for view, p in zip(every, seen, strict=True):
-        view.low, view.high = torch.zeros_like(p), torch.zeros_like(p)
-    for codec in quality.codecs:
+        if view.low.ndim:
+            view.low, view.high = quality.memory * view.low, quality.memory * view.high
+        else:
+            view.low, view.high = torch.zeros_like(p), torch.zeros_like(p)
+    for codec in codecs:
         coded = stft(codec_by_pairs(audio, codec))
         for view, p in zip(every, seen, strict=True):
             shift = view.observe(coded, profile)[0] - p
@@ -300,7 +362,7 @@ def _move(
         gain = room[c][view.whole] / thr * float(view.mix[c])
         gains.append((c, gain))
         power = power + (gain.square() * view.weight.abs().square()).sum(-1)
-    length = torch.where(power > 1e-6, excess / power.clamp_min(1e-6), 0.0)
+    length = torch.where(power > _REACH, excess / power.clamp_min(_REACH), 0.0)
     for c, gain in gains:
         move = length[..., None] * gain * view.weight
         amount[c].index_add_(0, view.whole.reshape(-1), -move.reshape(-1))

@@ -12,14 +12,21 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from soundsafe.layout import Geometry, Layout
 from soundsafe.profile import EUL_FRAMES
 
 __all__ = ["cell_index", "displacement", "fit", "project", "soft_values"]
 
-_GROUP_FRAMES = 8
-_PRIOR = 8.0
+_NEAR = (1.0, 1.5)
+"""Widths of a neighbourhood in bands and frames (standard deviations)."""
+
+_CAUTION = (0.9, 0.05)
+"""Scale and offset of the expected fit: errors of a whole step look like a fit."""
+
+_PRIOR = 15.0
+"""Weight of the band's and the frame's mean against the neighbours', in slots."""
 
 
 def cell_index(geo: Geometry, eul_frames: torch.Tensor, frames: int) -> torch.Tensor:
@@ -51,20 +58,16 @@ def fit(position: torch.Tensor) -> float:
 def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[np.float64]:
     """Log-likelihood ratios ``[2040]`` (positive for 0) from `position` ``[2040]``, in the coded bits' order.
 
-    The noise is Gaussian, wrapped round the lattice; its size is estimated from the fit of neighbours: the
-    slots of one band within 80 ms, drawn towards the band's mean where they are few. Where nothing fits,
-    the value is 0: an erasure.
+    The noise is Gaussian, wrapped round the lattice; its size is estimated from the fit of the neighbours in
+    time and frequency, drawn towards what band and frame suggest where they are few. Where nothing fits, the
+    value is 0: an erasure.
     """
     band = geo.band[lay.slots]
     frame = geo.frame[lay.slots]
     u = position.double().numpy()
-    concentration = np.cos(2.0 * np.pi * u)
-    groups = -(-EUL_FRAMES // _GROUP_FRAMES)
-    group = band * groups + frame // _GROUP_FRAMES
-    total = np.bincount(group, concentration, 24 * groups)[group]
-    count = np.bincount(group, minlength=24 * groups)[group]
-    band_mean = (np.bincount(band, concentration, 24) / np.maximum(np.bincount(band, minlength=24), 1))[band]
-    mean = np.clip((total + _PRIOR * band_mean) / (count + _PRIOR), 0.0, 0.995)
+    mean = np.clip(
+        _CAUTION[0] * _concentration(np.cos(2.0 * np.pi * u), band, frame) - _CAUTION[1], 0.0, 0.995
+    )
     reliable = mean > 0.03
     variance = np.maximum(-np.log(np.maximum(mean, 0.03)) / (2.0 * np.pi**2), 2e-3)
     wrapped = np.mod(u + 1.0, 2.0) - 1.0
@@ -72,3 +75,20 @@ def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[n
     even = np.logaddexp.reduce(-((wrapped[:, None] - shift) ** 2) / (2.0 * variance[:, None]), axis=1)
     odd = np.logaddexp.reduce(-((wrapped[:, None] - shift - 1.0) ** 2) / (2.0 * variance[:, None]), axis=1)
     return np.where(reliable, even - odd, 0.0)
+
+
+def _concentration(
+    cosine: NDArray[np.float64], band: NDArray[np.int64], frame: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Mean of ``cos(2 pi position)`` that is expected at each slot, ``[2040]``."""
+    total = np.zeros((24, EUL_FRAMES))
+    count = np.zeros((24, EUL_FRAMES))
+    np.add.at(total, (band, frame), cosine)
+    np.add.at(count, (band, frame), 1.0)
+    size = 2.0 * np.pi * _NEAR[0] * _NEAR[1]
+    near_total, near_count = (gaussian_filter(a, _NEAR, mode="constant") * size for a in (total, count))
+    by_band = total.sum(1) / np.maximum(count.sum(1), 1.0)
+    by_frame = gaussian_filter1d(total.sum(0), 1.0) / np.maximum(gaussian_filter1d(count.sum(0), 1.0), 1e-9)
+    overall = max(float(total.sum() / count.sum()), 1e-3)
+    expected = np.clip(by_band[:, None] * np.clip(by_frame / overall, 0.0, 1.5), 0.0, 0.995)
+    return ((near_total + _PRIOR * expected) / (near_count + _PRIOR))[band, frame]

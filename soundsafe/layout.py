@@ -25,8 +25,8 @@ from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
 
 __all__ = ["PHASES", "Geometry", "Layout", "candidates", "features", "geometry", "layout"]
 
-PHASES = 2
-"""EULs after which pilots repeat: even ones mark all channels together, odd ones each channel apart."""
+PHASES = 4
+"""EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
 
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
@@ -204,7 +204,9 @@ def _alive(
 
 
 @lru_cache(maxsize=256)
-def _layout(key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tuple[int, ...]) -> Layout:
+def _layout(
+    key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tuple[int, ...], phase: int
+) -> Layout:
     geo = geometry(key, profile)
     seed = _seed(anchors, geo.anchor_salt)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
@@ -212,7 +214,7 @@ def _layout(key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tupl
     capacity = geo.capacity * np.array(alive)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
     bits = allocated["bits_per_band"]
-    draws = _stream(geo.slot_key, f"order {seed}", len(geo.data) + N + EUL_FRAMES)
+    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(geo.data) + N + EUL_FRAMES)
     rank, mix, start = np.split(draws, [len(geo.data), len(geo.data) + N])
     order = np.lexsort((rank, geo.band[geo.data]))
     band = geo.band[geo.data][order]
@@ -230,16 +232,17 @@ def _layout(key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tupl
     return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, np.array(alive), anchors, seed)
 
 
-def layout(feats: Features, key: bytes, profile: Profile) -> Layout:
-    """The layout that the features name."""
-    return next(iter(candidates(feats, key, profile, every=False)))
+def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
+    """The layout that the features name for an EUL of this phase: phases differ, so that what falls on a weak
+    band in one EUL lies elsewhere in the next."""
+    return next(iter(candidates(feats, key, profile, phase, every=False)))
 
 
-def candidates(feats: Features, key: bytes, profile: Profile, every: bool = True) -> list[Layout]:
+def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True) -> list[Layout]:
     """The layout that the features name, and behind it those that a small change of a feature would name."""
     capacity = geometry(key, profile).capacity
     level = feats.level_db
     shifts = (0.0, -profile.dead_margin_db, profile.dead_margin_db) if every else (0.0,)
     masks = dict.fromkeys(tuple(bool(a) for a in _alive(level, capacity, profile, s)) for s in shifts)
     sets = _anchor_sets(level, profile, every)
-    return [_layout(key, profile, mask, anchors) for mask in masks for anchors in sets]
+    return [_layout(key, profile, mask, anchors, phase) for mask in masks for anchors in sets]

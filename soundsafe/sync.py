@@ -90,36 +90,32 @@ def _soft(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profil
     return torch.cos(math.pi * (p / pilots.step[None, None, :, None] + pilots.dither[None, :, :, None]))
 
 
-def _by_view(audio: Audio) -> list[list[Audio]]:
-    """For each phase the mixtures that carry it; in mono the one channel serves for both."""
+def _by_view(audio: Audio) -> list[tuple[list[int], list[Audio]]]:
+    """Mixtures of channels, with the phases that they carry; in mono the one channel carries all."""
+    together, apart = list(range(PHASES - 1)), [PHASES - 1]
     if len(audio) == 1:
-        return [[audio[0]]] * PHASES
-    return [[audio.mean(axis=0)], list(audio)]
+        return [(together + apart, [audio[0]])]
+    return [(together, [audio.mean(axis=0)]), (apart, list(audio))]
 
 
 def _scores(
     audio: Audio, start: int, shifts: torch.Tensor, key: bytes, profile: Profile
 ) -> tuple[torch.Tensor, int]:
-    """Statistics ``[_PERIOD, shifts]`` for audio whose frame 0 lies at `start` and is frame ``i`` of the period.
+    """Statistics ``[_PERIOD, shifts]``, were the frame at sample `start` frame ``i`` of the period.
 
     And the number of pilots behind each.
     """
     pilots = _pilots(key, profile)
-    views = _by_view(audio[:, start:])
-    cache: dict[int, torch.Tensor] = {}
     total = torch.zeros(_PERIOD, len(shifts))
     frames = 0
-    for phase, mixes in enumerate(views):
-        soft = torch.zeros(())
-        for mix in mixes:
-            if id(mix) not in cache:
-                cache[id(mix)] = _soft(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile)
-            soft = soft + cache[id(mix)] / len(mixes)
+    for phases, mixes in _by_view(audio[:, start:]):
+        parts = [_soft(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile) for mix in mixes]
+        soft = torch.stack(parts).mean(0)
         # The first and last frames see the reflected ends.
         soft = soft[1:-1] if len(soft) > 4 else soft
         frames = len(soft)
         index = (torch.arange(_PERIOD)[:, None] + 1 + torch.arange(frames)[None]) % _PERIOD
-        here = (index // EUL_FRAMES == phase).float()
+        here = torch.isin(index // EUL_FRAMES, torch.tensor(phases)).float()
         kernel = pilots.template[index] * here[..., None, None]
         total = total + kernel.reshape(_PERIOD, -1) @ soft.reshape(-1, len(shifts))
     n = frames * pilots.template.shape[2]
