@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
-__all__ = ["DASH", "ber", "count", "decibel", "interval", "number", "percent", "seconds"]
+__all__ = ["DASH", "ber", "count", "decibel", "interval", "number", "percent", "plain", "seconds"]
 
 DASH = "–"
+
+
+# Control and formatting characters (bidirectional overrides among them) and halves of surrogate pairs.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def plain(text: Any) -> str:
+    """Text that every renderer can set: what cannot be printed is replaced by U+FFFD. No line breaks before `%`."""
+    return _UNPRINTABLE.sub("\ufffd", str(text)).replace(" %", "\u00a0%")
 
 
 def number(value: Any) -> float | None:

@@ -154,10 +154,7 @@ def gather(runs: Sequence[Run]) -> Evidence:
     Raises:
         InputError: nothing to report on.
     """
-    named = [
-        replace(r, name=name)
-        for name, r in zip(_distinct([r.name for r in runs]), runs, strict=True)
-    ]
+    named = [replace(r, name=name) for name, r in zip(_distinct([r.name for r in runs]), runs, strict=True)]
     held = [(run, str(system)) for run in named for system in dict.fromkeys(run.frame["system"])]
     names = [system for _, system in held]
     subjects = tuple(
@@ -173,9 +170,8 @@ def gather(runs: Sequence[Run]) -> Evidence:
         for row in run.rows:
             name = str(row.get("attack"))
             params = row.get("params")
-            facts = AttackFacts(
-                name, str(families.get(name, "")), params if isinstance(params, dict) else {}
-            )
+            family = "no attack" if name == "none" else str(families.get(name, ""))
+            facts = AttackFacts(name, family, params if isinstance(params, dict) else {})
             found.setdefault(name, facts)
             categories.setdefault(str(row.get("category", "all")))
     attacks = [a for a in found.values() if not control_of(a.name)]

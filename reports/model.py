@@ -52,16 +52,20 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A criterion and whether it is met; `ok` None where it could not be tested."""
+    """Whether a criterion is met, and by what figures; `ok` None where it could not be tested."""
 
     ok: bool | None
-    name: str
     text: str
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    items: tuple[Verdict, ...]
+    """Criteria, each with a verdict for every subject."""
+
+    id: str
+    caption: str
+    subjects: tuple[str, ...]
+    items: tuple[tuple[str, tuple[Verdict, ...]], ...]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,317 @@
+"""Sections on bits: error rates by attack, what they leave of the capacity, agreement of the allocator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from soundsafe.reports import format as fmt
+from soundsafe.reports.axes import LOWEST_BER, ber_axis, rate_axis, share_axis
+from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell
+from soundsafe.reports.load import AttackFacts, Evidence, Subject
+from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
+from soundsafe.reports.svg import Point, Series, dots
+
+__all__ = ["bit_errors", "capacity", "parity", "seconds_for"]
+
+PAYLOAD_BITS = (16, 40, 128)
+"""Payloads at which systems are compared, besides the largest that any of them carries."""
+
+# More lines in one chart cannot be read on a page.
+_LINES = 40
+
+
+def pages(attacks: Sequence[AttackFacts]) -> list[Sequence[AttackFacts]]:
+    """Attacks in equal parts, each small enough for one chart."""
+    parts = max(1, math.ceil(len(attacks) / _LINES))
+    size = math.ceil(len(attacks) / parts) or 1
+    return [attacks[i : i + size] for i in range(0, len(attacks), size)]
+
+
+def _numbered(name: str, index: int, parts: int) -> str:
+    return name if parts == 1 else f"{name} ({index + 1} of {parts})"
+
+
+def _series(
+    subjects: Sequence[Subject],
+    attacks: Sequence[AttackFacts],
+    field: str,
+    text: Any,
+    lowest: float | None = None,
+) -> tuple[list[Series], list[tuple[Any, ...]]]:
+    """A dot for each attack of each system, and the numbers in them."""
+    series, data = [], []
+    for index, s in enumerate(subjects):
+        points: list[Point | None] = []
+        for a in attacks:
+            row = s.figures(a.name) or {}
+            value = fmt.number(row.get(field))
+            low, high = (fmt.number(v) for v in row.get(f"{field}_ci95") or (None, None))
+            data.append((s.label, a.name, value, low, high))
+            if value is None:
+                points.append(None)
+                continue
+            tip = f"{s.label}, {a.name}: {text(value)}"
+            if low is not None and high is not None:
+                tip += f" ({text(low)} to {text(high)})"
+                if lowest is not None:
+                    low, high = max(low, lowest), max(high, lowest)
+            points.append(Point(value if lowest is None else max(value, lowest), 0.0, low, high, tip))
+        if any(p is not None for p in points):
+            series.append(Series(s.label, index, tuple(points)))
+    return series, data
+
+
+def bit_errors(e: Evidence) -> Section | None:
+    """Raw bit error rate by attack."""
+    blocks: list[Block] = []
+    measured = [
+        a for a in e.attacks if any((s.figures(a.name) or {}).get("ber") is not None for s in e.subjects)
+    ]
+    if not measured:
+        return None
+    parts = pages(measured)
+    for i, part in enumerate(parts):
+        series, data = _series(e.subjects, part, "ber", lambda v: f"{fmt.ber(v)} %", LOWEST_BER)
+        if not series:
+            continue
+        blocks.append(
+            Figure(
+                f"ber-{i + 1}",
+                _numbered(
+                    "Raw bit error rate, before any error correction, by attack, with 95 % intervals",
+                    i,
+                    len(parts),
+                )
+                + ".",
+                f"Dot plot of bit error rates for {len(part)} attacks and {len(series)} systems.",
+                dots(
+                    [a.name for a in part],
+                    series,
+                    ber_axis("raw bit error rate"),
+                    groups=[a.family for a in part],
+                ),
+                ("system", "attack", "ber", "low", "high"),
+                tuple(data),
+            )
+        )
+    columns = [Column("Attack")]
+    for s in e.subjects:
+        columns += [Column("BER %", True, s.label), Column("EULs", True, s.label)]
+    rows = [
+        (
+            name_cell(a.name),
+            *(
+                c
+                for s in e.subjects
+                for c in (ber_cell(s.figures(a.name)), number_cell(s.figures(a.name), "euls", 0))
+            ),
+        )
+        for a in measured
+    ]
+    blocks.append(Table("bers", "Raw bit error rate by attack, in per cent.", tuple(columns), tuple(rows)))
+    without = [
+        s.label
+        for s in e.subjects
+        if not any((s.figures(a.name) or {}).get("ber") is not None for a in e.attacks)
+    ]
+    if without:
+        blocks.append(
+            Text(f"Without coded bits to compare, hence no bit error rate: {', '.join(without)}.", "note")
+        )
+    blocks.append(Text("From `summary.json`: `ber` and `ber_ci95`.", "source"))
+    return Section("bits", "Bit errors", tuple(blocks))
+
+
+def _entropy(p: float) -> float:
+    return 0.0 if p <= 0 or p >= 1 else -p * math.log2(p) - (1 - p) * math.log2(1 - p)
+
+
+def seconds_for(bits: int, payload_bytes: float, success: float) -> float:
+    """Expected seconds until `bits` of payload are there, from EULs of one second that decode alone.
+
+    A payload larger than one EUL's takes several; each is repeated until it decodes. Infinite where none does.
+    """
+    if success <= 0 or payload_bytes <= 0:
+        return math.inf
+    return math.ceil(bits / (8 * payload_bytes)) / success
+
+
+def _payload(s: Subject) -> float:
+    values = s.frame["payload_bytes"]
+    return float(values.max()) if len(values) else 0.0
+
+
+def capacity(e: Evidence) -> Section | None:
+    """What is delivered: goodput by attack, and seconds for the same payload from every system."""
+    figures = [
+        a
+        for a in e.attacks
+        if any((s.figures(a.name) or {}).get("goodput_bps") is not None for s in e.subjects)
+    ]
+    if not figures:
+        return None
+    blocks: list[Block] = []
+    parts = pages(figures)
+    values = [
+        v
+        for s in e.subjects
+        for a in figures
+        if (v := fmt.number((s.figures(a.name) or {}).get("goodput_bps"))) is not None
+    ]
+    for i, part in enumerate(parts):
+        series, data = _series(e.subjects, part, "goodput_bps", lambda v: f"{fmt.decibel(v, 0)} bit/s")
+        if not series:
+            continue
+        axis = rate_axis(max(values), "payload bits delivered for each second of audio")
+        blocks.append(
+            Figure(
+                f"goodput-{i + 1}",
+                _numbered(
+                    "Goodput: payload bits for each second of audio, from seconds that decode alone",
+                    i,
+                    len(parts),
+                )
+                + ".",
+                f"Dot plot of goodput for {len(part)} attacks and {len(series)} systems.",
+                dots([a.name for a in part], series, axis, groups=[a.family for a in part]),
+                ("system", "attack", "goodput_bps"),
+                tuple(row[:3] for row in data),
+            )
+        )
+    largest = max((round(8 * _payload(s)) for s in e.subjects), default=0)
+    sizes = sorted({*PAYLOAD_BITS, *([largest] if largest > 0 else [])})
+    columns = (
+        Column("System"), Column("Payload of one EUL, bits", True), Column("Seconds tested", True),
+        Column("To deliver, bits", True), Column("No attack", True, "expected seconds"),
+        Column("Median attack", True, "expected seconds"), Column("Worst attack", True, "expected seconds"),
+    )  # fmt: skip
+    rows = []
+    for s in e.subjects:
+        held = _payload(s)
+        success = {
+            a.name: v for a in e.attacks
+            if (v := fmt.number((s.figures(a.name) or {}).get("payload_success"))) is not None
+        }  # fmt: skip
+        others = [v for k, v in success.items() if k != "none"]
+        euls = sum(int(fmt.number((s.figures(a.name) or {}).get("euls")) or 0) for a in e.attacks)
+        for size in sizes:
+            cells = [name_cell(s.label), Cell(fmt.count(8 * held), 8 * held), Cell(fmt.count(euls), euls),
+                     Cell(fmt.count(size), size)]  # fmt: skip
+            for wanted in (
+                success.get("none"),
+                float(np.median(others)) if others else None,
+                min(others, default=None),
+            ):
+                if wanted is None:
+                    cells.append(Cell(fmt.DASH))
+                    continue
+                needed = seconds_for(size, held, wanted)
+                cells.append(Cell(fmt.seconds(needed), needed) if math.isfinite(needed) else Cell("never"))
+            rows.append(tuple(cells))
+    blocks.append(
+        Table(
+            "equal-payload",
+            "The same payload from every system: expected seconds of audio until it is delivered by seconds that "
+            "decode alone, each repeated until it does.",
+            columns,
+            tuple(rows),
+        )
+    )
+    bits = [Column("Attack"), *(Column(s.label, True, "n (1 − H(BER)), bit/s") for s in e.subjects)]
+    table = []
+    for a in figures:
+        cells = [name_cell(a.name)]
+        for s in e.subjects:
+            rate = fmt.number((s.figures(a.name) or {}).get("ber"))
+            n = int(s.frame["bits"].max()) if len(s.frame) else 0
+            if rate is None or n <= 0:
+                cells.append(Cell(fmt.DASH))
+            else:
+                left = n * (1 - _entropy(min(rate, 0.5)))
+                cells.append(Cell(fmt.count(left), left))
+        table.append(tuple(cells))
+    blocks += [
+        Table(
+            "capacity",
+            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one EUL: what a "
+            "better code could at most carry, were errors spread evenly.",
+            tuple(bits),
+            tuple(table),
+        ),
+        Text(
+            "From `summary.json`: `goodput_bps`, `payload_success`, `ber`; payload sizes from `results.parquet`.",
+            "source",
+        ),
+    ]
+    return Section("capacity", "Capacity and goodput", tuple(blocks))
+
+
+_PARITIES = (
+    ("parity_frames", "frames", "share of frames whose quantised features all agree"),
+    ("parity_slots", "slots", "share of EULs whose list of slots agrees exactly"),
+    ("seed_parity", "seed", "share of EULs whose seed agrees"),
+)
+
+
+def parity(e: Evidence) -> Section | None:
+    """Agreement of allocator features, slots and seeds between clean, marked and attacked audio."""
+    able = [
+        s for s in e.subjects
+        if any((s.figures(a.name) or {}).get(f) is not None for a in e.attacks for f, _, _ in _PARITIES)
+    ]  # fmt: skip
+    if not able:
+        return None
+    blocks: list[Block] = []
+    attacks = [
+        a for a in e.attacks if any((s.figures(a.name) or {}).get("parity_frames") is not None for s in able)
+    ]
+    parts = pages(attacks)
+    for i, part in enumerate(parts):
+        if not part:
+            continue
+        series, data = _series(able, part, "parity_frames", lambda v: f"{fmt.percent(v)} % of frames")
+        fixed = [Series(s.name, [x.label for x in e.subjects].index(s.name), s.points) for s in series]
+        low = min((p.x for s in fixed for p in s.points if p is not None), default=0.0)
+        axis = share_axis(
+            "frames whose features all agree", low=max(0.0, math.floor(10 * low) / 10 if low < 1 else 0.9)
+        )
+        blocks.append(
+            Figure(
+                f"parity-{i + 1}",
+                _numbered(
+                    "Allocator parity: share of frames whose quantised features agree exactly, by attack",
+                    i,
+                    len(parts),
+                )
+                + ". The row none sets original against marked audio, the others marked against attacked.",
+                f"Dot plot of allocator parity for {len(part)} attacks and {len(fixed)} systems.",
+                dots([a.name for a in part], fixed, axis, groups=[a.family for a in part]),
+                ("system", "attack", "parity_frames"),
+                tuple(row[:3] for row in data),
+            )
+        )
+    columns = [Column("Attack")]
+    for s in able:
+        columns += [Column(f"{name} %", True, s.label, text) for _, name, text in _PARITIES]
+        columns.append(
+            Column("offset", True, s.label, "median distance of the found grid from the true one, samples")
+        )
+    rows = []
+    for a in e.attacks:
+        cells = [name_cell(a.name)]
+        for s in able:
+            row = s.figures(a.name)
+            cells += [share_cell(row, f) for f, _, _ in _PARITIES]
+            cells.append(number_cell(row, "offset_error_samples", 1))
+        rows.append(tuple(cells))
+    blocks += [
+        Table("parities", "Parity by attack, in per cent, and how far off the grid was found, in samples.", tuple(columns),
+              tuple(rows)),
+        Text("Parity is stored for all bands of a frame together, not for each band.", "note"),
+        Text("From `summary.json`: `parity_frames`, `parity_slots`, `seed_parity`, `offset_error_samples`.", "source"),
+    ]  # fmt: skip
+    return Section("parity", "Allocator parity", tuple(blocks))

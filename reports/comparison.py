@@ -1,0 +1,141 @@
+"""Section on two runs side by side: what became better, what worse, what is within noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soundsafe.errors import InputError
+from soundsafe.eval.compare import compare
+from soundsafe.reports import format as fmt
+from soundsafe.reports.bits import pages
+from soundsafe.reports.cells import ber_cell, name_cell, share_cell
+from soundsafe.reports.load import AttackFacts, Evidence, Run
+from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text, Tile, Tiles
+from soundsafe.reports.svg import Axis, Point, Series, dots
+
+__all__ = ["LEVEL", "comparison", "verdict_of"]
+
+LEVEL = 0.05
+"""Family-wise error at which a difference counts: adjusted p-values below it."""
+
+
+def verdict_of(row: dict[str, Any]) -> str:
+    """`better`, `worse`, or `within noise`, of the second run against the first."""
+    p, difference = fmt.number(row.get("p_holm")), fmt.number(row.get("difference"))
+    if p is None or difference is None or p >= LEVEL or difference == 0:
+        return "within noise"
+    return "better" if difference > 0 else "worse"
+
+
+def _points(value: Any, digits: int = 1) -> str:
+    v = fmt.number(value)
+    if v is None:
+        return fmt.DASH
+    text = f"{100 * v:+.{digits}f}".replace("-", "−")
+    return "0" if v == 0 else text
+
+
+def _axis(rows: list[dict[str, Any]]) -> Axis:
+    reach = max(
+        (abs(v) for r in rows for v in (r["difference"], *(r.get("difference_ci95") or ()))), default=0.1
+    )
+    limit = next((t for t in (0.05, 0.1, 0.2, 0.5) if reach <= t), 1.0)
+    ticks = tuple((limit * k / 2, _points(limit * k / 2, 2 if limit < 0.1 else 0)) for k in range(-2, 3))
+    return Axis(
+        -limit,
+        limit,
+        ticks,
+        "difference of payload success, percentage points (right: the second run is better)",
+    )
+
+
+def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
+    """Paired statistics over the EULs that both runs hold."""
+    title = f"{second.name} against {first.name}"
+    where = f"comparison-{number}"
+    try:
+        rows = compare(first.frame, second.frame)
+    except InputError as error:
+        return Section(where, title, (Text(f"No comparison: {error}.", "note"),))
+    found = [verdict_of(r) for r in rows]
+    tiles = Tiles((
+        Tile("better", str(found.count("better")), "attacks"),
+        Tile("worse", str(found.count("worse")), "attacks"),
+        Tile("within noise", str(found.count("within noise")), "attacks"),
+    ))  # fmt: skip
+    blocks: list[Block] = [
+        tiles,
+        Text(
+            f"Over the EULs that both runs hold, pair by pair: McNemar's exact test, adjusted by Holm over all "
+            f"{len(rows)} tests; better or worse where the adjusted p-value is below {LEVEL:g}."
+        ),
+    ]
+    families = {a.name: a.family for a in e.attacks}
+    systems = list(dict.fromkeys(str(r["system"]) for r in rows))
+    attacks = [AttackFacts(a, families.get(a, ""), {}) for a in dict.fromkeys(str(r["attack"]) for r in rows)]
+    by = {(str(r["system"]), str(r["attack"])): r for r in rows}
+    for i, part in enumerate(pages(attacks)):
+        series = []
+        for k, system in enumerate(systems):
+            points: list[Point | None] = []
+            for a in part:
+                r = by.get((system, a.name))
+                if r is None:
+                    points.append(None)
+                    continue
+                low, high = r["difference_ci95"] or (None, None)
+                tip = f"{system}, {a.name}: {_points(r['difference'])} points, {verdict_of(r)}"
+                points.append(Point(r["difference"], 0.0, low, high, tip))
+            series.append(Series(system, k, tuple(points)))
+        names = {a.name for a in part}
+        blocks.append(
+            Figure(
+                f"{where}-figure-{i + 1}",
+                f"{title}: difference of payload success by attack, with 95 % intervals.",
+                f"Dot plot of paired differences for {len(part)} attacks.",
+                dots(
+                    [a.name for a in part],
+                    series,
+                    _axis(rows),
+                    groups=[a.family for a in part],
+                    reference=0.0,
+                ),
+                ("system", "attack", "difference", "low", "high", "p_holm"),
+                tuple(
+                    (
+                        r["system"],
+                        r["attack"],
+                        r["difference"],
+                        *(r["difference_ci95"] or (None, None)),
+                        r["p_holm"],
+                    )
+                    for r in rows
+                    if r["attack"] in names
+                ),
+            )
+        )
+    columns = (
+        Column("System"), Column("Attack"), Column("Verdict"), Column("EULs", True),
+        Column(f"{first.name} %", True), Column(f"{second.name} %", True), Column("difference", True, help="percentage points"),
+        Column("95 %"), Column("p, Holm", True), Column("BER before %", True), Column("BER after %", True),
+    )  # fmt: skip
+    table = []
+    for r in rows:
+        limits = r.get("difference_ci95")
+        p = fmt.number(r.get("p_holm"))
+        table.append((
+            name_cell(r["system"]), name_cell(r["attack"]), Cell(verdict_of(r), verdict_of(r)),
+            Cell(str(r["euls"]), r["euls"]), share_cell(r, "payload_success_a"), share_cell(r, "payload_success_b"),
+            Cell(_points(r["difference"]), r["difference"]),
+            Cell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
+            Cell(fmt.DASH if p is None else f"{p:.2g}", p), ber_cell(r, "ber_a"), ber_cell(r, "ber_b"),
+        ))  # fmt: skip
+    order = {"worse": 0, "better": 1, "within noise": 2}
+    table.sort(key=lambda cells: order[cells[2].text])
+    blocks += [
+        Table(
+            f"{where}-table", f"{title}, attack by attack; what became worse first.", columns, tuple(table)
+        ),
+        Text(f"The same figures: `soundsafe-eval compare {first.name} {second.name}`.", "source"),
+    ]
+    return Section(where, title, tuple(blocks))

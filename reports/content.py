@@ -1,0 +1,260 @@
+"""A report's content from stored runs: a summary with verdicts first, then a section for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from soundsafe.reports import format as fmt
+from soundsafe.reports.bits import bit_errors, capacity, parity
+from soundsafe.reports.cells import name_cell, number_cell, share_cell
+from soundsafe.reports.comparison import comparison
+from soundsafe.reports.detection import detection, upper_limit
+from soundsafe.reports.load import Evidence, Run, Subject, finite, gather
+from soundsafe.reports.methods import failures, methods
+from soundsafe.reports.model import (
+    Block, Cell, Column, Report, Section, Table, Text, Tile, Tiles, Verdict, Verdicts,
+)  # fmt: skip
+from soundsafe.reports.sound import Example, examples_section, quality, worst_clips
+from soundsafe.reports.success import categories, matrix, severity, time_to_payload
+
+__all__ = ["build"]
+
+Item = Mapping[str, Any]
+
+_WEAKEST = 5
+
+
+def _sizes(e: Evidence) -> Tiles:
+    clips = len({c for s in e.subjects for c in s.frame["clip"].unique()})
+    groups = len({g for s in e.subjects for g in s.frame["group"].unique()})
+    euls = sum(len(s.frame) for s in e.subjects)
+    return Tiles((
+        Tile("systems" if len(e.subjects) != 1 else "system", fmt.count(len(e.subjects))),
+        Tile("attacks", fmt.count(len(e.attacks)), f"and {len(e.controls)} controls" if e.controls else ""),
+        Tile("clips", fmt.count(clips), f"in {groups} groups"),
+        Tile("seconds decoded", fmt.count(euls), "one EUL each"),
+    ))  # fmt: skip
+
+
+def _clean(s: Subject) -> Verdict:
+    row = s.figures("none") or {}
+    share, clip = (fmt.number(row.get(f)) for f in ("payload_success", "clip_success"))
+    if share is None or clip is None:
+        return Verdict(None, "the attack none was not run")
+    text = f"{fmt.percent(clip)} % of clips, {fmt.percent(share)} % of seconds"
+    return Verdict(clip >= 1, text)
+
+
+def _no_false(s: Subject) -> Verdict:
+    row = s.quality() or {}
+    accepted, tested = (fmt.number(row.get(f)) for f in ("false_accepts", "unmarked_euls"))
+    if accepted is None or not tested:
+        return Verdict(None, "controls were not run")
+    limit = upper_limit(int(accepted), int(tested))
+    text = f"{fmt.count(accepted)} of {fmt.count(tested)} EULs without the mark"
+    if limit is not None:
+        text += f", 95 % upper limit {fmt.percent(limit)} %"
+    return Verdict(accepted == 0, text)
+
+
+def _all_marked(s: Subject) -> Verdict:
+    bad = s.frame[s.frame["status"] != "ok"].drop_duplicates(["clip", "attack"])
+    total = len(s.frame.drop_duplicates(["clip", "attack"]))
+    text = (
+        f"{len(bad)} of {fmt.count(total)} cells failed"
+        if len(bad)
+        else f"{fmt.count(total)} of {fmt.count(total)} cells"
+    )
+    return Verdict(not len(bad), text)
+
+
+def _slots(s: Subject) -> Verdict:
+    value = fmt.number((s.figures("none") or {}).get("parity_slots"))
+    if value is None:
+        return Verdict(None, "not measured for this system")
+    return Verdict(value >= 1, f"{fmt.percent(value)} % of EULs")
+
+
+def _gate(result: Item) -> Verdict:
+    checks = result.get("checks") or []
+    failed = [c for c in checks if not c.get("ok")]
+    text = f"{len(checks) - len(failed)} of {len(checks)} checks against the baseline passed"
+    if failed:
+        text += "; failed: " + "; ".join(
+            " ".join(str(p) for p in (c.get("system"), c.get("attack"), c.get("message")) if p)
+            for c in failed[:_WEAKEST]
+        )
+        if len(failed) > _WEAKEST:
+            text += f"; and {len(failed) - _WEAKEST} more"
+    return Verdict(bool(result.get("ok")), text)
+
+
+def _standing(e: Evidence) -> Table:
+    columns = (
+        Column("System"), Column("Payload, bits", True), Column("Attacks survived", True,
+        help="attacks after which every clip gives its payload"), Column("Seconds %", True, "All attacks",
+        "mean over attacks of the share of EULs that decode alone"),
+        Column("Clips %", True, "All attacks", "mean over attacks of the share of clips that give the payload"),
+        Column("Seconds %", True, "No attack"), Column("Clips %", True, "No attack"),
+        Column("SNR, dB", True, "Sound"), Column("Zimtohrli, 1e-5", True, "Sound"),
+    )  # fmt: skip
+    rows = []
+    for s in e.subjects:
+        figures = [f for a in e.attacks if a.name != "none" and (f := s.figures(a.name)) is not None]
+        alone, whole = (
+            [v for f in figures if (v := fmt.number(f.get(field))) is not None]
+            for field in ("payload_success", "clip_success")
+        )
+        bits = 8 * float(s.frame["payload_bytes"].max())
+        means = [float(np.mean(v)) if v else None for v in (alone, whole)]
+        rows.append((
+            name_cell(s.label), Cell(fmt.count(bits), bits),
+            Cell(f"{sum(v >= 1 for v in whole)} of {len(whole)}", sum(v >= 1 for v in whole)),
+            *(share_cell({"v": m}, "v", matrix=True) for m in means),
+            share_cell(s.figures("none"), "payload_success", matrix=True),
+            share_cell(s.figures("none"), "clip_success", matrix=True),
+            number_cell(s.quality(), "snr_db"), number_cell(s.quality(), "zimtohrli", 1, 1e5),
+        ))  # fmt: skip
+    return Table(
+        "standing",
+        "The systems at a glance. Payloads differ: see equal payload under capacity.",
+        columns,
+        tuple(rows),
+    )
+
+
+def _weakest(s: Subject, e: Evidence) -> str:
+    known = [
+        (v, a.name)
+        for a in e.attacks
+        if a.name != "none" and (v := fmt.number((s.figures(a.name) or {}).get("clip_success"))) is not None
+    ]
+    lost = sorted((k for k in known if k[0] < 1), key=lambda k: k[0])
+    if not known:
+        return f"{s.label}: no attacks were run."
+    if not lost:
+        return f"{s.label}: after every one of {len(known)} attacks every clip gives its payload."
+    if all(v == 0 for v, _ in known):
+        return f"{s.label}: no clip gives its payload after any of {len(known)} attacks."
+    some = ", ".join(f"{name} ({fmt.percent(v)} %)" for v, name in lost[:_WEAKEST])
+    more = f" and {len(lost) - _WEAKEST} more" if len(lost) > _WEAKEST else ""
+    return f"{s.label}: after {len(known) - len(lost)} of {len(known)} attacks every clip gives its payload. Weakest: {some}{more}."
+
+
+def _summary(e: Evidence, gates: Sequence[Item]) -> Section:
+    blocks: list[Block] = [_sizes(e), _standing(e), *(Text(_weakest(s, e)) for s in e.subjects)]
+    criteria = (
+        ("Reads back unattacked", _clean),
+        ("No false accepts", _no_false),
+        ("Slots agree, original and marked", _slots),
+        ("Every step was done", _all_marked),
+    )
+    items = tuple((name, tuple(test(s) for s in e.subjects)) for name, test in criteria)
+    caption = "What every run should show, whatever its attacks."
+    blocks.append(Verdicts("verdicts", caption, tuple(s.label for s in e.subjects), items))
+    if gates:
+        held = tuple(r.name for r in e.runs)
+        caption = "The reviewed baseline: no significant fall of success or parity, no rise of errors."
+        blocks.append(Verdicts("gate", caption, held, (("Gate", tuple(map(_gate, gates))),)))
+    return Section("summary", "Summary", tuple(blocks))
+
+
+_FIRST = ("system", "suite", "attack", "category")
+
+
+def _data(e: Evidence) -> dict[str, Any]:
+    """The summaries column by column: `rows` and `quality` with every field of every run."""
+    out: dict[str, Any] = {}
+    for part in ("rows", "quality"):
+        items = [
+            ({"run": run.name} if len(e.runs) > 1 else {}) | dict(r)
+            for run in e.runs
+            for r in getattr(run, part)
+        ]
+        columns = [c for c in dict.fromkeys(k for r in items for k in r)]
+        columns.sort(key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST)) if c != "run" else -1)
+        out[part] = {"columns": columns, "rows": finite([[r.get(c) for c in columns] for r in items])}
+    return out
+
+
+def build(
+    runs: Sequence[Run],
+    *,
+    title: str | None = None,
+    clips: Sequence[Item] = (),
+    gates: Sequence[Item] = (),
+    examples: Sequence[Example] = (),
+    listening: Section | None = None,
+) -> Report:
+    """The report of one run or of several side by side.
+
+    Args:
+        runs: from `load.read_run`.
+        title: above everything.
+        clips: what is known of clips beyond the rows: dicts with `clip` and `license`.
+        gates: the result of `eval.gate.check` for each run, where there is a baseline.
+        examples: clips to hear and see, which make the file larger.
+        listening: the section of a listening test, from `listen.section`.
+
+    Raises:
+        InputError: there is nothing to report on.
+    """
+    e = gather(runs)
+    heard = listening or Section(
+        "listening",
+        "Listening test",
+        (
+            Text(
+                "Nobody has listened yet: objective measures are no listening test. `soundsafe-eval listen` makes a "
+                "blind page from this run, and `--scores` brings its answers in here.",
+                "note",
+            ),
+        ),
+    )
+    pairs = (
+        [comparison(e, e.runs[0], other, i) for i, other in enumerate(e.runs[1:], start=1)]
+        if len(runs) > 1
+        else []
+    )
+    found: list[Section | None] = [
+        _summary(e, gates),
+        *pairs,
+        matrix(e) if e.attacks else None,
+        bit_errors(e),
+        categories(e),
+        severity(e),
+        time_to_payload(e),
+        capacity(e),
+        detection(e),
+        parity(e),
+        quality(e),
+        worst_clips(e),
+        examples_section(examples),
+        heard,
+        failures(e),
+        methods(e, clips, listened=listening is not None),
+    ]
+    labels = [s.label for s in e.subjects]
+    named = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
+    suites = list(
+        dict.fromkeys(t for s in e.subjects for v in s.frame["suite"].unique() for t in str(v).split(","))
+    )
+    first = e.runs[0].document
+    facts = [
+        ("Systems", named),
+        ("Suites", ", ".join(suites[:6]) + (f" and {len(suites) - 6} more" if len(suites) > 6 else "")),
+        ("Runs", ", ".join(r.name for r in e.runs)),
+        ("Version", str((first.get("versions") or {}).get("soundsafe", fmt.DASH))),
+        ("Commit", str(first.get("commit") or fmt.DASH)[:12]),
+        ("Seed", str(first.get("seed", fmt.DASH))),
+    ]
+    return Report(
+        title=title or "How well the mark survives",
+        subtitle=f"{named}: robustness, detection and quality",
+        sections=tuple(s for s in found if s is not None),
+        facts=tuple(facts),
+        data=_data(e),
+    )

@@ -1,0 +1,216 @@
+"""Section on detection: false accepts, scores of marked and unmarked audio, ROC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from soundsafe.eval.rows import control_of
+from soundsafe.reports import format as fmt
+from soundsafe.reports.axes import fitting, share_axis
+from soundsafe.reports.cells import name_cell
+from soundsafe.reports.load import Evidence, Subject
+from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
+from soundsafe.reports.svg import Panel, Point, Series, lines, strips
+
+__all__ = ["Roc", "detection", "roc", "upper_limit"]
+
+_MOST_DOTS = 160
+
+
+@dataclass(frozen=True)
+class Roc:
+    """Rates at every threshold from above the highest score down, and the area under them."""
+
+    false_rate: NDArray[np.float64]
+    true_rate: NDArray[np.float64]
+    area: float
+    positives: int
+    negatives: int
+
+
+def roc(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> Roc | None:
+    """The empirical ROC of two sets of scores, ties counted half; None where either is empty.
+
+    The area is Mann and Whitney's U over the number of pairs.
+    """
+    p, n = positives[np.isfinite(positives)], negatives[np.isfinite(negatives)]
+    if not len(p) or not len(n):
+        return None
+    thresholds = np.unique(np.concatenate([p, n]))[::-1]
+    true = np.array([0.0, *(np.mean(p >= t) for t in thresholds)])
+    false = np.array([0.0, *(np.mean(n >= t) for t in thresholds)])
+    area = float(np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2))
+    return Roc(false, true, area, len(p), len(n))
+
+
+def upper_limit(accepted: int, tested: int, level: float = 0.95) -> float | None:
+    """Clopper and Pearson's one-sided upper limit of a rate; None where nothing was tested."""
+    if tested <= 0:
+        return None
+    return 1.0 if accepted >= tested else float(stats.beta.ppf(level, accepted + 1, tested - accepted))
+
+
+def _clips(frame: pd.DataFrame) -> pd.DataFrame:
+    done = frame[frame["status"] == "ok"]
+    return done.drop_duplicates(["attack", "clip"])
+
+
+def _scores(frame: pd.DataFrame, attacks: pd.Series) -> NDArray[np.float64]:
+    values = frame.loc[attacks, "score"].to_numpy(dtype=float)
+    return values[np.isfinite(values)]
+
+
+def _thinned(scores: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Which scores to show, in ascending order: at most `_MOST_DOTS`, evenly by rank, both ends kept."""
+    order = np.argsort(scores, kind="stable")
+    if len(order) <= _MOST_DOTS:
+        return order
+    return order[np.linspace(0, len(order) - 1, _MOST_DOTS).round().astype(int)]
+
+
+def _false_accepts(e: Evidence) -> Table:
+    columns = (
+        Column("System"), Column("Control"), Column("EULs", True), Column("EULs accepted", True),
+        Column("Clips", True), Column("Clips accepted", True, help="payload or identifier, combining allowed"),
+        Column("upper limit, EULs %", True, help="95 %, one-sided"),
+        Column("upper limit, clips %", True, help="95 %, one-sided"),
+    )  # fmt: skip
+    rows = []
+    for s in e.subjects:
+        for control in e.controls:
+            part = s.frame[(s.frame["attack"] == control) & (s.frame["status"] == "ok")]
+            if not len(part):
+                continue
+            clips = part.drop_duplicates("clip")
+            euls, whole = int(part["payload_ok"].sum()), int((clips["clip_ok"] | clips["id_ok"]).sum())
+            rates = [upper_limit(euls, len(part)), upper_limit(whole, len(clips))]
+            rows.append((
+                name_cell(s.label), name_cell(control), Cell(fmt.count(len(part)), len(part)),
+                Cell(fmt.count(euls), euls), Cell(fmt.count(len(clips)), len(clips)), Cell(fmt.count(whole), whole),
+                *(Cell(fmt.DASH) if r is None else Cell(fmt.percent(r), r) for r in rates),
+            ))  # fmt: skip
+    caption = (
+        "False accepts: audio without a mark, and marked audio read with another key. Upper limits: Clopper–Pearson, "
+        "as if clips were independent."
+    )
+    return Table("false-accepts", caption, columns, tuple(rows))
+
+
+def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
+    out = []
+    for index, s in enumerate(e.subjects):
+        frame = clips[s.label]
+        known = frame[np.isfinite(frame["score"].astype(float))]
+        if not len(known):
+            continue
+        kinds = known["attack"].map(control_of)
+        rows, data = [], []
+        for label, chosen, kind in (
+            ("unmarked", kinds == "unmarked", 6), ("wrong key", kinds == "wrong_key", 6),
+            ("marked, no attack", known["attack"] == "none", index),
+            ("marked, attacked", (kinds == "") & (known["attack"] != "none"), index),
+        ):  # fmt: skip
+            part = known[chosen]
+            shown = part.iloc[_thinned(part["score"].to_numpy(dtype=float))]
+            points = [
+                Point(float(r.score), tip=f"{r.clip}, {r.attack}: {r.score:.3g}") for r in shown.itertuples()
+            ]
+            if points:
+                some = f"{len(points)} of {len(part)}" if len(points) < len(part) else str(len(part))
+                rows.append((f"{label} ({some})", kind, points))
+                data += [
+                    (s.label, label, str(r.attack), str(r.clip), float(r.score)) for r in shown.itertuples()
+                ]
+        axis = fitting((float(v) for v in known["score"]), "score")
+        out.append(
+            Figure(
+                f"scores-{len(out) + 1}",
+                f"{s.label}: detection scores of clips, with medians. Of many clips some are shown, evenly by rank.",
+                f"Strip plot of the scores of {s.label} for unmarked, wrongly keyed and marked clips.",
+                strips(rows, axis),
+                ("system", "kind", "attack", "clip", "score"),
+                tuple(data),
+            )
+        )
+    return out
+
+
+def _rocs(s: Subject, frame: pd.DataFrame) -> dict[str, Roc | None]:
+    kinds = frame["attack"].map(control_of).astype(str)
+    negative = _scores(frame, kinds != "")
+    return {
+        "No attack": roc(_scores(frame, frame["attack"] == "none"), negative),
+        "All attacks together": roc(_scores(frame, (kinds == "") & (frame["attack"] != "none")), negative),
+    }
+
+
+def detection(e: Evidence) -> Section | None:
+    """False accepts with their upper limits, scores, and the ROC over clips."""
+    clips = {s.label: _clips(s.frame) for s in e.subjects}
+    table = _false_accepts(e)
+    found = {s.label: _rocs(s, clips[s.label]) for s in e.subjects}
+    blocks: list[Block] = [table] if table.rows else []
+    axis_x, axis_y = share_axis("false accepts, of clips"), share_axis()
+    panels, data, areas = [], [], []
+    for title in ("No attack", "All attacks together"):
+        series = []
+        for index, s in enumerate(e.subjects):
+            curve = found[s.label][title]
+            if curve is None:
+                continue
+            pairs = list(zip(curve.false_rate.tolist(), curve.true_rate.tolist(), strict=True))
+            kept = [p for i, p in enumerate(pairs) if i in (0, len(pairs) - 1) or not (
+                pairs[i - 1][0] == p[0] == pairs[i + 1][0] or pairs[i - 1][1] == p[1] == pairs[i + 1][1])]  # fmt: skip
+            series.append(Series(s.label, index, tuple(Point(x, y) for x, y in kept)))
+            data += [(s.label, title, x, y) for x, y in kept]
+            clean = float(curve.true_rate[curve.false_rate == 0].max())
+            areas.append((
+                name_cell(s.label), name_cell(title), Cell(fmt.count(curve.positives), curve.positives),
+                Cell(fmt.count(curve.negatives), curve.negatives), Cell(f"{curve.area:.4f}", curve.area),
+                Cell(fmt.percent(clean), clean),
+            ))  # fmt: skip
+        if series:
+            panels.append(Panel(title, axis_x, axis_y, tuple(series), marks=False, diagonal=True))
+    if panels:
+        blocks.append(
+            Figure(
+                "roc",
+                "Receiver operating characteristic of the continuous score, clip by clip: share of marked clips above a "
+                "threshold against the share of unmarked and wrongly keyed clips above it.",
+                "ROC curves of all systems, without attack and over all attacks.",
+                lines(panels, height=260),
+                ("system", "attacks", "false_rate", "true_rate"),
+                tuple(data),
+            )
+        )
+        blocks.append(
+            Table(
+                "areas",
+                "Area under the ROC, and the share of marked clips that score above every clip without the mark.",
+                (
+                    Column("System"),
+                    Column("Attacks"),
+                    Column("Marked clips", True),
+                    Column("Other clips", True),
+                    Column("Area", True),
+                    Column("Above all others %", True),
+                ),
+                tuple(areas),
+            )  # fmt: skip
+        )
+    blocks += _score_strips(e, clips)
+    if not blocks:
+        return None
+    silent = [s.label for s in e.subjects if not any(found[s.label].values())]
+    if silent:
+        blocks.append(Text(f"Without a continuous score, hence no ROC: {', '.join(silent)}.", "note"))
+    blocks.append(
+        Text("From `results.parquet`: `score`, `payload_ok`, `clip_ok` and `id_ok`; controls `unmarked` and `wrong_key`.",
+             "source")
+    )  # fmt: skip
+    return Section("detection", "Detection and false accepts", tuple(blocks))

@@ -1,0 +1,182 @@
+"""A report as a PDF: the same content as the page, set by Typst, with vector charts, captions and page numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from soundsafe.reports.format import plain
+from soundsafe.reports.html import read_template
+from soundsafe.reports.model import (
+    Audio, Block, Cell, Code, Column, Figure, Heading, Image, Report, Table, Text, Tiles, Verdicts,
+)  # fmt: skip
+from soundsafe.reports.svg import COLOURS, chart_css, level_colours
+
+__all__ = ["render"]
+
+FONT = "Libertinus Serif"
+"""Comes with Typst, so that a PDF looks the same wherever it is made."""
+
+# A page holds about so many columns of figures.
+_COLUMNS = 13
+_LONG_WORD = re.compile(r"[^\s\u200b]{13,}")
+
+
+def _breakable(text: str) -> str:
+    """Long words may break after their own punctuation, and very long ones anywhere."""
+
+    def pieces(match: re.Match[str]) -> str:
+        word = re.sub(r"([_/+,.\-:=])(?=.)", "\\1\u200b", match.group())
+        return re.sub(r"([^\u200b]{20})(?=[^\u200b])", "\\1\u200b", word)
+
+    return _LONG_WORD.sub(pieces, plain(text))
+
+
+def _runs(text: str) -> list[list[Any]]:
+    """Text as [piece, is code]."""
+    parts = plain(text).split("`")
+    if len(parts) % 2 == 0:
+        return [[_breakable(text), False]]
+    return [[_breakable(part), bool(i % 2)] for i, part in enumerate(parts) if part]
+
+
+def _parts(table: Table) -> list[list[int]]:
+    """Which columns stand together on a page: the leading ones without a group in each part."""
+    wanted = [i for i, c in enumerate(table.columns) if c.pdf]
+    if len(wanted) <= _COLUMNS:
+        return [wanted]
+    lead = []
+    for i in wanted:
+        if table.columns[i].group:
+            break
+        lead.append(i)
+    if len(lead) == len(wanted) or not lead:
+        return [wanted[i : i + _COLUMNS] for i in range(0, len(wanted), _COLUMNS)]
+    parts: list[list[int]] = []
+    blocks: list[list[int]] = []
+    for i in wanted[len(lead) :]:
+        same = (
+            blocks
+            and table.columns[i].group
+            and table.columns[blocks[-1][-1]].group == table.columns[i].group
+        )
+        if same:
+            blocks[-1].append(i)
+        else:
+            blocks.append([i])
+    for block in blocks:
+        if parts and len(parts[-1]) + len(block) <= _COLUMNS:
+            parts[-1] += block
+        else:
+            parts.append([*lead, *block])
+    return parts
+
+
+def _heads(columns: list[Column]) -> list[list[Any]]:
+    out: list[list[Any]] = []
+    for c in columns:
+        if out and out[-1][0] == _breakable(c.group):
+            out[-1][1] += 1
+        else:
+            out.append([_breakable(c.group), 1])
+    return out
+
+
+def _cell(c: Cell) -> dict[str, Any]:
+    return {"text": _breakable(c.text), "note": c.note, "level": c.level}
+
+
+def _table(table: Table) -> list[dict[str, Any]]:
+    parts = _parts(table)
+    out = []
+    for n, part in enumerate(parts):
+        columns = [table.columns[i] for i in part]
+        out.append({
+            "kind": "table",
+            "caption": plain(table.caption) + (f" (part {n + 1} of {len(parts)})" if len(parts) > 1 else ""),
+            "continued": n > 0,
+            "labels": [_breakable(c.label) for c in columns],
+            "numeric": [c.numeric for c in columns],
+            "heads": _heads(columns) if any(c.group for c in columns) else [],
+            "rows": [[_cell(row[i]) for i in part] for row in table.rows],
+        })  # fmt: skip
+    return out
+
+
+def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Any]]:
+    """Blocks as Typst reads them; charts and pictures go into files of the folder."""
+    for b in blocks:
+        if isinstance(b, Text):
+            yield {"kind": "text", "runs": _runs(b.text), "style": b.kind}
+        elif isinstance(b, Heading):
+            yield {"kind": "heading", "text": _breakable(b.text)}
+        elif isinstance(b, Code):
+            yield {"kind": "code", "text": plain(b.text)}
+        elif isinstance(b, Tiles):
+            yield {
+                "kind": "tiles",
+                "tiles": [{"value": t.value, "label": t.label, "note": t.note} for t in b.tiles],
+            }
+        elif isinstance(b, Verdicts):
+            yield {
+                "kind": "verdicts", "caption": b.caption, "subjects": [_breakable(s) for s in b.subjects],
+                "items": [
+                    {"name": name, "found": [{"ok": v.ok, "text": _breakable(v.text)} for v in found]}
+                    for name, found in b.items
+                ],
+            }  # fmt: skip
+        elif isinstance(b, Table):
+            if b.pdf:
+                yield from _table(b)
+        elif isinstance(b, Figure):
+            name = f"{b.id}.svg"
+            (folder / name).write_text(_chart(b.svg), encoding="utf-8")
+            yield {"kind": "figure", "file": name, "caption": plain(b.caption), "alt": plain(b.alt)}
+        elif isinstance(b, Image):
+            name = f"{b.id}.png"
+            (folder / name).write_bytes(b.png)
+            yield {"kind": "figure", "file": name, "caption": plain(b.caption), "alt": plain(b.alt)}
+        elif isinstance(b, Audio):
+            yield {
+                "kind": "text",
+                "runs": [["The clip can be heard in the HTML report.", False]],
+                "style": "source",
+            }
+
+
+def _chart(svg: str) -> str:
+    """The chart with plain colours, and without what only a pointer could show."""
+    css = chart_css(lambda name: COLOURS[name][0], font=f"'{FONT}'")
+    bare = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)
+    return re.sub(r"(<svg[^>]*>)", lambda m: f"{m.group(1)}<style>{css}</style>", bare, count=1)
+
+
+def render(report: Report) -> bytes:
+    """The report as PDF/UA on A4 pages; the same to the byte for the same report."""
+    with tempfile.TemporaryDirectory(prefix="soundsafe-report-") as name:
+        folder = Path(name)
+        document = {
+            "title": plain(report.title),
+            "subtitle": _breakable(report.subtitle),
+            "facts": [[a, _breakable(b)] for a, b in report.facts],
+            "font": FONT,
+            "levels": level_colours(),
+            "colours": {k: v[0] for k, v in COLOURS.items()},
+            "sections": [
+                {"title": _breakable(s.title), "blocks": list(_blocks(s.blocks, folder))}
+                for s in report.sections
+            ],
+        }
+        (folder / "report.json").write_text(json.dumps(document, ensure_ascii=True), encoding="utf-8")
+        (folder / "report.typ").write_text(read_template("report.typ"), encoding="utf-8")
+        return bytes(
+            typst.compile(
+                folder / "report.typ", root=folder, ignore_system_fonts=True, pdf_standards=["ua-1"]
+            )
+        )

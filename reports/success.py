@@ -1,0 +1,328 @@
+"""Sections on whether the payload came back: matrix, categories, severity, time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from soundsafe.eval.rows import control_of
+from soundsafe.reports import format as fmt
+from soundsafe.reports.axes import fitting, ordinal, share_axis
+from soundsafe.reports.cells import name_cell, number_cell, share_cell
+from soundsafe.reports.load import AttackFacts, Evidence, Subject
+from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
+from soundsafe.reports.svg import Panel, Point, Series, lines
+
+__all__ = ["Sweep", "categories", "matrix", "severity", "sweeps", "time_to_payload"]
+
+FEWEST_POINTS = 3
+"""Strengths that a severity curve needs."""
+
+_PANELS = 8
+_HALF = 0.5
+
+
+def _source(text: str) -> Text:
+    return Text(text, "source")
+
+
+def matrix(e: Evidence) -> Section:
+    """Attack × system: payload success of single EULs and of whole clips, with intervals."""
+    columns = [Column("Attack"), Column("Family")]
+    for s in e.subjects:
+        columns += [
+            Column("one second", True, s.label, "share of EULs whose own codeword decodes, %"),
+            Column("whole clip", True, s.label, "share of clips whose payload is recovered, %"),
+        ]
+    rows = []
+    for attack in e.attacks:
+        cells = [name_cell(attack.name), name_cell(attack.family)]
+        for s in e.subjects:
+            row = s.figures(attack.name)
+            cells += [share_cell(row, name, matrix=True) for name in ("payload_success", "clip_success")]
+        rows.append(tuple(cells))
+    caption = (
+        "Payload recovered after each attack, in per cent, with 95 % intervals. One second: the codeword of "
+        "an EUL decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. The "
+        "stronger the colour, the worse."
+    )
+    blocks: list[Block] = [
+        Table("matrix", caption, tuple(columns), tuple(rows)),
+        _source(
+            "From `summary.json`, category `all`: `payload_success`, `clip_success` and their intervals."
+        ),
+    ]
+    if any(not (s.figures(a.name) or {}).get("payload_success_ci95") for s in e.subjects for a in e.attacks):
+        few = "Without an interval: fewer than five independent groups of clips, too few to know how groups differ."
+        blocks.append(Text(few, "note"))
+    return Section("robustness", "Robustness", tuple(blocks))
+
+
+def categories(e: Evidence) -> Section | None:
+    """Success by kind of audio, for each system; None where there is one kind only."""
+    if len(e.categories) < 2:
+        return None
+    blocks: list[Block] = []
+    for number, s in enumerate(e.subjects):
+        mine = [c for c in e.categories if any(s.figures(a.name, c) for a in e.attacks)]
+        if len(mine) < 2:
+            continue
+        columns = [Column("Attack")]
+        for c in mine:
+            clips = max((int(fmt.number((s.figures(a.name, c) or {}).get("clips")) or 0) for a in e.attacks),
+                        default=0)  # fmt: skip
+            label = f"{c} ({clips} clip{'' if clips == 1 else 's'})"
+            columns += [Column("one second", True, label), Column("whole clip", True, label)]
+        rows = []
+        for attack in e.attacks:
+            if not any(s.figures(attack.name, c) for c in mine):
+                continue
+            cells = [name_cell(attack.name)]
+            for c in mine:
+                row = s.figures(attack.name, c)
+                cells += [share_cell(row, f, matrix=True) for f in ("payload_success", "clip_success")]
+            rows.append(tuple(cells))
+        caption = f"{s.label}: payload recovered by kind of audio, in per cent."
+        blocks.append(Table(f"categories-{number + 1}", caption, tuple(columns), tuple(rows)))
+    if not blocks:
+        return None
+    blocks.append(_source("From `summary.json`, the rows of each `category`."))
+    return Section("categories", "By kind of audio", tuple(blocks))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Attacks that differ in one number only: `values` ascending, `attacks` the same in order."""
+
+    stem: str
+    family: str
+    parameter: str
+    values: tuple[float, ...]
+    attacks: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.stem}: {self.parameter}"
+
+
+# Numbers of an attack's name that are strengths: not those of `mp3`, but those of `V2` and `q5`.
+_NUMBER = re.compile(r"(?<![A-Za-z0-9.])[+-]?\d+(?:\.\d+)?|(?<=_[A-Za-z])\d+(?:\.\d+)?")
+
+
+def sweeps(attacks: Sequence[AttackFacts], fewest: int = FEWEST_POINTS) -> list[Sweep]:
+    """All sets of at least `fewest` attacks of one family whose parameters differ in a single number."""
+    found: dict[tuple[str, str, str, str], dict[float, str]] = {}
+    for a in attacks:
+        stem = _NUMBER.sub("…", a.name)
+        for name, value in a.params.items():
+            if fmt.number(value) is None:
+                continue
+            others = json.dumps({k: v for k, v in a.params.items() if k != name}, sort_keys=True, default=str)
+            found.setdefault((a.family, stem, name, others), {}).setdefault(float(value), a.name)
+    out = []
+    for (family, stem, parameter, _), points in found.items():
+        if len(points) >= fewest:
+            values = tuple(sorted(points))
+            out.append(Sweep(stem, family, parameter, values, tuple(points[v] for v in values)))
+    return out
+
+
+def breakdowns(values: Sequence[float], success: Sequence[float | None], level: float = _HALF) -> list[float]:
+    """Where success crosses `level`, by linear interpolation between neighbouring strengths."""
+    known = [(v, s) for v, s in zip(values, success, strict=True) if s is not None]
+    out = []
+    for (v0, s0), (v1, s1) in itertools.pairwise(known):
+        if (s0 >= level) != (s1 >= level):
+            out.append(v0 + (v1 - v0) * (s0 - level) / (s0 - s1))
+    return out
+
+
+def _value(v: float) -> str:
+    return f"{v:g}".replace("-", "−")
+
+
+def severity(e: Evidence) -> Section | None:
+    """Success against strength, for every sweep that the attacks make up, and where it breaks down."""
+    found = sweeps(e.attacks)
+    if not found:
+        return None
+    panels: list[Panel] = []
+    rows: list[tuple[Cell, ...]] = []
+    data: list[list[tuple[str | float | None, ...]]] = []
+    for sweep in found:
+        series, numbers = [], []
+        for index, s in enumerate(e.subjects):
+            figures = [s.figures(a) for a in sweep.attacks]
+            success = [fmt.number((f or {}).get("payload_success")) for f in figures]
+            clip = [fmt.number((f or {}).get("clip_success")) for f in figures]
+            if all(v is None for v in success):
+                continue
+            points: list[Point | None] = []
+            for i, (attack, f, v) in enumerate(zip(sweep.attacks, figures, success, strict=True)):
+                limits = (f or {}).get("payload_success_ci95") or (None, None)
+                numbers.append((s.label, attack, sweep.parameter, sweep.values[i], v, clip[i], *limits))
+                if v is None:
+                    points.append(None)
+                    continue
+                tip = f"{s.label}, {attack}: {fmt.percent(v)} % of seconds, {fmt.percent(clip[i])} % of clips"
+                points.append(Point(float(i), v, *limits, tip=tip))
+            series.append(Series(s.label, index, tuple(points)))
+            rows.append(_breakdown_row(sweep, s, success, clip))
+        if not series:
+            continue
+        axis = ordinal([_value(v) for v in sweep.values], sweep.parameter)
+        panels.append(Panel(sweep.stem, axis, share_axis(), tuple(series), reference=_HALF, dodge=5.0))
+        data.append(numbers)
+    if not panels:
+        return None
+    blocks: list[Block] = []
+    for first in range(0, len(panels), _PANELS):
+        part = panels[first : first + _PANELS]
+        many = f" ({first // _PANELS + 1} of {-(-len(panels) // _PANELS)})" if len(panels) > _PANELS else ""
+        blocks.append(
+            Figure(
+                f"severity-{first // _PANELS + 1}",
+                f"Share of seconds that decode alone against the strength of the attack{many}, with 95 % "
+                "intervals; strengths evenly spaced. The dashed line is one half.",
+                "Line charts of payload success against strength for " + ", ".join(p.title for p in part),
+                lines(part),
+                ("system", "attack", "parameter", "value", "payload_success", "clip_success", "low", "high"),
+                tuple(row for numbers in data[first : first + _PANELS] for row in numbers),
+            )
+        )
+    columns = (
+        Column("Attack"), Column("Parameter"), Column("System"), Column("Strengths tested"),
+        Column("All clips read", help="strengths at which every clip gives the payload"),
+        Column("Breaks down, seconds", help="where half of the seconds decode alone"),
+        Column("Breaks down, clips", help="where half of the clips give the payload"),
+    )  # fmt: skip
+    blocks += [
+        Heading("Breakdown points"),
+        Table(
+            "breakdown",
+            "Strength at which half of the seconds, and half of the clips, still give the payload "
+            "(interpolated between the strengths on both sides).",
+            columns,
+            tuple(rows),
+        ),
+        _source("From `summary.json`: attacks of one family whose `params` differ in a single number."),
+    ]
+    return Section("severity", "Severity", tuple(blocks))
+
+
+def _breakdown_row(
+    sweep: Sweep, s: Subject, success: Sequence[float | None], clip: Sequence[float | None]
+) -> tuple[Cell, ...]:
+    def crossing(values: Sequence[float | None]) -> Cell:
+        known = [v for v in values if v is not None]
+        found = breakdowns(sweep.values, values)
+        if found:
+            return Cell(", ".join(_value(float(f"{v:.3g}")) for v in found), found[0])
+        if not known:
+            return Cell(fmt.DASH)
+        return Cell("at none tested" if min(known) >= _HALF else "at all tested")
+
+    whole = [v for v, c in zip(sweep.values, clip, strict=True) if c is not None and c >= 1]
+    tested = f"{_value(sweep.values[0])} … {_value(sweep.values[-1])} ({len(sweep.values)})"
+    return (
+        name_cell(sweep.stem),
+        name_cell(sweep.parameter),
+        name_cell(s.label),
+        Cell(tested),
+        Cell(("all" if len(whole) == len(sweep.values) else ", ".join(map(_value, whole))) or "none"),
+        crossing(success),
+        crossing(clip),
+    )
+
+
+def _curve(times: np.ndarray, last: float) -> list[tuple[float, float]]:
+    """Share of clips that have given the payload after so many seconds: steps from 0 to `last`."""
+    ordered = np.sort(times[np.isfinite(times)])
+    out = [(0.0, 0.0)]
+    for value in np.unique(ordered):
+        out.append((float(value), float(np.mean(times <= value))))
+    if out[-1][0] < last:
+        out.append((last, out[-1][1]))
+    return out
+
+
+def time_to_payload(e: Evidence) -> Section | None:
+    """After how many seconds the payload is there: curves over clips, and medians by attack."""
+    real = {s.label: s.frame[s.frame["attack"].map(control_of) == ""] for s in e.subjects}
+    clips = {k: f.drop_duplicates(["attack", "clip"]) for k, f in real.items()}
+    times = {k: f["time_to_payload_s"].to_numpy(dtype=float) for k, f in clips.items()}
+    ends = [float(t[np.isfinite(t)].max()) for t in times.values() if np.isfinite(t).any()]
+    blocks: list[Block] = []
+    if ends:
+        last = max([*ends, *(float(f["clip_s"].max()) for f in clips.values() if f["clip_s"].notna().any())])
+        axis = fitting([0.0, last], "seconds of audio", zero=True)
+        panels, data = [], []
+        for title, wanted in (
+            ("No attack", lambda a: a == "none"),
+            ("All attacks together", lambda a: a != "none"),
+        ):
+            series = []
+            for index, s in enumerate(e.subjects):
+                part = clips[s.label]
+                values = part.loc[part["attack"].map(wanted).astype(bool), "time_to_payload_s"]
+                if not len(values):
+                    continue
+                t = values.fillna(np.inf).to_numpy(dtype=float)
+                curve = _curve(t, axis.high)
+                tips = [
+                    f"{s.label}: {fmt.percent(y)} % of {len(t)} clips within {fmt.seconds(x)} s"
+                    for x, y in curve
+                ]
+                series.append(
+                    Series(
+                        s.label,
+                        index,
+                        tuple(Point(x, y, tip=tip) for (x, y), tip in zip(curve, tips, strict=True)),
+                    )
+                )
+                data += [(s.label, title, x, y, len(t)) for x, y in curve]
+            if series:
+                panels.append(Panel(title, axis, share_axis(), tuple(series), steps=True))
+        if panels:
+            blocks.append(
+                Figure(
+                    "time",
+                    "Share of clips that have given the payload after so many seconds of audio from their "
+                    "start. A clip that needs combining counts at its full length.",
+                    "Step curves of the share of clips with the payload against seconds of audio.",
+                    lines(panels),
+                    ("system", "attacks", "seconds", "share_of_clips", "clips"),
+                    tuple(data),
+                )
+            )
+    columns = [Column("Attack"), *(Column(s.label, True, "median seconds") for s in e.subjects)]
+    rows = []
+    for attack in e.attacks:
+        cells = [name_cell(attack.name)]
+        for s in e.subjects:
+            row = s.figures(attack.name)
+            cell = number_cell(row, "time_to_payload_s")
+            if row is not None and cell.value is None:
+                cell = Cell("not reached")
+            elif cell.value is not None:
+                cell = Cell(fmt.seconds(cell.value), cell.value)
+            cells.append(cell)
+        rows.append(tuple(cells))
+    if not rows:
+        return None
+    blocks += [
+        Table(
+            "times",
+            "Median seconds of audio until the payload is there; not reached: half of the clips or more "
+            "never give it.",
+            tuple(columns),
+            tuple(rows),
+        ),
+        _source("From `summary.json`: `time_to_payload_s`; curves from `results.parquet`."),
+    ]
+    return Section("time", "Time to payload", tuple(blocks))
