@@ -133,7 +133,8 @@ def _entropy(p: float) -> float:
 def seconds_for(bits: int, payload_bytes: float, success: float) -> float:
     """Expected seconds until `bits` of payload are there, from EULs of one second that decode alone.
 
-    A payload larger than one EUL's takes several; each is repeated until it decodes. Infinite where none does.
+    A payload larger than one EUL's takes several; each is repeated until it decodes. Infinite where none
+    does.
     """
     if success <= 0 or payload_bytes <= 0:
         return math.inf
@@ -215,7 +216,8 @@ def capacity(e: Evidence) -> Section | None:
     blocks.append(
         Table(
             "equal-payload",
-            "The same payload from every system: expected seconds of audio until it is delivered by seconds that "
+            "The same payload from every system: expected seconds of audio until it is delivered by "
+            "seconds that "
             "decode alone, each repeated until it does.",
             columns,
             tuple(rows),
@@ -237,13 +239,15 @@ def capacity(e: Evidence) -> Section | None:
     blocks += [
         Table(
             "capacity",
-            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one EUL: what a "
+            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of "
+            "one EUL: what a "
             "better code could at most carry, were errors spread evenly.",
             tuple(bits),
             tuple(table),
         ),
         Text(
-            "From `summary.json`: `goodput_bps`, `payload_success`, `ber`; payload sizes from `results.parquet`.",
+            "From `summary.json`: `goodput_bps`, `payload_success`, `ber`; payload sizes from "
+            "`results.parquet`.",
             "source",
         ),
     ]
@@ -309,9 +313,16 @@ def parity(e: Evidence) -> Section | None:
             cells.append(number_cell(row, "offset_error_samples", 1))
         rows.append(tuple(cells))
     blocks += [
-        Table("parities", "Parity by attack, in per cent, and how far off the grid was found, in samples.", tuple(columns),
-              tuple(rows)),
+        Table(
+            "parities",
+            "Parity by attack, in per cent, and how far off the grid was found, in samples.",
+            tuple(columns),
+            tuple(rows),
+        ),
         Text("Parity is stored for all bands of a frame together, not for each band.", "note"),
-        Text("From `summary.json`: `parity_frames`, `parity_slots`, `seed_parity`, `offset_error_samples`.", "source"),
-    ]  # fmt: skip
+        Text(
+            "From `summary.json`: `parity_frames`, `parity_slots`, `seed_parity`, `offset_error_samples`.",
+            "source",
+        ),
+    ]
     return Section("parity", "Allocator parity", tuple(blocks))

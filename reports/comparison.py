@@ -66,7 +66,8 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     blocks: list[Block] = [
         tiles,
         Text(
-            f"Over the EULs that both runs hold, pair by pair: McNemar's exact test, adjusted by Holm over all "
+            "Over the EULs that both runs hold, pair by pair: McNemar's exact test, adjusted by Holm "
+            "over all "
             f"{len(rows)} tests; better or worse where the adjusted p-value is below {LEVEL:g}."
         ),
     ]
@@ -115,21 +116,37 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
             )
         )
     columns = (
-        Column("System"), Column("Attack"), Column("Verdict"), Column("EULs", True),
-        Column(f"{first.name} %", True), Column(f"{second.name} %", True), Column("difference", True, help="percentage points"),
-        Column("95 %"), Column("p, Holm", True), Column("BER before %", True), Column("BER after %", True),
-    )  # fmt: skip
+        Column("System"),
+        Column("Attack"),
+        Column("Verdict"),
+        Column("EULs", True),
+        Column(f"{first.name} %", True),
+        Column(f"{second.name} %", True),
+        Column("difference", True, help="percentage points"),
+        Column("95 %"),
+        Column("p, Holm", True),
+        Column("BER before %", True),
+        Column("BER after %", True),
+    )
     table = []
     for r in rows:
         limits = r.get("difference_ci95")
         p = fmt.number(r.get("p_holm"))
-        table.append((
-            name_cell(r["system"]), name_cell(r["attack"]), Cell(verdict_of(r), verdict_of(r)),
-            Cell(str(r["euls"]), r["euls"]), share_cell(r, "payload_success_a"), share_cell(r, "payload_success_b"),
-            Cell(_points(r["difference"]), r["difference"]),
-            Cell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
-            Cell(fmt.DASH if p is None else f"{p:.2g}", p), ber_cell(r, "ber_a"), ber_cell(r, "ber_b"),
-        ))  # fmt: skip
+        table.append(
+            (
+                name_cell(r["system"]),
+                name_cell(r["attack"]),
+                Cell(verdict_of(r), verdict_of(r)),
+                Cell(str(r["euls"]), r["euls"]),
+                share_cell(r, "payload_success_a"),
+                share_cell(r, "payload_success_b"),
+                Cell(_points(r["difference"]), r["difference"]),
+                Cell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
+                Cell(fmt.DASH if p is None else f"{p:.2g}", p),
+                ber_cell(r, "ber_a"),
+                ber_cell(r, "ber_b"),
+            )
+        )
     order = {"worse": 0, "better": 1, "within noise": 2}
     table.sort(key=lambda cells: order[cells[2].text])
     blocks += [

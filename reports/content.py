@@ -15,7 +15,17 @@ from soundsafe.reports.detection import detection, upper_limit
 from soundsafe.reports.load import Evidence, Run, Subject, finite, gather
 from soundsafe.reports.methods import failures, methods
 from soundsafe.reports.model import (
-    Block, Cell, Column, Report, Section, Table, Text, Tile, Tiles, Verdict, Verdicts,
+    Block,
+    Cell,
+    Column,
+    Report,
+    Section,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+    Verdict,
+    Verdicts,
 )  # fmt: skip
 from soundsafe.reports.sound import Example, examples_section, quality, worst_clips
 from soundsafe.reports.success import categories, matrix, severity, time_to_payload
@@ -94,13 +104,18 @@ def _gate(result: Item) -> Verdict:
 
 def _standing(e: Evidence) -> Table:
     columns = (
-        Column("System"), Column("Payload, bits", True), Column("Attacks survived", True,
-        help="attacks after which every clip gives its payload"), Column("Seconds %", True, "All attacks",
-        "mean over attacks of the share of EULs that decode alone"),
-        Column("Clips %", True, "All attacks", "mean over attacks of the share of clips that give the payload"),
-        Column("Seconds %", True, "No attack"), Column("Clips %", True, "No attack"),
-        Column("SNR, dB", True, "Sound"), Column("Zimtohrli, 1e-5", True, "Sound"),
-    )  # fmt: skip
+        Column("System"),
+        Column("Payload, bits", True),
+        Column("Attacks survived", True, help="attacks after which every clip gives its payload"),
+        Column("Seconds %", True, "All attacks", "mean over attacks of the share of EULs that decode alone"),
+        Column(
+            "Clips %", True, "All attacks", "mean over attacks of the share of clips that give the payload"
+        ),
+        Column("Seconds %", True, "No attack"),
+        Column("Clips %", True, "No attack"),
+        Column("SNR, dB", True, "Sound"),
+        Column("Zimtohrli, 1e-5", True, "Sound"),
+    )
     rows = []
     for s in e.subjects:
         figures = [f for a in e.attacks if a.name != "none" and (f := s.figures(a.name)) is not None]
@@ -141,7 +156,8 @@ def _weakest(s: Subject, e: Evidence) -> str:
         return f"{s.label}: no clip gives its payload after any of {len(known)} attacks."
     some = ", ".join(f"{name} ({fmt.percent(v)} %)" for v, name in lost[:_WEAKEST])
     more = f" and {len(lost) - _WEAKEST} more" if len(lost) > _WEAKEST else ""
-    return f"{s.label}: after {len(known) - len(lost)} of {len(known)} attacks every clip gives its payload. Weakest: {some}{more}."
+    kept = f"after {len(known) - len(lost)} of {len(known)} attacks every clip gives its payload"
+    return f"{s.label}: {kept}. Weakest: {some}{more}."
 
 
 def _summary(e: Evidence, gates: Sequence[Item]) -> Section:
@@ -208,7 +224,8 @@ def build(
         "Listening test",
         (
             Text(
-                "Nobody has listened yet: objective measures are no listening test. `soundsafe-eval listen` makes a "
+                "Nobody has listened yet: objective measures are no listening test. `soundsafe-eval "
+                "listen` makes a "
                 "blind page from this run, and `--scores` brings its answers in here.",
                 "note",
             ),

@@ -75,11 +75,15 @@ def _thinned(scores: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def _false_accepts(e: Evidence) -> Table:
     columns = (
-        Column("System"), Column("Control"), Column("EULs", True), Column("EULs accepted", True),
-        Column("Clips", True), Column("Clips accepted", True, help="payload or identifier, combining allowed"),
+        Column("System"),
+        Column("Control"),
+        Column("EULs", True),
+        Column("EULs accepted", True),
+        Column("Clips", True),
+        Column("Clips accepted", True, help="payload or identifier, combining allowed"),
         Column("upper limit, EULs %", True, help="95 %, one-sided"),
         Column("upper limit, clips %", True, help="95 %, one-sided"),
-    )  # fmt: skip
+    )
     rows = []
     for s in e.subjects:
         for control in e.controls:
@@ -89,13 +93,20 @@ def _false_accepts(e: Evidence) -> Table:
             clips = part.drop_duplicates("clip")
             euls, whole = int(part["payload_ok"].sum()), int((clips["clip_ok"] | clips["id_ok"]).sum())
             rates = [upper_limit(euls, len(part)), upper_limit(whole, len(clips))]
-            rows.append((
-                name_cell(s.label), name_cell(control), Cell(fmt.count(len(part)), len(part)),
-                Cell(fmt.count(euls), euls), Cell(fmt.count(len(clips)), len(clips)), Cell(fmt.count(whole), whole),
-                *(Cell(fmt.DASH) if r is None else Cell(fmt.percent(r), r) for r in rates),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    name_cell(s.label),
+                    name_cell(control),
+                    Cell(fmt.count(len(part)), len(part)),
+                    Cell(fmt.count(euls), euls),
+                    Cell(fmt.count(len(clips)), len(clips)),
+                    Cell(fmt.count(whole), whole),
+                    *(Cell(fmt.DASH) if r is None else Cell(fmt.percent(r), r) for r in rates),
+                )
+            )
     caption = (
-        "False accepts: audio without a mark, and marked audio read with another key. Upper limits: Clopper–Pearson, "
+        "False accepts: audio without a mark, and marked audio read with another key. Upper limits: "
+        "Clopper–Pearson, "
         "as if clips were independent."
     )
     return Table("false-accepts", caption, columns, tuple(rows))
@@ -130,7 +141,8 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
         out.append(
             Figure(
                 f"scores-{len(out) + 1}",
-                f"{s.label}: detection scores of clips, with medians. Of many clips some are shown, evenly by rank.",
+                f"{s.label}: detection scores of clips, with medians. Of many clips some are shown, "
+                "evenly by rank.",
                 f"Strip plot of the scores of {s.label} for unmarked, wrongly keyed and marked clips.",
                 strips(rows, axis),
                 ("system", "kind", "attack", "clip", "score"),
@@ -164,8 +176,14 @@ def detection(e: Evidence) -> Section | None:
             if curve is None:
                 continue
             pairs = list(zip(curve.false_rate.tolist(), curve.true_rate.tolist(), strict=True))
-            kept = [p for i, p in enumerate(pairs) if i in (0, len(pairs) - 1) or not (
-                pairs[i - 1][0] == p[0] == pairs[i + 1][0] or pairs[i - 1][1] == p[1] == pairs[i + 1][1])]  # fmt: skip
+            kept = [
+                p
+                for i, p in enumerate(pairs)
+                if i in (0, len(pairs) - 1)
+                or not (
+                    pairs[i - 1][0] == p[0] == pairs[i + 1][0] or pairs[i - 1][1] == p[1] == pairs[i + 1][1]
+                )
+            ]
             series.append(Series(s.label, index, tuple(Point(x, y) for x, y in kept)))
             data += [(s.label, title, x, y) for x, y in kept]
             clean = float(curve.true_rate[curve.false_rate == 0].max())
@@ -180,7 +198,8 @@ def detection(e: Evidence) -> Section | None:
         blocks.append(
             Figure(
                 "roc",
-                "Receiver operating characteristic of the continuous score, clip by clip: share of marked clips above a "
+                "Receiver operating characteristic of the continuous score, clip by clip: share of "
+                "marked clips above a "
                 "threshold against the share of unmarked and wrongly keyed clips above it.",
                 "ROC curves of all systems, without attack and over all attacks.",
                 lines(panels, height=260),
@@ -191,7 +210,8 @@ def detection(e: Evidence) -> Section | None:
         blocks.append(
             Table(
                 "areas",
-                "Area under the ROC, and the share of marked clips that score above every clip without the mark.",
+                "Area under the ROC, and the share of marked clips that score above every clip without "
+                "the mark.",
                 (
                     Column("System"),
                     Column("Attacks"),
@@ -201,7 +221,7 @@ def detection(e: Evidence) -> Section | None:
                     Column("Above all others %", True),
                 ),
                 tuple(areas),
-            )  # fmt: skip
+            )
         )
     blocks += _score_strips(e, clips)
     if not blocks:
@@ -210,7 +230,8 @@ def detection(e: Evidence) -> Section | None:
     if silent:
         blocks.append(Text(f"Without a continuous score, hence no ROC: {', '.join(silent)}.", "note"))
     blocks.append(
-        Text("From `results.parquet`: `score`, `payload_ok`, `clip_ok` and `id_ok`; controls `unmarked` and `wrong_key`.",
+        Text("From `results.parquet`: `score`, `payload_ok`, `clip_ok` and `id_ok`; controls `unmarked` "
+             "and `wrong_key`.",
              "source")
     )  # fmt: skip
     return Section("detection", "Detection and false accepts", tuple(blocks))

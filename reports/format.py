@@ -18,7 +18,7 @@ _UNPRINTABLE = re.compile(
 
 
 def plain(text: Any) -> str:
-    """Text that every renderer can set: what cannot be printed is replaced by U+FFFD. No line breaks before `%`."""
+    """Text that every renderer can set: what cannot be printed becomes U+FFFD; no breaks before `%`."""
     return _UNPRINTABLE.sub("\ufffd", str(text)).replace(" %", "\u00a0%")
 
 

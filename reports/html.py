@@ -1,7 +1,7 @@
 """A report as one HTML file that opens from disk and asks the network for nothing.
 
-Everything is inside it: style, script, charts, numbers. What it shows of a run's names is escaped, and a content
-security policy forbids every request and every script but its own, so that not even a mistake there could run.
+Everything is inside it: style, script, charts, numbers. What it shows of a run's names is escaped, and a
+content security policy forbids every request and every script but its own, should an escape ever be missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,17 @@ from markupsafe import Markup, escape
 
 from soundsafe.reports.format import plain
 from soundsafe.reports.model import (
-    Audio, Block, Code, Figure, Heading, Image, Report, Table, Text, Tiles, Verdicts,
+    Audio,
+    Block,
+    Code,
+    Figure,
+    Heading,
+    Image,
+    Report,
+    Table,
+    Text,
+    Tiles,
+    Verdicts,
 )  # fmt: skip
 from soundsafe.reports.svg import COLOURS, chart_css, level_colours
 

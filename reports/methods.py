@@ -22,18 +22,30 @@ DEFINITIONS = (
     ("EUL", "One second of audio, the unit that carries one codeword."),
     ("payload success", "Share of EULs whose own codeword decodes alone and gives the embedded payload."),
     ("clip success", "Share of clips from which the payload is recovered, combining of EULs allowed."),
-    ("bit error rate", "Share of the coded bits of an EUL read wrongly, before error correction; 0.5 for an EUL "
-     "that was not found."),
-    ("time to payload", "Seconds of audio from the clip's start up to and with the first EUL that decodes; the "
-     "whole clip where only combining gives the payload."),
+    (
+        "bit error rate",
+        "Share of the coded bits of an EUL read wrongly, before error correction; 0.5 for an EUL "
+        "that was not found.",
+    ),
+    (
+        "time to payload",
+        "Seconds of audio from the clip's start up to and with the first EUL that decodes; the "
+        "whole clip where only combining gives the payload.",
+    ),
     ("goodput", "Payload bits for each second of audio from EULs that decode alone."),
-    ("allocator parity", "Agreement of what the detector computes from the audio that it has with what was "
-     "computed from the reference: quantised features by frame, lists of slots and seeds by EUL."),
-    ("interval", "95 %, clustered by the group that a clip belongs to (clips of one source fail together): Korn and "
-     "Graubard's for shares, Student's t on rates and on their logarithms for bit error rates. None below "
-     f"{MIN_GROUPS} groups."),
+    (
+        "allocator parity",
+        "Agreement of what the detector computes from the audio that it has with what was "
+        "computed from the reference: quantised features by frame, lists of slots and seeds by EUL.",
+    ),
+    (
+        "interval",
+        "95 %, clustered by the group that a clip belongs to (clips of one source fail together): Korn and "
+        "Graubard's for shares, Student's t on rates and on their logarithms for bit error rates. None below "
+        f"{MIN_GROUPS} groups.",
+    ),
     ("failure", "A step that failed (marking, attack, decoding) counts as not decoded in every figure."),
-)  # fmt: skip
+)
 
 
 def _configuration(run: Run) -> Item:
@@ -121,14 +133,22 @@ def _systems(e: Evidence) -> Table:
     rows = []
     for s in e.subjects:
         described = s.description()
-        rows.append((
-            name_cell(s.label), Cell(str(described.get("version", fmt.DASH))),
-            Cell(str(described.get("payload_bytes", fmt.DASH)), described.get("payload_bytes")),
-            Cell(str(described.get("quality", fmt.DASH))), Cell(str(described.get("profile_digest", fmt.DASH))[:16]),
-        ))  # fmt: skip
+        rows.append(
+            (
+                name_cell(s.label),
+                Cell(str(described.get("version", fmt.DASH))),
+                Cell(str(described.get("payload_bytes", fmt.DASH)), described.get("payload_bytes")),
+                Cell(str(described.get("quality", fmt.DASH))),
+                Cell(str(described.get("profile_digest", fmt.DASH))[:16]),
+            )
+        )
     columns = (
-        Column("System"), Column("Version"), Column("Payload, bytes", True), Column("Quality"), Column("Profile digest"),
-    )  # fmt: skip
+        Column("System"),
+        Column("Version"),
+        Column("Payload, bytes", True),
+        Column("Quality"),
+        Column("Profile digest"),
+    )
     return Table("systems", "Systems under test.", columns, tuple(rows))
 
 
@@ -151,7 +171,8 @@ def _timing(e: Evidence) -> Table | None:
         return None
     return Table(
         "timing",
-        "Seconds of work for each second of audio on the machine of the run, one thread for each process (not "
+        "Seconds of work for each second of audio on the machine of the run, one thread for each "
+        "process (not "
         "reproducible to the digit).",
         (Column("System"), Column("to embed", True), Column("to decode", True)),
         tuple(rows),
@@ -170,11 +191,17 @@ def _clips_table(e: Evidence, clips: Sequence[Item]) -> Table | None:
                 continue
             facts = known.get(name, {})
             length = fmt.number(float(r.clip_s))
-            rows.append((
-                name_cell(name), name_cell(r.category), name_cell(r.group), Cell(str(facts.get("license") or fmt.DASH)),
-                Cell(str(r.lossy) or fmt.DASH), Cell(fmt.seconds(length), length),
-                Cell(str(hashes.get(name) or fmt.DASH) if isinstance(hashes, dict) else fmt.DASH),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    name_cell(name),
+                    name_cell(r.category),
+                    name_cell(r.group),
+                    Cell(str(facts.get("license") or fmt.DASH)),
+                    Cell(str(r.lossy) or fmt.DASH),
+                    Cell(fmt.seconds(length), length),
+                    Cell(str(hashes.get(name) or fmt.DASH) if isinstance(hashes, dict) else fmt.DASH),
+                )
+            )
     if not rows:
         return None
     columns = (
@@ -205,8 +232,13 @@ def failures(e: Evidence) -> Section | None:
     if not rows:
         return None
     columns = (
-        Column("System"), Column("Step"), Column("Message"), Column("Cells", True), Column("Clips"), Column("Attacks"),
-    )  # fmt: skip
+        Column("System"),
+        Column("Step"),
+        Column("Message"),
+        Column("Cells", True),
+        Column("Clips"),
+        Column("Attacks"),
+    )
     blocks: list[Block] = [
         Table(
             "failed", "Steps that failed. Each counts as not decoded in every figure.", columns, tuple(rows)
@@ -228,7 +260,8 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
     )  # fmt: skip
     if not listened:
         out.append(
-            "Nobody has listened: objective measures are no listening test (`soundsafe-eval listen` makes one)."
+            "Nobody has listened: objective measures are no listening test (`soundsafe-eval listen` "
+            "makes one)."
         )
     euls = [int(fmt.number((s.quality() or {}).get("unmarked_euls")) or 0) for s in e.subjects]
     if min(euls, default=0) == 0:
@@ -236,7 +269,8 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
     else:
         most = 3.0 / min(euls)
         out.append(
-            f"With {fmt.count(min(euls))} EULs without the mark, a false accept rate below about {fmt.percent(most)} % "
+            f"With {fmt.count(min(euls))} EULs without the mark, a false accept rate below about "
+            f"{fmt.percent(most)} % "
             "cannot be told from none."
         )
     payloads = {s.label: int(s.frame["payload_bytes"].max()) for s in e.subjects}
@@ -264,7 +298,8 @@ def methods(e: Evidence, clips: Sequence[Item], *, listened: bool) -> Section:
         Table("definitions", "What each figure means.", (Column("Figure"), Column("Meaning")),
               tuple((Cell(a), Cell(b)) for a, b in DEFINITIONS)),
         Heading("Commands"),
-        Text("These commands make the runs and everything drawn from them; each table names the file it is from."),
+        Text("These commands make the runs and everything drawn from them; each table names the file it "
+             "is from."),
         Code(_tables(e.runs)),
         Heading("Runs"),
         _facts(e.runs),

@@ -1,4 +1,4 @@
-"""A report as a PDF: the same content as the page, set by Typst, with vector charts, captions and page numbers."""
+"""A report as a PDF: the page's content set by Typst, with vector charts, captions and page numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ import typst
 from soundsafe.reports.format import plain
 from soundsafe.reports.html import read_template
 from soundsafe.reports.model import (
-    Audio, Block, Cell, Code, Column, Figure, Heading, Image, Report, Table, Text, Tiles, Verdicts,
+    Audio,
+    Block,
+    Cell,
+    Code,
+    Column,
+    Figure,
+    Heading,
+    Image,
+    Report,
+    Table,
+    Text,
+    Tiles,
+    Verdicts,
 )  # fmt: skip
 from soundsafe.reports.svg import COLOURS, chart_css, level_colours
 

@@ -142,11 +142,17 @@ def quality(e: Evidence) -> Section | None:
 def worst_clips(e: Evidence) -> Section | None:
     """Clip by clip over all attacks: how often it decodes and how it sounds, the hardest first."""
     columns = [
-        Column("System"), Column("Clip"), Column("Category"), Column("Attacks", True),
+        Column("System"),
+        Column("Clip"),
+        Column("Category"),
+        Column("Attacks", True),
         Column("Seconds that decode %", True, help="over all attacks"),
         Column("Attacks survived %", True, help="payload recovered from the clip"),
-        Column("Hardest attack"), Column("SNR, dB", True), Column("Zimtohrli, 1e-5", True), Column("Loudness, LU", True),
-    ]  # fmt: skip
+        Column("Hardest attack"),
+        Column("SNR, dB", True),
+        Column("Zimtohrli, 1e-5", True),
+        Column("Loudness, LU", True),
+    ]
     found = []
     for s in e.subjects:
         real = s.frame[s.frame["attack"].map(control_of).astype(str) == ""]
@@ -233,7 +239,8 @@ def examples_section(examples: Sequence[Example]) -> Section | None:
     if not examples:
         return None
     text = (
-        "Clips marked again with the run's own seed. The difference of marked and original audio is amplified by "
+        "Clips marked again with the run's own seed. The difference of marked and original audio is "
+        "amplified by "
         f"{RESIDUAL_GAIN_DB:g} dB and limited to full scale."
     )
     blocks: list[Block] = [Text(text)]

@@ -58,7 +58,10 @@ def matrix(e: Evidence) -> Section:
         ),
     ]
     if any(not (s.figures(a.name) or {}).get("payload_success_ci95") for s in e.subjects for a in e.attacks):
-        few = "Without an interval: fewer than five independent groups of clips, too few to know how groups differ."
+        few = (
+            "Without an interval: fewer than five independent groups of clips, too few to know how groups "
+            "differ."
+        )
         blocks.append(Text(few, "note"))
     return Section("robustness", "Robustness", tuple(blocks))
 
