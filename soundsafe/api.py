@@ -23,7 +23,7 @@ from soundsafe.distance import worst_channel
 from soundsafe.embedder import QUALITIES, Quality, mark_block, mix_channels, views
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY
-from soundsafe.layout import PHASES, features, layout
+from soundsafe.layout import PHASES, allocation, features, layout
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
 from soundsafe.result import Decoded, Embedded, Eul
 from soundsafe.stft import RATE, stft
@@ -63,7 +63,8 @@ def _array(audio: object, rate: int) -> Audio:
         raise InputError(f"audio must be floating point in [-1, 1], not {x.dtype}")
     if not np.isfinite(x).all():
         raise InputError("audio has samples that are not finite numbers (NaN or infinity)")
-    return np.ascontiguousarray(x, dtype=np.float32)
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    return x if x.flags.writeable else x.copy()  # torch takes no other
 
 
 def _resample(audio: Audio, rate: int, new_rate: int, samples: int) -> Audio:
@@ -404,14 +405,10 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(x)))
     out = []
     for i in range(x.shape[1] // EUL_SAMPLES):
-        mix = views(x.shape[0], i % PHASES)[0]
-        part = mix_channels(spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES], mix)
-        lay = layout(features(part, profile), key or DEFAULT_KEY, profile, i % PHASES)
-        allocator = {
-            "bits_per_band": [int(b) for b in lay.bits_per_band],
-            "anchors": list(lay.anchors),
-            "seed": lay.seed,
-        }
-        alive = np.repeat(lay.alive.astype(np.int16)[:, None], EUL_FRAMES, axis=1)
-        out.append(Eul(float(i), False, 0, 0, allocator, None, alive, lay.digest, lay.seed))
+        here = spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES]
+        found = [
+            layout(features(mix_channels(here, mix), profile), key or DEFAULT_KEY, profile, i % PHASES)
+            for mix in views(x.shape[0], i % PHASES)
+        ]
+        out.append(Eul(float(i), False, 0, 0, **allocation(found)))
     return out

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
 from soundsafe.embedder import mix_channels, views
 from soundsafe.lattice import cell_index, fit, project, soft_values
-from soundsafe.layout import PHASES, Layout, candidates, features, geometry
+from soundsafe.layout import PHASES, Layout, allocation, candidates, features, geometry
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
 from soundsafe.result import Eul
@@ -38,8 +38,17 @@ _KNOWN_OFFSETS = [0, 1105]
 _SURE_Z = 2.0 * LOCK_Z
 """A lock so good that it is no side lobe: in tonal music those reach a third of the best z possible."""
 
-_KEEP_Z = 3.0
+_KEEP_FIT = 6.0
+"""Fit under which an EUL may lie elsewhere: the best by chance, of all layouts and scales, is about 5."""
+
+_MOST_PATIENCE = 16
+
 _SURE_FIT = 25.0
+
+_DOUBT = 4.0
+"""What a decibel of distance takes from the fit of a layout: where codecs have left no fit, the audio's own
+features are the better witness."""
+
 _WORTH_DECODING = 0.55
 _MAX_PARTS = 24
 
@@ -48,12 +57,13 @@ _MAX_PARTS = 24
 class Reading:
     """Soft values ``[2040]`` of one EUL in the order of the code, with what the detector took its slots from.
 
-    `start` in samples at 44.1 kHz, `fit`: how well the slots sit on the lattice (standard normal by chance).
+    `start` in samples at 44.1 kHz, `layouts`: of each mixture of channels that carries the EUL, `fit`: how well
+    the slots sit on the lattice (standard normal by chance).
     """
 
     start: float
     llr: NDArray[np.float64]
-    layout: Layout
+    layouts: tuple[Layout, ...]
     scales: tuple[float, ...]
     fit: float
 
@@ -115,7 +125,7 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
         for lay in candidates(feats, key, profile, phase):
             position = p[lay.slots] / geo.step[lay.slots]
             fits = _fits(position, lay, geo.region, profile)
-            tried.append((float(fits.max(1).values.sum()), lay, position, fits))
+            tried.append((float(fits.max(1).values.sum()) - _DOUBT * lay.distance_db, lay, position, fits))
             if tried[-1][0] > _SURE_FIT * profile.regions / 5:
                 break
         _, lay, position, fits = max(tried, key=lambda t: t[0])
@@ -129,9 +139,9 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
         region = torch.from_numpy(geo.region[lay.slots])
         llr += soft_values(position / scale[region] + lay.dither, lay, geo)
     llr *= 1.0 - 2.0 * geo.scramble
-    lay = options[0][0]
     best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
-    return Reading(start, llr, lay, tuple(float(s) for s in scale), best)
+    layouts = tuple(lay for lay, _, _ in options)
+    return Reading(start, llr, layouts, tuple(float(s) for s in scale), best)
 
 
 def _fits(position: torch.Tensor, lay: Layout, region: NDArray[np.int64], profile: Profile) -> torch.Tensor:
@@ -155,7 +165,7 @@ def _walk(
     base = 0  # samples of the stream before the buffer
     position = 0  # where to look for a lock
     at: float | None = None
-    phase, misses = 0, 0
+    phase, misses, patience = 0, 0, 1
     source = iter(blocks)
     ended = False
     while True:
@@ -185,7 +195,7 @@ def _walk(
             if lock is None:
                 position += 2 * RATE if position < 16 * RATE else 8 * RATE
                 continue
-            at, phase, misses = point + lock.start, lock.phase, 0
+            at, phase, misses, patience = point + lock.start, lock.phase, 0, 1
             state.setdefault("start", at)
             continue
         if left < EUL_SAMPLES - _HOP:
@@ -193,16 +203,21 @@ def _walk(
         reading = read_eul(buffer, at - base, phase, key, profile)
         if reading is None:
             return
-        misses = misses + 1 if reading.fit < _KEEP_Z else 0
-        yield Reading(at, reading.llr, reading.layout, reading.scales, reading.fit)
+        if reading.fit >= _KEEP_FIT:
+            misses, patience = 0, 1
+        else:
+            misses += 1
+        if misses >= patience:
+            # The audio may have been cut here. Where nothing better is found, look ever less often.
+            misses, patience = 0, min(2 * patience, _MOST_PATIENCE)
+            here = max(point, base)
+            lock, tried = scan(buffer[:, here - base : here - base + _WINDOW], key, profile)
+            state["tries"] += tried
+            if lock.z >= LOCK_Z and (abs(here + lock.start - at) > 1.0 or lock.phase != phase):
+                at, phase = here + lock.start, lock.phase
+                continue
+        yield Reading(at, reading.llr, reading.layouts, reading.scales, reading.fit)
         at, phase = at + EUL_SAMPLES, (phase + 1) % PHASES
-        if misses >= 2 and base + buffer.shape[1] - at > EUL_SAMPLES:
-            check = try_offsets(
-                buffer[:, max(0, math.floor(at) - base) : math.floor(at) - base + _WINDOW], [0], key, profile
-            )
-            if check.z < LOCK_Z:
-                position, at = math.floor(at), None
-            misses = 0
 
 
 def _find(window: Audio, first: bool, key: bytes, profile: Profile, state: dict[str, float]) -> Lock | None:
@@ -218,22 +233,13 @@ def _find(window: Audio, first: bool, key: bytes, profile: Profile, state: dict[
 
 
 def _eul(reading: Reading, ok: bool, corrected: int) -> Eul:
-    lay = reading.layout
     return Eul(
         start_s=reading.start / RATE,
         ok=ok,
         corrected_bytes=corrected,
         erasures=int((np.abs(reading.llr) < ERASED).sum()),
-        allocator={
-            "bits_per_band": [int(b) for b in lay.bits_per_band],
-            "anchors": list(lay.anchors),
-            "seed": lay.seed,
-            "scales": list(reading.scales),
-        },
         bits=(reading.llr < 0).astype(np.uint8),
-        features=np.repeat(lay.alive.astype(np.int16)[:, None], EUL_FRAMES, axis=1),
-        slots=lay.digest,
-        seed=lay.seed,
+        **allocation(reading.layouts, scales=list(reading.scales)),
     )
 
 

@@ -28,6 +28,9 @@ _CAUTION = (0.9, 0.05)
 _PRIOR = 15.0
 """Weight of the band's and the frame's mean against the neighbours', in slots."""
 
+_ERASURE = 1e-6
+"""Factor of soft values where nothing fits."""
+
 
 def cell_index(geo: Geometry, eul_frames: torch.Tensor, frames: int) -> torch.Tensor:
     """Flat indices ``[euls, carriers, cells]`` into a spectrum ``[bins, frames]`` laid out row by row.
@@ -60,7 +63,7 @@ def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[n
 
     The noise is Gaussian, wrapped round the lattice; its size is estimated from the fit of the neighbours in
     time and frequency, drawn towards what band and frame suggest where they are few. Where nothing fits, the
-    value is 0: an erasure.
+    value is next to nothing, an erasure: of the bit only the likelier sign is kept.
     """
     band = geo.band[lay.slots]
     frame = geo.frame[lay.slots]
@@ -74,7 +77,7 @@ def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[n
     shift = 2.0 * np.arange(-2, 3)
     even = np.logaddexp.reduce(-((wrapped[:, None] - shift) ** 2) / (2.0 * variance[:, None]), axis=1)
     odd = np.logaddexp.reduce(-((wrapped[:, None] - shift - 1.0) ** 2) / (2.0 * variance[:, None]), axis=1)
-    return np.where(reliable, even - odd, 0.0)
+    return np.where(reliable, 1.0, _ERASURE) * (even - odd)
 
 
 def _concentration(

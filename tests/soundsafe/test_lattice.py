@@ -16,6 +16,7 @@ from soundsafe.keys import DEFAULT_KEY
 from soundsafe.lattice import cell_index, displacement, fit, project, soft_values
 from soundsafe.layout import Features, geometry, layout
 from soundsafe.profile import EUL_FRAMES, ROBUST
+from soundsafe.words import ERASED
 
 GEO = geometry(DEFAULT_KEY, ROBUST)
 LAYOUT = layout(Features(np.linspace(0.0, -40.0, 24)), DEFAULT_KEY, ROBUST, 0)
@@ -70,14 +71,15 @@ def test_soft_values_know_how_wrong_they_are(sigma: float) -> None:
         wrong.append(np.mean((llr < 0) != bits))
         expected.append(np.mean(1.0 / (1.0 + np.exp(np.minimum(np.abs(llr), 60.0)))))
     assert np.mean(wrong) <= 1.2 * np.mean(expected) + 1e-3
-    assert np.mean(expected) <= 2.0 * np.mean(wrong) + 0.02
+    if sigma < 0.3:  # beyond, caution makes erasures of them
+        assert np.mean(expected) <= 2.0 * np.mean(wrong) + 0.02
 
 
 def test_chance_says_little() -> None:
     position = torch.from_numpy(np.random.default_rng(2).uniform(-4, 4, N)).float()
     llr = soft_values(position, LAYOUT, GEO)
     assert np.mean(np.abs(llr)) < 0.6
-    assert np.mean(llr == 0.0) > 0.5
+    assert np.mean(np.abs(llr) < ERASED) > 0.5
 
 
 def test_a_spoilt_stretch_is_not_trusted() -> None:
