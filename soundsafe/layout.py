@@ -10,8 +10,11 @@ too, and the detector takes the one that the audio fits.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +24,11 @@ from soundsafe.coding import N
 from soundsafe.keys import derive
 from soundsafe.masking import ANALYZER, band_power
 from soundsafe.pipeline.adaptive_bit_allocation import AdaptiveBitAllocator
+from soundsafe.pipeline.features import cheapest_subsets
+from soundsafe.pipeline.sync_anchors import SyncAnchor
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
 
-__all__ = ["PHASES", "Geometry", "Layout", "candidates", "features", "geometry", "layout"]
+__all__ = ["PHASES", "Geometry", "Layout", "allocation", "candidates", "features", "geometry", "layout"]
 
 PHASES = 4
 """EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
@@ -31,7 +36,11 @@ PHASES = 4
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
 
+_MASKS, _SWAPS, _CANDIDATES = 6, 9, 24
+"""How many sets of alive bands and of anchors, and how many pairs of both, the detector tries at most."""
+
 Ints = NDArray[np.int64]
+_Mask = tuple[float, tuple[bool, ...]]
 
 
 def _stream(key: bytes, label: str, n: int) -> NDArray[np.uint64]:
@@ -43,11 +52,11 @@ def _stream(key: bytes, label: str, n: int) -> NDArray[np.uint64]:
 class Geometry:
     """All carriers of one EUL under one key: fixed by key and profile, not by audio.
 
-    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with `bins` ``[carriers, cells]``
-    (unused places have weight 0) and `weight` ``[carriers, cells]``, complex: unit-norm weights times keyed
-    fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes the pilot carriers, `pilot_dither`
-    (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their dither and signs. `data` indexes the
-    rest, `capacity` counts them by band.
+    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with `bins`
+    ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``, complex: unit-norm
+    weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes the pilot carriers,
+    `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their dither and signs. `data`
+    indexes the rest, `capacity` counts them by band.
     """
 
     profile: Profile
@@ -145,7 +154,8 @@ class Features:
 class Layout:
     """The slots of one EUL: `slots [2040]` (carriers, in the order of the coded bits) and `dither [2040]`.
 
-    `bits_per_band [bands]`, `anchors` (the strongest bands), `seed` (32 bits, from the anchors).
+    `bits_per_band [bands]`, `anchors` (the strongest bands), `seed` (32 bits, from the anchors);
+    `distance_db`: how far features, all together, would have to move for the audio to name this layout.
     """
 
     slots: Ints
@@ -154,11 +164,33 @@ class Layout:
     alive: NDArray[np.bool_]
     anchors: tuple[int, ...]
     seed: int
+    distance_db: float = 0.0
 
     @property
     def digest(self) -> str:
         """SHA-256 of the slot list, hexadecimal."""
         return hashlib.sha256(np.ascontiguousarray(self.slots, "<i8").tobytes()).hexdigest()
+
+
+def allocation(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
+    """What `soundsafe.result.Eul` says of an EUL's `layouts`, one for each mixture of channels with it.
+
+    `allocator` has bits for each band, anchors and seed of the first, `more`, and where there are several all
+    of them as `mixtures`; `features` are 1 where a band is alive, ``[mixtures * bands, EUL_FRAMES]``; `slots`
+    is the SHA-256 of all slots.
+    """
+    each = [
+        {"bits_per_band": [int(b) for b in lay.bits_per_band], "anchors": list(lay.anchors), "seed": lay.seed}
+        for lay in layouts
+    ]
+    digests = "".join(lay.digest for lay in layouts)
+    alive = np.concatenate([lay.alive for lay in layouts]).astype(np.int16)
+    return {
+        "allocator": {**each[0], **more, **({"mixtures": each} if len(each) > 1 else {})},
+        "features": np.repeat(alive[:, None], EUL_FRAMES, axis=1),
+        "slots": digests if len(each) == 1 else hashlib.sha256(digests.encode()).hexdigest(),
+        "seed": layouts[0].seed,
+    }
 
 
 def features(spectrum: torch.Tensor, profile: Profile) -> Features:
@@ -172,35 +204,24 @@ def features(spectrum: torch.Tensor, profile: Profile) -> Features:
     return Features(np.where(faint, -200.0, np.maximum(db, -200.0)))
 
 
-def _seed(bands: tuple[int, ...], salt: str) -> int:
-    # The mission's rule: the text of the ordered bands, the segment's length and a salt.
-    text = f"{bands}_{EUL_SAMPLES}_{salt}".encode()
-    return int(hashlib.sha256(text).hexdigest()[:8], 16)
-
-
-def _anchor_sets(level: NDArray[np.float64], profile: Profile, every: bool) -> list[tuple[int, ...]]:
-    order = np.argsort(-level, kind="stable")
-    n = profile.anchors
-    best = tuple(sorted(int(b) for b in order[:n]))
-    if not every:
-        return [best]
-    edge = (level[order[n - 1]] + level[order[n]]) / 2
-    inside = [int(b) for b in order[:n] if level[b] < edge + profile.anchor_margin_db]
-    outside = [int(b) for b in order[n:] if level[b] > edge - profile.anchor_margin_db]
-    swaps = sorted(((level[i] - level[o], i, o) for i in inside for o in outside), key=lambda s: s[0])
-    return [best] + [tuple(sorted(set(best) - {i} | {o})) for _, i, o in swaps[:9]]
-
-
-def _alive(
-    level: NDArray[np.float64], capacity: Ints, profile: Profile, shift_db: float
-) -> NDArray[np.bool_]:
-    alive = (level > shift_db - profile.dead_db) & (capacity > 0)
-    # An EUL always holds N bits: where too few bands are alive, the loudest others are called in.
-    for band in np.argsort(-level, kind="stable"):
-        if capacity[alive].sum() >= N:
-            break
-        alive[band] = alive[band] or capacity[band] > 0
-    return alive
+def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool) -> list[_Mask]:
+    """Which bands carry bits, the likeliest first: those near the edge may be on either side of it."""
+    above = level + profile.dead_db
+    near = np.flatnonzero((np.abs(above) < profile.dead_margin_db) & (capacity > 0)) if every else []
+    near = sorted(near, key=lambda b: (abs(above[b]), b))
+    found = []
+    for flipped in cheapest_subsets([float(abs(above[b])) for b in near], _MASKS if every else 1):
+        alive = (above > 0) & (capacity > 0)
+        bands = [near[i] for i in flipped]
+        alive[bands] = ~alive[bands]
+        # An EUL always holds N bits: where too few bands are alive, others are called in, always in the same
+        # order, since in dead bands codecs leave no level to go by.
+        for band in range(len(level)):
+            if capacity[alive].sum() >= N:
+                break
+            alive[band] = alive[band] or capacity[band] > 0
+        found.append((float(sum(abs(above[b]) for b in bands)), tuple(bool(a) for a in alive)))
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -208,7 +229,7 @@ def _layout(
     key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tuple[int, ...], phase: int
 ) -> Layout:
     geo = geometry(key, profile)
-    seed = _seed(anchors, geo.anchor_salt)
+    seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
     significance = geo.capacity * np.where(preferred, _PREFERENCE, 1) * np.array(alive)
     capacity = geo.capacity * np.array(alive)
@@ -239,10 +260,19 @@ def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
 
 
 def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True) -> list[Layout]:
-    """The layout that the features name, and behind it those that a small change of a feature would name."""
-    capacity = geometry(key, profile).capacity
-    level = feats.level_db
-    shifts = (0.0, -profile.dead_margin_db, profile.dead_margin_db) if every else (0.0,)
-    masks = dict.fromkeys(tuple(bool(a) for a in _alive(level, capacity, profile, s)) for s in shifts)
-    sets = _anchor_sets(level, profile, every)
-    return [_layout(key, profile, mask, anchors, phase) for mask in masks for anchors in sets]
+    """The layout that the features name, and behind it those that a small change of a feature would name.
+
+    In ascending order of `distance_db`, at most 24.
+    """
+    geo = geometry(key, profile)
+    masks = _alive(feats.level_db, geo.capacity, profile, every)
+    anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
+    sets = anchor.candidate_bands(feats.level_db, _SWAPS + 1 if every else 1, profile.anchor_margin_db)
+    best: dict[tuple[tuple[bool, ...], tuple[int, ...]], float] = {}
+    for (far, mask), (further, bands) in itertools.product(masks, sets):
+        best[mask, bands] = min(far + further, best.get((mask, bands), np.inf))
+    ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
+    return [
+        replace(_layout(key, profile, mask, bands, phase), distance_db=distance)
+        for (mask, bands), distance in ordered
+    ]

@@ -19,6 +19,7 @@ from soundsafe.stft import Array, Stft, as_tensor
 
 __all__ = [
     "candidate_levels",
+    "cheapest_subsets",
     "levels_db",
     "magnitude",
     "mono",
@@ -124,7 +125,7 @@ def candidate_levels(levels: Floats, rules: Rules) -> list[NDArray[np.int64]]:
     distance, beyond = _edges(levels, rules)
     bands = [int(b) for b in np.argsort(np.abs(distance), kind="stable") if np.isfinite(distance[b])]
     found = []
-    for crossed in _cheapest_subsets([float(distance[b] ** 2) for b in bands], rules.candidates):
+    for crossed in cheapest_subsets([float(distance[b] ** 2) for b in bands], rules.candidates):
         candidate = q.copy()
         for i in crossed:
             candidate[bands[i]] = beyond[bands[i]]
@@ -132,7 +133,7 @@ def candidate_levels(levels: Floats, rules: Rules) -> list[NDArray[np.int64]]:
     return found
 
 
-def _cheapest_subsets(costs: list[float], count: int) -> Iterator[tuple[int, ...]]:
+def cheapest_subsets(costs: list[float], count: int) -> Iterator[tuple[int, ...]]:
     """The `count` subsets of least total cost, cheapest first; `costs` ascend."""
     yield ()
     heap: list[tuple[float, tuple[int, ...]]] = [(costs[0], (0,))] if costs else []

@@ -139,13 +139,30 @@ class SyncAnchor:
 
         In ascending order of the difference in dB between the two.
         """
-        order = np.argsort(energies, kind="stable")[::-1]
         level = 20.0 * np.log10(np.maximum(energies, 1e-12))
-        n = self.n_anchor_bands
-        chosen, rest = order[:n], order[n:]
-        swaps = sorted((level[a] - level[b], int(a), int(b)) for a, b in itertools.product(chosen, rest))
-        sets = [chosen] + [np.where(chosen == a, b, chosen) for _, a, b in swaps[: count - 1]]
-        return [self.seed(self._canonical(s), segment_length) for s in sets]
+        return [self.seed(bands, segment_length) for _, bands in self.candidate_bands(level, count)]
+
+    def candidate_bands(
+        self, level_db: Floats, count: int, margin_db: float = np.inf
+    ) -> list[tuple[float, tuple[int, ...]]]:
+        """At most `count` sets of anchors for levels ``[bands]`` in dB, the likeliest first, each behind its
+        distance.
+
+        The first (distance 0) are the strongest; in the others one of them has changed places with another
+        band, of which neither lies further than `margin_db` from the middle between the weakest anchor and
+        the strongest other band. The distance is the difference of the two in dB.
+        """
+        # The later of two equal bands counts as the stronger, as in `anchor_bands`.
+        order = np.argsort(level_db, kind="stable")[::-1]
+        chosen, rest = order[: self.n_anchor_bands], order[self.n_anchor_bands :]
+        edge = (level_db[chosen[-1]] + level_db[rest[0]]) / 2.0
+        inside = [b for b in chosen if level_db[b] <= edge + margin_db]
+        outside = [b for b in rest if level_db[b] >= edge - margin_db]
+        swaps = sorted(
+            (float(level_db[a] - level_db[b]), int(a), int(b)) for a, b in itertools.product(inside, outside)
+        )
+        sets = [(0.0, chosen)] + [(d, np.where(chosen == a, b, chosen)) for d, a, b in swaps[: count - 1]]
+        return [(d, self._canonical(s)) for d, s in sets]
 
     # Pattern
 
