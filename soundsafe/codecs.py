@@ -47,6 +47,7 @@ def mp3_roundtrip(
     vbr: float | None = None,
     joint: bool = True,
     align: bool = False,
+    effort: int = 2,
 ) -> Audio:
     """MP3 by LAME and back.
 
@@ -57,6 +58,7 @@ def mp3_roundtrip(
         vbr: LAME's V quality, 0 (best) to 9. Exactly one of the two.
         joint: joint stereo (LAME's default); False codes left and right apart, at a constant bit rate only.
         align: see the module.
+        effort: LAME's -q, 0 (slow, best) to 9.
 
     At low rates LAME chooses a lower sample rate by itself, as its program does (64 kbit/s stereo: 24 kHz);
     the decoded audio is then resampled back.
@@ -69,7 +71,7 @@ def mp3_roundtrip(
     def code(pair: Audio, coded_rate: int) -> tuple[Audio, int]:
         if kbps is not None and not joint and len(pair) == 2:
             return _decode_sndfile(_lame_left_right(pair, coded_rate, kbps))
-        data = _lame(pair, coded_rate, kbps, vbr)
+        data = _lame(pair, coded_rate, kbps, vbr, effort)
         # Without a Xing header, which lameenc does not write, libsndfile misjudges the length of a VBR file.
         return _decode_sndfile(data) if vbr is None else _decode_av(data, "mp3")
 
@@ -174,7 +176,7 @@ def _lame_rate(rate: int, kbps: int | None, vbr: float | None, channels: int) ->
     return _decode_sndfile(_lame(np.zeros((channels, 2304), np.float32), rate, kbps, vbr))[1]
 
 
-def _lame(audio: Audio, rate: int, kbps: int | None, vbr: float | None) -> bytes:
+def _lame(audio: Audio, rate: int, kbps: int | None, vbr: float | None, effort: int = 2) -> bytes:
     encoder = lameenc.Encoder()
     if kbps is not None:
         encoder.set_bit_rate(kbps)
@@ -183,7 +185,7 @@ def _lame(audio: Audio, rate: int, kbps: int | None, vbr: float | None) -> bytes
         encoder.set_vbr_quality(vbr)
     encoder.set_in_sample_rate(rate)
     encoder.set_channels(len(audio))
-    encoder.set_quality(2)
+    encoder.set_quality(effort)
     encoder.silence()
     pcm = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
     return bytes(encoder.encode(pcm.T.tobytes()) + encoder.flush())
