@@ -31,7 +31,7 @@ from soundsafe.eval.compare import compare as compare_runs
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.store import write_atomically
-from soundsafe.reports import plots, tables
+from soundsafe.reports import parity, plots, tables
 
 __all__ = ["app", "main"]
 
@@ -135,7 +135,7 @@ def run(
 def _draw(summary: dict[str, Any], folder: Path) -> None:
     into = folder / "plots"
     into.mkdir(exist_ok=True)
-    for name, figure in plots.plots_of(summary).items():
+    for name, figure in (plots.plots_of(summary) | parity.plots_of(summary)).items():
         for suffix, data in plots.images(figure).items():
             write_atomically(into / f"{name}{suffix}", data)
 

@@ -33,7 +33,8 @@ def control_of(attack: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One EUL. `ber` lies in [0, 1], and is 0.5 where the EUL was not found or a step failed."""
+    """One EUL. `ber` lies in [0, 1], and is 0.5 where the EUL was not found or a step failed. `parity_bands`:
+    share of frames whose feature is equal, for each band, joined by commas; empty where there is none."""
 
     system: str
     suite: str
@@ -62,8 +63,10 @@ class Row:
     erasures: float = NAN
     offset_error_samples: float = NAN
     parity_frames: float = NAN
+    parity_bits: float = NAN
     parity_slots: float = NAN
     seed_parity: float = NAN
+    parity_bands: str = ""
     speed: float = NAN
     tempo: float = NAN
     pitch: float = NAN

@@ -29,7 +29,7 @@ from soundsafe.eval import systems as registry
 from soundsafe.eval.environment import environment
 from soundsafe.eval.rows import CONTROLS, Row, to_frame
 from soundsafe.eval.store import UnitFile, address, claim, lines_in, write_atomically
-from soundsafe.eval.summary import csv_bytes, quality_rows, summary_json, summary_rows
+from soundsafe.eval.summary import band_rows, csv_bytes, quality_rows, summary_json, summary_rows
 from soundsafe.eval.systems import System
 from soundsafe.eval.worker import Cell, Unit, give_up, params_text, run_unit, start_worker
 
@@ -38,8 +38,8 @@ __all__ = ["Plan", "Result", "evaluate", "make_plan", "read_rows", "run"]
 Progress = Callable[[int, int], None]
 
 RUN_FILES = (
-    "results.parquet", "summary.csv", "summary.json", "quality.csv", "timing.csv", "run.json", "store",
-    "plots",
+    "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "timing.csv",
+    "run.json", "store", "plots",
 )  # fmt: skip
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 # A worker that dies takes the pool with it, whoever was to blame: once more for everybody, then one by one.
@@ -406,7 +406,8 @@ def run(
     Args:
         plan: from `make_plan`.
         out: the run's folder, made if need be. It ends up holding `results.parquet`, `summary.csv`,
-            `summary.json`, `quality.csv`, `timing.csv`, `run.json` and the `store` that `resume` uses.
+            `summary.json`, `quality.csv`, `parity_by_band.csv`, `timing.csv`, `run.json` and the `store` that
+            `resume` uses.
         jobs: worker processes; 0 runs in this process, where systems and attacks need not be picklable.
         resume: go on with the run that the folder holds.
         force: start afresh what the folder holds.
@@ -440,11 +441,13 @@ def run(
         tick()
         rows, timing = _assemble(plan, units)
         summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
+        summary["parity_by_band"] = band_rows(rows)
         write_atomically(out / "results.parquet", _parquet(rows))
         write_atomically(out / "timing.csv", timing.to_csv(index=False, float_format="%.6g").encode())
         write_atomically(out / "summary.json", summary_json(summary))
         write_atomically(out / "summary.csv", csv_bytes(summary["rows"]))
         write_atomically(out / "quality.csv", csv_bytes(summary["quality"]))
+        write_atomically(out / "parity_by_band.csv", csv_bytes(summary["parity_by_band"]))
         write_atomically(out / "run.json", _dump(document | {"state": "finished"}))
     return Result(rows, summary, timing, out)
 

@@ -124,7 +124,15 @@ def _eul_fields(
         out["parity_slots"] = parity.slot_parity(
             getattr(reference, "slots", None), getattr(eul, "slots", None)
         )
-        out["seed_parity"] = parity.seed_parity(getattr(reference, "seed", None), getattr(eul, "seed", None))
+        out["parity_bits"] = parity.bits_parity(
+            parity.mixtures(reference, "bits_per_band"), parity.mixtures(eul, "bits_per_band")
+        )
+        out["seed_parity"] = parity.seed_parity(
+            parity.mixtures(reference, "seed") or getattr(reference, "seed", None),
+            parity.mixtures(eul, "seed") or getattr(eul, "seed", None),
+        )
+        shares = parity.band_parity(getattr(reference, "features", None), getattr(eul, "features", None))
+        out["parity_bands"] = ",".join(f"{share:.4g}" for share in shares)
     return out
 
 

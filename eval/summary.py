@@ -17,7 +17,7 @@ from soundsafe.eval.metrics.payload import goodput
 from soundsafe.eval.rows import control_of, from_frame_value
 from soundsafe.eval.stats import mean_interval, proportion_interval
 
-__all__ = ["by_suite", "csv_bytes", "quality_rows", "summary_json", "summary_rows"]
+__all__ = ["band_rows", "by_suite", "csv_bytes", "quality_rows", "summary_json", "summary_rows"]
 
 _CLIP = ["system", "suite", "attack", "clip"]
 # For each marked clip's figure: which extreme is the worst.
@@ -74,6 +74,7 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
         "time_to_payload_s": None if control else _median(clips["time_to_payload_s"]),
         "goodput_bps": None if control or success is None or size is None else goodput(success, size),
         "parity_frames": _mean(rows["parity_frames"]),
+        "parity_bits": _mean(rows["parity_bits"]),
         "parity_slots": _mean(rows["parity_slots"]),
         "seed_parity": _mean(rows["seed_parity"]),
         "offset_error_samples": _median(rows["offset_error_samples"].abs()) if offset else None,
@@ -100,6 +101,20 @@ def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
             out.append(from_frame_value(head | {"category": category} | _figures(chosen)))
     order = {key: i for i, key in enumerate(dict.fromkeys((r["system"], r["suite"]) for r in out))}
     return sorted(out, key=lambda r: order[r["system"], r["suite"]])
+
+
+def band_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """One dict for each system × suite × attack that has features: their parity by critical band.
+
+    `bands` lists shares of frames, 0 to 1, from the lowest band to the highest, over all EULs.
+    """
+    measured = by_suite(rows[rows["parity_bands"] != ""])
+    out = []
+    for (system, suite, attack), part in measured.groupby(["system", "suite", "attack"], sort=False):
+        shares = np.array([[float(v) for v in text.split(",")] for text in part["parity_bands"]])
+        head = {"system": system, "suite": suite, "attack": attack, "euls": len(part)}
+        out.append(from_frame_value(head | {"bands": shares.mean(axis=0).tolist()}))
+    return out
 
 
 def quality_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -147,13 +162,18 @@ def summary_json(summary: dict[str, Any]) -> bytes:
 
 
 def csv_bytes(items: list[dict[str, Any]]) -> bytes:
-    """Dicts as CSV: an interval gives two columns (`_low`, `_high`), parameters are JSON, null is empty."""
+    """Dicts as CSV: an interval gives two columns (`_low`, `_high`), a list one for each entry.
+
+    Parameters are JSON, null is empty.
+    """
     flat = []
     for item in items:
         line: dict[str, Any] = {}
         for name, value in item.items():
             if name.endswith("_ci95"):
                 line[f"{name}_low"], line[f"{name}_high"] = value if value else (None, None)
+            elif isinstance(value, list):
+                line |= {f"{name.removesuffix('s')}_{i:02d}": v for i, v in enumerate(value)}
             elif isinstance(value, dict):
                 line[name] = json.dumps(value, sort_keys=True, separators=(",", ":"))
             else:

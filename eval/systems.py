@@ -142,3 +142,11 @@ class Soundsafe:
             "profile_digest": self.profile.digest,
             "quality": "default",
         }
+
+
+@register("soundsafe-seed")
+def _seed_profile() -> System:
+    """The mission's rules to the letter; see `soundsafe.eval.seed_system`."""
+    from soundsafe.eval.seed_system import SoundsafeSeed
+
+    return SoundsafeSeed()

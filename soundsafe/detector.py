@@ -57,8 +57,8 @@ _MAX_PARTS = 24
 class Reading:
     """Soft values ``[2040]`` of one EUL in the order of the code, with what the detector took its slots from.
 
-    `start` in samples at 44.1 kHz, `layouts`: of each mixture of channels that carries the EUL, `fit`: how well
-    the slots sit on the lattice (standard normal by chance).
+    `start` in samples at 44.1 kHz, `layouts`: of each mixture of channels with the EUL, `fit`: how well the
+    slots sit on the lattice (standard normal by chance).
     """
 
     start: float

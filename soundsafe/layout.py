@@ -52,11 +52,11 @@ def _stream(key: bytes, label: str, n: int) -> NDArray[np.uint64]:
 class Geometry:
     """All carriers of one EUL under one key: fixed by key and profile, not by audio.
 
-    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with `bins`
-    ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``, complex: unit-norm
-    weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes the pilot carriers,
-    `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their dither and signs. `data`
-    indexes the rest, `capacity` counts them by band.
+    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with
+    `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
+    complex: unit-norm weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes
+    the pilot carriers, `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their
+    dither and signs. `data` indexes the rest, `capacity` counts them by band.
     """
 
     profile: Profile

@@ -12,7 +12,15 @@ import numpy as np
 
 from soundsafe.eval.metrics.registry import metric
 
-__all__ = ["NOT_MEASURED", "frame_parity", "seed_parity", "slot_parity"]
+__all__ = [
+    "NOT_MEASURED",
+    "band_parity",
+    "bits_parity",
+    "frame_parity",
+    "mixtures",
+    "seed_parity",
+    "slot_parity",
+]
 
 NOT_MEASURED = float("nan")
 
@@ -33,6 +41,36 @@ def frame_parity(reference: Any, found: Any) -> float:
     return float(np.mean(np.all(ref == np.asarray(found), axis=0)))
 
 
+def band_parity(reference: Any, found: Any, bands: int = 24) -> list[float]:
+    """Share of frames whose quantised feature equals the reference's, for each of `bands`; [] where there is
+    nothing to compare with, 0 throughout where nothing was found.
+
+    Features of several mixtures of channels lie behind each other, ``[mixtures * bands, frames]``.
+    """
+    if reference is None:
+        return []
+    ref = np.asarray(reference)
+    if ref.ndim != 2 or ref.shape[0] % bands:
+        return []
+    if found is None or np.shape(found) != ref.shape:
+        return [0.0] * bands
+    equal = (ref == np.asarray(found)).mean(axis=1)
+    return [float(v) for v in equal.reshape(-1, bands).mean(axis=0)]
+
+
+def mixtures(eul: Any, name: str) -> list[Any] | None:
+    """The field `name` of an EUL's allocator, one for each mixture of channels that carries it, or None."""
+    allocator = getattr(eul, "allocator", None) or {}
+    found = [m.get(name) for m in allocator.get("mixtures") or [allocator]]
+    return None if any(v is None for v in found) else found
+
+
+@metric("parity_bits", unit="share of EULs", better="higher", level="eul")
+def bits_parity(reference: list[Any] | None, found: list[Any] | None) -> float:
+    """1 where the EUL has the reference's bits in every band, else 0; NaN where a system has none."""
+    return float(reference == found) if reference else NOT_MEASURED
+
+
 @metric("parity_slots", unit="share of EULs", better="higher", level="eul")
 def slot_parity(reference: str | None, found: str | None) -> float:
     """1 where the EUL's list of slots equals the reference's exactly, else 0; NaN where a system has none."""
@@ -40,8 +78,8 @@ def slot_parity(reference: str | None, found: str | None) -> float:
 
 
 @metric("seed_parity", unit="share of EULs", better="higher", level="eul")
-def seed_parity(reference: int | None, found: int | None) -> float:
-    """1 where the EUL's seed equals the reference's, else 0; NaN where a system has none."""
+def seed_parity(reference: Any, found: Any) -> float:
+    """1 where the EUL's seed (or those of its mixtures) equals the reference's, else 0; NaN without one."""
     return float(reference == found) if reference is not None else NOT_MEASURED
 
 

@@ -99,3 +99,24 @@ def test_unmarked_seconds() -> None:
     assert unmarked_seconds(SimpleNamespace(warnings=["second 3: silent", "quiet"])) == {3}
     assert unmarked_seconds(SimpleNamespace(unmarked_seconds=[0, 2])) == {0, 2}
     assert unmarked_seconds(object()) == frozenset()
+
+
+def test_bits_and_seeds_of_several_mixtures_are_all_compared() -> None:
+    def eul(second: int, seed: int) -> SimpleNamespace:
+        each = [{"bits_per_band": [4, 4], "seed": 7}, {"bits_per_band": [second, 4], "seed": seed}]
+        out = _eul(0.0)
+        out.allocator = {**each[0], "mixtures": each}
+        out.features = np.ones((48, 4), np.int16)
+        return out
+
+    def row(found: Any) -> dict[str, Any]:
+        return _score([found] if found else [], None, reference=[eul(4, 8)] * 3)[0]
+
+    same = row(eul(4, 8))
+    assert (same["parity_bits"], same["seed_parity"]) == (1, 1)
+    assert same["parity_bands"] == ",".join(["1"] * 24)
+    other = row(eul(5, 9))
+    assert (other["parity_bits"], other["seed_parity"]) == (0, 0)
+    missed = row(None)
+    assert (missed["parity_bits"], missed["seed_parity"]) == (0, 0)
+    assert missed["parity_bands"] == ",".join(["0"] * 24)

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from soundsafe.eval.rows import Row, to_frame
-from soundsafe.eval.summary import csv_bytes, quality_rows, summary_json, summary_rows
+from soundsafe.eval.summary import band_rows, csv_bytes, quality_rows, summary_json, summary_rows
 
 CONTRACT = [
     "system", "suite", "attack", "params", "category", "clips", "euls", "ber", "ber_ci95", "payload_success",
     "payload_success_ci95", "clip_success", "clip_success_ci95", "time_to_payload_s", "goodput_bps",
-    "parity_frames", "parity_slots", "seed_parity", "offset_error_samples",
+    "parity_frames", "parity_bits", "parity_slots", "seed_parity", "offset_error_samples",
 ]  # fmt: skip
 
 
@@ -129,3 +129,13 @@ def test_everything_failed() -> None:
     gone = to_frame(_rows("unmarked", status="read_failed", payload_ok=False, clip_ok=False))
     assert _one(summary_rows(gone), suite="a", category="all")["payload_success"] is None
     assert _one(quality_rows(gone), category="all")["unmarked_euls"] == 0
+
+
+def test_parity_by_band() -> None:
+    half = ",".join(["1", "0.5", *["0"] * 22])
+    rows = to_frame(_rows("mp3", parity_bands=half) + _rows("none", parity_bands=""))
+    found = band_rows(rows)
+    assert [(b["suite"], b["attack"], b["euls"]) for b in found] == [("a", "mp3", 24), ("b", "mp3", 24)]
+    assert found[0]["bands"] == [1.0, 0.5] + [0.0] * 22
+    assert csv_bytes(found).decode().splitlines()[0].startswith("system,suite,attack,euls,band_00,band_01")
+    assert band_rows(to_frame(_rows("none"))) == []
