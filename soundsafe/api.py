@@ -20,7 +20,7 @@ from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
 from soundsafe.container import BODY, MAX_PAYLOAD, pack
 from soundsafe.detector import Detection, detect
 from soundsafe.distance import worst_channel
-from soundsafe.embedder import QUALITIES, Quality, mark_block, mix_channels, views
+from soundsafe.embedder import HEADROOM, QUALITIES, Quality, mark_block, mix_channels, views
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.layout import PHASES, allocation, features, layout
@@ -132,8 +132,8 @@ class _Marker:
         start = lead // self.rate * EUL_SAMPLES
         y = mark_block(x, start, coded, self.first % PHASES, self.key, self.profile, self.quality)
         if self.rate != RATE:
-            y = buffer + _resample(y - x, RATE, self.rate, buffer.shape[1])
-            np.clip(y, -max(1.0, float(np.abs(x).max())), max(1.0, float(np.abs(x).max())), out=y)
+            bound = np.maximum(np.abs(buffer), HEADROOM)
+            y = np.clip(buffer + _resample(y - x, RATE, self.rate, buffer.shape[1]), -bound, bound)
         buffer = np.where(_digital_silence(buffer, self.rate), np.float32(0.0), y)
         out, self.before = buffer[:, : here - self.rate], buffer[:, here - self.rate : here]
         self.after = np.concatenate([buffer[:, here:], self.after[:, (euls + 1) * self.rate :]], axis=1)
@@ -281,14 +281,15 @@ def _answer(
     name: str,
     notes: tuple[str, ...] = (),
 ) -> Embedded:
-    """The answer for a marked signal that was decoded again; raises NotMarkable where it does not read back."""
+    """The answer for marked audio that was decoded again; raises NotMarkable where it does not read back."""
     rate = differ.rate
     euls = differ.samples // rate
     if found.payload != payload:
         if len(differ.silent) == euls:
             raise NotMarkable(f"{name} is silent throughout: nothing can be marked")
         raise NotMarkable(
-            f"{name} cannot be marked: the payload does not read back ({len(differ.silent)} of {euls} s silent)"
+            f"{name} cannot be marked: the payload does not read back"
+            f" ({len(differ.silent)} of {euls} s silent)"
         )
     good = {round(eul.start_s) for eul in found.euls if eul.ok}
     missing = [i for i in range(euls) if i not in good]
@@ -397,7 +398,7 @@ def embed_file(
 
 
 def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> list[Eul]:
-    """Features, slots and seed of each EUL as the audio itself names them, on the grid that starts at sample 0.
+    """Features, slots and seed of each EUL as the audio itself names them, on a grid from sample 0 on.
 
     The reference for allocator parity; nothing is read.
     """
