@@ -202,8 +202,19 @@ def train(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for checkpoints.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
 ) -> None:
-    """Train a carrier (not available yet)."""
-    raise InputError("training is not available yet: this version has no training extra")
+    """Fit the carrier's lattice steps to the train split of a folder of audio and write the profile."""
+    if what != "carrier":
+        raise InputError(
+            f"cannot train {what}: this version fits the carrier alone (soundsafe train carrier)"
+        )
+    if resume:
+        raise InputError("fitting the carrier takes minutes and starts afresh: --resume is for networks")
+    from soundsafe.training.command import train_carrier
+
+    with _progress() as progress:
+        lines = train_carrier(data, out, progress)
+    for line in lines:
+        _tell(line)
 
 
 def _payload(payload_hex: str | None, payload_file: Path | None, message: str | None) -> bytes:

@@ -1,0 +1,62 @@
+"""`soundsafe train carrier`: clips in, a fitted profile out."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.codecs import resample
+from soundsafe.datasets import BUNDLED, load
+from soundsafe.errors import InputError
+from soundsafe.profile import EUL_SAMPLES, ROBUST
+from soundsafe.stft import RATE
+from soundsafe.training.carrier import fit_carrier
+
+__all__ = ["train_carrier"]
+
+_CLIPS = 12
+_EULS = 3
+
+
+def _clips(data: Path | None) -> list[NDArray[np.float32]]:
+    """Up to twelve stretches of three seconds, evenly drawn from the train split."""
+    dataset = load(BUNDLED if data is None else str(data), "train")
+    chosen = dataset.clips[:: max(1, len(dataset.clips) // _CLIPS)][:_CLIPS]
+    found = []
+    for clip in chosen:
+        audio, rate = clip.read()
+        audio = resample(audio, rate, RATE)
+        if audio.shape[1] >= _EULS * EUL_SAMPLES and float(np.abs(audio).max()) > 1e-3:
+            start = (audio.shape[1] - _EULS * EUL_SAMPLES) // 2 // EUL_SAMPLES * EUL_SAMPLES
+            found.append(np.ascontiguousarray(audio[:, start : start + _EULS * EUL_SAMPLES]))
+    if not found:
+        raise InputError(f"{dataset.name}: no clip of the train split is {_EULS} s long: give --data DIR")
+    return found
+
+
+def train_carrier(data: Path | None, out: Path | None, report: Callable[[float, str], None]) -> list[str]:
+    """Fit, write ``carrier.json`` into `out` (by atomic rename), and return the lines to print."""
+    clips = _clips(data)
+    fit = fit_carrier(clips, ROBUST, report=report)
+    lines = [f"{len(clips)} clips of {_EULS} s; distance and information for each round:"]
+    for i, one in enumerate(fit.history):
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in one.information.items())
+        lines.append(f"{i}: {math.exp(one.log_distance):.3e}  {one.value:.4f}  ({figures})")
+    lines.append("step_hz = " + ", ".join(f"{hz:g}" for hz in fit.profile.step_hz))
+    lines.append("step    = " + ", ".join(f"{step:g}" for step in fit.profile.step))
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            partial = out / ".carrier.json.tmp"
+            partial.write_text(json.dumps(fit.profile.to_json(), indent=2) + "\n")
+            os.replace(partial, out / "carrier.json")
+        except OSError as error:
+            raise InputError(f"cannot write {out}: {error.strerror}") from None
+        lines.append(f"written: {out / 'carrier.json'}")
+    return lines
