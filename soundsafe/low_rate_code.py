@@ -1,12 +1,13 @@
 """The codes of the tile layer: a low-rate code for the payload's blocks, and one for the identifier.
 
-The payload's block (191 bytes) is an irregular repeat-accumulate word (Jin, Khandekar and McEliece, Int. Symp.
-Turbo Codes 2000), systematic and of any length: parity bit i is the running sum of message bits drawn by
-SHAKE-256. It is read by belief propagation; the authentication tag in the block decides.
+The payload's block (191 bytes) is an irregular repeat-accumulate word (Jin, Khandekar and McEliece, Int.
+Symp. Turbo Codes 2000), systematic and of any length: parity bit i is the running sum of message bits drawn
+by SHAKE-256. It is read by belief propagation; the authentication tag in the block decides.
 
 The identifier (64 bits) and its own tag of `TAG_BITS` make a word of a rate-1/4 convolutional code of
-constraint length 11, ended by zeros (generators 2327, 2353, 2671, 3175 octal: Proakis, Digital Communications,
-table of rate-1/4 codes of maximum free distance), read by the Viterbi algorithm: exact for so short a message.
+constraint length 11, ended by zeros (generators 2327, 2353, 2671, 3175 octal: Proakis, Digital
+Communications, table of rate-1/4 codes of maximum free distance), read by the Viterbi algorithm: exact for so
+short a message.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _edges(n: int) -> NDArray[np.int64]:
 
 
 def encode_payload(block: bytes, n: int) -> Bits:
-    """The word ``[n]`` of a block of 191 bytes; it starts with the block's bits. Raises ValueError if n <= 1528."""
+    """The word ``[n]`` of a block of 191 bytes; it starts with the block's bits. Raises ValueError if n <=
+    1528."""
     message = np.unpackbits(np.frombuffer(block, np.uint8))
     if len(message) != K or n <= K:
         raise ValueError(f"the low-rate code takes {K // 8} bytes and makes more than {K} bits")
@@ -108,7 +110,8 @@ def _decoder(n: int) -> tuple[BpDecoder, csr_matrix]:
 
 
 def decode_payload(llr: Llr) -> tuple[bytes, bool]:
-    """The block of 191 bytes nearest to soft values ``[n]`` (positive for 0; 0: erased), and whether it is a word."""
+    """The block of 191 bytes nearest to soft values ``[n]`` (positive for 0; 0: erased), and whether it is a
+    word."""
     soft = np.clip(np.nan_to_num(llr), -_LIMIT, _LIMIT)
     hard = (soft < 0).astype(np.uint8)
     decoder, matrix = _decoder(len(soft))
@@ -149,7 +152,8 @@ def encode_identifier(payload: bytes, key: bytes) -> Bits:
 
 
 def decode_identifier(llr: Llr, key: bytes) -> bytes | None:
-    """The identifier (8 bytes) that soft values ``[IDENTIFIER_BITS]`` authenticate as under `key`, or None."""
+    """The identifier (8 bytes) that soft values ``[IDENTIFIER_BITS]`` authenticate as under `key`, or
+    None."""
     gain = np.asarray(llr, np.float64).reshape(-1, len(_GENERATORS))
     branch = (1.0 - 2.0 * _outputs().astype(np.float64)).reshape(-1, len(_GENERATORS)) @ gain.T
     branch = branch.reshape(1 << _MEMORY, 2, -1)  # [state, input, step]

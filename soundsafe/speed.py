@@ -15,6 +15,7 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.embedder import views
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_FRAMES, ROBUST, Profile
 from soundsafe.stft import RATE
@@ -30,7 +31,7 @@ _HOP = RATE // EUL_FRAMES
 _PERIOD = PHASES * EUL_FRAMES
 _LOOK_S = 0.75
 _CHUNK = 60
-_SAME = 0.004
+SAME = 0.004
 """Tempo and pitch that differ by no more than this are one speed."""
 
 
@@ -44,7 +45,8 @@ class _Place:
 
 
 def resample_by(audio: Audio, factor: float) -> Audio:
-    """`audio` ``[channels, samples]`` made `factor` times as long: what was played that much faster, undone."""
+    """`audio` ``[channels, samples]`` made `factor` times as long: what was played that much faster,
+    undone."""
     out = soxr.resample(np.ascontiguousarray(audio.T), 1.0, factor, quality="VHQ")
     return np.ascontiguousarray(out.T, dtype=np.float32)
 
@@ -63,16 +65,15 @@ def local_shift(
     index = (frame + np.arange(frames)) % _PERIOD
     phase = torch.from_numpy(index // EUL_FRAMES)
     template = pilots.template[torch.from_numpy(index)]
-    mixes = [x.mean(axis=0, keepdims=True)] if len(x) == 1 else [x.mean(axis=0, keepdims=True), x]
     total = torch.zeros(len(shifts))
     for p in range(PHASES):
         here = phase == p
         if not bool(here.any()):
             continue
-        views = mixes[min(p, len(mixes) - 1)]
-        for v in views:
-            soft = _soft(torch.from_numpy(np.ascontiguousarray(v)), shifts, key, profile)[1 : frames + 1]
-            total += torch.einsum("tmp,tmps->s", template[here], soft[here]) / len(views)
+        mixes = views(len(x), p)
+        for mix in mixes:
+            soft = _soft(torch.from_numpy(mix @ x), shifts, key, profile)[1 : frames + 1]
+            total += torch.einsum("tmp,tmps->s", template[here], soft[here]) / len(mixes)
     n = frames * pilots.template.shape[2]
     z = total / math.sqrt(n / 2.0)
     best = int(z.argmax())
@@ -154,7 +155,7 @@ def undo_speed(
     """
     if warp is None:
         warp = find(Spectrogram(audio, tile_geometry(key, tiles)))
-    if warp.z < 6.0 or abs(warp.tempo / warp.pitch - 1.0) > _SAME:
+    if warp.z < 6.0 or abs(warp.tempo / warp.pitch - 1.0) > SAME:
         return None
     factor = warp.tempo
     for _ in range(2):

@@ -1,9 +1,10 @@
-"""The cell layer read from audio that was cut into pieces and spliced: tempo and pitch by waveform overlap-add.
+"""The cell layer read from audio that was cut into pieces and spliced: tempo and pitch by waveform
+overlap-add.
 
-Such engines leave the waveform whole for tens of milliseconds and shift each piece by up to some 15 ms. The tile
-layer says where every frame of an EUL should lie; around that place all positions are tried, and a Viterbi path
-over the frames (staying in a piece is free, a jump has a price) takes the positions at which carriers sit on
-their lattice. Frames at splices fit nowhere and become erasures.
+Such engines leave the waveform whole for tens of milliseconds and shift each piece by up to some 15 ms. The
+tile layer says where every frame of an EUL should lie; around that place all positions are tried, and a
+Viterbi path over the frames (staying in a piece is free, a jump has a price) takes the positions at which
+carriers sit on their lattice. Frames at splices fit nowhere and become erasures.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from soundsafe.embedder import views
 from soundsafe.lattice import fit, soft_values
-from soundsafe.layout import PHASES, Geometry, Layout, candidates, features, geometry
+from soundsafe.layout import Geometry, Layout, candidates, features, geometry
 from soundsafe.masking import threshold
-from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
+from soundsafe.profile import EUL_FRAMES, Profile
 from soundsafe.stft import RATE, Stft
 
 __all__ = ["SplicedReading", "read_spliced_eul"]
@@ -31,14 +32,19 @@ _GRID = 49
 REACH_S = 0.018
 """How far from where the tempo puts it a frame is looked for."""
 
-_JUMP = 7.0
-_FRAME_FIT = 0.12
+_JUMP = 12.0
+"""Price of a jump: the logarithm of the positions it could lead to, and of how seldom it happens."""
+
+_SHARPNESS = 1.5
+"""Concentration (von Mises) of carriers that were found: the weight of a cosine in the path's score."""
+
+_LOG_I0 = 0.499
 
 
 @dataclass(frozen=True)
 class SplicedReading:
-    """Soft values ``[2040]`` in the order of the code; `path` ``[frames]``: where each frame's middle was found, in
-    samples; `fit`: how well the slots sit on the lattice (standard normal by chance)."""
+    """Soft values ``[2040]`` in the order of the code; `path` ``[frames]``: where each frame's middle was
+    found, in samples; `fit`: how well the slots sit on the lattice (standard normal by chance)."""
 
     llr: NDArray[np.float64]
     path: NDArray[np.int64]
@@ -53,7 +59,6 @@ class _View:
     def __init__(self, x: NDArray[np.float32], first: int, last: int, profile: Profile) -> None:
         half = Stft().n_fft // 2
         low, high = first - half, last + half
-        padded = np.pad(x, (max(0, -low), max(0, high - len(x))))[max(low, 0) + max(0, -low) - max(0, low * 0) :]
         padded = _slice(x, low, high)
         grid = Stft(Stft().n_fft, _GRID)
         spectrum = grid.forward(torch.from_numpy(padded))[:, half // _GRID :]
@@ -71,7 +76,8 @@ def _slice(x: NDArray[np.float32], low: int, high: int) -> NDArray[np.float32]:
 def _project(
     view: _View, carriers: NDArray[np.int64], geo: Geometry, columns: NDArray[np.int64], shifts: torch.Tensor
 ) -> torch.Tensor:
-    """Projections ``[carriers, columns, shifts]`` of carriers read at grid `columns` and `shifts` samples later."""
+    """Projections ``[carriers, columns, shifts]`` of carriers read at grid `columns` and `shifts` samples
+    later."""
     bins = torch.from_numpy(geo.bins[carriers])
     cells = view.ratio[bins.reshape(-1)][:, torch.from_numpy(columns)].reshape(*bins.shape, -1)
     cells = cells * geo.weight[carriers].conj()[..., None]
@@ -115,8 +121,9 @@ def read_spliced_eul(
     profile: Profile,
     rounds: int = 2,
 ) -> SplicedReading | None:
-    """The EUL of `phase` that begins near sample `start` of `audio` ``[channels, samples]`` at 44.1 kHz, whose frames
-    follow each other every 441 / `tempo` samples on the average. None where the audio does not hold most of it.
+    """The EUL of `phase` that begins near sample `start` of `audio` ``[channels, samples]`` at 44.1 kHz,
+    whose frames follow each other every 441 / `tempo` samples on the average. None where the audio does not
+    hold most of it.
     """
     geo = geometry(key, profile)
     reach = int(REACH_S * RATE) // _GRID * _GRID
@@ -127,7 +134,8 @@ def read_spliced_eul(
     seen = [_View(mix @ audio, first, last, profile) for mix in views(len(audio), phase)]
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
     width = 2 * reach // _GRID + 1
-    # The column of each frame's lowest state, and how a frame's states lie relative to those of the frame before.
+    # The column of each frame's lowest state, and how a frame's states lie relative to those of the frame
+    # before.
     column = np.round((middle - reach - first) / _GRID).astype(np.int64)
     origin = first + column * _GRID - _GRID // 2
     drift = np.concatenate([[0], np.diff(origin) - _HOP])
@@ -148,14 +156,14 @@ def read_spliced_eul(
                     g, i = column_of_pilot[int(c)]
                     u = p[row] / geo.step[c] + geo.pilot_dither[g, i]
                     pilots[f] += (torch.cos(math.pi * u) * geo.pilot_sign[phase, g, i]).numpy() / len(seen)
-    emission = 2.0 * pilots
+    emission = _SHARPNESS * pilots
     best: SplicedReading | None = None
     for _ in range(rounds + 1):
         path = _best_path(emission, drift)
-        found, best = _read(seen, kept, path, origin, geo, key, profile), best
+        found = _read(seen, kept, path, pilots, origin, phase, geo, key, profile)
         if best is None or found.fit > best.fit:
             best = found
-        emission = 2.0 * pilots + 2.0 * _data_emission(kept, by_frame, found, geo, profile)
+        emission = _SHARPNESS * (pilots + _data_emission(kept, by_frame, found, geo, profile))
     return best
 
 
@@ -163,7 +171,9 @@ def _read(
     seen: list[_View],
     kept: list[list[torch.Tensor]],
     path: NDArray[np.int64],
+    pilots: NDArray[np.float32],
     origin: NDArray[np.int64],
+    phase: int,
     geo: Geometry,
     key: bytes,
     profile: Profile,
@@ -178,7 +188,7 @@ def _read(
         for f in range(EUL_FRAMES):
             p[geo.frame == f] = kept[v][f][:, path[f]]
         tried = []
-        for lay in candidates(feats, key, profile):
+        for lay in candidates(feats, key, profile, phase):
             position = p[lay.slots] / geo.step[lay.slots]
             fits = _fits(position, lay, geo, profile)
             tried.append((float(fits.max(1).values.sum()), lay, position, fits))
@@ -191,15 +201,20 @@ def _read(
     llr = np.zeros(len(geo.scramble))
     for lay, position, _ in options:
         u = position / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
-        frame = geo.frame[lay.slots]
-        good = np.bincount(frame, np.cos(2 * np.pi * u.numpy()), EUL_FRAMES) / np.maximum(
-            np.bincount(frame, minlength=EUL_FRAMES), 1
-        )
-        smooth = np.convolve(np.pad(good, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
-        llr += soft_values(u, lay, geo) * (np.maximum(good, smooth) > _FRAME_FIT)[frame]
+        llr += soft_values(u, lay, geo)
+    # What was read in a piece of which the pilots say that it lies elsewhere is worth little.
+    trust = _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])[geo.frame[lay.slots]]
+    llr = 2.0 * np.arctanh(np.clip(trust * np.tanh(np.clip(llr, -30, 30) / 2.0), -1 + 1e-9, 1 - 1e-9))
     llr *= 1.0 - 2.0 * geo.scramble
     best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
     return SplicedReading(llr, at, options[0][0], tuple(float(s) for s in scale), best)
+
+
+def _trust(at: NDArray[np.int64], agreement: NDArray[np.float32], pilots: int) -> NDArray[np.float64]:
+    """Probability that each frame was found at its true place, from the pilots of its piece ``[frames]``."""
+    piece = np.concatenate([[0], np.cumsum(np.diff(at) != _HOP)])
+    gain = np.bincount(piece, _SHARPNESS * agreement - _LOG_I0 * pilots)
+    return (1.0 / (1.0 + np.exp(-np.clip(gain, -30, 30))))[piece]
 
 
 def _fits(position: torch.Tensor, lay: Layout, geo: Geometry, profile: Profile) -> torch.Tensor:
@@ -233,6 +248,8 @@ def _data_emission(
         dither = lay.dither[torch.from_numpy(order[c])][:, None]
         total = torch.zeros(kept[0][f].shape[1])
         for v in kept:
-            total += torch.cos(2.0 * math.pi * (v[f][torch.from_numpy(rows)] / step + dither)).sum(0) / len(kept)
+            total += torch.cos(2.0 * math.pi * (v[f][torch.from_numpy(rows)] / step + dither)).sum(0) / len(
+                kept
+            )
         out.append(total.numpy())
     return np.stack(out)

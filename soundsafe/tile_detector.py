@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe import tiles as T
-from soundsafe.container import FALSE_ACCEPT, Part, assemble, open_part
+from soundsafe.coding import K
+from soundsafe.container import FALSE_ACCEPT, Part, assemble, open_part, payload_id
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.low_rate_code import (
     IDENTIFIER_BITS,
@@ -17,23 +18,27 @@ from soundsafe.low_rate_code import (
     decode_identifier,
     decode_payload,
 )
+from soundsafe.stft import RATE
 from soundsafe.tile_embedder import identifier_index
 from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
 from soundsafe.warp import Spectrogram, Warp, aligned_levels, find
 
-__all__ = ["TileReading", "read_tiles", "soft_blocks"]
+__all__ = ["TileReading", "Words", "read_tiles", "read_words", "soft_blocks"]
 
 Audio = NDArray[np.float32]
 Array = NDArray[np.float64]
+
+_WORTH_DECODING = 0.85
+"""Share of a block's bits that soft values must claim to hold before it is worth decoding."""
 
 _SIGMAS = np.geomspace(0.05, 0.7, 18)
 
 
 @dataclass(frozen=True)
 class TileReading:
-    """What the tile layer says. `identifier` (8 bytes) and `payload` are authenticated or None; `tempo`, `pitch`:
-    factors by which the audio was changed; `offset_s`: where the marked audio's sample 0 would lie, modulo a cycle;
-    `score`: the pilots' z; `bound`: chance of a false accept."""
+    """What the tile layer says. `identifier` (8 bytes) and `payload` are authenticated or None; `tempo`,
+    `pitch`: factors by which the audio was changed; `offset_s`: where the marked audio's sample 0 would lie,
+    modulo a cycle; `score`: the pilots' z; `bound`: chance of a false accept."""
 
     payload: bytes | None
     identifier: bytes | None
@@ -59,7 +64,8 @@ def _wrapped_llr(position: Array, sigma: Array) -> Array:
 
 
 def _sigmas(position: Array, group: NDArray[np.int64], pilot: NDArray[np.int64]) -> Array:
-    """Size of the noise in periods at each place ``[blocks, symbols]``: the likeliest in its `group` of bands.
+    """Size of the noise in periods at each place ``[blocks, symbols]``: the likeliest in its `group` of
+    bands.
 
     Pilots count as known; what other symbols say of the noise, whatever their bits, counts as well.
     """
@@ -107,6 +113,47 @@ def payload_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> dic
     return out
 
 
+@dataclass(frozen=True)
+class Words:
+    """What was authenticated; blocks `tries`; `information`: bits that a symbol carries, as its soft value
+    claims."""
+
+    payload: bytes | None
+    identifier: bytes | None
+    tries: int
+    information: float
+
+
+def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
+    """Identifier and payload of the tile layer under `warp`."""
+    geo = spec.geo
+    llr, number = soft_blocks(spec, warp)
+    if not len(llr):
+        return Words(None, None, 0, 0.0)
+    information = float(np.mean(_information(llr)))
+    identifier = decode_identifier(identifier_llr(llr, number, geo), key)
+    by_cycle = payload_llr(llr, number, geo)
+    words = list(by_cycle.values())
+    # One part is the usual case: all cycles say the same.
+    tried = ([np.sum(words, axis=0)] if len(words) > 1 else []) + words
+    parts: list[Part] = []
+    tries = 0
+    for word in tried:
+        if float(np.sum(_information(word))) < _WORTH_DECODING * K:
+            continue
+        block, converged = decode_payload(word)
+        tries += converged
+        part = open_part(block, key) if converged else None
+        if part is not None:
+            parts.append(part)
+            if assemble(parts) is not None:
+                break
+    payload = assemble(parts)
+    if payload is not None:
+        identifier = payload_id(payload)
+    return Words(payload, identifier, tries, information)
+
+
 def read_tiles(
     audio: Audio,
     key: bytes | None = None,
@@ -122,34 +169,18 @@ def read_tiles(
         return TileReading(None, None, 1.0, 1.0, 0.0, 0.0, 0.0, time.perf_counter() - started)
     spec = Spectrogram(audio, geo)
     warp = find(spec) if warp is None else warp
-    llr, number = soft_blocks(spec, warp)
-    identifier = decode_identifier(identifier_llr(llr, number, geo), key)
-    words = payload_llr(llr, number, geo)
-    parts: list[Part] = []
-    tries = 0
-    for word in ([sum(words.values())] if len(words) > 1 else []) + list(words.values()):
-        block, converged = decode_payload(np.asarray(word))
-        if converged:
-            tries += 1
-            part = open_part(block, key)
-            if part is not None:
-                parts.append(part)
-                if assemble(parts) is not None:
-                    break
-    payload = assemble(parts)
-    span = profile.block / warp.tempo
-    offset = (warp.start - warp.block * span) / 44_100
-    info = float(np.mean(_information(llr))) if llr.size else 0.0
+    words = read_words(spec, warp, key)
+    offset = (warp.start - warp.block * profile.block / warp.tempo) / RATE
     return TileReading(
-        payload,
-        identifier,
+        words.payload,
+        words.identifier,
         warp.tempo,
         warp.pitch,
         offset,
         warp.z,
-        min(1.0, IDENTIFIER_FALSE_ACCEPT + max(tries, 1) * FALSE_ACCEPT),
+        min(1.0, IDENTIFIER_FALSE_ACCEPT + words.tries * FALSE_ACCEPT),
         time.perf_counter() - started,
-        info,
+        words.information,
     )
 
 

@@ -25,7 +25,8 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TileEffort:
-    """`steps` of the solver; `compensation`: share of the way to the lattice point; `limit_db`: largest gain."""
+    """`steps` of the solver; `compensation`: share of the way to the lattice point; `limit_db`: largest
+    gain."""
 
     steps: int = 10
     compensation: float = 0.75
@@ -68,11 +69,14 @@ def mark_tiles(
     profile: TileProfile = ROBUST_TILES,
     effort: TileEffort = DEFAULT_EFFORT,
     first_block: int = 0,
+    beside: Audio | None = None,
 ) -> Audio:
-    """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles; block `first_block` starts at sample 0.
+    """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles; block `first_block` starts at
+    sample 0.
 
-    What is left behind the last whole block stays as it is. Raises InputError unless the payload has 1 to
-    4096 bytes.
+    `beside` ``[channels, samples]``: what another layer will add; the gains are solved with it in place, and
+    it is not part of the result. What is left behind the last whole block stays as it is. Raises InputError
+    unless the payload has 1 to 4096 bytes.
     """
     key = key or DEFAULT_KEY
     geo = tile_geometry(key, profile)
@@ -91,7 +95,8 @@ def mark_tiles(
     tile_of = np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
     bins = torch.from_numpy(matrix.T.astype(np.float32))
     for _ in range(effort.steps):
-        power = T.band_power(T.power_spectrum(y), matrix, y.shape[1])
+        heard = y if beside is None else y + beside
+        power = T.band_power(T.power_spectrum(heard), matrix, y.shape[1])
         level, share = T.levels(power, 0.0, 1.0, tiles, profile)
         s = T.symbols(T.relative(level, profile), geo)
         if target is None:

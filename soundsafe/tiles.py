@@ -1,13 +1,13 @@
 """Tiles of the time-frequency plane, and what is read from their energies.
 
-The tile layer keeps no phase: a tile is some 40 ms by 100 Hz or more, its energy in decibels, relative to its
+The tile layer keeps no phase: a tile is some 40 ms by 70 Hz or more, its energy in decibels, relative to its
 neighbours in time, is the only thing that counts. Stretching, pitch shifting and lossy coding move it by
 about a decibel. Because energies add up, the power of a short-time spectrum, summed over time once, gives
 the energy of any tile for any tempo, pitch and offset: nothing is resampled to search.
 
-A *symbol* is the signed sum of eight tiles of one band inside a block of 32 tiles. The key draws which eight,
-their signs, the dither of each symbol in a cycle of 25 blocks (32 s), and which symbols are pilots, which carry the
-identifier and which the payload.
+A *symbol* is the signed sum of eight tiles of one band inside a block of 16 tiles. The key draws which eight,
+their signs, the dither of each symbol in a cycle of 50 blocks (32 s), and which symbols are pilots, which
+carry the identifier and which the payload.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class TileProfile:
     `tile`: samples of a tile at 44.1 kHz; `low_hz`, `high_hz`, `width_hz`, `width_share`: bands from low to
     high, each as wide as the larger of `width_hz` and that share of its frequency. `block_tiles`,
     `symbol_tiles`: tiles of a block and of a symbol. `cycle`: blocks after which dithers and the payload's
-    word repeat: a whole number of the cell layer's periods. `pilot_bands`: bands whose symbols are all pilots; `id_symbols`: symbols of a block that
-    carry the identifier. `period_db`: lattice period at the frequencies `period_hz`, linear in between, a bit
-    being half of it. `radius`: tiles on either side
-    whose mean level is subtracted; `floor`: share of a band's mean energy over one second that is added to
-    every tile, so that gaps have a level. Raises ValueError for values that make no geometry.
+    word repeat: a whole number of the cell layer's periods. `pilot_bands`: bands whose symbols are all
+    pilots; `id_symbols`: symbols of a block that carry the identifier. `period_db`: lattice period at the
+    frequencies `period_hz`, linear in between, a bit being half of it. `radius`: tiles on either side whose
+    mean level is subtracted; `floor`: share of a band's mean energy over one second that is added to every
+    tile, so that gaps have a level. Raises ValueError for values that make no geometry.
     """
 
     name: str = "tiles"
@@ -62,17 +62,17 @@ class TileProfile:
     tile: int = 1764
     low_hz: float = 300.0
     high_hz: float = 12_000.0
-    width_hz: float = 100.0
-    width_share: float = 0.015
-    block_tiles: int = 32
+    width_hz: float = 70.0
+    width_share: float = 0.0105
+    block_tiles: int = 16
     symbol_tiles: int = 8
-    cycle: int = 25
-    pilot_bands: int = 16
-    id_symbols: int = 72
+    cycle: int = 50
+    pilot_bands: int = 20
+    id_symbols: int = 52
     period_hz: tuple[float, ...] = (1000.0, 3000.0)
-    period_db: tuple[float, ...] = (4.0, 5.6)
+    period_db: tuple[float, ...] = (3.5, 4.9)
     radius: int = 10
-    floor: float = 0.03
+    floor: float = 0.01
 
     def __post_init__(self) -> None:
         if self.block_tiles % self.symbol_tiles or self.symbol_tiles % 2:
@@ -103,8 +103,8 @@ class TileGeometry:
     """What the key makes of a profile. A block's symbols are numbered 0 ... symbols-1.
 
     `edges [bands + 1]` in Hz; `band [symbols]`, `position` and `sign` ``[symbols, symbol_tiles]``: a symbol's
-    tiles in its block; `period [symbols]` in dB; `phase [cycle, symbols]`: dither, 0 to 1 period; `pilot` ``[pilots]``; `identifier`
-    ``[cycle, id_symbols]`` and `payload` ``[cycle, data]``: symbols by role;
+    tiles in its block; `period [symbols]` in dB; `phase [cycle, symbols]`: dither, 0 to 1 period; `pilot`
+    ``[pilots]``; `identifier` ``[cycle, id_symbols]`` and `payload` ``[cycle, data]``: symbols by role;
     `payload_index` ``[cycle, data]``: the bit of the payload's word that each carries.
     """
 
@@ -174,7 +174,8 @@ def tile_geometry(key: bytes, profile: TileProfile) -> TileGeometry:
 
 
 def edges_matrix(edges: Array, pitch: float = 1.0) -> Array:
-    """Share of each bin of `GRID` in each band ``[bands, bins]``, the bands' edges moved by the factor `pitch`."""
+    """Share of each bin of `GRID` in each band ``[bands, bins]``, the bands' edges moved by the factor
+    `pitch`."""
     width = RATE / GRID.n_fft
     low = (np.arange(GRID.bins) - 0.5) * width
     inside = np.clip((edges[:, None] * pitch - low[None]) / width, 0.0, 1.0)
@@ -206,7 +207,7 @@ def band_power(power: NDArray[np.float32], matrix: Array, samples: int) -> BandP
     return BandPower(np.concatenate([np.zeros((len(e), 1)), np.cumsum(e, axis=1)], axis=1), samples)
 
 
-def _until(bands: BandPower, at: Array) -> Array:
+def _until(bands: BandPower, at: NDArray[np.floating]) -> Array:
     """Energy from the beginning to samples `at`, ``[bands, *at.shape]``; linear between frames."""
     last = bands.cumulative.shape[1] - 1
     u = np.clip(at / GRID.hop + 0.5, 0.0, last)

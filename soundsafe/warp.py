@@ -1,12 +1,13 @@
 """Finding tempo, pitch and offset from the audio alone, by the pilots of the tile layer.
 
-A hypothesis only moves the edges of tiles (`soundsafe.tiles`). The statistic z is the normalised sum of cosines
-of the pilots' places on their lattice; their dithers are keyed and differ from block to block in a cycle, so
-it is standard normal where there is no mark.
+A hypothesis only moves the edges of tiles (`soundsafe.tiles`). The statistic z is the normalised sum of
+cosines of the pilots' places on their lattice; their dithers are keyed and differ from block to block in a
+cycle, so it is standard normal where there is no mark.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,15 +24,16 @@ Array = NDArray[np.float64]
 REACH = 0.06
 """Largest change of tempo and of pitch that is looked for."""
 
-_TEMPO_STEP, _PITCH_STEP = 0.003, 0.004
-_FIRST_S = 7.7
-_ENOUGH_Z = 8.0
+_TEMPO_STEP, _PITCH_STEP = 0.0045, 0.004
+_FIRST_S = 5.0
+_ENOUGH_Z = 6.5
 
 
 @dataclass(frozen=True)
 class Warp:
     """Audio that is `tempo` times as fast, its frequencies times `pitch`; a cycle's block number `block`
-    (0 ... cycle-1) starts at sample `start`. `z`: how well the pilots agree; `tried`: hypotheses behind it."""
+    (0 ... cycle-1) starts at sample `start`. `z`: how well the pilots agree; `tried`: hypotheses behind
+    it."""
 
     tempo: float
     pitch: float
@@ -65,17 +67,15 @@ class Spectrogram:
 
 def _fast_cosines(
     bands: T.BandPower, first: int, count: int, tempo: float, geo: TileGeometry
-) -> NDArray[np.complex64]:
-    """Places of the pilots on the lattice, ``exp(2 pi i s / period)`` ``[count, pilots]``, for a block that starts
+) -> NDArray[np.float32]:
+    """Cosines and sines of the pilots' places on the lattice ``[count, 2 * pilots]``, for a block that starts
     at frame ``first + 0 ... count-1``; tile edges are rounded to frames but for a tile's length."""
     p = geo.profile
     step = p.tile / tempo / T.GRID.hop
-    frames = bands.cumulative.shape[1] - 1
     c = bands.cumulative
     whole, part = int(step), step - int(step)
     ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
     energy = ahead - c[:, : ahead.shape[1]]
-    n = energy.shape[1]
     second = round(0.5 * 44_100 / p.tile * step)
     floor = p.floor * T.box_mean(energy, second) + 1e-9 * p.tile
     level = 10.0 * np.log10(energy + floor)
@@ -84,16 +84,19 @@ def _fast_cosines(
     pilots = geo.pilot
     rows = np.searchsorted(np.unique(geo.band[pilots]), geo.band[pilots])
     # Frame t's tile begins at sample (t - 1/2) hops: half a frame before its middle.
-    out = np.zeros((count, len(pilots)), np.float32)
-    last = n - 1
-    base = first + np.arange(count)
-    for i in range(p.symbol_tiles):
-        shift = np.round(geo.position[pilots, i] * step).astype(np.int64)
-        at = np.minimum(base[None] + shift[:, None], last)
-        out += (rel[rows[:, None], at] * geo.sign[pilots, i, None].astype(np.float32)).T
-    del frames
+    shift = first + np.round(geo.position[pilots] * step).astype(np.int64)
+    beyond = int(shift.max()) + count - rel.shape[1]
+    rel = np.pad(rel, ((0, 0), (0, max(0, beyond))), mode="edge")
+    out = np.empty((len(pilots), count), np.float32)
+    for q, row in enumerate(rows.tolist()):
+        level_of = rel[row]
+        # Half of the signs are up; slices are faster than one gather.
+        up = [level_of[a : a + count] for a in shift[q, geo.sign[pilots[q]] > 0].tolist()]
+        down = [level_of[a : a + count] for a in shift[q, geo.sign[pilots[q]] < 0].tolist()]
+        np.subtract(sum(up[1:], start=up[0]), sum(down[1:], start=down[0]), out=out[q])
     turn = (2.0 * np.pi / geo.period[pilots] / np.sqrt(p.symbol_tiles)).astype(np.float32)
-    return np.exp(1j * turn * out).astype(np.complex64)
+    angle = turn[:, None] * out
+    return np.concatenate([np.cos(angle), np.sin(angle)]).T
 
 
 def _scan_one(
@@ -106,8 +109,8 @@ def _scan_one(
     if count < 1:
         return [], 0
     places = _fast_cosines(bands, low, count, tempo, geo)
-    phase = np.exp(2j * np.pi * geo.phase[:, geo.pilot]).astype(np.complex64)
-    score = (places @ phase.T).real  # [count, cycle]
+    phase = 2.0 * np.pi * geo.phase[:, geo.pilot]
+    score = places @ np.concatenate([np.cos(phase), -np.sin(phase)], axis=1).T.astype(np.float32)
     starts = min(count, int(np.ceil(span)))
     total = np.zeros((starts, p.cycle), np.float32)
     blocks = np.zeros(starts, np.int64)
@@ -153,7 +156,8 @@ def search(
 
 
 def pilot_score(spec: Spectrogram, warp: Warp, low: int = 0, high: int | None = None) -> float:
-    """Statistic of the pilots for an exact warp, over whole blocks ``low ... high-1`` counted from `warp.start`."""
+    """Statistic of the pilots for an exact warp, over whole blocks ``low ... high-1`` counted from
+    `warp.start`."""
     places, blocks = pilot_places(spec, warp)
     chosen = places[low:high]
     if not len(chosen):
@@ -183,12 +187,18 @@ def aligned_levels(bands: T.BandPower, warp: Warp, profile: TileProfile) -> tupl
     blocks = int(np.floor((bands.samples + slack - warp.start) / span)) - first
     if blocks < 1:
         return np.zeros((len(bands.cumulative), 0)), first, 0
-    level, _ = T.levels(bands, warp.start + first * span, warp.tempo, blocks * profile.block_tiles, profile)
-    return T.relative(level, profile), first, blocks
+    # Tiles of the blocks that are cut off still say what the level of their neighbours is relative to.
+    length, start = profile.tile / warp.tempo, warp.start + first * span
+    tiles = blocks * profile.block_tiles
+    before = min(2 * profile.radius, max(0, math.floor(start / length)))
+    after = min(2 * profile.radius, max(0, math.floor((bands.samples - start) / length) - tiles))
+    level, _ = T.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
+    return T.relative(level, profile)[:, before : before + tiles], first, blocks
 
 
 def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: int = 2) -> Warp:
-    """`warp` moved to where the pilots between two times agree best; its block is the one nearest to the middle."""
+    """`warp` moved to where the pilots between two times agree best; its block is the one nearest to the
+    middle."""
     p = spec.geo.profile
     middle = (low_s + high_s) / 2 * 44_100
     warp = shifted(warp, round((middle - warp.start) / (p.block / warp.tempo)), p)
@@ -212,17 +222,13 @@ def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: i
             before = best.z
             for field, step in (("start", 0.003 * 44_100), ("tempo", tempo_step), ("pitch", 0.0015)):
                 for n in (-2, -1, 1, 2):
-                    w = replace(warp_of(best), **{field: getattr(best, field) + n * step * scale})
+                    w = replace(best, **{field: getattr(best, field) + n * step * scale})
                     z = score(w)
                     if z > best.z:
                         best = replace(w, z=z)
             if best.z <= before + 1e-6:
                 break
     return best
-
-
-def warp_of(w: Warp) -> Warp:
-    return w
 
 
 def shifted(warp: Warp, blocks: int, profile: TileProfile) -> Warp:
@@ -257,9 +263,9 @@ def find(spec: Spectrogram) -> Warp:
     seconds = spec.samples / 44_100
     best: Warp | None = None
     tried = 0
-    for pairs in (_lines(), _plane()):
-        low = max(0.0, (seconds - _FIRST_S) / 2)
-        high = min(seconds, low + _FIRST_S)
+    for pairs, length in ((_lines(), _FIRST_S), (_plane(), _FIRST_S), (_lines(), 2 * _FIRST_S)):
+        low = max(0.0, (seconds - length) / 2)
+        high = min(seconds, low + length)
         found, n = search(spec, pairs, low, high)
         tried += n
         for candidate in _distinct(found):
@@ -273,7 +279,7 @@ def find(spec: Spectrogram) -> Warp:
     return replace(best, tried=tried)
 
 
-def _distinct(found: list[Warp], most: int = 5) -> list[Warp]:
+def _distinct(found: list[Warp], most: int = 6) -> list[Warp]:
     out: list[Warp] = []
     for w in found:
         if all(
