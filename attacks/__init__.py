@@ -17,6 +17,7 @@ from soundsafe.attacks import (
     rerecord,
     resampling,
     reverb,
+    rubberband,
     smoothing,
     speed,
     stirmark,
@@ -49,6 +50,7 @@ FAMILIES = (
     editing,
     speed,
     tempo_pitch,
+    rubberband,
     rerecord,
     stirmark,
 )
