@@ -26,7 +26,7 @@ from rich.progress import (
 
 from soundsafe.errors import InputError
 from soundsafe.eval import gate as gates
-from soundsafe.eval import runner, systems
+from soundsafe.eval import report_command, runner, systems
 from soundsafe.eval.compare import compare as compare_runs
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import from_frame_value
@@ -302,6 +302,10 @@ def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
 
 INTERRUPTED = 130
 """What shells expect of a command ended by Ctrl-C; the parser turns that into this exit code too."""
+
+
+app.command()(report_command.report)
+app.command()(report_command.listen)
 
 
 def _fail(message: str, code: int = 2) -> int:

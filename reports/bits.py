@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import LOWEST_BER, ber_axis, rate_axis, share_axis
-from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell
+from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell, share_level
 from soundsafe.reports.load import AttackFacts, Evidence, Subject
 from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
-from soundsafe.reports.svg import Point, Series, dots
+from soundsafe.reports.svg import Point, Series, dots, heat
 
 __all__ = ["bit_errors", "capacity", "parity", "seconds_for"]
 
@@ -217,8 +217,7 @@ def capacity(e: Evidence) -> Section | None:
         Table(
             "equal-payload",
             "The same payload from every system: expected seconds of audio until it is delivered by "
-            "seconds that "
-            "decode alone, each repeated until it does.",
+            "seconds that decode alone, each repeated until it does.",
             columns,
             tuple(rows),
         )
@@ -239,9 +238,8 @@ def capacity(e: Evidence) -> Section | None:
     blocks += [
         Table(
             "capacity",
-            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of "
-            "one EUL: what a "
-            "better code could at most carry, were errors spread evenly.",
+            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one "
+            "EUL: what a better code could at most carry, were errors spread evenly.",
             tuple(bits),
             tuple(table),
         ),
@@ -256,16 +254,68 @@ def capacity(e: Evidence) -> Section | None:
 
 _PARITIES = (
     ("parity_frames", "frames", "share of frames whose quantised features all agree"),
+    ("parity_bits", "bits", "share of EULs with as many bits in every band"),
     ("parity_slots", "slots", "share of EULs whose list of slots agrees exactly"),
     ("seed_parity", "seed", "share of EULs whose seed agrees"),
 )
 
 
+def band_shares(texts: Iterable[str]) -> list[float] | None:
+    """Mean of the shares by band that EULs hold as text; None where none holds any, or they differ."""
+    rows = [[float(v) for v in t.split(",")] for t in texts if t]
+    if not rows or len({len(r) for r in rows}) > 1:
+        return None
+    return [float(v) for v in np.mean(rows, axis=0)]
+
+
+def _band_figures(subjects: Sequence[Subject], attacks: Sequence[AttackFacts]) -> list[Block]:
+    """Share of frames whose feature agrees, by attack and band, for systems that have bands."""
+    out: list[Block] = []
+    for s in subjects:
+        by = {
+            k: band_shares(map(str, part["parity_bands"]))
+            for k, part in s.frame.groupby("attack", sort=False)
+        }
+        known = [a for a in attacks if by.get(a.name)]
+        if len({len(by[a.name] or ()) for a in known}) != 1:
+            continue
+        for part in pages(known):
+            cells: list[list[tuple[int, str, str] | None]] = []
+            data: list[tuple[Any, ...]] = []
+            for a in part:
+                values = by[a.name] or []
+                data.append((a.name, *values))
+                cells.append(
+                    [
+                        (
+                            share_level(v),
+                            "" if v >= 1 else f"{math.floor(100 * v)}",
+                            f"{a.name}, band {k}: {fmt.percent(v)} %",
+                        )
+                        for k, v in enumerate(values)
+                    ]
+                )
+            bands = [str(k) for k in range(len(data[0]) - 1)]
+            out.append(
+                Figure(
+                    f"bands-{len(out) + 1}",
+                    f"{s.label}: share of frames whose quantised feature agrees, in per cent (cut to whole "
+                    "ones), by attack and band, low frequencies left; cells without a number: all of them.",
+                    f"Field of the parity of {len(bands)} bands under {len(part)} attacks.",
+                    heat([a.name for a in part], bands, cells, "band"),
+                    ("attack", *(f"band_{k}" for k in bands)),
+                    tuple(data),
+                )
+            )
+    return out
+
+
 def parity(e: Evidence) -> Section | None:
     """Agreement of allocator features, slots and seeds between clean, marked and attacked audio."""
+    measured = [f for f, _, _ in _PARITIES if any(r.get(f) is not None for run in e.runs for r in run.rows)]
     able = [
         s for s in e.subjects
-        if any((s.figures(a.name) or {}).get(f) is not None for a in e.attacks for f, _, _ in _PARITIES)
+        if any((s.figures(a.name) or {}).get(f) is not None for a in e.attacks for f in measured)
     ]  # fmt: skip
     if not able:
         return None
@@ -298,9 +348,10 @@ def parity(e: Evidence) -> Section | None:
                 tuple(row[:3] for row in data),
             )
         )
+    blocks += _band_figures(able, attacks)
     columns = [Column("Attack")]
     for s in able:
-        columns += [Column(f"{name} %", True, s.label, text) for _, name, text in _PARITIES]
+        columns += [Column(f"{name} %", True, s.label, text) for f, name, text in _PARITIES if f in measured]
         columns.append(
             Column("offset", True, s.label, "median distance of the found grid from the true one, samples")
         )
@@ -309,7 +360,7 @@ def parity(e: Evidence) -> Section | None:
         cells = [name_cell(a.name)]
         for s in able:
             row = s.figures(a.name)
-            cells += [share_cell(row, f) for f, _, _ in _PARITIES]
+            cells += [share_cell(row, f) for f in measured]
             cells.append(number_cell(row, "offset_error_samples", 1))
         rows.append(tuple(cells))
     blocks += [
@@ -319,9 +370,8 @@ def parity(e: Evidence) -> Section | None:
             tuple(columns),
             tuple(rows),
         ),
-        Text("Parity is stored for all bands of a frame together, not for each band.", "note"),
         Text(
-            "From `summary.json`: `parity_frames`, `parity_slots`, `seed_parity`, `offset_error_samples`.",
+            "From `summary.json`: the parities and `offset_error_samples`; bands from `results.parquet`.",
             "source",
         ),
     ]

@@ -66,9 +66,8 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     blocks: list[Block] = [
         tiles,
         Text(
-            "Over the EULs that both runs hold, pair by pair: McNemar's exact test, adjusted by Holm "
-            "over all "
-            f"{len(rows)} tests; better or worse where the adjusted p-value is below {LEVEL:g}."
+            "Over the EULs that both runs hold, pair by pair: McNemar's exact test, adjusted by Holm over "
+            f"all {len(rows)} tests; better or worse where the adjusted p-value is below {LEVEL:g}."
         ),
     ]
     families = {a.name: a.family for a in e.attacks}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from soundsafe.eval.examples import Example
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import bit_errors, capacity, parity
 from soundsafe.reports.cells import name_cell, number_cell, share_cell
@@ -27,7 +28,7 @@ from soundsafe.reports.model import (
     Verdict,
     Verdicts,
 )  # fmt: skip
-from soundsafe.reports.sound import Example, examples_section, quality, worst_clips
+from soundsafe.reports.sound import examples_section, quality, worst_clips
 from soundsafe.reports.success import categories, matrix, severity, time_to_payload
 
 __all__ = ["build"]
@@ -225,8 +226,7 @@ def build(
         (
             Text(
                 "Nobody has listened yet: objective measures are no listening test. `soundsafe-eval "
-                "listen` makes a "
-                "blind page from this run, and `--scores` brings its answers in here.",
+                "listen` makes a blind page from this run, and `--scores` brings its answers in here.",
                 "note",
             ),
         ),

@@ -106,14 +106,13 @@ def _false_accepts(e: Evidence) -> Table:
             )
     caption = (
         "False accepts: audio without a mark, and marked audio read with another key. Upper limits: "
-        "Clopper–Pearson, "
-        "as if clips were independent."
+        "Clopper–Pearson, as if clips were independent."
     )
     return Table("false-accepts", caption, columns, tuple(rows))
 
 
 def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
-    out = []
+    out: list[Figure] = []
     for index, s in enumerate(e.subjects):
         frame = clips[s.label]
         known = frame[np.isfinite(frame["score"].astype(float))]
@@ -141,8 +140,8 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
         out.append(
             Figure(
                 f"scores-{len(out) + 1}",
-                f"{s.label}: detection scores of clips, with medians. Of many clips some are shown, "
-                "evenly by rank.",
+                f"{s.label}: detection scores of clips, with medians. Of many clips some are shown, evenly "
+                "by rank.",
                 f"Strip plot of the scores of {s.label} for unmarked, wrongly keyed and marked clips.",
                 strips(rows, axis),
                 ("system", "kind", "attack", "clip", "score"),
@@ -198,9 +197,8 @@ def detection(e: Evidence) -> Section | None:
         blocks.append(
             Figure(
                 "roc",
-                "Receiver operating characteristic of the continuous score, clip by clip: share of "
-                "marked clips above a "
-                "threshold against the share of unmarked and wrongly keyed clips above it.",
+                "Receiver operating characteristic of the continuous score, clip by clip: share of marked "
+                "clips above a threshold against the share of unmarked and wrongly keyed clips above it.",
                 "ROC curves of all systems, without attack and over all attacks.",
                 lines(panels, height=260),
                 ("system", "attacks", "false_rate", "true_rate"),
@@ -210,8 +208,8 @@ def detection(e: Evidence) -> Section | None:
         blocks.append(
             Table(
                 "areas",
-                "Area under the ROC, and the share of marked clips that score above every clip without "
-                "the mark.",
+                "Area under the ROC, and the share of marked clips that score above every clip without the "
+                "mark.",
                 (
                     Column("System"),
                     Column("Attacks"),

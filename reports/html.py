@@ -123,9 +123,9 @@ def colour_css() -> str:
         f".m{k}{{background:var(--b{k});color:var(--f{k})}}" for k, _ in enumerate(level_colours())
     )
     return (
-        f":root{{{light}}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}"
-        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}{cells}\n"
+        f":root{{{light}}}@media screen and "
+        f"(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}@media "
+        f"screen{{:root[data-theme=dark]{{{dark}}}}}{cells}\n"
     )
 
 

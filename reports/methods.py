@@ -14,7 +14,7 @@ from soundsafe.reports.cells import name_cell
 from soundsafe.reports.load import Evidence, Run
 from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Section, Table, Text
 
-__all__ = ["commands", "failures", "limits", "methods"]
+__all__ = ["commands", "failures", "limits", "methods", "settings"]
 
 Item = Mapping[str, Any]
 
@@ -24,28 +24,33 @@ DEFINITIONS = (
     ("clip success", "Share of clips from which the payload is recovered, combining of EULs allowed."),
     (
         "bit error rate",
-        "Share of the coded bits of an EUL read wrongly, before error correction; 0.5 for an EUL "
-        "that was not found.",
+        "Share of the coded bits of an EUL read wrongly, before error correction; 0.5 for an EUL that was "
+        "not found.",
     ),
     (
         "time to payload",
-        "Seconds of audio from the clip's start up to and with the first EUL that decodes; the "
-        "whole clip where only combining gives the payload.",
+        "Seconds of audio from the clip's start up to and with the first EUL that decodes; the whole clip "
+        "where only combining gives the payload.",
     ),
     ("goodput", "Payload bits for each second of audio from EULs that decode alone."),
     (
         "allocator parity",
-        "Agreement of what the detector computes from the audio that it has with what was "
-        "computed from the reference: quantised features by frame, lists of slots and seeds by EUL.",
+        "Agreement of what the detector computes from the audio that it has with what was computed from "
+        "the reference: quantised features by frame, lists of slots and seeds by EUL.",
     ),
     (
         "interval",
         "95 %, clustered by the group that a clip belongs to (clips of one source fail together): Korn and "
-        "Graubard's for shares, Student's t on rates and on their logarithms for bit error rates. None below "
-        f"{MIN_GROUPS} groups.",
+        "Graubard's for shares, Student's t on rates and on their logarithms for bit error rates. None "
+        f"below {MIN_GROUPS} groups.",
     ),
     ("failure", "A step that failed (marking, attack, decoding) counts as not decoded in every figure."),
 )
+
+
+def settings(values: Item) -> str:
+    """Names and values, one on each line."""
+    return "\n".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in sorted(values.items()))
 
 
 def _configuration(run: Run) -> Item:
@@ -171,9 +176,8 @@ def _timing(e: Evidence) -> Table | None:
         return None
     return Table(
         "timing",
-        "Seconds of work for each second of audio on the machine of the run, one thread for each "
-        "process (not "
-        "reproducible to the digit).",
+        "Seconds of work for each second of audio on the machine of the run, one thread for each process "
+        "(not reproducible to the digit).",
         (Column("System"), Column("to embed", True), Column("to decode", True)),
         tuple(rows),
     )
@@ -182,7 +186,7 @@ def _timing(e: Evidence) -> Table | None:
 def _clips_table(e: Evidence, clips: Sequence[Item]) -> Table | None:
     """Clips with what the manifest says of them, else with what the rows hold."""
     known = {str(c.get("clip")): c for c in clips}
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for run in e.runs:
         hashes = _configuration(run).get("clips")
         for r in run.frame.drop_duplicates("clip").itertuples(index=False):
@@ -213,7 +217,7 @@ def _clips_table(e: Evidence, clips: Sequence[Item]) -> Table | None:
 
 def failures(e: Evidence) -> Section | None:
     """Steps that failed, each kind once; None where everything was done."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for s in e.subjects:
         bad = s.frame[s.frame["status"] != "ok"]
         cells = bad.drop_duplicates(["clip", "attack"])
@@ -260,8 +264,8 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
     )  # fmt: skip
     if not listened:
         out.append(
-            "Nobody has listened: objective measures are no listening test (`soundsafe-eval listen` "
-            "makes one)."
+            "Nobody has listened: objective measures are no listening test (`soundsafe-eval listen` makes "
+            "one)."
         )
     euls = [int(fmt.number((s.quality() or {}).get("unmarked_euls")) or 0) for s in e.subjects]
     if min(euls, default=0) == 0:
@@ -270,8 +274,7 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
         most = 3.0 / min(euls)
         out.append(
             f"With {fmt.count(min(euls))} EULs without the mark, a false accept rate below about "
-            f"{fmt.percent(most)} % "
-            "cannot be told from none."
+            f"{fmt.percent(most)} % cannot be told from none."
         )
     payloads = {s.label: int(s.frame["payload_bytes"].max()) for s in e.subjects}
     if len(set(payloads.values())) > 1:
@@ -317,6 +320,6 @@ def methods(e: Evidence, clips: Sequence[Item], *, listened: bool) -> Section:
         if isinstance(profile, dict):
             blocks += [
                 Heading(f"Profile of {s.label}"),
-                Code(json.dumps(profile, indent=1, sort_keys=True, ensure_ascii=False)),
+                Code(settings(profile)),
             ]
     return Section("methods", "Methods, data and limits", tuple(blocks))

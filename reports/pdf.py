@@ -28,7 +28,7 @@ from soundsafe.reports.model import (
     Tiles,
     Verdicts,
 )  # fmt: skip
-from soundsafe.reports.svg import COLOURS, chart_css, level_colours
+from soundsafe.reports.svg import COLOURS, chart_css, level_colours, light_colour
 
 __all__ = ["render"]
 
@@ -164,7 +164,7 @@ def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Any]]:
 
 def _chart(svg: str) -> str:
     """The chart with plain colours, and without what only a pointer could show."""
-    css = chart_css(lambda name: COLOURS[name][0], font=f"'{FONT}'")
+    css = chart_css(light_colour, font=f"'{FONT}'")
     bare = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)
     return re.sub(r"(<svg[^>]*>)", lambda m: f"{m.group(1)}<style>{css}</style>", bare, count=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 from scipy.signal import stft
 
+from soundsafe.eval.examples import Example
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import QUALITY, control_of
 from soundsafe.reports import format as fmt
@@ -23,7 +24,7 @@ from soundsafe.reports.load import Evidence
 from soundsafe.reports.model import Audio, Block, Cell, Column, Figure, Heading, Image, Section, Table, Text
 from soundsafe.reports.svg import Point, strips
 
-__all__ = ["RESIDUAL_GAIN_DB", "Example", "examples_section", "quality", "worst_clips"]
+__all__ = ["RESIDUAL_GAIN_DB", "examples_section", "quality", "worst_clips"]
 
 RESIDUAL_GAIN_DB = 20.0
 """How much the difference of marked and clean audio is amplified to be heard."""
@@ -38,17 +39,6 @@ _SHOWN = {
     "clipped_samples": ("Clipped", 1.0, 0, "samples"),
     "silence_peak": ("In silence", 1e6, 1, "1e-6"),
 }
-
-
-@dataclass(frozen=True)
-class Example:
-    """A clip of the run, original and marked: float32 [channels, samples] in [-1, 1] at `rate` Hz."""
-
-    label: str
-    clip: str
-    rate: int
-    clean: NDArray[np.float32]
-    marked: NDArray[np.float32]
 
 
 def _measured(e: Evidence) -> list[str]:
@@ -189,6 +179,10 @@ def worst_clips(e: Evidence) -> Section | None:
     return Section("clips", "Clip by clip", tuple(blocks))
 
 
+PLAYED_S = 5.0
+"""Seconds of each example that are put into the report."""
+
+
 def residual(example: Example) -> NDArray[np.float32]:
     """Marked minus clean audio, amplified by `RESIDUAL_GAIN_DB` and limited to full scale."""
     gain = 10 ** (RESIDUAL_GAIN_DB / 20)
@@ -234,18 +228,24 @@ def spectrograms(example: Example) -> bytes:
     return buffer.getvalue()
 
 
+def _short(example: Example) -> Example:
+    n = round(PLAYED_S * example.rate)
+    return replace(example, clean=example.clean[:, :n], marked=example.marked[:, :n])
+
+
 def examples_section(examples: Sequence[Example]) -> Section | None:
     """Players and spectrograms of example clips; None where there are none."""
     if not examples:
         return None
+    examples = [_short(x) for x in examples]
     text = (
         "Clips marked again with the run's own seed. The difference of marked and original audio is "
-        "amplified by "
-        f"{RESIDUAL_GAIN_DB:g} dB and limited to full scale."
+        f"amplified by {RESIDUAL_GAIN_DB:g} dB and limited to full scale. At most the first {PLAYED_S:g} "
+        "seconds."
     )
     blocks: list[Block] = [Text(text)]
     for i, x in enumerate(examples, start=1):
-        name = f"{x.label}, {x.clip}"
+        name = f"{x.system}, {x.clip}"
         tracks = (
             ("original", x.clean),
             ("marked", x.marked),

@@ -47,9 +47,9 @@ def matrix(e: Evidence) -> Section:
             cells += [share_cell(row, name, matrix=True) for name in ("payload_success", "clip_success")]
         rows.append(tuple(cells))
     caption = (
-        "Payload recovered after each attack, in per cent, with 95 % intervals. One second: the codeword of "
-        "an EUL decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. The "
-        "stronger the colour, the worse."
+        "Payload recovered after each attack, in per cent, with 95 % intervals. One second: the codeword "
+        "of an EUL decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. "
+        "The stronger the colour, the worse."
     )
     blocks: list[Block] = [
         Table("matrix", caption, tuple(columns), tuple(rows)),
@@ -156,7 +156,7 @@ def severity(e: Evidence) -> Section | None:
         return None
     panels: list[Panel] = []
     rows: list[tuple[Cell, ...]] = []
-    data: list[list[tuple[str | float | None, ...]]] = []
+    data: list[Sequence[tuple[str | float | None, ...]]] = []
     for sweep in found:
         series, numbers = [], []
         for index, s in enumerate(e.subjects):
@@ -167,13 +167,13 @@ def severity(e: Evidence) -> Section | None:
                 continue
             points: list[Point | None] = []
             for i, (attack, f, v) in enumerate(zip(sweep.attacks, figures, success, strict=True)):
-                limits = (f or {}).get("payload_success_ci95") or (None, None)
-                numbers.append((s.label, attack, sweep.parameter, sweep.values[i], v, clip[i], *limits))
+                low, high = (fmt.number(x) for x in (f or {}).get("payload_success_ci95") or (None, None))
+                numbers.append((s.label, attack, sweep.parameter, sweep.values[i], v, clip[i], low, high))
                 if v is None:
                     points.append(None)
                     continue
                 tip = f"{s.label}, {attack}: {fmt.percent(v)} % of seconds, {fmt.percent(clip[i])} % of clips"
-                points.append(Point(float(i), v, *limits, tip=tip))
+                points.append(Point(float(i), v, low, high, tip))
             series.append(Series(s.label, index, tuple(points)))
             rows.append(_breakdown_row(sweep, s, success, clip))
         if not series:

@@ -16,9 +16,21 @@ from xml.sax.saxutils import escape as _escape
 from soundsafe.reports.format import plain
 
 __all__ = [
-    "COLOURS", "LEVELS", "SERIES", "Axis", "Panel", "Point", "Series", "chart_css", "dots", "level_colours",
-    "lines", "strips",
-]  # fmt: skip
+    "COLOURS",
+    "LEVELS",
+    "SERIES",
+    "Axis",
+    "Panel",
+    "Point",
+    "Series",
+    "chart_css",
+    "dots",
+    "heat",
+    "level_colours",
+    "light_colour",
+    "lines",
+    "strips",
+]
 
 SERIES = 8
 """How many series differ; further ones begin anew."""
@@ -75,7 +87,7 @@ def chart_css(colour: Callable[[str], str], *, prefix: str = "", font: str = "")
     """The style sheet of charts.
 
     Args:
-        colour: the value of a name in `COLOURS`.
+        colour: the value of a name in `COLOURS`, or of `b0`, `f0` … (background and text of a level).
         prefix: selector in front of each rule.
         font: family of all text, where it is not inherited.
     """
@@ -97,7 +109,19 @@ def chart_css(colour: Callable[[str], str], *, prefix: str = "", font: str = "")
             (f".l{i}", f"fill:none;stroke:{value};stroke-width:2;stroke-linejoin:round{dash}"),
             (f".w{i}", f"fill:none;stroke:{value};stroke-width:2;stroke-opacity:.45"),
         ]
+    for i in range(LEVELS):
+        rules += [
+            (f".c{i}", f"fill:{colour(f'b{i}')}"),
+            (f".f{i}", f"{family}font-size:9px;fill:{colour(f'f{i}')}"),
+        ]
     return "\n".join(f"{prefix}{selector}{{{body}}}" for selector, body in rules)
+
+
+def light_colour(name: str) -> str:
+    """The value of a name of `chart_css` on light paper."""
+    if name in COLOURS:
+        return COLOURS[name][0]
+    return level_colours()[int(name[1:])]["bf".index(name[0])]
 
 
 @dataclass(frozen=True)
@@ -184,8 +208,10 @@ class _Canvas:
         if d:
             self.parts.append(f'<path class="{cls}" d="M{d}"/>')
 
-    def box(self, cls: str, x: float, y: float, w: float, h: float) -> None:
-        self.parts.append(f'<rect class="{cls}" x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}"/>')
+    def box(self, cls: str, x: float, y: float, w: float, h: float, tip: str = "") -> None:
+        size = f'x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}"'
+        end = f"><title>{escape(tip)}</title></rect>" if tip else "/>"
+        self.parts.append(f'<rect class="{cls}" {size}{end}')
 
     def text(self, cls: str, x: float, y: float, text: str, anchor: str = "", turn: float = 0) -> None:
         end = f' text-anchor="{anchor}"' if anchor else ""
@@ -200,8 +226,8 @@ class _Canvas:
             "",
             f"M{_n(x - r)} {_n(y - r)}h{_n(2 * r)}v{_n(2 * r)}h{_n(-2 * r)}Z",
             f"M{_n(x)} {_n(y - 1.2 * r)}L{_n(x + 1.2 * r)} {_n(y + r)}H{_n(x - 1.2 * r)}Z",
-            f"M{_n(x)} {_n(y - 1.35 * r)}L{_n(x + 1.35 * r)} {_n(y)}L{_n(x)} {_n(y + 1.35 * r)}"
-            f"L{_n(x - 1.35 * r)} {_n(y)}Z",
+            f"M{_n(x)} {_n(y - 1.35 * r)}L{_n(x + 1.35 * r)} {_n(y)}L{_n(x)} "
+            f"{_n(y + 1.35 * r)}L{_n(x - 1.35 * r)} {_n(y)}Z",
             f"M{_n(x)} {_n(y + 1.2 * r)}L{_n(x + 1.2 * r)} {_n(y - r)}H{_n(x - 1.2 * r)}Z",
             f"M{_n(x - r)} {_n(y - 0.5 * r)}h{_n(2 * r)}v{_n(r)}h{_n(-2 * r)}Z",
             f"M{_n(x - 0.5 * r)} {_n(y - 1.2 * r)}h{_n(r)}v{_n(2.4 * r)}h{_n(-r)}Z",
@@ -304,6 +330,44 @@ def dots(
                 canvas.line(f"w{s.index % SERIES}", place(point.low), middle, place(point.high), middle)
             canvas.marker(s.index, place(point.x), middle, point.tip, 4.5 if len(series) < 4 else 3.5)
     return canvas.svg(_FULL, bottom + 42)
+
+
+def heat(
+    labels: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[tuple[int, str, str] | None]],
+    name: str,
+) -> str:
+    """A field of coloured cells.
+
+    Args:
+        labels: of the lines, top to bottom.
+        columns: names of the columns.
+        cells: for each line and column its level (see `level_colours`), text and tip, or None.
+        name: of all columns.
+    """
+    canvas = _Canvas()
+    left = min(250.0, 20 + max((_width(_cut(t, 36)) for t in labels), default=0))
+    right, top, tall = _FULL - 24, 8.0, 19.0
+    wide = (right - left) / max(1, len(columns))
+    bottom = top + tall * len(labels)
+    for i, (label, line) in enumerate(zip(labels, cells, strict=True)):
+        y = top + tall * i
+        canvas.text("t", left - 8, y + tall / 2 + 4, _cut(label, 36), "end")
+        for k, cell in enumerate(line):
+            if cell is None:
+                continue
+            level, text, tip = cell
+            x = left + wide * k
+            canvas.box(f"c{level}", x, y, wide - 1, tall - 1, tip)
+            if text:
+                canvas.text(f"f{level}", x + (wide - 1) / 2, y + tall / 2 + 3, text, "middle")
+    every = max(1, math.ceil((max((_width(t) for t in columns), default=1) + 6) / wide))
+    for k, text in enumerate(columns):
+        if k % every == 0:
+            canvas.text("m", left + wide * (k + 0.5), bottom + 13, text, "middle")
+    canvas.text("m", (left + right) / 2, bottom + 31, name, "middle")
+    return canvas.svg(_FULL, bottom + 40)
 
 
 def _stairs(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

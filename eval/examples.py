@@ -1,0 +1,107 @@
+"""Clips of a stored run, marked again: a run keeps figures, not audio, but its seed gives the audio back."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval import seeds, systems
+
+__all__ = ["Example", "clip_facts", "mark_again", "worst_first"]
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip, original and marked: float32 [channels, samples] in [-1, 1] at `rate` Hz."""
+
+    system: str
+    clip: str
+    rate: int
+    clean: NDArray[np.float32]
+    marked: NDArray[np.float32]
+
+
+def _configuration(document: Document) -> Mapping[str, Any]:
+    found = document.get("configuration")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _clips(document: Document, dataset: str | None) -> list[Any]:
+    """The run's clips as its dataset has them.
+
+    Raises:
+        InputError: the dataset is not there.
+    """
+    from soundsafe import datasets
+
+    c = _configuration(document)
+    held = c.get("clips") or {}
+    found = datasets.load(dataset or str(c.get("dataset") or ""), split=c.get("split"))
+    return [clip for clip in found.clips if clip.clip in held]
+
+
+def clip_facts(document: Document) -> list[dict[str, Any]]:
+    """The manifest's columns of the run's clips, at least `clip` and `license`; [] without the dataset."""
+    try:
+        clips = _clips(document, None)
+    except InputError:
+        return []
+    listed: dict[Path, dict[str, Any]] = {}
+    for manifest in {c.path.parent / "manifest.csv" for c in clips}:
+        if manifest.is_file():
+            with manifest.open(newline="", encoding="utf-8-sig") as lines:
+                for row in csv.DictReader(lines):
+                    listed[manifest.parent / (row.get("file") or "")] = {k: v for k, v in row.items() if k}
+    own = [{"clip": c.clip, "license": c.license, "category": c.category, "lossy": c.lossy} for c in clips]
+    return [listed.get(c.path, {}) | facts for c, facts in zip(clips, own, strict=True)]
+
+
+def worst_first(rows: pd.DataFrame, system: str) -> list[str]:
+    """Clips of a system that it marked, the largest perceptual distance first, then the lowest SNR."""
+    mine = rows[(rows["system"] == system) & rows["snr_db"].notna()].drop_duplicates("clip")
+    order = mine.assign(_distance=mine["zimtohrli"].fillna(0.0))
+    return [str(c) for c in order.sort_values(["_distance", "snr_db"], ascending=[False, True])["clip"]]
+
+
+def mark_again(
+    document: Document, system: str, names: Sequence[str], *, dataset: str | None = None
+) -> list[Example]:
+    """Mark clips exactly as the run did.
+
+    Args:
+        document: the run's `run.json`.
+        system: registered name of the system.
+        names: of clips.
+        dataset: where the clips are now, if not where the run found them.
+
+    Raises:
+        InputError: the dataset, a clip of it or the system is not there, or the system refuses a clip.
+    """
+    c = _configuration(document)
+    seed = document.get("seed", c.get("seed", 0))
+    known = {clip.clip: clip for clip in _clips(document, dataset)}
+    loaded = systems.get(system)
+    out = []
+    for name in names:
+        if name not in known:
+            raise InputError(f"clip {name} of the run is not in dataset {dataset or c.get('dataset')}")
+        audio, rate = known[name].read()
+        if c.get("seconds") is not None:
+            audio = np.ascontiguousarray(audio[:, : max(1, round(float(c["seconds"]) * rate))])
+        payload = seeds.payload_of(seed, name, loaded.payload_bytes)
+        try:
+            embedded = loaded.embed(audio.copy(), rate, payload, seeds.bench_key(seed))
+        except NotMarkable as error:
+            raise InputError(f"{system} cannot mark {name}: {error}") from error
+        out.append(Example(system, name, rate, audio, np.asarray(embedded.audio, dtype=np.float32)))
+    return out

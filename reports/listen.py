@@ -1,0 +1,414 @@
+"""A blind listening test: a page to listen with, and the statistics of the answers that come back.
+
+The page is one file that a listener opens from disk. It holds, for each clip, an ABX test of every system
+(which of A and B is X?) and a MUSHRA-style rating (ITU-R BS.1534-3: hidden reference, 3.5 kHz anchor, all
+conditions side by side, looped, of equal loudness). Conditions bear codes in the page and in its answers.
+Which code is which stands in the key, which stays with whoever made the test. The browser draws the order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyloudnorm
+from markupsafe import Markup
+from numpy.typing import NDArray
+from scipy import optimize, signal, stats
+
+from soundsafe.errors import InputError
+from soundsafe.eval.examples import Example
+from soundsafe.eval.stats import holm
+from soundsafe.reports import format as fmt
+from soundsafe.reports.axes import fitting
+from soundsafe.reports.cells import name_cell
+from soundsafe.reports.html import colour_css, environment, read_template, script_json, script_source
+from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
+from soundsafe.reports.sound import flac
+from soundsafe.reports.svg import Point, strips
+
+__all__ = ["Abx", "Rating", "Test", "abx_d_prime", "make", "read_answers", "scores", "section"]
+
+ANCHOR_HZ = 3500.0
+REFERENCE, ANCHOR = "reference", "anchor"
+FORMAT = 1
+LONGEST_S = 12.0
+"""What is heard of each clip, from its start."""
+
+_SCREEN_BELOW, _SCREEN_SHARE = 90.0, 0.15
+
+
+@dataclass(frozen=True)
+class Test:
+    """The page, and the key without which its answers say nothing. `id` tells the test from all others."""
+
+    id: str
+    page: bytes
+    key: dict[str, Any]
+
+
+def anchor(audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """The low anchor: [channels, samples] through a low-pass at 3.5 kHz, without phase shift."""
+    if rate <= 2 * ANCHOR_HZ:
+        return audio
+    sos = signal.butter(8, ANCHOR_HZ, "low", fs=rate, output="sos")
+    return np.asarray(
+        signal.sosfiltfilt(sos, audio, axis=1, padlen=min(60, audio.shape[1] - 1)), dtype=np.float32
+    )
+
+
+def _loudness(audio: NDArray[np.float32], rate: int) -> float:
+    if audio.shape[1] <= 0.4 * rate:
+        return -math.inf
+    with np.errstate(all="ignore"):
+        return float(pyloudnorm.Meter(rate).integrated_loudness(audio[:5].T.astype(np.float64)))
+
+
+def matched(
+    audio: Mapping[str, NDArray[np.float32]], rate: int, reference: str
+) -> dict[str, NDArray[np.float32]]:
+    """All at the reference's loudness (ITU-R BS.1770), then all turned down alike where one would clip."""
+    wanted = _loudness(audio[reference], rate)
+    out = {}
+    for name, x in audio.items():
+        level = _loudness(x, rate)
+        gain = 10 ** ((wanted - level) / 20) if math.isfinite(wanted) and math.isfinite(level) else 1.0
+        out[name] = (x * np.float32(gain)).astype(np.float32)
+    peak = max((float(np.abs(x).max()) for x in out.values() if x.size), default=0.0)
+    if peak > 0.999:
+        out = {name: (x * np.float32(0.999 / peak)).astype(np.float32) for name, x in out.items()}
+    return out
+
+
+def make(examples: Sequence[Example], *, trials: int, rng: np.random.Generator, title: str = "") -> Test:
+    """The page and the key of a test.
+
+    Args:
+        examples: marked clips; those of one clip share their original.
+        trials: ABX trials of each clip and system.
+        rng: draws the codes of the conditions.
+        title: shown on the page.
+
+    Raises:
+        InputError: nothing to listen to, or clips of one name that differ.
+    """
+    by_clip: dict[str, list[Example]] = defaultdict(list)
+    for x in examples:
+        by_clip[x.clip].append(x)
+    if not by_clip:
+        raise InputError("no clips to listen to")
+    clips: list[dict[str, Any]] = []
+    conditions: dict[str, dict[str, str]] = {}
+    for number, (clip, marked) in enumerate(by_clip.items(), start=1):
+        first = marked[0]
+        n = round(LONGEST_S * first.rate)
+        audio = {REFERENCE: first.clean[:, :n], ANCHOR: anchor(first.clean[:, :n], first.rate)}
+        for x in marked:
+            if x.rate != first.rate or not np.array_equal(x.clean, first.clean):
+                raise InputError(f"clip {clip} is not the same in all runs")
+            audio[x.system] = x.marked[:, :n]
+        level = matched(audio, first.rate, REFERENCE)
+        names = list(level)
+        codes = {name: f"{rng.integers(16**8):08x}" for name in names}
+        order = rng.permutation(len(names))
+        conditions |= {code: {"clip": clip, "condition": name} for name, code in codes.items()}
+        clips.append({
+            "name": f"Clip {number}",
+            "reference": codes[REFERENCE],
+            "tested": [codes[x.system] for x in marked],
+            "conditions": [codes[names[i]] for i in order],
+            "audio": {
+                codes[names[i]]: base64.b64encode(flac(level[names[i]], first.rate)).decode() for i in order
+            },
+        })  # fmt: skip
+    identity = hashlib.sha256(json.dumps(sorted(conditions)).encode()).hexdigest()[:16]
+    data = {"format": FORMAT, "test": identity, "trials": trials, "title": title, "clips": clips}
+    script = read_template("listen.js")
+    page = environment().get_template("listen.html.j2").render(
+        title=title or "Listening test",
+        colours=Markup(colour_css()),
+        css=Markup(read_template("listen.css")),
+        data=script_json(data),
+        script=Markup(script),
+        script_hash=script_source(script),
+    )  # fmt: skip
+    systems = list(dict.fromkeys(x.system for x in examples))
+    key = {"format": FORMAT, "test": identity, "systems": systems, "conditions": conditions, "trials": trials}
+    return Test(identity, page.encode(), key)
+
+
+def read_answers(text: str, where: str) -> dict[str, Any]:
+    """One listener's answers as the page saved them.
+
+    Raises:
+        InputError: not such a file; `where` names it.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{where} holds no answers of a listening test") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("test"), str):
+        raise InputError(f"{where} holds no answers of a listening test")
+    for part in ("abx", "ratings"):
+        if not isinstance(found.get(part), list) or not all(isinstance(a, dict) for a in found[part]):
+            raise InputError(f"{where} is damaged: `{part}` is no list of answers")
+    return found
+
+
+@dataclass(frozen=True)
+class Abx:
+    """How often X was told, of how many; p one-sided and exact; share and d' with 95 % limits."""
+
+    system: str
+    listener: str
+    right: int
+    trials: int
+    p: float
+    share: float
+    share_ci95: tuple[float, float]
+    d_prime: float
+    d_prime_ci95: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Rating:
+    """Mean rating of a condition and its mean difference to the hidden reference, from 0 to 100."""
+
+    condition: str
+    ratings: int
+    mean: float
+    mean_ci95: tuple[float, float] | None
+    difference: float | None
+    difference_ci95: tuple[float, float] | None
+    p: float | None
+    values: tuple[float, ...]
+
+
+def abx_d_prime(share: float) -> float:
+    """d' of an unbiased observer who is right in this share of ABX trials (independent observations).
+
+    Macmillan and Creelman (2005), "Detection Theory", chapter 9: p = Φ(d'/√2) Φ(d'/2) + Φ(−d'/√2) Φ(−d'/2).
+    0 at chance or below, infinite at 1.
+    """
+    if share <= 0.5:
+        return 0.0
+    if share >= 1:
+        return math.inf
+
+    def excess(d: float) -> float:
+        a, b = d / math.sqrt(2), d / 2
+        return float(stats.norm.cdf(a) * stats.norm.cdf(b) + stats.norm.cdf(-a) * stats.norm.cdf(-b)) - share
+
+    return float(optimize.brentq(excess, 0.0, 20.0))
+
+
+def _abx(system: str, listener: str, right: int, trials: int) -> Abx:
+    test = stats.binomtest(right, trials, 0.5, alternative="greater")
+    limits = stats.binomtest(right, trials, 0.5).proportion_ci(0.95, "exact")
+    low, high = float(limits.low), float(limits.high)
+    share = right / trials
+    return Abx(
+        system, listener, right, trials, float(test.pvalue), share, (low, high), abx_d_prime(share),
+        (abx_d_prime(low), abx_d_prime(high)),
+    )  # fmt: skip
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    if len(values) < 2:
+        return None
+    reach = (
+        float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    )
+    return float(values.mean()) - reach, float(values.mean()) + reach
+
+
+def _rated(
+    answers: Iterable[Mapping[str, Any]], key: Mapping[str, Any]
+) -> list[tuple[str, dict[str, dict[str, float]]]]:
+    """For each listener: clip → condition → rating."""
+    out = []
+    for number, listener in enumerate(answers, start=1):
+        clips: dict[str, dict[str, float]] = defaultdict(dict)
+        for a in listener["ratings"]:
+            known = key["conditions"].get(str(a.get("condition")))
+            value = fmt.number(a.get("rating"))
+            if known and value is not None and 0 <= value <= 100:
+                clips[known["clip"]][known["condition"]] = value
+        out.append((str(listener.get("listener") or f"listener {number}"), dict(clips)))
+    return out
+
+
+def _fails(clips: Mapping[str, Mapping[str, float]]) -> bool:
+    """BS.1534-3's post-screening: the hidden reference below 90 in more than 15 % of the clips."""
+    found = [c[REFERENCE] for c in clips.values() if REFERENCE in c]
+    return bool(found) and sum(v < _SCREEN_BELOW for v in found) > _SCREEN_SHARE * len(found)
+
+
+def scores(answers: Sequence[Mapping[str, Any]], key: Mapping[str, Any]) -> dict[str, Any]:
+    """The statistics of all listeners' answers to one test.
+
+    Returns:
+        `listeners`: how many; `abx`: a list of `Abx`, for all listeners of a system together, then each;
+        `ratings`: a list of `Rating`; `screened`: names of listeners whose ratings were left out.
+
+    Raises:
+        InputError: answers to another test.
+    """
+    for a in answers:
+        if a["test"] != key.get("test"):
+            raise InputError(f"answers of test {a['test']}, but the key is that of test {key.get('test')}")
+    counts: dict[tuple[str, str], list[int]] = {}
+    for number, listener in enumerate(answers, start=1):
+        who = str(listener.get("listener") or f"listener {number}")
+        for a in listener["abx"]:
+            known = key["conditions"].get(str(a.get("condition")))
+            if known is None or a.get("x") not in ("A", "B") or a.get("answer") not in ("A", "B"):
+                continue
+            for name in ("", who):
+                held = counts.setdefault((known["condition"], name), [0, 0])
+                held[0] += a["x"] == a["answer"]
+                held[1] += 1
+    abx = [
+        _abx(system, who, *n)
+        for (system, who), n in sorted(counts.items(), key=lambda i: (i[0][1] != "", i[0]))
+    ]
+    rated = _rated(answers, key)
+    screened = [who for who, clips in rated if _fails(clips)]
+    kept = [clips for who, clips in rated if who not in screened]
+    ratings = []
+    for condition in (REFERENCE, *key.get("systems", ()), ANCHOR):
+        values = np.array(
+            [c[condition] for clips in kept for c in clips.values() if condition in c], dtype=float
+        )
+        pairs = np.array(
+            [
+                c[condition] - c[REFERENCE]
+                for clips in kept
+                for c in clips.values()
+                if condition in c and REFERENCE in c
+            ],
+            dtype=float,
+        )
+        if not len(values):
+            continue
+        p = None
+        if condition != REFERENCE and len(pairs) and np.any(pairs != 0):
+            p = float(stats.wilcoxon(pairs, zero_method="pratt").pvalue)
+        elif condition != REFERENCE and len(pairs):
+            p = 1.0
+        own = condition != REFERENCE and len(pairs) > 0
+        ratings.append(
+            Rating(
+                condition,
+                len(values),
+                float(values.mean()),
+                _interval(values),
+                float(pairs.mean()) if own else None,
+                _interval(pairs) if own else None,
+                p,
+                tuple(values.tolist()),
+            )
+        )
+    return {"listeners": len(answers), "abx": abx, "ratings": ratings, "screened": screened}
+
+
+def _p(value: float | None) -> Cell:
+    return Cell(fmt.DASH if value is None else "<0.0001" if value < 1e-4 else f"{value:.2g}", value)
+
+
+def _range(limits: tuple[float, float] | None, digits: int = 1) -> str:
+    if limits is None:
+        return fmt.DASH
+    return " … ".join("∞" if math.isinf(v) else fmt.decibel(v, digits) for v in limits)
+
+
+def section(result: Mapping[str, Any]) -> Section:
+    """The listening test's section of a report, from `scores`."""
+    n = result["listeners"]
+    blocks: list[Block] = [Text(f"{n} listener{'' if n == 1 else 's'}, blind, in an order drawn for each.")]
+    abx: list[Abx] = result["abx"]
+    if abx:
+        pooled = [a for a in abx if not a.listener]
+        adjusted = dict(zip((a.system for a in pooled), holm([a.p for a in pooled]).tolist(), strict=True))
+        rows = []
+        for a in abx:
+            d = "∞" if math.isinf(a.d_prime) else fmt.decibel(a.d_prime, 2)
+            rows.append(
+                (
+                    name_cell(a.system),
+                    name_cell(a.listener or "all"),
+                    Cell(str(a.trials), a.trials),
+                    Cell(str(a.right), a.right),
+                    Cell(fmt.percent(a.share), a.share, None, fmt.interval(a.share_ci95)),
+                    Cell(d, a.d_prime if math.isfinite(a.d_prime) else None, None, _range(a.d_prime_ci95, 2)),
+                    _p(a.p),
+                    _p(adjusted[a.system] if not a.listener else None),
+                )
+            )
+        columns = (
+            Column("System"),
+            Column("Listener"),
+            Column("Trials", True),
+            Column("Right", True),
+            Column("Right %", True),
+            Column("d'", True),
+            Column("p", True),
+            Column("p, Holm", True),
+        )
+        caption = (
+            "ABX: how often listeners told which of original and marked was played. 50 % is guessing; "
+            "exact one-sided binomial test, exact 95 % intervals, as if trials were independent."
+        )
+        blocks.append(Table("abx", caption, columns, tuple(rows)))
+    ratings: list[Rating] = result["ratings"]
+    if ratings:
+        rated = []
+        for r in ratings:
+            rated.append(
+                (
+                    name_cell(r.condition),
+                    Cell(str(r.ratings), r.ratings),
+                    Cell(fmt.decibel(r.mean), r.mean),
+                    Cell(_range(r.mean_ci95)),
+                    Cell(fmt.decibel(r.difference), r.difference),
+                    Cell(_range(r.difference_ci95)),
+                    _p(r.p),
+                )
+            )
+        heads = (
+            Column("Condition"), Column("Ratings", True), Column("Mean", True), Column("95 %"),
+            Column("Minus reference", True), Column("95 % "), Column("p", True),
+        )  # fmt: skip
+        caption = (
+            "Ratings from 0 to 100 beside a hidden reference and a 3.5 kHz anchor; differences within "
+            "listener and clip, Wilcoxon's signed-rank test with Pratt's zeros."
+        )
+        blocks.append(Table("ratings", caption, heads, tuple(rated)))
+        lines = [
+            (r.condition, i, [Point(v, tip=f"{r.condition}: {v:g}") for v in r.values])
+            for i, r in enumerate(ratings)
+        ]
+        data = tuple((r.condition, v) for r in ratings for v in r.values)
+        axis = fitting([0.0, 100.0], "rating")
+        caption = "Every rating, with medians."
+        alt = "Strip plot of ratings by condition."
+        blocks.append(Figure("rated", caption, alt, strips(lines, axis), ("condition", "rating"), data))
+    if result["screened"]:
+        blocks.append(
+            Text(
+                "Left out of the ratings, for rating the hidden reference below 90 in more than 15 % of "
+                "the clips: "
+                + ", ".join(result["screened"]) + ".",
+                "note",
+            )
+        )  # fmt: skip
+    if not abx and not ratings:
+        blocks.append(Text("The answers hold nothing that can be counted.", "note"))
+    return Section("listening", "Listening test", tuple(blocks))
