@@ -192,10 +192,25 @@ class _Bench:
         return self._once("truth", make)
 
     def layouts(self, marked: bool) -> list[Any]:
+        """What parity compares with: the original's own layouts, or what the detector takes in marked audio.
+
+        Where the detector finds no EUL in the marked audio, its own layout stands in.
+        """
+
         def make() -> list[Any]:
             audio, rate = self.original
             source = self.marked if marked else audio
-            return list(_step("system_failed", self.system.layouts, source, rate, self.key))
+            own = list(_step("system_failed", self.system.layouts, source, rate, self.key))
+            if not (marked and own):
+                return own
+            decoded = _step("decode_failed", self.system.decode, source.copy(), rate, self.key)
+            euls = list(getattr(decoded, "euls", None) or ())
+            expected = scoring.expected_euls(source.shape[1], source.shape[1], rate, 0)
+            partners = scoring.match(expected, [float(e.start_s) for e in euls])
+            return [
+                eul if k is None else euls[k]
+                for eul, k in zip(own, [*partners, *[None] * len(own)], strict=False)
+            ]
 
         return self._once(f"layouts {marked}", make)
 

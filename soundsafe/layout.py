@@ -33,6 +33,8 @@ __all__ = ["PHASES", "Geometry", "Layout", "allocation", "candidates", "features
 PHASES = 4
 """EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
 
+_PILOT, _WIDE, _DENSE = range(3)
+
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
 
@@ -56,7 +58,8 @@ class Geometry:
     `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
     complex: unit-norm weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes
     the pilot carriers, `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their
-    dither and signs. `data` indexes the rest, `capacity` counts them by band.
+    dither and signs. `data` indexes the rest, `capacity` counts them by band; `dense` and `dense_capacity`
+    are the same for smaller carriers in the same cells, which take over where few bands are alive.
     """
 
     profile: Profile
@@ -71,6 +74,8 @@ class Geometry:
     pilot_sign: torch.Tensor
     data: Ints
     capacity: Ints
+    dense: Ints
+    dense_capacity: Ints
     slot_key: bytes
     anchor_salt: str
     scramble: NDArray[np.uint8]
@@ -88,15 +93,22 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         min(by_band, key=lambda b: abs(float(hz[by_band[b]].mean()) - f)) for f in profile.pilot_hz
     ]
     cell_key = derive(key, "cells", 32)
-    rows: list[tuple[int, int, NDArray[np.int64], bool]] = []
+    rows: list[tuple[int, int, NDArray[np.int64], int]] = []
     phases = np.zeros((PATTERNS, len(hz)), np.int64)
     for pattern in range(PATTERNS):
         draws = _stream(cell_key, f"bins {pattern}", 2 * len(hz))
         phases[pattern] = draws[len(hz) :] % 4
         for band, bins in by_band.items():
             shuffled = bins[np.argsort(draws[bins], kind="stable")]
-            for j, cells in enumerate(np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))):
-                rows.append((pattern, band, cells, j == 0 and band in pilot_bands))
+            groups = np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))
+            free = groups
+            if band in pilot_bands:
+                rows.append((pattern, band, groups[0], _PILOT))
+                free = groups[1:]
+            rows.extend((pattern, band, cells, _WIDE) for cells in free)
+            left = shuffled[len(shuffled) - sum(map(len, free)) :]
+            for cells in np.array_split(left, max(1, round(len(left) / profile.dense_cells))) if len(left) else ():
+                rows.append((pattern, band, cells, _DENSE))
     width = max(len(cells) for _, _, cells, _ in rows)
     every = [[r for r in rows if r[0] == p] for p in range(PATTERNS)]
     table = [(t, *row) for t in range(EUL_FRAMES) for row in every[t % PATTERNS]]
@@ -108,7 +120,8 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         weight[i, : len(cells)] = roots[phases[pattern, cells]] / np.sqrt(len(cells))
     frame = np.array([row[0] for row in table])
     band_ = np.array([row[2] for row in table])
-    is_pilot = np.array([row[4] for row in table])
+    kind = np.array([row[4] for row in table])
+    is_pilot = kind == _PILOT
     band_hz = np.array([float(hz[by_band[b]].mean()) if b in by_band else 0.0 for b in range(24)])
     step = np.interp(band_hz[band_], profile.step_hz, profile.step)
     step[is_pilot] *= profile.pilot_scale
@@ -118,7 +131,7 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
     sync = derive(key, "pilots", 32)
     dither = (_stream(sync, "dither", PATTERNS * n_pilots) % (1 << 32)).astype(np.float64) / (1 << 31)
     sign = (_stream(sync, "sign", PHASES * pilot.size) % 2).astype(np.float32) * 2 - 1
-    data = np.flatnonzero(~is_pilot)
+    data, dense = np.flatnonzero(kind == _WIDE), np.flatnonzero(kind == _DENSE)
     return Geometry(
         profile,
         frame,
@@ -134,6 +147,8 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, n_pilots)),
         data,
         np.bincount(band_[data], minlength=ANALYZER.n_critical_bands),
+        dense,
+        np.bincount(band_[dense], minlength=ANALYZER.n_critical_bands),
         derive(key, "slots", 32),
         derive(key, "anchors", 16).hex(),
         (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
@@ -204,15 +219,17 @@ def features(spectrum: torch.Tensor, profile: Profile) -> Features:
     return Features(np.where(faint, -200.0, np.maximum(db, -200.0)))
 
 
-def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool) -> list[_Mask]:
+def _alive(
+    level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool
+) -> list[_Mask]:
     """Which bands carry bits, the likeliest first: those near the edge may be on either side of it."""
     above = level + profile.dead_db
-    near = np.flatnonzero((np.abs(above) < profile.dead_margin_db) & (capacity > 0)) if every else []
-    near = sorted(near, key=lambda b: (abs(above[b]), b))
+    edge = np.flatnonzero((np.abs(above) < profile.dead_margin_db) & (capacity > 0))
+    near = sorted((float(abs(above[b])), int(b)) for b in edge)
     found = []
-    for flipped in cheapest_subsets([float(abs(above[b])) for b in near], _MASKS if every else 1):
+    for flipped in cheapest_subsets([d for d, _ in near], _MASKS if every else 1):
         alive = (above > 0) & (capacity > 0)
-        bands = [near[i] for i in flipped]
+        bands = [near[i][1] for i in flipped]
         alive[bands] = ~alive[bands]
         # An EUL always holds N bits: where too few bands are alive, others are called in, always in the same
         # order, since in dead bands codecs leave no level to go by.
@@ -231,16 +248,18 @@ def _layout(
     geo = geometry(key, profile)
     seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
-    significance = geo.capacity * np.where(preferred, _PREFERENCE, 1) * np.array(alive)
-    capacity = geo.capacity * np.array(alive)
+    data, capacity = geo.data, geo.capacity * np.array(alive)
+    if capacity.sum() < N:
+        data, capacity = geo.dense, geo.dense_capacity * np.array(alive)
+    significance = capacity * np.where(preferred, _PREFERENCE, 1)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
     bits = allocated["bits_per_band"]
-    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(geo.data) + N + EUL_FRAMES)
-    rank, mix, start = np.split(draws, [len(geo.data), len(geo.data) + N])
-    order = np.lexsort((rank, geo.band[geo.data]))
-    band = geo.band[geo.data][order]
+    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(data) + N + EUL_FRAMES)
+    rank, mix, start = np.split(draws, [len(data), len(data) + N])
+    order = np.lexsort((rank, geo.band[data]))
+    band = geo.band[data][order]
     first = np.searchsorted(band, np.arange(len(bits)))
-    chosen = geo.data[order[np.arange(len(order)) - first[band] < bits[band]]]
+    chosen = data[order[np.arange(len(order)) - first[band] < bits[band]]]
     slots = chosen[np.argsort(mix, kind="stable")]
     # The dithers of a frame are spread evenly over the lattice, so that silence favours no bit.
     frame = geo.frame[slots]
@@ -265,7 +284,7 @@ def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every:
     In ascending order of `distance_db`, at most 24.
     """
     geo = geometry(key, profile)
-    masks = _alive(feats.level_db, geo.capacity, profile, every)
+    masks = _alive(feats.level_db, geo.dense_capacity, profile, every)
     anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
     sets = anchor.candidate_bands(feats.level_db, _SWAPS + 1 if every else 1, profile.anchor_margin_db)
     best: dict[tuple[tuple[bool, ...], tuple[int, ...]], float] = {}
