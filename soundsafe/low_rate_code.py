@@ -51,7 +51,9 @@ _MESSAGE = 64 + TAG_BITS
 IDENTIFIER_BITS = len(_GENERATORS) * (_MESSAGE + _MEMORY)
 """Bits of the identifier's word."""
 
-_DEGREES = ((3, 0.65), (11, 0.35))
+_FEW, _MANY = 3, 14
+"""Uses of most message bits, and of as many of the first ones as fill the checks."""
+
 _CHECK_EDGES = 3
 _ROUNDS = 80
 _LIMIT = 15.0
@@ -63,10 +65,9 @@ def _edges(n: int) -> NDArray[np.int64]:
     """Message bits ``[n - K, _CHECK_EDGES]`` that each parity bit adds to the one before."""
     checks = n - K
     total = checks * _CHECK_EDGES
-    few, many = _DEGREES[0][0], _DEGREES[1][0]
-    heavy = max(0, min(K, round((total - few * K) / (many - few))))
-    degree = np.full(K, few)
-    degree[:heavy] = many
+    heavy = max(0, min(K, round((total - _FEW * K) / (_MANY - _FEW))))
+    degree = np.full(K, _FEW)
+    degree[:heavy] = _MANY
     slots = np.resize(np.repeat(np.arange(K), degree), total)
     draws = np.frombuffer(hashlib.shake_256(b"soundsafe low-rate code 1").digest(8 * total), "<u8")
     rows = slots[np.argsort(draws, kind="stable")].reshape(checks, _CHECK_EDGES)

@@ -108,7 +108,7 @@ def payload_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> dic
     out: dict[int, Array] = {}
     for values, n in zip(llr, number, strict=True):
         cycle, c = divmod(int(n), geo.profile.cycle)
-        word = out.setdefault(cycle, np.zeros(geo.payload.size))
+        word = out.setdefault(cycle, np.zeros(geo.word))
         word[geo.payload_index[c]] += values[geo.payload[c]]
     return out
 

@@ -43,7 +43,7 @@ def tile_bits(
 
     Cycle c carries part c modulo the number of parts; the identifier runs on from block to block.
     """
-    words = [encode_payload(block, geo.payload.size) for block in pack(payload, key)]
+    words = [encode_payload(block, geo.word) for block in pack(payload, key)]
     ident = encode_identifier(payload, key)
     bits = np.zeros((blocks, len(geo.band)), np.uint8)
     for i in range(blocks):

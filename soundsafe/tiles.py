@@ -50,11 +50,12 @@ class TileProfile:
     `tile`: samples of a tile at 44.1 kHz; `low_hz`, `high_hz`, `width_hz`, `width_share`: bands from low to
     high, each as wide as the larger of `width_hz` and that share of its frequency. `block_tiles`,
     `symbol_tiles`: tiles of a block and of a symbol. `cycle`: blocks after which dithers and the payload's
-    word repeat: a whole number of the cell layer's periods. `pilot_bands`: bands whose symbols are all
-    pilots; `id_symbols`: symbols of a block that carry the identifier. `period_db`: lattice period at the
-    frequencies `period_hz`, linear in between, a bit being half of it. `radius`: tiles on either side whose
-    mean level is subtracted; `floor`: share of a band's mean energy over one second that is added to every
-    tile, so that gaps have a level. Raises ValueError for values that make no geometry.
+    word repeat: a whole number of the cell layer's periods; `repeats`: how often a cycle holds the word.
+    `pilot_bands`: bands whose symbols are all pilots; `id_symbols`: symbols of a block that carry the
+    identifier. `period_db`: lattice period at the frequencies `period_hz`, linear in between, a bit being
+    half of it. `radius`: tiles on either side whose mean level is subtracted; `floor`: share of a band's mean
+    energy over one second that is added to every tile, so that gaps have a level. Raises ValueError for
+    values that make no geometry.
     """
 
     name: str = "tiles"
@@ -67,6 +68,7 @@ class TileProfile:
     block_tiles: int = 16
     symbol_tiles: int = 8
     cycle: int = 50
+    repeats: int = 2
     pilot_bands: int = 20
     id_symbols: int = 52
     period_hz: tuple[float, ...] = (1000.0, 3000.0)
@@ -77,6 +79,8 @@ class TileProfile:
     def __post_init__(self) -> None:
         if self.block_tiles % self.symbol_tiles or self.symbol_tiles % 2:
             raise ValueError("a block is a whole number of symbols, of an even number of tiles each")
+        if self.cycle % self.repeats:
+            raise ValueError("a cycle is a whole number of payload words")
         if not 0 < self.low_hz < self.high_hz < RATE / 2 or self.width_hz <= 0 or min(self.period_db) <= 0:
             raise ValueError("bands must rise within half the rate, and the lattice period be positive")
 
@@ -121,6 +125,11 @@ class TileGeometry:
     payload_index: Ints
 
     @property
+    def word(self) -> int:
+        """Bits of the payload's word."""
+        return self.payload.size // self.profile.repeats
+
+    @property
     def bands(self) -> int:
         """Number of bands."""
         return len(self.edges) - 1
@@ -155,7 +164,10 @@ def tile_geometry(key: bytes, profile: TileProfile) -> TileGeometry:
     rest = np.flatnonzero(~is_pilot[band])
     shuffled = rest[np.argsort(_draws(secret, "roles", profile.cycle, len(rest)), axis=1, kind="stable")]
     payload = shuffled[:, profile.id_symbols :]
-    index = np.argsort(_draws(secret, "payload", payload.size), kind="stable").reshape(payload.shape)
+    # Each part of a cycle holds the whole word, every time in another order.
+    index = np.argsort(
+        _draws(secret, "payload", profile.repeats, payload.size // profile.repeats), axis=1, kind="stable"
+    ).reshape(payload.shape)
     return TileGeometry(
         profile,
         np.array(edges),

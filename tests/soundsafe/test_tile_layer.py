@@ -1,0 +1,124 @@
+"""Tile layer, search, speed and splices together, on a bundled clip."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import soundsafe
+from soundsafe import datasets
+from soundsafe.attacks import get
+from soundsafe.container import payload_id
+from soundsafe.speed import undo_speed
+from soundsafe.tile_detector import read_tiles
+from soundsafe.tile_embedder import mark_tiles
+from soundsafe.tiles import ROBUST_TILES, tile_geometry
+from soundsafe.warp import Spectrogram, find
+from soundsafe.warped import read_warped
+
+Audio = NDArray[np.float32]
+KEY = bytes(range(32))
+PAYLOAD = bytes(range(175))
+RATE = 44_100
+
+
+@pytest.fixture(scope="module")
+def music() -> Audio:
+    clip = next(c for c in datasets.load("bundled").clips if "rock" in c.clip)
+    audio, rate = clip.read()
+    assert rate == RATE
+    return audio[:, : 8 * RATE]
+
+
+@pytest.fixture(scope="module")
+def tiled(music: Audio) -> Audio:
+    return mark_tiles(music, PAYLOAD, KEY)
+
+
+@pytest.fixture(scope="module")
+def both(tiled: Audio) -> Audio:
+    marked = soundsafe.embed(tiled, RATE, PAYLOAD, KEY, quality="fast").audio
+    assert marked is not None
+    return np.asarray(marked)
+
+
+def attacked(audio: Audio, name: str) -> Audio:
+    return get(name).apply(audio, RATE, np.random.default_rng(0))
+
+
+def test_marking_changes_little_and_keeps_the_shape(music: Audio, tiled: Audio) -> None:
+    assert tiled.shape == music.shape
+    assert tiled.dtype == np.float32
+    snr = 10 * np.log10(np.sum(music**2) / np.sum((tiled - music) ** 2))
+    assert snr > 24
+
+
+@pytest.mark.parametrize(
+    ("name", "tempo", "pitch"),
+    [
+        ("none", 1.0, 1.0),
+        ("tempo_signalsmith_+5%", 1.05, 1.0),
+        ("pitch_signalsmith_-5%", 1.0, 0.95),
+        ("tempo_wsola_-2%", 0.98, 1.0),
+        ("gain_-3dB", 1.0, 1.0),
+    ],
+)
+def test_the_identifier_comes_back_with_the_factors(
+    tiled: Audio, name: str, tempo: float, pitch: float
+) -> None:
+    reading = read_tiles(attacked(tiled, name), KEY)
+    assert reading.identifier == payload_id(PAYLOAD)
+    assert reading.tempo == pytest.approx(tempo, rel=1e-3)
+    assert reading.pitch == pytest.approx(pitch, rel=2e-3)
+    assert abs((reading.offset_s + 16) % 32 - 16) < 0.02
+
+
+def test_a_cut_is_found(tiled: Audio) -> None:
+    reading = read_tiles(tiled[:, 50_000:], KEY)
+    assert reading.identifier == payload_id(PAYLOAD)
+    assert (reading.offset_s + 50_000 / RATE + 16) % 32 - 16 == pytest.approx(0, abs=0.003)
+
+
+def test_another_key_and_unmarked_audio_read_nothing(music: Audio, tiled: Audio) -> None:
+    for audio, key in ((tiled, bytes(32)), (music, KEY)):
+        warp = find(Spectrogram(audio, tile_geometry(key, ROBUST_TILES)))
+        assert warp.z < 6.5
+        reading = read_tiles(audio, key, warp=warp)
+        assert reading.identifier is None
+        assert reading.payload is None
+
+
+def test_the_payload_comes_back_from_enough_audio(music: Audio) -> None:
+    marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, KEY)
+    reading = read_tiles(attacked(marked, "tempo_signalsmith_-5%"), KEY)
+    assert reading.payload == PAYLOAD
+
+
+def test_speed_is_undone_to_a_millionth(both: Audio) -> None:
+    undone = undo_speed(attacked(both, "speed_+5%"), KEY)
+    assert undone is not None
+    audio, factor = undone
+    assert factor == pytest.approx(1.05, rel=1e-6)
+    euls = soundsafe.decode(audio, RATE, KEY).euls
+    assert sum(e.ok for e in euls) >= 6
+
+
+@pytest.mark.parametrize("name", ["speed_-2%", "tempo_wsola_+5%"])
+def test_the_cell_layer_answers_where_the_waveform_survives(both: Audio, name: str) -> None:
+    reading = read_warped(attacked(both, name)[:, : 6 * RATE], KEY)
+    assert reading is not None
+    assert reading.payload == PAYLOAD
+    assert reading.layer == "eul"
+
+
+def test_short_audio_is_no_error(both: Audio) -> None:
+    assert read_warped(both[:, :40_000], KEY) is None
+    assert read_tiles(both[:, :1000], KEY).payload is None
+    assert mark_tiles(both[:, :1000], PAYLOAD, KEY).shape == (2, 1000)
+
+
+def test_silence_is_no_error() -> None:
+    silence = np.zeros((1, 3 * RATE), np.float32)
+    assert not mark_tiles(silence, PAYLOAD, KEY).any()
+    assert read_tiles(silence, KEY).identifier is None
