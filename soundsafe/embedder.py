@@ -42,6 +42,7 @@ _MP3_192 = (partial(_mp3, 192, 2), partial(_mp3, 192, 5))
 
 
 _RETREAT = 0.7
+"""Scales fall with this power of the excess of distance."""
 
 _REACH = 1e-3
 """A carrier is left alone where the audio's neighbouring frames would hide so small a share of what it needs:
@@ -63,11 +64,11 @@ class Quality:
     memory: float = 0.85
     codecs: tuple[Callable[[Audio], Audio], ...] = _MP3_192
     near: float = 0.25
-    error_goal: float = 0.06
-    error_goal_apart: float = 0.12
+    error_goal: float = 0.055
+    error_goal_apart: float = 0.11
     probe: int = 6
-    distance_limit: float = 1.4e-4
-    retreats: int = 1
+    distance_limit: float = 1.5e-4
+    retreats: int = 2
 
 
 QUALITIES: dict[str, Quality] = {
@@ -213,11 +214,11 @@ def mark_block(
     """The marked block ``[channels, samples]`` at 44,100 Hz.
 
     `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
-    `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase` of the first EUL (0 to `PHASES` - 1).
+    `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase`: that of the first EUL.
     Only the frames of these EULs are changed.
     """
     x = torch.from_numpy(np.ascontiguousarray(audio))
-    channels, length = x.shape
+    channels = len(x)
     hop = RATE // EUL_FRAMES
     spectrum = stft(x)
     n_data = coded.shape[1]
@@ -284,7 +285,7 @@ class _Solver:
         self.x, self.spectrum, self.profile, self.quality = x, spectrum, profile, quality
         own = threshold(spectrum, profile)
         room = -torch.nn.functional.max_pool1d(-own, 3, 1, 1)
-        self.room = torch.where(room.square() > 2.0 * profile.threshold_floor, room, 0.0)
+        self.room = torch.where(room.square() > profile.mark_floor, room, 0.0)
         self.bound = x.abs().clamp_min(HEADROOM)
 
     def solve(self, every: list[_View], steps: int) -> torch.Tensor:

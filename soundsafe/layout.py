@@ -33,8 +33,6 @@ __all__ = ["PHASES", "Geometry", "Layout", "allocation", "candidates", "features
 PHASES = 4
 """EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
 
-_PILOT, _WIDE, _DENSE = range(3)
-
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
 
@@ -58,8 +56,7 @@ class Geometry:
     `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
     complex: unit-norm weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes
     the pilot carriers, `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their
-    dither and signs. `data` indexes the rest, `capacity` counts them by band; `dense` and `dense_capacity`
-    are the same for smaller carriers in the same cells, which take over where few bands are alive.
+    dither and signs. `data` indexes the rest, `capacity` counts them by band.
     """
 
     profile: Profile
@@ -74,8 +71,6 @@ class Geometry:
     pilot_sign: torch.Tensor
     data: Ints
     capacity: Ints
-    dense: Ints
-    dense_capacity: Ints
     slot_key: bytes
     anchor_salt: str
     scramble: NDArray[np.uint8]
@@ -93,7 +88,7 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         min(by_band, key=lambda b: abs(float(hz[by_band[b]].mean()) - f)) for f in profile.pilot_hz
     ]
     cell_key = derive(key, "cells", 32)
-    rows: list[tuple[int, int, NDArray[np.int64], int]] = []
+    rows: list[tuple[int, int, NDArray[np.int64], bool]] = []
     phases = np.zeros((PATTERNS, len(hz)), np.int64)
     for pattern in range(PATTERNS):
         draws = _stream(cell_key, f"bins {pattern}", 2 * len(hz))
@@ -101,14 +96,10 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         for band, bins in by_band.items():
             shuffled = bins[np.argsort(draws[bins], kind="stable")]
             groups = np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))
-            free = groups
             if band in pilot_bands:
-                rows.append((pattern, band, groups[0], _PILOT))
-                free = groups[1:]
-            rows.extend((pattern, band, cells, _WIDE) for cells in free)
-            left = shuffled[len(shuffled) - sum(map(len, free)) :]
-            for cells in np.array_split(left, max(1, round(len(left) / profile.dense_cells))) if len(left) else ():
-                rows.append((pattern, band, cells, _DENSE))
+                rows.append((pattern, band, groups[0], True))
+                groups = groups[1:]
+            rows.extend((pattern, band, cells, False) for cells in groups)
     width = max(len(cells) for _, _, cells, _ in rows)
     every = [[r for r in rows if r[0] == p] for p in range(PATTERNS)]
     table = [(t, *row) for t in range(EUL_FRAMES) for row in every[t % PATTERNS]]
@@ -120,8 +111,7 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         weight[i, : len(cells)] = roots[phases[pattern, cells]] / np.sqrt(len(cells))
     frame = np.array([row[0] for row in table])
     band_ = np.array([row[2] for row in table])
-    kind = np.array([row[4] for row in table])
-    is_pilot = kind == _PILOT
+    is_pilot = np.array([row[4] for row in table])
     band_hz = np.array([float(hz[by_band[b]].mean()) if b in by_band else 0.0 for b in range(24)])
     step = np.interp(band_hz[band_], profile.step_hz, profile.step)
     step[is_pilot] *= profile.pilot_scale
@@ -131,7 +121,7 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
     sync = derive(key, "pilots", 32)
     dither = (_stream(sync, "dither", PATTERNS * n_pilots) % (1 << 32)).astype(np.float64) / (1 << 31)
     sign = (_stream(sync, "sign", PHASES * pilot.size) % 2).astype(np.float32) * 2 - 1
-    data, dense = np.flatnonzero(kind == _WIDE), np.flatnonzero(kind == _DENSE)
+    data = np.flatnonzero(~is_pilot)
     return Geometry(
         profile,
         frame,
@@ -147,8 +137,6 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, n_pilots)),
         data,
         np.bincount(band_[data], minlength=ANALYZER.n_critical_bands),
-        dense,
-        np.bincount(band_[dense], minlength=ANALYZER.n_critical_bands),
         derive(key, "slots", 32),
         derive(key, "anchors", 16).hex(),
         (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
@@ -249,8 +237,6 @@ def _layout(
     seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
     data, capacity = geo.data, geo.capacity * np.array(alive)
-    if capacity.sum() < N:
-        data, capacity = geo.dense, geo.dense_capacity * np.array(alive)
     significance = capacity * np.where(preferred, _PREFERENCE, 1)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
     bits = allocated["bits_per_band"]
@@ -284,7 +270,7 @@ def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every:
     In ascending order of `distance_db`, at most 24.
     """
     geo = geometry(key, profile)
-    masks = _alive(feats.level_db, geo.dense_capacity, profile, every)
+    masks = _alive(feats.level_db, geo.capacity, profile, every)
     anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
     sets = anchor.candidate_bands(feats.level_db, _SWAPS + 1 if every else 1, profile.anchor_margin_db)
     best: dict[tuple[tuple[bool, ...], tuple[int, ...]], float] = {}

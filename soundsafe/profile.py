@@ -33,7 +33,8 @@ class Profile:
     lie between the frequencies `region_hz`. `pilot_hz`: bands near these frequencies give their
     first carrier of every frame to pilots; `pilot_scale` is their factor of Delta. `masking_offset_db`:
     threshold below the spread band power; `spread_low_db`, `spread_high_db`: slopes in dB per Bark towards
-    lower and higher frequencies. `threshold_floor`: power (STFT units) under which nothing is marked.
+    lower and higher frequencies. `threshold_floor`: least power of the threshold (STFT units);
+    `mark_floor`: power of the threshold under which the embedder leaves cells alone.
     `dead_db`: a band this far below the loudest carries no bits. `anchor_margin_db`: how close to the fourth
     strongest band another must be for the detector to try it as an anchor. `code`: ``ldpc`` or ``rs``.
 
@@ -55,7 +56,8 @@ class Profile:
     masking_offset_db: float = 12.0
     spread_low_db: float = 25.0
     spread_high_db: float = 10.0
-    threshold_floor: float = 1e-7
+    threshold_floor: float = 1e-11
+    mark_floor: float = 2e-7
     dead_db: float = 58.0
     dead_margin_db: float = 4.0
     anchors: int = 4
