@@ -53,7 +53,7 @@ def displacement(position: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
 
 
 def fit(position: torch.Tensor) -> float:
-    """How well positions ``[n]`` sit on the lattice, whatever the bits: standard normal where there is none."""
+    """How well positions ``[n]`` sit on the lattice, whatever the bits: standard normal if there is none."""
     n = position.numel()
     return float(torch.cos(2.0 * math.pi * position).sum() / math.sqrt(n / 2.0)) if n else 0.0
 

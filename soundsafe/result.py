@@ -19,7 +19,8 @@ class Eul:
     `start_s`: where it starts. `ok`: its own codeword decoded and authenticated. `corrected_bytes`: of 255,
     how many hard decisions were wrong (0 where it did not decode). `erasures`: coded bits of which nothing
     was known. `allocator`: bits for each band, anchors, seed, scales. For the bench: `bits [2040]` (hard
-    decisions in the order of the code), `features [bands, frames]`, `slots` (SHA-256 of the slot list), `seed`.
+    decisions in the order of the code), `features [bands, frames]`, `slots` (SHA-256 of the slot list) and
+    `seed`.
     """
 
     start_s: float

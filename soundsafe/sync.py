@@ -36,7 +36,7 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Lock:
-    """An EUL of `phase` starts `start` samples (a fraction of a sample is kept) into the audio, as `z` says."""
+    """An EUL of `phase` starts at sample `start` of the audio (fractions are kept); `z` says how surely."""
 
     start: float
     phase: int
@@ -77,7 +77,7 @@ def _pilots(key: bytes, profile: Profile) -> _Pilots:
 
 
 def _soft(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
-    """Cosines ``[frames, PATTERNS, pilots, shifts]`` of the pilots, were the audio read `shifts` samples later."""
+    """Cosines ``[frames, PATTERNS, pilots, shifts]`` of the pilots, read `shifts` samples later."""
     pilots = _pilots(key, profile)
     flat = pilots.bins.reshape(-1)
     spectrum = Stft().forward(audio)
