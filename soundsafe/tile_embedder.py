@@ -69,22 +69,27 @@ def mark_tiles(
     profile: TileProfile = ROBUST_TILES,
     effort: TileEffort = DEFAULT_EFFORT,
     first_block: int = 0,
+    lead: int = 0,
+    blocks: int | None = None,
     beside: Audio | None = None,
 ) -> Audio:
-    """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles; block `first_block` starts at
-    sample 0.
+    """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles.
 
-    `beside` ``[channels, samples]``: what another layer will add; the gains are solved with it in place, and
-    it is not part of the result. What is left behind the last whole block stays as it is. Raises InputError
-    unless the payload has 1 to 4096 bytes.
+    Block number `first_block` starts after `lead` tiles of context; `blocks` are marked (all whole ones, if not
+    said), and what lies before and behind them stays as it is but for the transform's overlap. `beside`
+    ``[channels, samples]``: what another layer will add; the gains are solved with it in place, and it is not
+    part of the result. Raises InputError unless the payload has 1 to 4096 bytes.
     """
     key = key or DEFAULT_KEY
     geo = tile_geometry(key, profile)
-    blocks = audio.shape[1] // profile.block
+    room = max(0, audio.shape[1] // profile.tile - lead)
+    blocks = room // profile.block_tiles if blocks is None else min(blocks, room // profile.block_tiles)
     bits = tile_bits(payload, key, blocks, geo, first_block)
     if not blocks:
         return audio.copy()
-    tiles = blocks * profile.block_tiles
+    core = slice(lead, lead + blocks * profile.block_tiles)
+    # The neighbours' levels count as far as the detector hears them too.
+    tiles = min(room + lead, core.stop + 2 * profile.radius)
     matrix = T.edges_matrix(geo.edges)
     spectrum = T.GRID.forward(torch.from_numpy(np.ascontiguousarray(audio)))
     to_frames = _frames_matrix(tiles, spectrum.shape[-1], profile)
@@ -92,13 +97,13 @@ def mark_tiles(
     gain = np.zeros((geo.bands, tiles))
     target: NDArray[np.float64] | None = None
     y = audio
-    tile_of = np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
+    tile_of = lead + np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
     bins = torch.from_numpy(matrix.T.astype(np.float32))
     for _ in range(effort.steps):
         heard = y if beside is None else y + beside
         power = T.band_power(T.power_spectrum(heard), matrix, y.shape[1])
         level, share = T.levels(power, 0.0, 1.0, tiles, profile)
-        s = T.symbols(T.relative(level, profile), geo)
+        s = T.symbols(T.relative(level, profile)[:, core], geo)
         if target is None:
             u = s / geo.period + phase - 0.5 * bits
             target = s - effort.compensation * (u - np.round(u)) * geo.period
