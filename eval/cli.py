@@ -300,6 +300,36 @@ def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
         _console().print(tables.comparison_table(rows, title=f"A: {run_a}   B: {run_b}"))
 
 
+@app.command()
+def walkthrough(
+    clip: Annotated[str, typer.Argument(help="A bundled clip, or a file of audio at 44.1 kHz.")],
+    out: Annotated[Path, typer.Option(help="Folder of the plots.")],
+    attack: Annotated[str, typer.Option(help="What is done to the marked audio.")] = "mp3_192",
+    as_json: Json = False,
+) -> None:
+    """Draw one second on its way through the pipeline, a plot for each stage."""
+    from soundsafe import attacks, datasets
+    from soundsafe.audio_file import AudioReader
+    from soundsafe.eval.walkthrough import analyse, stages
+
+    attacks.get(attack)
+    bundled = {c.clip: c for c in datasets.load("bundled").clips}
+    if clip in bundled:
+        audio, rate = bundled[clip].read()
+    else:
+        with AudioReader(clip) as reader:
+            rate = reader.info.rate
+            audio = next(iter(reader.blocks(2 * rate)))
+    found = stages(analyse(clip, audio, rate, attack))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, data in found.items():
+        write_atomically(out / name, data)
+    if as_json:
+        _print_json({"plots": [str(out / name) for name in found]})
+    else:
+        sys.stdout.write("".join(f"{out / name}\n" for name in found))
+
+
 INTERRUPTED = 130
 """What shells expect of a command ended by Ctrl-C; the parser turns that into this exit code too."""
 

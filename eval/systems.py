@@ -6,6 +6,7 @@ arguments (a class, for instance) that returns a `System`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from importlib.metadata import entry_points, version
@@ -142,6 +143,18 @@ class Soundsafe:
             "profile_digest": self.profile.digest,
             "quality": "default",
         }
+
+
+@register("soundsafe-fixed")
+class SoundsafeFixed(Soundsafe):
+    """The same codec, its bits in the same proportion in all bands whatever the audio: adapting off."""
+
+    name = "soundsafe-fixed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        # No band counts as dead at any level that a feature can have.
+        self.profile = dataclasses.replace(self.profile, name="fixed", dead_db=1000.0)
 
 
 @register("soundsafe-seed")
