@@ -1,0 +1,67 @@
+"""Both layers in one signal: tiles first, then cells on the tiled audio, each solved knowing of the other.
+
+The cells' perturbation costs the tiles up to half of what they carry. So the tiles are solved again with a
+rough version of the cells in place, and the cells once more on the result; the audible difference stays the
+same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.embedder import HEADROOM, QUALITIES, Quality, mark_block
+from soundsafe.profile import EUL_SAMPLES, Profile
+from soundsafe.tile_embedder import mark_tiles
+from soundsafe.tiles import ROBUST_TILES, TileProfile
+
+__all__ = ["CHUNK_EULS", "mark_both"]
+
+Audio = NDArray[np.float32]
+
+CHUNK_EULS = 16
+"""EULs that are a whole number of tile blocks: a stream is marked in such pieces."""
+
+
+def mark_both(
+    audio: Audio,
+    first: int,
+    coded: NDArray[np.uint8],
+    first_eul: int,
+    phase: int,
+    payload: bytes,
+    key: bytes,
+    profile: Profile,
+    quality: Quality,
+    tiles: TileProfile = ROBUST_TILES,
+    last: bool = True,
+) -> Audio:
+    """The marked block ``[channels, samples]`` at 44.1 kHz; arguments as of `soundsafe.embedder.mark_block`.
+
+    `first_eul`: number in the file of the EUL at sample `first`, a multiple of `CHUNK_EULS`. `last`: whether
+    the file ends with this block, whose tiles then reach to its end; otherwise the block holds `CHUNK_EULS`.
+    Raises ValueError where tiles and EULs do not fall together.
+    """
+    begin = first_eul * EUL_SAMPLES
+    if begin % tiles.block or first % tiles.tile:
+        raise ValueError(f"a block of both layers starts with a multiple of {CHUNK_EULS} EULs")
+    blocks = None if last else len(coded) * EUL_SAMPLES // tiles.block
+    bound = np.maximum(np.abs(audio), HEADROOM)
+
+    def tiled(beside: Audio | None) -> Audio:
+        marked = mark_tiles(
+            audio,
+            payload,
+            key,
+            profile=tiles,
+            first_block=begin // tiles.block,
+            lead=first // tiles.tile,
+            blocks=blocks,
+            beside=beside,
+        )
+        return np.clip(marked, -bound, bound)
+
+    host = tiled(None)
+    rough = mark_block(host, first, coded, phase, key, profile, QUALITIES["fast"])
+    host = tiled(rough - host)
+    return mark_block(host, first, coded, phase, key, profile, quality)
