@@ -165,7 +165,7 @@ def read_tiles(
     started = time.perf_counter()
     key = key or DEFAULT_KEY
     geo = tile_geometry(key, profile)
-    if audio.shape[1] < 1.1 * profile.block:
+    if audio.shape[1] < 2 * profile.block:
         return TileReading(None, None, 1.0, 1.0, 0.0, 0.0, 0.0, time.perf_counter() - started)
     spec = Spectrogram(audio, geo)
     warp = find(spec) if warp is None else warp

@@ -75,8 +75,8 @@ def mark_tiles(
 ) -> Audio:
     """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles.
 
-    Block number `first_block` starts after `lead` tiles of context; `blocks` are marked (all whole ones, if not
-    said), and what lies before and behind them stays as it is but for the transform's overlap. `beside`
+    Block number `first_block` starts after `lead` tiles of context; `blocks` are marked (all whole ones, if
+    not said), and what lies before and behind them stays as it is but for the transform's overlap. `beside`
     ``[channels, samples]``: what another layer will add; the gains are solved with it in place, and it is not
     part of the result. Raises InputError unless the payload has 1 to 4096 bytes.
     """

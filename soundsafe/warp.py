@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe import tiles as T
+from soundsafe.stft import RATE
 from soundsafe.tiles import TileGeometry, TileProfile
 
-__all__ = ["Spectrogram", "Warp", "find", "pilot_score", "refine", "search"]
+__all__ = ["Spectrogram", "Warp", "find", "refine", "search"]
 
 Array = NDArray[np.float64]
 
@@ -76,7 +77,7 @@ def _fast_cosines(
     whole, part = int(step), step - int(step)
     ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
     energy = ahead - c[:, : ahead.shape[1]]
-    second = round(0.5 * 44_100 / p.tile * step)
+    second = round(0.5 * RATE / p.tile * step)
     floor = p.floor * T.box_mean(energy, second) + 1e-9 * p.tile
     level = 10.0 * np.log10(energy + floor)
     # The mean over the neighbouring tiles, as a mean over all frames between them.
@@ -143,8 +144,8 @@ def search(
 ) -> tuple[list[Warp], int]:
     """The best of all offsets for `pairs` of tempo and pitch in a stretch of the audio, best first, and the
     number of hypotheses."""
-    low = max(0, int(low_s * 44_100 / T.GRID.hop) + 1)
-    high = min(int(high_s * 44_100 / T.GRID.hop), spec.power.shape[1])
+    low = max(0, int(low_s * RATE / T.GRID.hop) + 1)
+    high = min(int(high_s * RATE / T.GRID.hop), spec.power.shape[1])
     found: list[Warp] = []
     tried = 0
     for tempo, pitch in pairs:
@@ -153,17 +154,6 @@ def search(
         found += here
     found.sort(key=lambda w: -w.z)
     return found[:keep], tried
-
-
-def pilot_score(spec: Spectrogram, warp: Warp, low: int = 0, high: int | None = None) -> float:
-    """Statistic of the pilots for an exact warp, over whole blocks ``low ... high-1`` counted from
-    `warp.start`."""
-    places, blocks = pilot_places(spec, warp)
-    chosen = places[low:high]
-    if not len(chosen):
-        return 0.0
-    phase = spec.geo.phase[(blocks[low:high]) % spec.geo.profile.cycle][:, spec.geo.pilot]
-    return float(np.cos(2 * np.pi * (chosen + phase)).sum() / np.sqrt(chosen.size / 2.0))
 
 
 def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
@@ -182,7 +172,7 @@ def aligned_levels(bands: T.BandPower, warp: Warp, profile: TileProfile) -> tupl
     """Relative levels ``[bands, tiles]`` of all whole blocks in the audio, the first one's number relative to
     the warp's block, and how many there are."""
     span = profile.block / warp.tempo
-    slack = 0.004 * 44_100
+    slack = 0.004 * RATE
     first = int(np.ceil((-slack - warp.start) / span))
     blocks = int(np.floor((bands.samples + slack - warp.start) / span)) - first
     if blocks < 1:
@@ -200,15 +190,15 @@ def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: i
     """`warp` moved to where the pilots between two times agree best; its block is the one nearest to the
     middle."""
     p = spec.geo.profile
-    middle = (low_s + high_s) / 2 * 44_100
+    middle = (low_s + high_s) / 2 * RATE
     warp = shifted(warp, round((middle - warp.start) / (p.block / warp.tempo)), p)
-    half = (high_s - low_s) / 2 * 44_100
+    half = (high_s - low_s) / 2 * RATE
 
     def score(w: Warp) -> float:
         span = p.block / w.tempo
         places, blocks = pilot_places(spec, w)
         at = w.start + (blocks - w.block) * span
-        use = (at > middle - half - 0.01 * 44_100) & (at + span < middle + half + 0.01 * 44_100)
+        use = (at > middle - half - 0.01 * RATE) & (at + span < middle + half + 0.01 * RATE)
         if not use.any():
             return 0.0
         chosen = places[use]
@@ -220,7 +210,7 @@ def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: i
     for scale in (1.0, 0.5, 0.25)[: rounds + 1]:
         for _ in range(rounds):
             before = best.z
-            for field, step in (("start", 0.003 * 44_100), ("tempo", tempo_step), ("pitch", 0.0015)):
+            for field, step in (("start", 0.003 * RATE), ("tempo", tempo_step), ("pitch", 0.0015)):
                 for n in (-2, -1, 1, 2):
                     w = replace(best, **{field: getattr(best, field) + n * step * scale})
                     z = score(w)
@@ -260,7 +250,7 @@ def _plane() -> Sequence[tuple[float, float]]:
 
 def find(spec: Spectrogram) -> Warp:
     """The warp of the whole audio: coarse to fine, the likely families (tempo, pitch, speed alone) first."""
-    seconds = spec.samples / 44_100
+    seconds = spec.samples / RATE
     best: Warp | None = None
     tried = 0
     for pairs, length in ((_lines(), _FIRST_S), (_plane(), _FIRST_S), (_lines(), 2 * _FIRST_S)):
