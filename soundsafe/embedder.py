@@ -39,6 +39,7 @@ def _mp3(kbps: int, effort: int, audio: Audio) -> Audio:
 
 # Two settings of one encoder: informed on one alone, the mark reads best behind that one.
 _MP3_192 = (partial(_mp3, 192, 2), partial(_mp3, 192, 5))
+_JUDGE = partial(_mp3, 192, 3)
 
 
 _RETREAT = 0.7
@@ -54,27 +55,28 @@ class Quality:
     """How hard the embedder works. `steps`: Gauss-Newton steps; `refresh`: steps between codec runs;
     `memory`: how much of what codecs did before still counts, each time;
     `codecs`: aligned round trips, which take turns; `near`: share of Delta that counts as near enough;
-    `probe`: steps of a first pass at scale 1, from whose errors behind the codecs
-    each EUL's scale is chosen, so that `error_goal` of its bits are wrong
-    (`error_goal_apart` where channels carry it each by itself, and their soft values are added);
-    `distance_limit`: Zimtohrli distance of one EUL above which its scales are lowered, `retreats` times."""
+    `probe`: steps of a first pass at scale 1. After it and after each but the last of `rounds` of `steps`,
+    errors behind `judge`, which is not in the loop, set each EUL's scales anew, so that `error_goal` of its
+    bits are wrong (`error_goal_apart` where channels carry it each by itself, and their soft values are
+    added) and its Zimtohrli distance stays under `distance_limit`."""
 
-    steps: int = 12
-    refresh: int = 1
-    memory: float = 0.85
+    steps: int = 10
+    refresh: int = 2
+    memory: float = 0.9
     codecs: tuple[Callable[[Audio], Audio], ...] = _MP3_192
+    judge: Callable[[Audio], Audio] = _JUDGE
     near: float = 0.25
-    error_goal: float = 0.055
-    error_goal_apart: float = 0.11
+    error_goal: float = 0.035
+    error_goal_apart: float = 0.07
     probe: int = 6
+    rounds: int = 2
     distance_limit: float = 1.5e-4
-    retreats: int = 2
 
 
 QUALITIES: dict[str, Quality] = {
-    "fast": Quality(steps=8, refresh=2, probe=0, retreats=0),
+    "fast": Quality(steps=8, rounds=1),
     "default": Quality(),
-    "best": Quality(steps=20, codecs=(*_MP3_192, partial(_mp3, 192, 7)), retreats=2),
+    "best": Quality(steps=16, refresh=1, memory=0.85, rounds=3),
 }
 
 
@@ -180,26 +182,22 @@ def _set_scales(group: list[_View], scale: torch.Tensor, n_data: int) -> None:
 def _better_scale(
     group: list[_View], seen: Sequence[torch.Tensor], profile: Profile, goal: float
 ) -> torch.Tensor:
-    """The scales ``[euls, regions]`` with which each region should meet the error `goal` behind the codecs.
+    """The scales ``[euls, regions]`` with which each region should meet the error `goal` behind the judge.
 
-    From the errors at scale 1: their rate gives the noise of a Gaussian, and that the step which brings it
-    down to `goal`.
+    From the errors at the present scales: their rate gives the noise of a Gaussian, and that the step which
+    brings it down to `goal`. `seen`: projections behind the judge.
     """
     regions = profile.regions
     wrong = torch.zeros(len(group[0].euls), regions)
     count = torch.zeros_like(wrong)
     for view, p in zip(group, seen, strict=True):
         n_data = view.region.shape[1]
-        flips = torch.zeros(len(p), n_data)
-        for shift in (view.low, view.high):
-            error = displacement((p + shift) / view.step + view.dither, view.bits)[:, :n_data]
-            flips = torch.maximum(flips, (error.abs() > 0.5).float())
+        error = displacement(p / view.step + view.dither, view.bits)[:, :n_data]
+        flips = (error.abs() > 0.5).float()
         wrong.scatter_add_(1, view.region, flips)
         count.scatter_add_(1, view.region, torch.ones_like(flips))
     rate = ((wrong + 1.0) / (count + 4.0)).clamp(2e-3, 0.45).double().numpy()
-    wanted = torch.from_numpy(norm.isf(goal / 2.0) / norm.isf(rate / 2.0))
-    steps = torch.tensor(sorted(profile.scales), dtype=wanted.dtype)
-    return steps[(steps.log() - wanted.log()[..., None]).abs().argmin(-1)].float()
+    return group[0].scale * torch.from_numpy(norm.isf(goal / 2.0) / norm.isf(rate / 2.0)).float()
 
 
 def mark_block(
@@ -236,23 +234,22 @@ def mark_block(
     solver = _Solver(x, spectrum, profile, quality)
     for group in groups:
         _set_scales(group, torch.ones(len(group[0].euls), profile.regions), n_data)
-    if quality.probe and len(profile.scales) > 1:
-        trial = solver.solve(every, quality.probe)
-        now = stft(trial)
-        seen = [view.observe(now, profile)[0] for view in every]
-        _ask_codecs(trial.numpy(), every, seen, profile, quality, quality.codecs[:1])
-        by_view = dict(zip(map(id, every), seen, strict=True))
-        for group in groups:
-            goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
-            scale = _better_scale(group, [by_view[id(v)] for v in group], profile, goal)
-            _set_scales(group, scale, n_data)
-    marked = solver.solve(every, quality.steps).numpy()
-    for _ in range(quality.retreats):
+    marked = solver.solve(every, quality.probe if len(profile.scales) > 1 else quality.steps).numpy()
+    if len(profile.scales) == 1:
+        return marked
+    for done in range(quality.rounds + 1):
         loud = _too_loud(audio, marked, first, len(coded), quality.distance_limit)
-        if not loud:
+        if done == quality.rounds and not loud:
             break
-        for group in groups:
-            _retreat(group, loud, profile, n_data)
+        if done < quality.rounds:
+            judged = stft(codec_by_pairs(marked, quality.judge))
+            for group in groups:
+                goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
+                seen = [view.observe(judged, profile)[0] for view in group]
+                _adjust(group, _better_scale(group, seen, profile, goal), loud, profile, n_data)
+        else:
+            for group in groups:
+                _adjust(group, group[0].scale, loud, profile, n_data)
         marked = solver.solve(every, quality.steps).numpy()
     return marked
 
@@ -268,14 +265,19 @@ def _too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: floa
     return found
 
 
-def _retreat(group: list[_View], loud: dict[int, float], profile: Profile, n_data: int) -> None:
-    """Smaller scales for the EULs that are too loud."""
+def _adjust(
+    group: list[_View], wanted: torch.Tensor, loud: dict[int, float], profile: Profile, n_data: int
+) -> None:
+    """The scales nearest to `wanted` ``[euls, regions]``; EULs that are too loud get smaller ones."""
     known = torch.tensor(sorted(profile.scales))
-    scale = group[0].scale.clone()
+    limit = group[0].scale.clone()
     for row, eul in enumerate(group[0].euls.tolist()):
-        wanted = scale[row] * loud.get(eul, 1.0) ** -_RETREAT
-        scale[row] = known[(torch.searchsorted(known, wanted + 1e-4, right=True) - 1).clamp_min(0)]
-    _set_scales(group, scale, n_data)
+        limit[row] = limit[row] * loud[eul] ** -_RETREAT if eul in loud else torch.inf
+    wanted = torch.minimum(wanted, limit)
+    nearest = (known.log() - wanted.clamp(known[0], known[-1]).log()[..., None]).abs().argmin(-1)
+    scale = known[nearest]
+    below = known[(nearest - 1).clamp_min(0)]
+    _set_scales(group, torch.where(scale > limit, below, scale), n_data)
 
 
 class _Solver:

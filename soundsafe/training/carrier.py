@@ -71,7 +71,7 @@ def _true_information(llr: NDArray[np.float64], bits: NDArray[np.uint8]) -> floa
 
 def trial(clips: Sequence[Audio], profile: Profile, seed: int) -> Trial:
     """Mark `clips` ``[channels, samples]`` (44.1 kHz, at least a second) with fixed steps and measure."""
-    quality = dataclasses.replace(QUALITIES["default"], probe=0, retreats=0, refresh=2)
+    quality = QUALITIES["default"]
     rng = np.random.default_rng(seed)
     distances, information = [], {name: [] for name in JUDGES}
     for clip in clips:
