@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import typst
 
 from soundsafe.reports.format import plain
@@ -41,7 +42,7 @@ _LONG_WORD = re.compile(r"[^\s\u200b]{13,}")
 
 
 def _breakable(text: str) -> str:
-    """Long words may break after their own punctuation, and very long ones anywhere."""
+    """U+200B where a long word may break: after its punctuation, else anywhere (no character in the PDF)."""
 
     def pieces(match: re.Match[str]) -> str:
         word = re.sub(r"([_/+,.\-:=])(?=.)", "\\1\u200b", match.group())
@@ -170,7 +171,10 @@ def _chart(svg: str) -> str:
 
 
 def render(report: Report) -> bytes:
-    """The report as PDF/UA on A4 pages; the same to the byte for the same report."""
+    """The report as PDF/UA on A4 pages; the same to the byte for the same report.
+
+    Where a name needs letters that no font here has, it is a plain PDF, with a box for each such letter.
+    """
     with tempfile.TemporaryDirectory(prefix="soundsafe-report-") as name:
         folder = Path(name)
         document = {
@@ -187,8 +191,10 @@ def render(report: Report) -> bytes:
         }
         (folder / "report.json").write_text(json.dumps(document, ensure_ascii=True), encoding="utf-8")
         (folder / "report.typ").write_text(read_template("report.typ"), encoding="utf-8")
-        return bytes(
-            typst.compile(
-                folder / "report.typ", root=folder, ignore_system_fonts=True, pdf_standards=["ua-1"]
-            )
-        )
+        source = folder / "report.typ"
+        fonts = [Path(matplotlib.get_data_path()) / "fonts" / "ttf"]
+        try:
+            return bytes(typst.compile(source, root=folder, font_paths=fonts, pdf_standards=["ua-1"]))
+        except typst.TypstError:
+            # A name in letters that no font at hand has: PDF/UA forbids boxes in their place.
+            return bytes(typst.compile(source, root=folder, font_paths=fonts))

@@ -53,9 +53,12 @@ def made_rows(
         for number, (clip, category) in enumerate(clips):
             hardness = rng.normal(0, 0.3)
             marking = {
-                "snr_db": 30 - 2 * strength + rng.normal(0, 1), "zimtohrli": 4e-5 + 2e-5 * rng.random(),
-                "lufs_difference": 0.01 * rng.random(), "clipped_samples": 0.0, "silence_peak": 0.0,
-            }  # fmt: skip
+                "snr_db": 30 - 2 * strength + rng.normal(0, 1),
+                "zimtohrli": 4e-5 + 2e-5 * rng.random(),
+                "lufs_difference": 0.01 * rng.random(),
+                "clipped_samples": 0.0,
+                "silence_peak": 0.0,
+            }
             for attack, family, params, severity in attacks:
                 control = bool(control_of(attack))
                 margin = strength - severity - hardness
@@ -67,19 +70,42 @@ def made_rows(
                 for i in range(euls):
                     rows.append(
                         Row(
-                            system, suite, attack, family, json.dumps(params), clip, category, f"g{number}", "no",
-                            i, ber=float(bers[i]), bits=2040, payload_ok=bool(ok[i]), clip_ok=clip_ok, id_ok=clip_ok,
-                            score=float(rng.normal(0, 1) if control else 5 * max(0.0, margin) + rng.normal(0, 1)),
-                            code="ldpc", layer="eul", start_s=float(i), corrected_bytes=0.0, erasures=0.0,
+                            system,
+                            suite,
+                            attack,
+                            family,
+                            json.dumps(params),
+                            clip,
+                            category,
+                            f"g{number}",
+                            "no",
+                            i,
+                            ber=float(bers[i]),
+                            bits=2040,
+                            payload_ok=bool(ok[i]),
+                            clip_ok=clip_ok,
+                            id_ok=clip_ok,
+                            score=float(
+                                rng.normal(0, 1) if control else 5 * max(0.0, margin) + rng.normal(0, 1)
+                            ),
+                            code="ldpc",
+                            layer="eul",
+                            start_s=float(i),
+                            corrected_bytes=0.0,
+                            erasures=0.0,
                             offset_error_samples=np.nan if control else 0.0,
                             parity_frames=np.nan if control else float(1 - 0.02 * severity * rng.random()),
                             parity_slots=np.nan if control else float(severity < 2),
                             seed_parity=np.nan if control else 1.0,
-                            speed=1.0, tempo=1.0, pitch=1.0,
-                            time_to_payload_s=np.nan if control else first, payload_bytes=payload, clip_s=float(euls),
+                            speed=1.0,
+                            tempo=1.0,
+                            pitch=1.0,
+                            time_to_payload_s=np.nan if control else first,
+                            payload_bytes=payload,
+                            clip_s=float(euls),
                             **marking,
                         )
-                    )  # fmt: skip
+                    )
     return to_frame(rows)
 
 
@@ -91,15 +117,24 @@ def store(folder: Path, rows: pd.DataFrame, **document: Any) -> Path:
     (folder / "summary.json").write_bytes(summary_json(summary))
     systems = list(dict.fromkeys(rows["system"]))
     found = {
-        "versions": {"soundsafe": "0.1.0", "numpy": "2.4.6"}, "commit": "c0ffee" * 6 + "c0ff", "source": "abcd" * 4,
-        "machine": {"system": "Linux", "cores": 2}, "seed": 0, "state": "finished",
+        "versions": {"soundsafe": "0.1.0", "numpy": "2.4.6"},
+        "commit": "c0ffee" * 6 + "c0ff",
+        "source": "abcd" * 4,
+        "machine": {"system": "Linux", "cores": 2},
+        "seed": 0,
+        "state": "finished",
         "systems": {s: {"version": "0.1.0", "payload_bytes": 175} for s in systems},
         "configuration": {
-            "systems": systems, "dataset": "bundled", "split": "test", "seed": 0, "seconds": None,
-            "suites": [{"suite": "core", "version": 1}], "clips": {c: "0123456789abcdef" for c in rows["clip"].unique()},
+            "systems": systems,
+            "dataset": "bundled",
+            "split": "test",
+            "seed": 0,
+            "seconds": None,
+            "suites": [{"suite": "core", "version": 1}],
+            "clips": {c: "0123456789abcdef" for c in rows["clip"].unique()},
             "attacks": list(dict.fromkeys(rows["attack"])),
         },
-    }  # fmt: skip
+    }
     (folder / "run.json").write_text(json.dumps(found | document))
     timing = rows.drop_duplicates(["system", "clip", "attack"])[
         ["system", "clip", "category", "attack", "clip_s"]

@@ -1,0 +1,325 @@
+"""The HTML report: the summary's own figures, hostile data, nothing from outside."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundsafe.errors import InputError
+from soundsafe.reports import format as fmt
+from soundsafe.reports import html
+from soundsafe.reports.content import build
+from soundsafe.reports.load import read_run
+
+
+class _Page(HTMLParser):
+    """Tables by id as lists of rows of (text, exact value, note), and JSON scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[tuple[str, Any, str]]]] = {}
+        self.data: dict[str, Any] = {}
+        self.numbers: list[dict[str, Any]] = []
+        self.text = ""
+        self.elements: list[str] = []
+        self._figure = ""
+        self._cell: list[Any] | None = None
+        self._small = self._body = False
+        self._json: str | None = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        a = dict(attrs)
+        self.elements.append(tag)
+        if tag == "figure":
+            self._figure = a.get("id") or ""
+        elif tag == "tbody":
+            self._body = True
+        elif tag == "tr" and self._body:
+            self.tables.setdefault(self._figure, []).append([])
+        elif tag in ("td", "th") and self._body:
+            self._cell = ["", a.get("data-v"), ""]
+        elif tag == "small":
+            self._small = True
+        elif tag == "script" and a.get("type") == "application/json":
+            self._json = a.get("id") or a.get("class")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "tbody":
+            self._body = False
+        elif tag in ("td", "th") and self._cell is not None:
+            text, value, note = self._cell
+            self.tables[self._figure][-1].append(
+                (text.strip(), None if value is None else json.loads(value), note)
+            )
+            self._cell = None
+        elif tag == "small":
+            self._small = False
+        elif tag == "script":
+            self._json = None
+
+    def handle_data(self, data: str) -> None:
+        if self._json == "data":
+            self.data = json.loads(data)
+        elif self._json == "numbers":
+            self.numbers.append(json.loads(data))
+        elif self._cell is not None:
+            self._cell[2 if self._small else 0] += data
+        self.text += data
+
+
+def _page(*folders: Path, **options: Any) -> tuple[_Page, str]:
+    text = html.render(build([read_run(f) for f in folders], **options)).decode()
+    return _Page(text), text
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_embedded_figures_are_those_of_the_summary(four_systems: Path) -> None:
+    page, text = _page(four_systems)
+    summary = _summary(four_systems)
+    for part in ("rows", "quality"):
+        columns = page.data[part]["columns"]
+        assert [dict(zip(columns, r, strict=True)) for r in page.data[part]["rows"]] == [
+            {c: row.get(c) for c in columns} for row in summary[part]
+        ]
+        assert set(columns) == set(summary[part][0])
+    assert len(text) < 5_000_000
+
+
+def test_matrix_shows_each_share_exactly_and_rounded(four_systems: Path) -> None:
+    page, _ = _page(four_systems)
+    rows = [r for r in _summary(four_systems)["rows"] if r["category"] == "all"]
+    systems = ["soundsafe", "perth", "spread_spectrum", "null"]
+    shown = {row[0][0]: row[2:] for row in page.tables["matrix"]}
+    assert set(shown) == {r["attack"] for r in rows} - {"unmarked", "wrong_key"}
+    for r in rows:
+        if r["attack"] not in shown:
+            continue
+        at = 2 * systems.index(r["system"])
+        for (text, exact, note), field in zip(
+            shown[r["attack"]][at : at + 2], ("payload_success", "clip_success"), strict=True
+        ):
+            assert exact == r[field]
+            assert text == fmt.percent(r[field])
+            assert note == fmt.interval(r[f"{field}_ci95"])
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "fields"),
+    [
+        ("bers", 1, ("ber", "euls")),
+        ("parities", 1, ("parity_frames", "parity_slots", "seed_parity", "offset_error_samples")),
+    ],
+)
+def test_tables_by_attack_hold_the_summary(
+    four_systems: Path, table: str, first: int, fields: tuple[str, ...]
+) -> None:
+    page, _ = _page(four_systems)
+    rows = {(r["system"], r["attack"]): r for r in _summary(four_systems)["rows"] if r["category"] == "all"}
+    for line in page.tables[table]:
+        cells = line[first:]
+        step = len(cells) // 4
+        for k, system in enumerate(("soundsafe", "perth", "spread_spectrum", "null")):
+            found = [c[1] for c in cells[k * step : (k + 1) * step]]
+            wanted = [rows[system, line[0][0]][f] for f in fields if f in rows[system, line[0][0]]]
+            assert found == wanted
+
+
+def test_quality_and_categories_hold_the_summary(four_systems: Path) -> None:
+    page, _ = _page(four_systems)
+    summary = _summary(four_systems)
+    for line in page.tables["quality"]:
+        row = next(q for q in summary["quality"] if (q["system"], q["category"]) == (line[0][0], line[1][0]))
+        assert line[3][1] == row["snr_db"]
+        assert line[4][1] == row["snr_db_worst"]
+        assert line[5][1] == row["zimtohrli"]
+    for line in page.tables["categories-2"]:
+        for at, category in ((1, "music"), (3, "speech")):
+            row = next(
+                r for r in summary["rows"]
+                if (r["system"], r["attack"], r["category"]) == ("perth", line[0][0], category)
+            )  # fmt: skip
+            assert [c[1] for c in line[at : at + 2]] == [row["payload_success"], row["clip_success"]]
+
+
+def test_numbers_of_charts_are_those_of_the_summary(four_systems: Path) -> None:
+    page, _ = _page(four_systems)
+    rows = {(r["system"], r["attack"]): r for r in _summary(four_systems)["rows"] if r["category"] == "all"}
+    ber = next(n for n in page.numbers if n["columns"] == ["system", "attack", "ber", "low", "high"])
+    assert len(ber["rows"]) == 4 * 15
+    for system, attack, value, low, high in ber["rows"]:
+        assert value == rows[system, attack]["ber"]
+        assert [low, high] == rows[system, attack]["ber_ci95"]
+
+
+def test_same_run_same_bytes(four_systems: Path) -> None:
+    assert _page(four_systems)[1] == _page(four_systems)[1]
+
+
+def test_nothing_is_asked_of_the_network(four_systems: Path) -> None:
+    page, text = _page(four_systems)
+    assert "default-src 'none'" in text
+    addresses = re.findall(r"""(?:src|href|action|data)=["']([^"'#][^"']*)""", text)
+    assert all(a.startswith("data:") for a in addresses), addresses
+    assert not re.findall(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", text)
+    assert page.elements.count("script") == 2 + len(page.numbers)
+
+
+HOSTILE = '</script><img src=x onerror="alert(1)"><b>&amp;"\'`|_*\u202e\x00\x1b 100 %'
+
+
+def test_names_are_escaped_everywhere(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    def page(folder: Path, name: str) -> tuple[_Page, str]:
+        attacks = [("none", "control", {}, 0.0), (name, name, {name: 1}, 1.0), ("unmarked", "u", {}, 9.0)]
+        rows = make_rows([(name, 1.0, 4)], attacks, [(name, name), ("b", "speech")], suite=name)
+        rows.loc[3:5, ["status", "message"]] = ["decode_failed", name]
+        make_run(folder, rows, commit=name, versions={name: name})
+        return _page(folder, clips=[{"clip": name, "license": name}], title=name)
+
+    hostile, text = page(tmp_path / "x", HOSTILE)
+    harmless, _ = page(tmp_path / "y", "harmless")
+    elements = [Counter(e for e in p.elements if e not in ("wbr", "code")) for p in (hostile, harmless)]
+    assert elements[0] == elements[1]
+    assert hostile.data["rows"]["rows"][0][0] == HOSTILE
+    outside = re.sub(r'<script type="application/json".*?</script>', "", text, flags=re.DOTALL)
+    assert not set("\x00\x1b\u202e") & set(outside)
+
+
+def test_one_clip_no_success_and_figures_that_are_missing(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = make_rows([("lost", -20.0, 0)], clips=[("only", "music")], euls=1)
+    for column in (
+        "score",
+        "snr_db",
+        "zimtohrli",
+        "lufs_difference",
+        "parity_frames",
+        "ber",
+        "time_to_payload_s",
+    ):
+        rows[column] = np.nan
+    folder = make_run(
+        tmp_path / "x", rows.drop(columns=["lossy", "layer", "silence_peak"]).assign(silence_peak=np.nan)
+    )
+    (folder / "timing.csv").unlink()
+    page, text = _page(folder)
+    assert "no clip gives its payload" in text
+    assert all(row[2][0] == "0" for row in page.tables["matrix"])
+    assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", page.text.lower())
+    assert "Infinity" not in text
+
+
+def test_numbers_that_are_not_numbers_become_dashes(four_systems: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for name in ("results.parquet", "run.json", "timing.csv"):
+        (folder / name).write_bytes((four_systems / name).read_bytes())
+    summary = _summary(four_systems)
+    for i, row in enumerate(summary["rows"]):
+        row["ber"] = [math.nan, math.inf, None, "many", True][i % 5]
+        if i % 2:
+            del row["payload_success"], row["payload_success_ci95"]
+        row["clip_success_ci95"] = [None, [math.nan, 1.0], [0.5], "x"][i % 4]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page, _ = _page(folder)
+    assert {fmt.DASH} >= {c[0] for row in page.tables.get("bers", []) for c in row[1::2] if c[1] is None}
+    assert json.loads(json.dumps(page.data, allow_nan=False))
+
+
+def test_three_hundred_attacks(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    attacks = [("none", "control", {}, 0.0), ("unmarked", "unmarked", {}, 9.0)]
+    attacks += [(f"noise_white_{i}dB", f"family_{i % 40}", {"snr_db": i}, i / 100) for i in range(300)]
+    rows = make_rows([("a", 1.0, 4), ("b", 2.0, 8)], attacks, [("c", "music")], euls=1)
+    page, text = _page(make_run(tmp_path / "x", rows))
+    assert len(page.tables["matrix"]) == 301
+    assert len(text) < 5_000_000
+
+
+def test_two_runs_are_compared(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    before = make_run(tmp_path / "before", make_rows([("soundsafe", 2.0, 175)]))
+    after = make_run(tmp_path / "after", make_rows([("soundsafe", 3.0, 175)]))
+    page, text = _page(before, after)
+    verdicts = [row[2][0] for row in page.tables["comparison-1-table"]]
+    assert set(verdicts) == {"better", "within noise"}
+    assert "soundsafe (before)" in text
+    assert "soundsafe (after)" in text
+    other = make_run(tmp_path / "other", make_rows([("x", 2.0, 1), ("y", 2.0, 1)]))
+    assert "No comparison" in _page(before, other)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("summary.json", None),
+        ("summary.json", b"[]"),
+        ("summary.json", b'{"rows": 3}'),
+        ("summary.json", b"\xff"),
+        ("run.json", b"{"),
+        ("results.parquet", b"PAR1"),
+        ("results.parquet", None),
+    ],
+)
+def test_damaged_runs_are_one_clear_line(
+    four_systems: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for path in four_systems.iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(str(folder))) as error:
+        read_run(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_empty_run_is_refused(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = make_rows([("a", 1.0, 4)], clips=[("c", "music")], euls=1)
+    folder = make_run(tmp_path / "x", rows)
+    rows.iloc[:0].to_parquet(folder / "results.parquet")
+    with pytest.raises(InputError, match="no rows"):
+        build([read_run(folder)])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (1.0, "100"),
+        (0.99996, ">99.9"),
+        (0.0001, "<0.1"),
+        (0.5, "50.0"),
+        (None, "–"),
+        (math.nan, "–"),
+        ("x", "–"),
+        (True, "–"),
+    ],
+)
+def test_shares_are_never_rounded_to_all_or_nothing(value: Any, text: str) -> None:
+    assert fmt.percent(value) == text

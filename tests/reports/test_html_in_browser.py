@@ -1,0 +1,245 @@
+"""The pages in a real browser, where there is one: chromium, driven by Playwright, checked by axe-core."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundsafe.eval.examples import Example
+from soundsafe.reports import html, listen
+from soundsafe.reports.content import build
+from soundsafe.reports.load import read_run
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here"),
+    # One browser for all tests of this file, whatever the number of workers.
+    pytest.mark.xdist_group("browser"),
+]
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as p:
+        found = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def file(
+    make_rows: Callable[..., pd.DataFrame],
+    make_run: Callable[..., Path],
+    four_systems: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A report of two runs, with something to hear."""
+    folder = tmp_path_factory.mktemp("page")
+    other = make_run(folder / "later", make_rows([("soundsafe", 2.0, 175)]))
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, 8000)).astype(np.float32)
+    examples = [Example("soundsafe", "clip_1", 8000, noise, (0.99 * noise).astype(np.float32))]
+    report = build([read_run(four_systems), read_run(other)], examples=examples)
+    path = folder / "report.html"
+    path.write_bytes(html.render(report))
+    return path
+
+
+class _Open:
+    """A page, and everything that went wrong in it."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        self.page = self.context.new_page()
+        self.trouble: list[str] = []
+        self.requests: list[str] = []
+        self.page.on(
+            "console", lambda m: self.trouble.append(m.text) if m.type in ("error", "warning") else None
+        )
+        self.page.on("pageerror", lambda e: self.trouble.append(str(e)))
+        self.page.on("request", lambda r: self.requests.append(r.url))
+        self.page.goto(path.as_uri())
+        self.path = path
+
+    def __enter__(self) -> _Open:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        outside = [
+            r for r in self.requests if not r.startswith(("data:", "blob:")) and r != self.path.as_uri()
+        ]
+        self.context.close()
+        if kind is None:
+            assert self.trouble == []
+            assert outside == []
+
+
+def _violations(page: Any) -> list[str]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{v['id']}: {v['nodes'][0]['target']} {v['nodes'][0].get('failureSummary', '')}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1600])
+def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
+    browser: Any, file: Path, theme: str, width: int
+) -> None:
+    with _Open(browser, file, viewport={"width": width, "height": 900}, color_scheme=theme) as opened:
+        page = opened.page
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert light is (theme == "light")
+        boxes = page.evaluate(
+            "[...document.querySelectorAll('.plot svg')].map(s => "
+            "[s.querySelectorAll('path,circle,rect').length, s.getBBox().width, "
+            "s.getBoundingClientRect().height])"
+        )
+        assert len(boxes) > 8
+        assert all(marks > 5 and wide > 100 and tall > 50 for marks, wide, tall in boxes)
+        if width == 1600:
+            assert _violations(page) == []
+
+
+def test_tables_sort_and_filter(browser: Any, file: Path) -> None:
+    with _Open(browser, file) as opened:
+        page = opened.page
+        table = page.locator("#matrix")
+        head = table.locator("thead tr").last.locator("th")
+        assert table.locator("tbody tr").count() == 15
+
+        def values() -> list[float | None]:
+            return table.locator("tbody tr").evaluate_all(
+                "rows => rows.map(r => r.cells[2].dataset.v === undefined ? null : "
+                "Number(r.cells[2].dataset.v))"
+            )
+
+        head.nth(2).locator("button").click()
+        assert values() == sorted(values(), key=lambda v: -(v or 0))
+        assert head.nth(2).get_attribute("aria-sort") == "descending"
+        head.nth(2).locator("button").press("Enter")
+        assert values() == sorted(values(), key=lambda v: v or 0)
+        head.nth(0).locator("button").click()
+        names = table.locator("tbody th").all_inner_texts()
+        assert names.index("mp3_64") < names.index("mp3_128")
+        table.locator("[data-filter]").fill("MP3 128")
+        shown = [r for r in table.locator("tbody tr").all() if r.is_visible()]
+        assert len(shown) == 1
+        assert table.locator(".shown").inner_text() == "1 of 15"
+
+
+def test_all_figures_can_be_searched(browser: Any, file: Path) -> None:
+    with _Open(browser, file) as opened:
+        page = opened.page
+        body = page.locator("#all tbody tr")
+        assert body.count() == 50
+        page.locator("#find").fill("perth mp3_64")
+        assert body.count() == 1
+        page.select_option("#category", "")
+        assert body.count() == 3
+        page.select_option("#part", "quality")
+        page.locator("#find").fill("")
+        assert page.locator("#all thead").inner_text().startswith("run")
+
+
+def test_charts_speak_zoom_and_save(browser: Any, file: Path, tmp_path: Path) -> None:
+    with _Open(browser, file) as opened:
+        page = opened.page
+        figure = page.locator("#ber-1")
+        mark = figure.locator("[data-tip]").first
+        mark.scroll_into_view_if_needed()
+        mark.hover()
+        assert "soundsafe" in page.locator("#tip").inner_text()
+        whole = figure.locator("svg").get_attribute("viewBox")
+        figure.locator("[data-zoom=in]").click()
+        assert figure.locator("svg").get_attribute("viewBox") != whole
+        figure.locator("[data-zoom=all]").click()
+        assert figure.locator("svg").get_attribute("viewBox") == whole
+        for kind, start in (("svg", b"<svg"), ("png", b"\x89PNG"), ("csv", b"system,attack,ber")):
+            with page.expect_download() as waiting:
+                figure.locator(f"[data-save={kind}]").click()
+            path = tmp_path / waiting.value.suggested_filename
+            waiting.value.save_as(path)
+            assert path.name == f"ber-1.{kind}"
+            assert path.read_bytes().startswith(start)
+            assert b"var(--" not in path.read_bytes()
+        figure.locator("summary").click()
+        numbers = json.loads(figure.locator(".numbers").text_content())
+        assert figure.locator("details tbody tr").count() == len(numbers["rows"])
+
+
+def test_theme_button_and_keyboard(browser: Any, file: Path) -> None:
+    with _Open(browser, file, color_scheme="light") as opened:
+        page = opened.page
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        assert page.locator("#theme").inner_text() == "Theme: dark"
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
+        page.reload()
+        assert page.locator("#theme").inner_text() == "Theme: dark"
+
+
+def test_audio_can_be_decoded(browser: Any, file: Path) -> None:
+    with _Open(browser, file) as opened:
+        seconds = opened.page.evaluate(
+            "async () => { const a = document.querySelector('audio'); a.preload = 'auto'; a.load();"
+            "await new Promise((y, n) => { a.onloadedmetadata = y; a.onerror = n; }); return a.duration; }"
+        )
+        assert seconds == pytest.approx(1.0)
+
+
+def test_a_listener_goes_through_the_test(browser: Any, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, 8000)).astype(np.float32)
+    examples = [Example("soundsafe", "clip", 8000, noise, (0.9 * noise).astype(np.float32))]
+    test = listen.make(examples, trials=2, rng=np.random.default_rng(0))
+    path = tmp_path / "page.html"
+    path.write_bytes(test.page)
+    with _Open(browser, path, viewport={"width": 400, "height": 800}) as opened:
+        page = opened.page
+        assert _violations(page) == []
+        page.locator("#listener").fill("R. <b>")
+        page.locator("#begin").click()
+        for _ in range(2):
+            page.locator("#play:not([disabled])").click()
+            page.locator("#player button").nth(2).click()
+            assert page.locator("#play").inner_text() == "Stop"
+            page.locator(".choice button").first.click()
+            page.locator("#next").click()
+        page.locator("#play:not([disabled])").wait_for()
+        assert page.locator("#player button").count() == 4
+        assert _violations(page) == []
+        assert page.locator("#next").is_disabled()
+        for slider in page.locator(".rate input").all():
+            slider.focus()
+            slider.press("ArrowRight")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        page.locator("#next").click()
+        with page.expect_download() as waiting:
+            page.locator("#save").click()
+        saved = tmp_path / "answers.json"
+        waiting.value.save_as(saved)
+    answers = listen.read_answers(saved.read_text(), "answers")
+    result = listen.scores([answers], test.key)
+    assert answers["listener"] == "R. <b>"
+    assert result["abx"][0].trials == 2
+    assert {a.listener for a in result["abx"]} == {"", "R. <b>"}
+    assert len(answers["ratings"]) == 3

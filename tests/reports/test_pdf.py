@@ -1,0 +1,78 @@
+"""The PDF report: pages, captions, vector charts, text that survives what names may hold."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pypdf import PdfReader
+
+from soundsafe.reports import pdf
+from soundsafe.reports.content import build
+from soundsafe.reports.load import read_run
+from soundsafe.reports.model import Cell, Column, Report, Section, Table
+
+HOSTILE = '#panic() $x$ "\\ @a <b> `c` *d* \u202e\x00 名 ' + "long_name" * 40
+
+
+def _read(folder: Path) -> tuple[PdfReader, str]:
+    reader = PdfReader(io.BytesIO(pdf.render(build([read_run(folder)]))))
+    return reader, "\n".join(page.extract_text() for page in reader.pages)
+
+
+@pytest.fixture(scope="module")
+def document(four_systems: Path) -> tuple[PdfReader, str]:
+    return _read(four_systems)
+
+
+def test_pages_are_numbered_and_tables_and_figures_captioned(document: tuple[PdfReader, str]) -> None:
+    reader, text = document
+    many = len(reader.pages)
+    assert many > 5
+    for i, page in enumerate(reader.pages, start=1):
+        assert f"{i} / {many}" in page.extract_text()
+    words = " ".join(text.split())
+    for part in ("Table 1.", "Figure 1.", "Robustness", "Limits", "noise_white_20dB", "soundsafe-eval run"):
+        assert part in words, part
+
+
+def test_it_is_a_tagged_document_with_a_title_and_an_outline(document: tuple[PdfReader, str]) -> None:
+    reader, _ = document
+    assert reader.metadata is not None
+    assert reader.metadata.title == "How well the mark survives"
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert len(reader.outline) > 8
+
+
+def test_charts_are_vectors(document: tuple[PdfReader, str]) -> None:
+    reader, _ = document
+    assert not [image for page in reader.pages for image in page.images]
+
+
+def test_same_run_same_bytes(four_systems: Path) -> None:
+    report = build([read_run(four_systems)])
+    assert pdf.render(report) == pdf.render(report)
+
+
+def test_names_are_text_and_nothing_else(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    attacks = [("none", "control", {}, 0.0), (HOSTILE, "f", {}, 1.0), ("unmarked", "unmarked", {}, 9.0)]
+    rows = make_rows([(HOSTILE, 1.0, 4)], attacks, [(HOSTILE, "music"), ("b", "speech")], euls=2)
+    _, text = _read(make_run(tmp_path / "x", rows, commit=HOSTILE))
+    assert "#panic() $x$" in text
+    assert "<b>" in text
+
+
+def test_wide_tables_are_set_in_parts() -> None:
+    columns = (Column("name"), *(Column("value", True, f"group {i // 2}") for i in range(40)))
+    row = (Cell("row"), *(Cell(str(i), i) for i in range(40)))
+    table = Table("wide", "A wide table.", columns, (row,))
+    reader = PdfReader(io.BytesIO(pdf.render(Report("T", "S", (Section("s", "S", (table,)),)))))
+    text = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
+    assert "(part 4 of 4)" in text
+    assert all(f"group {i}" in text for i in range(20))
+    assert text.count("row") == 4
