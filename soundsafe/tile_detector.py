@@ -141,6 +141,8 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     for word in tried:
         if float(np.sum(_information(word))) < _WORTH_DECODING * K:
             continue
+        if identifier is not None:
+            word = _with_identifier(word, identifier)
         block, converged = decode_payload(word)
         tries += converged
         part = open_part(block, key) if converged else None
@@ -152,6 +154,14 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     if payload is not None:
         identifier = payload_id(payload)
     return Words(payload, identifier, tries, information)
+
+
+def _with_identifier(word: Array, identifier: bytes) -> Array:
+    """Soft values of a word of which the identifier tells bits: its block holds the first bytes of it."""
+    known = np.unpackbits(np.frombuffer(identifier[:4], np.uint8))
+    word = word.copy()
+    word[32:64] = 20.0 * (1.0 - 2.0 * known)
+    return word
 
 
 def read_tiles(

@@ -70,7 +70,7 @@ class TileProfile:
     cycle: int = 50
     repeats: int = 2
     pilot_bands: int = 20
-    id_symbols: int = 52
+    id_symbols: int = 72
     period_hz: tuple[float, ...] = (1000.0, 3000.0)
     period_db: tuple[float, ...] = (3.5, 4.9)
     radius: int = 10
