@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -260,22 +260,11 @@ _PARITIES = (
 )
 
 
-def band_shares(texts: Iterable[str]) -> list[float] | None:
-    """Mean of the shares by band that EULs hold as text; None where none holds any, or they differ."""
-    rows = [[float(v) for v in t.split(",")] for t in texts if t]
-    if not rows or len({len(r) for r in rows}) > 1:
-        return None
-    return [float(v) for v in np.mean(rows, axis=0)]
-
-
 def _band_figures(subjects: Sequence[Subject], attacks: Sequence[AttackFacts]) -> list[Block]:
     """Share of frames whose feature agrees, by attack and band, for systems that have bands."""
     out: list[Block] = []
     for s in subjects:
-        by = {
-            k: band_shares(map(str, part["parity_bands"]))
-            for k, part in s.frame.groupby("attack", sort=False)
-        }
+        by = {a.name: s.bands(a.name) for a in attacks}
         known = [a for a in attacks if by.get(a.name)]
         if len({len(by[a.name] or ()) for a in known}) != 1:
             continue
@@ -371,7 +360,7 @@ def parity(e: Evidence) -> Section | None:
             tuple(rows),
         ),
         Text(
-            "From `summary.json`: the parities and `offset_error_samples`; bands from `results.parquet`.",
+            "From `summary.json`: the parities, `parity_by_band` and `offset_error_samples`.",
             "source",
         ),
     ]

@@ -183,14 +183,16 @@ _FIRST = ("system", "suite", "attack", "category")
 
 
 def _data(e: Evidence) -> dict[str, Any]:
-    """The summaries column by column: `rows` and `quality` with every field of every run."""
+    """The summaries column by column: `rows`, `quality`, `parity_by_band`, with every field of every run."""
     out: dict[str, Any] = {}
-    for part in ("rows", "quality"):
+    for part in ("rows", "quality", "parity_by_band"):
         items = [
             ({"run": run.name} if len(e.runs) > 1 else {}) | dict(r)
             for run in e.runs
             for r in getattr(run, part)
         ]
+        if not items and part == "parity_by_band":
+            continue
         columns = [c for c in dict.fromkeys(k for r in items for k in r)]
         columns.sort(key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST)) if c != "run" else -1)
         out[part] = {"columns": columns, "rows": finite([[r.get(c) for c in columns] for r in items])}

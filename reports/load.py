@@ -15,6 +15,7 @@ import pandas as pd
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import Row, control_of
 from soundsafe.eval.runner import read_rows
+from soundsafe.reports.format import number
 
 __all__ = ["AttackFacts", "Evidence", "Run", "Subject", "finite", "gather", "read_run"]
 
@@ -23,12 +24,13 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder: `frame` its rows of EULs, `rows` and `quality` from `summary.json` as they stand."""
+    """One run's folder: `frame` holds its rows of EULs; the lists of `summary.json` are as they stand there."""
 
     name: str
     frame: pd.DataFrame
     rows: tuple[Item, ...]
     quality: tuple[Item, ...]
+    parity_by_band: tuple[Item, ...]
     document: Item
     timing: pd.DataFrame
 
@@ -62,6 +64,15 @@ class Subject:
         for row in self.run.quality:
             if row.get("system") == self.system and row.get("category") == category:
                 return row
+        return None
+
+    def bands(self, attack: str) -> list[float] | None:
+        """The summary's parity of each band under an attack, lowest first; None where there is none."""
+        for row in self.run.parity_by_band:
+            if row.get("system") == self.system and row.get("attack") == attack:
+                values = row.get("bands")
+                if isinstance(values, list) and values and all(number(v) is not None for v in values):
+                    return [float(v) for v in values]
         return None
 
     def description(self) -> Item:
@@ -134,6 +145,7 @@ def read_run(folder: Path) -> Run:
         frame=frame,
         rows=_items(summary, "rows", path),
         quality=_items(summary, "quality", path),
+        parity_by_band=_items(summary, "parity_by_band", path),
         document=_json(folder / "run.json", folder),
         timing=timing,
     )

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from soundsafe.eval.rows import Row, control_of, to_frame
-from soundsafe.eval.summary import quality_rows, summary_json, summary_rows
+from soundsafe.eval.summary import band_rows, quality_rows, summary_json, summary_rows
 
 Attack = tuple[str, str, dict[str, Any], float]
 
@@ -97,6 +97,10 @@ def made_rows(
                             parity_frames=np.nan if control else float(1 - 0.02 * severity * rng.random()),
                             parity_slots=np.nan if control else float(severity < 2),
                             seed_parity=np.nan if control else 1.0,
+                            parity_bits=np.nan if control else float(severity < 3),
+                            parity_bands=""
+                            if control or system == "null"
+                            else ",".join(f"{v:.4g}" for v in 1 - 0.05 * severity * rng.random(24)),
                             speed=1.0,
                             tempo=1.0,
                             pitch=1.0,
@@ -113,7 +117,7 @@ def store(folder: Path, rows: pd.DataFrame, **document: Any) -> Path:
     """A run's folder with these rows, their summary, and the rest of what a run leaves."""
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(folder / "results.parquet", index=False)
-    summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
+    summary = {"rows": summary_rows(rows), "quality": quality_rows(rows), "parity_by_band": band_rows(rows)}
     (folder / "summary.json").write_bytes(summary_json(summary))
     systems = list(dict.fromkeys(rows["system"]))
     found = {

@@ -91,7 +91,7 @@ def _summary(folder: Path) -> dict[str, Any]:
 def test_embedded_figures_are_those_of_the_summary(four_systems: Path) -> None:
     page, text = _page(four_systems)
     summary = _summary(four_systems)
-    for part in ("rows", "quality"):
+    for part in ("rows", "quality", "parity_by_band"):
         columns = page.data[part]["columns"]
         assert [dict(zip(columns, r, strict=True)) for r in page.data[part]["rows"]] == [
             {c: row.get(c) for c in columns} for row in summary[part]
@@ -122,7 +122,11 @@ def test_matrix_shows_each_share_exactly_and_rounded(four_systems: Path) -> None
     ("table", "first", "fields"),
     [
         ("bers", 1, ("ber", "euls")),
-        ("parities", 1, ("parity_frames", "parity_slots", "seed_parity", "offset_error_samples")),
+        (
+            "parities",
+            1,
+            ("parity_frames", "parity_bits", "parity_slots", "seed_parity", "offset_error_samples"),
+        ),
     ],
 )
 def test_tables_by_attack_hold_the_summary(
@@ -164,6 +168,16 @@ def test_numbers_of_charts_are_those_of_the_summary(four_systems: Path) -> None:
     for system, attack, value, low, high in ber["rows"]:
         assert value == rows[system, attack]["ber"]
         assert [low, high] == rows[system, attack]["ber_ci95"]
+
+
+def test_parity_by_band_is_that_of_the_summary(four_systems: Path) -> None:
+    page, text = _page(four_systems)
+    bands = {(b["system"], b["attack"]): b["bands"] for b in _summary(four_systems)["parity_by_band"]}
+    charts = [n for n in page.numbers if n["columns"][:2] == ["attack", "band_0"]]
+    for system, chart in zip(("soundsafe", "perth", "spread_spectrum"), charts, strict=True):
+        assert f"{system}: share of frames whose quantised feature agrees" in text
+        for attack, *values in chart["rows"]:
+            assert values == bands[system, attack]
 
 
 def test_same_run_same_bytes(four_systems: Path) -> None:
