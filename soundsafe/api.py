@@ -130,7 +130,8 @@ class _Marker:
         x = _resample(buffer, self.rate, RATE, n44)
         coded = coded_bits(self.payload, self.key, self.first + euls, self.profile)[self.first :]
         start = lead // self.rate * EUL_SAMPLES
-        y = mark_block(x, start, coded, self.first % PHASES, self.key, self.profile, self.quality)
+        origin = self.first * EUL_SAMPLES - start
+        y = mark_block(x, start, coded, self.first % PHASES, self.key, self.profile, self.quality, origin)
         if self.rate != RATE:
             bound = np.maximum(np.abs(buffer), HEADROOM)
             y = np.clip(buffer + _resample(y - x, RATE, self.rate, buffer.shape[1]), -bound, bound)

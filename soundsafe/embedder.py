@@ -39,6 +39,9 @@ def _mp3(kbps: int, effort: int, audio: Audio) -> Audio:
 
 # Two settings of one encoder: informed on one alone, the mark reads best behind that one.
 _MP3_192 = (partial(_mp3, 192, 2), partial(_mp3, 192, 5))
+_FRAME = 1152
+"""Samples of an MP3 frame."""
+
 _JUDGE = partial(_mp3, 192, 3)
 
 
@@ -208,11 +211,13 @@ def mark_block(
     key: bytes,
     profile: Profile,
     quality: Quality,
+    origin: int = 0,
 ) -> Audio:
     """The marked block ``[channels, samples]`` at 44,100 Hz.
 
     `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
     `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase`: that of the first EUL.
+    `origin`: where `audio` starts in the whole signal, whose MP3 frames the codecs in the loop then share.
     Only the frames of these EULs are changed.
     """
     x = torch.from_numpy(np.ascontiguousarray(audio))
@@ -231,7 +236,7 @@ def mark_block(
             )
     every = [view for group in groups for view in group]
 
-    solver = _Solver(x, spectrum, profile, quality)
+    solver = _Solver(x, spectrum, profile, quality, origin)
     for group in groups:
         _set_scales(group, torch.ones(len(group[0].euls), profile.regions), n_data)
     marked = solver.solve(every, quality.probe if len(profile.scales) > 1 else quality.steps).numpy()
@@ -242,7 +247,7 @@ def mark_block(
         if done == quality.rounds and not loud:
             break
         if done < quality.rounds:
-            judged = stft(codec_by_pairs(marked, quality.judge))
+            judged = stft(codec_by_pairs(marked, quality.judge, origin))
             for group in groups:
                 goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
                 seen = [view.observe(judged, profile)[0] for view in group]
@@ -283,8 +288,11 @@ def _adjust(
 class _Solver:
     """Finds the perturbation of one block; holds what does not change from step to step."""
 
-    def __init__(self, x: torch.Tensor, spectrum: torch.Tensor, profile: Profile, quality: Quality) -> None:
+    def __init__(
+        self, x: torch.Tensor, spectrum: torch.Tensor, profile: Profile, quality: Quality, origin: int
+    ) -> None:
         self.x, self.spectrum, self.profile, self.quality = x, spectrum, profile, quality
+        self.origin = origin
         own = threshold(spectrum, profile)
         room = -torch.nn.functional.max_pool1d(-own, 3, 1, 1)
         self.room = torch.where(room.square() > profile.mark_floor, room, 0.0)
@@ -308,6 +316,7 @@ class _Solver:
                     self.profile,
                     self.quality,
                     self.quality.codecs[turn : turn + 1],
+                    self.origin,
                 )
             for view, (p, thr) in zip(every, seen, strict=True):
                 _move(view, p, thr, flat, room, self.quality)
@@ -323,6 +332,7 @@ def _ask_codecs(
     profile: Profile,
     quality: Quality,
     codecs: Sequence[Callable[[Audio], Audio]],
+    origin: int,
 ) -> None:
     """Record how far the codecs move each carrier: ``low`` <= 0 <= ``high``, in units of the projection."""
     for view, p in zip(every, seen, strict=True):
@@ -331,16 +341,21 @@ def _ask_codecs(
         else:
             view.low, view.high = torch.zeros_like(p), torch.zeros_like(p)
     for codec in codecs:
-        coded = stft(codec_by_pairs(audio, codec))
+        coded = stft(codec_by_pairs(audio, codec, origin))
         for view, p in zip(every, seen, strict=True):
             shift = view.observe(coded, profile)[0] - p
             view.low, view.high = torch.minimum(view.low, shift), torch.maximum(view.high, shift)
 
 
-def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio]) -> torch.Tensor:
-    """`codec` applied to mono or stereo as it is, to more channels two by two."""
-    parts = [codec(audio[c : c + 2]) for c in range(0, len(audio), 2)]
-    return torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
+def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio], origin: int) -> torch.Tensor:
+    """`codec` applied to mono or stereo as it is, to more channels two by two.
+
+    `origin`: position of the audio in the whole signal, whose codec frames start at multiples of `_FRAME`.
+    """
+    lead = origin % _FRAME
+    padded = np.pad(audio, ((0, 0), (lead, 0)))
+    parts = [codec(padded[c : c + 2])[:, lead:] for c in range(0, len(audio), 2)]
+    return torch.from_numpy(np.ascontiguousarray(np.concatenate(parts)))
 
 
 def _move(
