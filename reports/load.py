@@ -24,7 +24,7 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder: `frame` holds its rows of EULs; the lists of `summary.json` are as they stand there."""
+    """One run's folder: `frame` holds its EULs; the lists of `summary.json` are as they stand there."""
 
     name: str
     frame: pd.DataFrame
