@@ -223,7 +223,7 @@ def test_above_the_band_nothing_changes(cut: Cut) -> None:
     answer = soundsafe.embed(audio, 96_000, b"x")
     difference = np.fft.rfft((answer.audio - audio).astype(np.float64), axis=1)
     hz = np.fft.rfftfreq(audio.shape[1], 1 / 96_000)
-    assert np.sum(np.abs(difference[:, hz > 23_000]) ** 2) < 1e-6 * np.sum(np.abs(difference) ** 2)
+    assert np.sum(np.abs(difference[:, hz > 23_000]) ** 2) < 1e-5 * np.sum(np.abs(difference) ** 2)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
