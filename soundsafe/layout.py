@@ -207,9 +207,7 @@ def features(spectrum: torch.Tensor, profile: Profile) -> Features:
     return Features(np.where(faint, -200.0, np.maximum(db, -200.0)))
 
 
-def _alive(
-    level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool
-) -> list[_Mask]:
+def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool) -> list[_Mask]:
     """Which bands carry bits, the likeliest first: those near the edge may be on either side of it."""
     above = level + profile.dead_db
     edge = np.flatnonzero((np.abs(above) < profile.dead_margin_db) & (capacity > 0))
