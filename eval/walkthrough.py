@@ -98,7 +98,9 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
         after,
         feats,
         lay,
-        *(_positions(s, lay, scale) for s in (behind, after, own)),
+        _positions(behind, lay, scale),
+        _positions(after, lay, scale),
+        _positions(own, lay, scale),
         reading.layouts[0],
         reading.llr,
     )

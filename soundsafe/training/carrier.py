@@ -73,7 +73,8 @@ def trial(clips: Sequence[Audio], profile: Profile, seed: int) -> Trial:
     """Mark `clips` ``[channels, samples]`` (44.1 kHz, at least a second) with fixed steps and measure."""
     quality = QUALITIES["default"]
     rng = np.random.default_rng(seed)
-    distances, information = [], {name: [] for name in JUDGES}
+    distances: list[float] = []
+    information: dict[str, list[float]] = {name: [] for name in JUDGES}
     for clip in clips:
         euls = clip.shape[1] // EUL_SAMPLES
         coded = rng.integers(0, 2, (euls, N)).astype(np.uint8)
