@@ -50,7 +50,7 @@ def test_codecs_see_channels_two_by_two() -> None:
         return 2 * audio
 
     x = np.arange(15, dtype=np.float32).reshape(5, 3)
-    assert np.array_equal(codec_by_pairs(x, codec).numpy(), 2 * x)
+    assert np.array_equal(codec_by_pairs(x, codec, 0).numpy(), 2 * x)
     assert seen == [2, 2, 1]
 
 

@@ -172,7 +172,7 @@ OTHERS = [
     (["keygen", "good.key"], "never overwritten"),
     (["keygen", "dangling.wav"], "never overwritten"),
     (["keygen", "nowhere/k"], "No such file"),
-    (["train", "carrier"], "not available yet"),
+    (["train", "large"], "cannot train large"),
     (["emded", "good.wav"], "No such command 'emded'"),
     ([], "Missing command"),
     (["--nope"], "No such option"),
