@@ -1,4 +1,4 @@
-"""Cost of marking and reading, as ratios: `pytest benchmarks`.
+"""Cost of marking and reading, as ratios: `pytest benchmarks --dist no`.
 
 Times of different machines cannot be compared. Two ratios can, roughly, and are printed below the table:
 seconds of work per second of audio, and the time in units of one MP3 round trip of the same audio.
