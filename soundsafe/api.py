@@ -3,6 +3,10 @@
 The mark is made at 44.1 kHz and added as a difference, so that what lies outside its band is left as it is.
 Blocks of 16 EULs lie on a grid fixed by absolute position and are worked with a second on either side; a
 file of any length therefore takes the memory of one block, and gives the same result however it is read.
+
+Reading first takes the audio as it is. Only where that gives no payload, its first `SEARCH_S` seconds are
+searched for a change of speed, tempo or pitch (`soundsafe.warped`); a change of speed that is found there is
+undone for all of the audio, read a second time.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import soxr
@@ -17,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
+from soundsafe.both_layers import CHUNK_EULS, mark_both
 from soundsafe.container import BODY, MAX_PAYLOAD, pack
 from soundsafe.detector import Detection, detect
 from soundsafe.distance import worst_channel
@@ -27,14 +33,23 @@ from soundsafe.layout import PHASES, allocation, features, layout
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
 from soundsafe.result import Decoded, Embedded, Eul
 from soundsafe.stft import RATE, stft
+from soundsafe.warped import WarpedReading, read_warped
 from soundsafe.words import encode_block
 
-__all__ = ["coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
+__all__ = ["LAYERS", "SEARCH_S", "coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
 
 Audio = NDArray[np.float32]
 Progress = Callable[[float, str], None]
 
-BLOCK_EULS = 16
+BLOCK_EULS = CHUNK_EULS
+LAYERS = ("eul", "tile")
+"""The layer of one-second EULs, and the tile layer under it that survives phase vocoders."""
+
+DEFAULT_LAYERS = ("eul",)
+
+SEARCH_S = 60.0
+"""Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
+
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 8_000, 192_000, 8
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
@@ -100,9 +115,17 @@ class _Marker:
     """Marks a stream of blocks at any rate; ``feed`` and ``finish`` return what is ready."""
 
     def __init__(
-        self, rate: int, channels: int, payload: bytes, key: bytes, profile: Profile, quality: Quality
+        self,
+        rate: int,
+        channels: int,
+        payload: bytes,
+        key: bytes,
+        profile: Profile,
+        quality: Quality,
+        layers: tuple[str, ...] = DEFAULT_LAYERS,
     ) -> None:
         self.rate, self.key, self.profile, self.quality = rate, key, profile, quality
+        self.tiled = "tile" in layers
         self.payload = payload
         self.before = np.zeros((channels, 0), np.float32)  # marked, up to one second
         self.after = np.zeros((channels, 0), np.float32)  # not yet marked
@@ -118,10 +141,10 @@ class _Marker:
             yield self._mark(BLOCK_EULS)
         left = self.after.shape[1] // self.rate
         if left:
-            yield self._mark(left)
+            yield self._mark(left, last=True)
         yield np.concatenate([self.before, self.after], axis=1)
 
-    def _mark(self, euls: int) -> Audio:
+    def _mark(self, euls: int, last: bool = False) -> Audio:
         """Mark the next `euls` and return all that no later block will touch."""
         lead = self.before.shape[1]
         here = lead + euls * self.rate
@@ -131,7 +154,13 @@ class _Marker:
         coded = coded_bits(self.payload, self.key, self.first + euls, self.profile)[self.first :]
         start = lead // self.rate * EUL_SAMPLES
         origin = self.first * EUL_SAMPLES - start
-        y = mark_block(x, start, coded, self.first % PHASES, self.key, self.profile, self.quality, origin)
+        phase, effort = self.first % PHASES, self.quality
+        if self.tiled:
+            y = mark_both(
+                x, start, coded, self.first, phase, self.payload, self.key, self.profile, effort, last=last
+            )
+        else:
+            y = mark_block(x, start, coded, phase, self.key, self.profile, effort, origin)
         if self.rate != RATE:
             bound = np.maximum(np.abs(buffer), HEADROOM)
             y = np.clip(buffer + _resample(y - x, RATE, self.rate, buffer.shape[1]), -bound, bound)
@@ -181,9 +210,9 @@ def _compare(originals: Iterable[Audio], marked: Iterable[Audio], rate: int) -> 
     return differ
 
 
-def _to_44k(blocks: Iterable[Audio], rate: int) -> Iterator[Audio]:
-    """Blocks at 44.1 kHz from blocks at `rate`."""
-    if rate == RATE:
+def _to_44k(blocks: Iterable[Audio], rate: int, factor: float = 1.0) -> Iterator[Audio]:
+    """Blocks at 44.1 kHz from blocks at `rate`, made `factor` times as long."""
+    if rate == RATE and factor == 1.0:
         yield from blocks
         return
     resampler: soxr.ResampleStream | None = None
@@ -191,7 +220,7 @@ def _to_44k(blocks: Iterable[Audio], rate: int) -> Iterator[Audio]:
     for block in blocks:
         if resampler is None:
             channels = block.shape[0]
-            resampler = soxr.ResampleStream(rate, RATE, channels, dtype="float32", quality="VHQ")
+            resampler = soxr.ResampleStream(rate, RATE * factor, channels, dtype="float32", quality="VHQ")
         out = resampler.resample_chunk(np.ascontiguousarray(block.T))
         if len(out):
             yield np.ascontiguousarray(out.reshape(-1, channels).T)
@@ -201,9 +230,43 @@ def _to_44k(blocks: Iterable[Audio], rate: int) -> Iterator[Audio]:
             yield np.ascontiguousarray(out.reshape(-1, channels).T)
 
 
-def _decoded(found: Detection, profile: Profile, started: float, seconds_of_audio: float) -> Decoded:
+def _keep_first(blocks: Iterable[Audio], kept: list[Audio], seconds: float) -> Iterator[Audio]:
+    """The same blocks at 44.1 kHz, the first `seconds` of them put into `kept` as they pass."""
+    room = round(seconds * RATE)
+    for block in blocks:
+        if room > 0:
+            kept.append(block[:, :room])
+            room -= kept[-1].shape[1]
+        yield block
+
+
+def _read(
+    blocks: Callable[[], Iterable[Audio]], rate: int, key: bytes, profile: Profile
+) -> tuple[Detection, WarpedReading | None]:
+    """The plain reading of all blocks, and where that has no payload what a search says of the first ones."""
+    kept: list[Audio] = []
+    found = detect(_keep_first(_to_44k(blocks(), rate), kept, SEARCH_S), key, profile)
+    if found.payload is not None or not kept:
+        return found, None
+    start = np.concatenate(kept, axis=1)
+    warped = read_warped(start, key, profile, clock_found=found.start is not None)
+    if warped is not None and warped.detection is not None and found.samples > start.shape[1]:
+        # More audio than was searched, its speed now known.
+        whole = detect(_to_44k(blocks(), rate, warped.speed), key, profile)
+        if whole.payload is not None:
+            warped = replace(warped, detection=whole, payload=whole.payload, identifier=whole.identifier)
+    return found, warped
+
+
+def _decoded(
+    found: Detection,
+    warped: WarpedReading | None,
+    profile: Profile,
+    started: float,
+    seconds_of_audio: float,
+) -> Decoded:
     took = time.perf_counter() - started
-    return Decoded(
+    plain = Decoded(
         ok=found.payload is not None,
         payload=found.payload,
         score=found.score,
@@ -220,6 +283,35 @@ def _decoded(found: Detection, profile: Profile, started: float, seconds_of_audi
         false_accept_bound=found.bound,
         seconds=took,
         realtime_factor=took / max(seconds_of_audio, 1e-9),
+        factor_confidence=1.0 if found.payload is not None else 0.0,
+    )
+    if warped is None:
+        return plain
+    plain = replace(
+        plain,
+        score=max(found.score, warped.score),
+        false_accept_bound=min(1.0, found.bound + warped.bound),
+    )
+    if warped.identifier is None:
+        return plain
+    euls = found.euls
+    if warped.detection is not None:
+        # Seconds of the audio as it was marked, told in the time of the audio as it is.
+        euls = [replace(eul, start_s=eul.start_s / warped.speed) for eul in warped.detection.euls]
+    return replace(
+        plain,
+        ok=warped.payload is not None,
+        payload=warped.payload,
+        layer=warped.layer,
+        id_ok=True,
+        id_hex=warped.identifier.hex(),
+        euls=euls,
+        combined=warped.combined,
+        speed=warped.speed,
+        tempo=warped.tempo,
+        pitch=warped.pitch,
+        offset_samples=round(warped.offset),
+        factor_confidence=warped.confidence,
     )
 
 
@@ -231,13 +323,14 @@ def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
 def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> Decoded:
     """Find and read a mark in `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz.
 
-    Needs the audio and the key alone. Raises InputError for audio that cannot be worked on; no mark is an
-    answer (`ok` is False).
+    Needs the audio and the key alone. Where the audio as it is gives no payload, its first `SEARCH_S` seconds
+    are searched for changes of speed, tempo and pitch up to 5 %. Raises InputError for audio that cannot be
+    worked on; no mark is an answer (`ok` is False).
     """
     x = _array(audio, rate)
     started = time.perf_counter()
-    found = detect(_to_44k(_blocks(x, rate), rate), key or DEFAULT_KEY, profile)
-    return _decoded(found, profile, started, x.shape[1] / rate)
+    found, warped = _read(lambda: _blocks(x, rate), rate, key or DEFAULT_KEY, profile)
+    return _decoded(found, warped, profile, started, x.shape[1] / rate)
 
 
 def decode_file(
@@ -247,29 +340,35 @@ def decode_file(
     *,
     profile: Profile = ROBUST,
 ) -> Decoded:
-    """`decode` of a file, in constant memory. Raises InputError that names the file."""
+    """`decode` of a file, in the memory of its first `SEARCH_S` seconds. Raises InputError that names it."""
     started = time.perf_counter()
     report = progress or _quiet
-    with AudioReader(path) as reader:
-        info = reader.info
-        done = 0
+    seconds = 0.0
 
-        def blocks() -> Iterator[Audio]:
-            nonlocal done
+    def blocks() -> Iterator[Audio]:
+        nonlocal seconds
+        with AudioReader(path) as reader:
+            info = reader.info
+            done = 0
             for block in reader.blocks(BLOCK_EULS * info.rate):
                 done += block.shape[1]
                 yield block
                 report(min(1.0, done / max(info.frames, 1)), "reading the mark")
+            seconds = done / info.rate
 
-        found = detect(_to_44k(blocks(), info.rate), key or DEFAULT_KEY, profile)
-    return _decoded(found, profile, started, done / info.rate)
+    with AudioReader(path) as reader:
+        rate = reader.info.rate
+    found, warped = _read(blocks, rate, key or DEFAULT_KEY, profile)
+    return _decoded(found, warped, profile, started, seconds)
 
 
-def _check_request(payload: bytes, quality: str) -> Quality:
+def _check_request(payload: bytes, quality: str, layers: tuple[str, ...]) -> Quality:
     if not 1 <= len(payload) <= MAX_PAYLOAD:
         raise InputError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
     if quality not in QUALITIES:
         raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
+    if sorted(layers) not in (["eul"], ["eul", "tile"]):
+        raise InputError(f"unknown layers {layers!r}: ('eul',) or ('eul', 'tile')")
     return QUALITIES[quality]
 
 
@@ -325,19 +424,22 @@ def embed(
     *,
     quality: str = "default",
     profile: Profile = ROBUST,
+    layers: tuple[str, ...] = DEFAULT_LAYERS,
 ) -> Embedded:
     """Mark `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz with 1 to 4096 bytes.
 
+    `layers`: ``("eul",)`` or ``("eul", "tile")``; the tile layer lets the payload come back after changes of
+    tempo and pitch, from some ten seconds on, and its identifier from some four.
     The result's `audio` has the same shape. It has been decoded: raises NotMarkable where the payload does
     not read back, InputError for audio or a payload that cannot be worked on (less than one second, say).
     """
     x = _array(audio, rate)
-    effort = _check_request(payload, quality)
+    effort = _check_request(payload, quality, layers)
     if x.shape[1] < rate:
         raise InputError(f"the audio is {x.shape[1] / rate:.2f} s long: marking needs at least one second")
     started = time.perf_counter()
     key = key or DEFAULT_KEY
-    marker = _Marker(rate, x.shape[0], payload, key, profile, effort)
+    marker = _Marker(rate, x.shape[0], payload, key, profile, effort, layers)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
     found = detect(_to_44k(_blocks(marked, rate), rate), key, profile)
@@ -354,12 +456,13 @@ def embed_file(
     progress: Progress | None = None,
     *,
     profile: Profile = ROBUST,
+    layers: tuple[str, ...] = DEFAULT_LAYERS,
 ) -> Embedded:
     """`embed` of a file into another of the same rate, channels, length, sample format and tags.
 
     Raises NotMarkable, and writes nothing, where the payload does not read back from what was written.
     """
-    effort = _check_request(payload, quality)
+    effort = _check_request(payload, quality, layers)
     report = progress or _quiet
     key = key or DEFAULT_KEY
     started = time.perf_counter()
@@ -370,7 +473,7 @@ def embed_file(
         if info.frames < info.rate and info.format != "MP3":
             raise InputError(f"{name} is {info.seconds:.2f} s long: marking needs at least one second")
         with AudioWriter(target, info) as writer:
-            marker = _Marker(info.rate, info.channels, payload, key, profile, effort)
+            marker = _Marker(info.rate, info.channels, payload, key, profile, effort, layers)
             done = 0
             for block in reader.blocks(BLOCK_EULS * info.rate):
                 done += block.shape[1]

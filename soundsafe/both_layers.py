@@ -61,7 +61,8 @@ def mark_both(
         )
         return np.clip(marked, -bound, bound)
 
+    origin = begin - first
     host = tiled(None)
-    rough = mark_block(host, first, coded, phase, key, profile, QUALITIES["fast"])
+    rough = mark_block(host, first, coded, phase, key, profile, QUALITIES["fast"], origin)
     host = tiled(rough - host)
-    return mark_block(host, first, coded, phase, key, profile, quality)
+    return mark_block(host, first, coded, phase, key, profile, quality, origin)

@@ -38,6 +38,7 @@ Progress = Callable[[float, str], None]
 
 _PUBLIC_KEY = "no key file: the public default key gives detection, but no security"
 _PROGRESS_AFTER = 2.0
+_LAYERS = {"eul": ("eul",), "both": ("eul", "tile")}
 _SHOWN_PACKAGES = ("numpy", "torch", "soundfile", "ldpc", "reedsolo", "lameenc")
 
 app = typer.Typer(
@@ -79,17 +80,23 @@ def embed(
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
     key_file: KeyFile = None,
     quality: Annotated[str, typer.Option(metavar="NAME", help="How hard to work.")] = "default",
+    layers: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="eul: seconds alone. both: tiles too, for tempo and pitch."),
+    ] = "eul",
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
     payload = _payload(payload_hex, payload_file, message)
     key = _key(key_file)
+    if layers not in _LAYERS:
+        raise InputError(f"unknown layers {layers}: {' or '.join(_LAYERS)}")
     check_output(source, target)
     AudioReader(source).close()  # what cannot be read is refused before the codec is loaded
     import soundsafe
 
     with _progress() as progress:
-        result = soundsafe.embed_file(source, target, payload, key, quality, progress)
+        result = soundsafe.embed_file(source, target, payload, key, quality, progress, layers=_LAYERS[layers])
     for warning in result.warnings:
         _say(f"warning: {warning}")
     _public_key_note(key_file)
@@ -124,6 +131,8 @@ def decode(
             text = result.payload.decode()
             if text.isprintable():
                 _tell(f"text: {text}")
+        if (result.tempo, result.pitch) != (1.0, 1.0):
+            _tell(f"tempo times {result.tempo:.5f}, pitch times {result.pitch:.5f} ({result.layer} layer)")
     elif result.id_ok:
         _tell(f"the payload cannot be read; its identifier is {result.id_hex}")
     else:

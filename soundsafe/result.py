@@ -46,7 +46,12 @@ class Eul:
 
 @dataclass(frozen=True)
 class Decoded:
-    """The answer of a detection; see the command's JSON. `payload` is None unless `ok`."""
+    """The answer of a detection; see the command's JSON. `payload` is None unless `ok`.
+
+    `layer`: ``"eul"`` or ``"tile"``, which one gave the payload, or else the identifier. `speed`, `tempo`,
+    `pitch`: factors by which the audio was changed, 1.0 where nothing was authenticated;
+    `factor_confidence`: 0 (nothing authenticated) to 1, how surely they are no accident.
+    """
 
     ok: bool
     payload: bytes | None
@@ -64,6 +69,7 @@ class Decoded:
     false_accept_bound: float
     seconds: float
     realtime_factor: float
+    factor_confidence: float = 0.0
 
     @property
     def payload_hex(self) -> str | None:
@@ -82,9 +88,10 @@ class Decoded:
             "id_hex": self.id_hex,
             "euls": [eul.to_json() for eul in self.euls],
             "combined": self.combined,
-            "speed": self.speed,
-            "tempo": self.tempo,
-            "pitch": self.pitch,
+            "speed": round(self.speed, 7),
+            "tempo": round(self.tempo, 7),
+            "pitch": round(self.pitch, 7),
+            "factor_confidence": round(self.factor_confidence, 6),
             "offset_samples": self.offset_samples,
             "false_accept_bound": self.false_accept_bound,
             "seconds": round(self.seconds, 3),

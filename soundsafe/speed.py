@@ -1,6 +1,6 @@
 """Undoing a change of speed so exactly that the cell layer reads as if nothing had happened.
 
-The tile layer names the factor to some 10^-4. The cell layer's pilots then say where short stretches of the
+A search names the factor to some 10^-4. The cell layer's pilots then say where short stretches of the
 audio, resampled by that factor, lie to a fraction of a sample; the slope of these places over time is what
 remains of the factor.
 """
@@ -19,9 +19,7 @@ from soundsafe.embedder import views
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_FRAMES, ROBUST, Profile
 from soundsafe.stft import RATE
-from soundsafe.sync import LOCK_Z, _pilots, _soft, scan
-from soundsafe.tiles import ROBUST_TILES, TileProfile, tile_geometry
-from soundsafe.warp import Spectrogram, Warp, find
+from soundsafe.sync import LOCK_Z, pilot_cells, scan, soft_cosines
 
 __all__ = ["local_shift", "resample_by", "undo_speed"]
 
@@ -31,8 +29,6 @@ _HOP = RATE // EUL_FRAMES
 _PERIOD = PHASES * EUL_FRAMES
 _LOOK_S = 0.75
 _CHUNK = 60
-SAME = 0.004
-"""Tempo and pitch that differ by no more than this are one speed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ def local_shift(
 
     Frame `frame` of the pilots' period has its middle near sample `at`; `frames` frames are looked at.
     """
-    pilots = _pilots(key, profile)
+    pilots = pilot_cells(key, profile)
     first = at - _HOP
     x = audio[:, max(0, first) : at + frames * _HOP]
     x = np.pad(x, ((0, 0), (max(0, -first), max(0, frames * _HOP + _HOP - max(0, -first) - x.shape[1]))))
@@ -72,7 +68,7 @@ def local_shift(
             continue
         mixes = views(len(x), p)
         for mix in mixes:
-            soft = _soft(torch.from_numpy(mix @ x), shifts, key, profile)[1 : frames + 1]
+            soft = soft_cosines(torch.from_numpy(mix @ x), shifts, key, profile)[1 : frames + 1]
             total += torch.einsum("tmp,tmps->s", template[here], soft[here]) / len(mixes)
     n = frames * pilots.template.shape[2]
     z = total / math.sqrt(n / 2.0)
@@ -141,23 +137,12 @@ def _slope(places: list[_Place]) -> float | None:
 
 
 def undo_speed(
-    audio: Audio,
-    key: bytes,
-    profile: Profile = ROBUST,
-    *,
-    tiles: TileProfile = ROBUST_TILES,
-    warp: Warp | None = None,
+    audio: Audio, factor: float, key: bytes, profile: Profile = ROBUST
 ) -> tuple[Audio, float] | None:
     """The audio ``[channels, samples]`` at 44.1 kHz as it was before its speed was changed, and the factor.
 
-    None where the tile layer finds no speed, or the cell layer's pilots do not confirm it. `warp`: the tile
-    layer's finding where there is one already.
+    `factor`: the same to some 10^-4. None where the cell layer's pilots do not confirm it.
     """
-    if warp is None:
-        warp = find(Spectrogram(audio, tile_geometry(key, tiles)))
-    if warp.z < 6.0 or abs(warp.tempo / warp.pitch - 1.0) > SAME:
-        return None
-    factor = warp.tempo
     for _ in range(2):
         restored = resample_by(audio, factor)
         slope = _slope(_places(restored, key, profile))

@@ -22,7 +22,16 @@ from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
 from soundsafe.stft import RATE, Stft
 
-__all__ = ["LOCK_Z", "Lock", "false_alarm", "scan", "try_offsets"]
+__all__ = [
+    "LOCK_Z",
+    "Lock",
+    "Pilots",
+    "false_alarm",
+    "pilot_cells",
+    "scan",
+    "soft_cosines",
+    "try_offsets",
+]
 
 LOCK_Z = 6.8
 """Smallest z that counts as found: one false lock in some 10^5 full scans of unmarked audio."""
@@ -49,7 +58,7 @@ def false_alarm(z: float, hypotheses: int) -> float:
 
 
 @dataclass(frozen=True)
-class _Pilots:
+class Pilots:
     """Pilot cells by pattern: `bins [PATTERNS, pilots, cells]`, `weight` likewise, `step [pilots]`,
     `dither [PATTERNS, pilots]`, `template [_PERIOD, PATTERNS, pilots]`: the signs at each frame."""
 
@@ -61,13 +70,14 @@ class _Pilots:
 
 
 @lru_cache(maxsize=8)
-def _pilots(key: bytes, profile: Profile) -> _Pilots:
+def pilot_cells(key: bytes, profile: Profile) -> Pilots:
+    """The pilots that `key` draws."""
     geo = geometry(key, profile)
     rows = torch.from_numpy(geo.pilot[:PATTERNS])
     template = torch.zeros(_PERIOD, PATTERNS, rows.shape[1])
     for t in range(_PERIOD):
         template[t, t % PATTERNS] = geo.pilot_sign[t // EUL_FRAMES, t % EUL_FRAMES]
-    return _Pilots(
+    return Pilots(
         torch.from_numpy(geo.bins)[rows],
         geo.weight[rows],
         geo.step[rows][0],
@@ -76,9 +86,9 @@ def _pilots(key: bytes, profile: Profile) -> _Pilots:
     )
 
 
-def _soft(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
+def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
     """Cosines ``[frames, PATTERNS, pilots, shifts]`` of the pilots, read `shifts` samples later."""
-    pilots = _pilots(key, profile)
+    pilots = pilot_cells(key, profile)
     flat = pilots.bins.reshape(-1)
     spectrum = Stft().forward(audio)
     ratio = spectrum[flat] / threshold(spectrum, profile, flat)
@@ -105,11 +115,13 @@ def _scores(
 
     And the number of pilots behind each.
     """
-    pilots = _pilots(key, profile)
+    pilots = pilot_cells(key, profile)
     total = torch.zeros(_PERIOD, len(shifts))
     frames = 0
     for phases, mixes in _by_view(audio[:, start:]):
-        parts = [_soft(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile) for mix in mixes]
+        parts = [
+            soft_cosines(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile) for mix in mixes
+        ]
         soft = torch.stack(parts).mean(0)
         # The first and last frames see the reflected ends.
         soft = soft[1:-1] if len(soft) > 4 else soft

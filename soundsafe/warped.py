@@ -2,8 +2,9 @@
 nothing.
 
 The tile layer finds tempo, pitch and offset. One factor for both is a change of speed: it is undone and the
-cell layer reads. Otherwise the tile layer's own words are read, and where they do not suffice the cell layer
-is read piece by piece, as waveform overlap-add leaves it.
+cell layer reads. Where there is no tile layer, a change of speed is looked for with the cell layer's own
+pilots. Otherwise the tile layer's words are read, and where they do not suffice the cell layer is read piece
+by piece, as waveform overlap-add leaves it.
 """
 
 from __future__ import annotations
@@ -19,19 +20,24 @@ from soundsafe.detector import Detection, detect
 from soundsafe.layout import PHASES
 from soundsafe.low_rate_code import IDENTIFIER_FALSE_ACCEPT
 from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
-from soundsafe.speed import SAME, resample_by, undo_speed
+from soundsafe.speed import resample_by, undo_speed
+from soundsafe.speed_search import search_speed
 from soundsafe.splices import read_spliced_eul
+from soundsafe.sync import LOCK_Z, false_alarm
 from soundsafe.tile_detector import read_words
 from soundsafe.tiles import ROBUST_TILES, TileProfile, tile_geometry
 from soundsafe.warp import Spectrogram, Warp, find
 from soundsafe.words import read_word
 
-__all__ = ["WarpedReading", "read_warped"]
+__all__ = ["SAME", "WarpedReading", "read_speed", "read_warped"]
 
 Audio = NDArray[np.float32]
 
 LOCKED_Z = 6.5
 """Smallest z of the tile layer's pilots for which the slower ways of reading are tried."""
+
+SAME = 0.004
+"""Tempo and pitch that differ by no more than this are one speed."""
 
 _HOPELESS_FIT = 12.0
 _HOPELESS_AFTER = 3
@@ -41,9 +47,11 @@ _HOPELESS_AFTER = 3
 class WarpedReading:
     """`payload`, `identifier` (8 bytes): authenticated, or None. `layer`: ``"tile"`` or ``"eul"``, which one
     gave the payload, or else the identifier. `speed`: the factor where it is one, else 1; `tempo`, `pitch`:
-    factors by which the audio was changed. `offset`: sample at which the marked audio's sample 0, or a later
-    multiple of the tile layer's cycle, lies. `score`: z of the tile layer's pilots. `combined`: EULs added
-    up. `bound`: chance of a false accept. `detection`: the cell layer's, where speed was undone."""
+    factors by which the audio was changed; `confidence`: 1 less the bound on the chance that pilots agree as
+    well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a later
+    multiple of the tile layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
+    `bound`: chance of a false accept, over all that was tried. `detection`: the cell layer's, in the time of
+    the audio whose speed was undone."""
 
     payload: bytes | None
     identifier: bytes | None
@@ -51,6 +59,7 @@ class WarpedReading:
     speed: float
     tempo: float
     pitch: float
+    confidence: float
     offset: float
     score: float
     combined: int
@@ -99,39 +108,68 @@ def _read_pieces(
     return None, 0, attempts
 
 
+def read_speed(
+    audio: Audio, factor: float, score: float, tried: int, key: bytes, profile: Profile
+) -> WarpedReading | None:
+    """The cell layer of `audio` that was played about `factor` times as fast; None where it has no payload.
+
+    `score`, `tried`: z and number of hypotheses behind the factor.
+    """
+    undone = undo_speed(audio, factor, key, profile)
+    if undone is None:
+        return None
+    restored, factor = undone
+    found = detect([restored], key, profile)
+    if found.payload is None or found.start is None:
+        return None
+    return WarpedReading(
+        found.payload,
+        found.identifier,
+        "eul",
+        factor,
+        factor,
+        factor,
+        1.0 - false_alarm(score, tried),
+        found.start / factor,
+        max(score, found.score),
+        found.combined,
+        found.bound,
+        found,
+    )
+
+
 def read_warped(
-    audio: Audio, key: bytes, profile: Profile = ROBUST, tiles: TileProfile = ROBUST_TILES
+    audio: Audio,
+    key: bytes,
+    profile: Profile = ROBUST,
+    tiles: TileProfile = ROBUST_TILES,
+    *,
+    clock_found: bool = False,
 ) -> WarpedReading | None:
     """What both layers say of `audio` ``[channels, samples]`` at 44.1 kHz, whatever its tempo, pitch and
     speed.
 
-    None where it is shorter than the tile layer's two blocks.
+    `clock_found`: the cell layer's pilots answered as they were, so its speed is not searched for. None where
+    the audio is shorter than the tile layer's two blocks.
     """
     if audio.shape[1] < 2 * tiles.block:
         return None
-    geo = tile_geometry(key, tiles)
-    spec = Spectrogram(audio, geo)
+    spec = Spectrogram(audio, tile_geometry(key, tiles))
     warp = find(spec)
     same = abs(warp.tempo / warp.pitch - 1.0) <= SAME
-    if warp.z >= LOCKED_Z and same:
-        undone = undo_speed(audio, key, profile, tiles=tiles, warp=warp)
-        if undone is not None:
-            found = detect([undone[0]], key, profile)
-            if found.payload is not None:
-                factor = undone[1]
-                return WarpedReading(
-                    found.payload,
-                    found.identifier,
-                    "eul",
-                    factor,
-                    factor,
-                    factor,
-                    _origin(warp, tiles),
-                    warp.z,
-                    found.combined,
-                    found.bound,
-                    found,
-                )
+    score = warp.z
+    reading: WarpedReading | None = None
+    if warp.z >= LOCKED_Z:
+        if same and not (clock_found and abs(warp.tempo - 1.0) < SAME / 4):
+            reading = read_speed(audio, warp.tempo, warp.z, warp.tried, key, profile)
+    elif not clock_found:
+        lock = search_speed(audio, key, profile)
+        if lock is not None:
+            score = max(score, lock.z)
+            if lock.z >= LOCK_Z:
+                reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
+    if reading is not None:
+        return reading
     words = read_words(spec, warp, key)
     result = WarpedReading(
         words.payload,
@@ -140,8 +178,9 @@ def read_warped(
         warp.tempo if same else 1.0,
         warp.tempo,
         warp.pitch,
+        1.0 - false_alarm(warp.z, warp.tried),
         _origin(warp, tiles),
-        warp.z,
+        score,
         0,
         min(1.0, IDENTIFIER_FALSE_ACCEPT + words.tries * FALSE_ACCEPT),
     )

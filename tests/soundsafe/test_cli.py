@@ -43,6 +43,9 @@ class FakeDecoded:
     score: float = 2.0
     id_ok: bool = False
     id_hex: str | None = None
+    layer: str | None = "eul"
+    tempo: float = 1.0
+    pitch: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -76,8 +79,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
 
-    def embed_file(*arguments: Any) -> FakeEmbedded:
-        seen.append(arguments)
+    def embed_file(*arguments: Any, layers: tuple[str, ...]) -> FakeEmbedded:
+        seen.append((*arguments[:-1], layers))
         arguments[-1](0.5, "marking")
         return FakeEmbedded()
 
@@ -107,7 +110,7 @@ def test_payloads(run: Run, clip: Path, calls: list[Any], option: str, value: st
     Path("payload.bin").write_bytes(b"\x01\n\x00\xff")
     code, out, err = run("embed", "in.wav", "out.flac", option, value)
     assert code == 0
-    source, target, got, key, quality, _ = calls[0]
+    source, target, got, key, quality = calls[0][:5]
     assert (source, target, got, key, quality) == (
         Path("in.wav"),
         Path("out.flac"),
@@ -134,6 +137,20 @@ def test_key_file_and_quality_reach_the_codec(run: Run, clip: Path, calls: list[
     assert "key" not in err
 
 
+@pytest.mark.parametrize(("name", "layers"), [("eul", ("eul",)), ("both", ("eul", "tile"))])
+def test_layers_reach_the_codec(
+    run: Run, clip: Path, calls: list[Any], name: str, layers: tuple[str, ...]
+) -> None:
+    assert run("embed", "in.wav", "out.wav", "--message", "m", "--layers", name)[0] == 0
+    assert calls[0][5] == layers
+
+
+def test_unknown_layers_are_refused(run: Run, clip: Path, calls: list[Any]) -> None:
+    code, out, err = run("embed", "in.wav", "out.wav", "--message", "m", "--layers", "lead")
+    assert (code, out, err) == (2, "", "soundsafe: unknown layers lead: eul or both\n")
+    assert not calls
+
+
 def test_embed_json_is_one_document_without_nan(run: Run, clip: Path, calls: list[Any]) -> None:
     code, out, _ = run("embed", "in.wav", "out.wav", "--message", "m", "--json")
     assert code == 0
@@ -145,7 +162,7 @@ def test_embed_json_is_one_document_without_nan(run: Run, clip: Path, calls: lis
 def test_audio_that_cannot_be_marked_is_exit_1(
     run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, as_json: list[str]
 ) -> None:
-    def embed_file(*arguments: Any) -> None:
+    def embed_file(*arguments: Any, **options: Any) -> None:
         raise NotMarkable("in.wav is silent throughout")
 
     monkeypatch.setattr(soundsafe, "embed_file", embed_file, raising=False)
@@ -163,6 +180,15 @@ def test_decode_prints_payload_and_text(run: Run, clip: Path, calls: list[Any]) 
     assert (code, out) == (0, "payload: 68656c6c6f\ntext: hello\n")
     assert "no security" in err
     assert calls[0][:2] == (Path("in.wav"), DEFAULT_KEY)
+
+
+def test_decode_says_what_was_undone(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = FakeDecoded(payload=b"\xff", layer="tile", tempo=1.05)
+    monkeypatch.setattr(soundsafe, "decode_file", lambda *a: found, raising=False)
+    assert run("decode", "in.wav")[:2] == (
+        0,
+        "payload: ff\ntempo times 1.05000, pitch times 1.00000 (tile layer)\n",
+    )
 
 
 @pytest.mark.parametrize("payload", [b"\x1b[2Jgotcha", b"\xff\xfe", b"two\nlines"])

@@ -43,6 +43,7 @@ DECODE_KEYS = {
     "speed",
     "tempo",
     "pitch",
+    "factor_confidence",
     "offset_samples",
     "false_accept_bound",
     "seconds",

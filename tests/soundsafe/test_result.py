@@ -34,6 +34,7 @@ DECODED = {
     "speed",
     "tempo",
     "pitch",
+    "factor_confidence",
     "offset_samples",
     "false_accept_bound",
     "seconds",

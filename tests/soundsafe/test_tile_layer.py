@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import soundsafe
 from soundsafe import datasets
 from soundsafe.attacks import get
+from soundsafe.attacks.speed import change_speed
 from soundsafe.container import payload_id
 from soundsafe.speed import undo_speed
 from soundsafe.tile_detector import read_tiles
@@ -37,8 +38,8 @@ def tiled(music: Audio) -> Audio:
 
 
 @pytest.fixture(scope="module")
-def both(tiled: Audio) -> Audio:
-    marked = soundsafe.embed(tiled, RATE, PAYLOAD, KEY, quality="fast").audio
+def both(music: Audio) -> Audio:
+    marked = soundsafe.embed(music, RATE, PAYLOAD, KEY, quality="fast", layers=("eul", "tile")).audio
     assert marked is not None
     return np.asarray(marked)
 
@@ -96,7 +97,7 @@ def test_the_payload_comes_back_from_enough_audio(music: Audio) -> None:
 
 
 def test_speed_is_undone_to_a_millionth(both: Audio) -> None:
-    undone = undo_speed(attacked(both, "speed_+5%"), KEY)
+    undone = undo_speed(attacked(both, "speed_+5%"), 1.0501, KEY)
     assert undone is not None
     audio, factor = undone
     assert factor == pytest.approx(1.05, rel=1e-6)
@@ -110,6 +111,33 @@ def test_the_cell_layer_answers_where_the_waveform_survives(both: Audio, name: s
     assert reading is not None
     assert reading.payload == PAYLOAD
     assert reading.layer == "eul"
+
+
+def test_decode_undoes_speed_and_reads_every_eul(both: Audio) -> None:
+    answer = soundsafe.decode(change_speed(both, 1.03), RATE, KEY)
+    assert (answer.ok, answer.payload, answer.layer) == (True, PAYLOAD, "eul")
+    assert answer.speed == answer.tempo == answer.pitch == pytest.approx(1.03, rel=1e-6)
+    assert answer.factor_confidence > 0.999
+    assert answer.offset_samples == pytest.approx(0, abs=2)
+    assert sum(e.ok for e in answer.euls) >= 6
+    np.testing.assert_allclose([e.start_s * 1.03 for e in answer.euls], np.arange(8), atol=1e-3)
+
+
+def test_decode_reads_the_tiles_after_a_phase_vocoder(music: Audio) -> None:
+    long = np.concatenate([music, music[:, : 4 * RATE]], axis=1)
+    marked = soundsafe.embed(long, RATE, PAYLOAD, KEY, quality="fast", layers=("eul", "tile")).audio
+    assert marked is not None
+    plain = soundsafe.decode(marked, RATE, KEY)
+    assert (plain.layer, plain.payload, plain.tempo, plain.factor_confidence) == ("eul", PAYLOAD, 1.0, 1.0)
+    heard = attacked(marked, "tempo_signalsmith_+5%")
+    answer = soundsafe.decode(heard, RATE, KEY)
+    assert (answer.ok, answer.payload, answer.layer) == (True, PAYLOAD, "tile")
+    assert answer.tempo == pytest.approx(1.05, rel=1e-3)
+    assert answer.pitch == pytest.approx(1.0, rel=2e-3)
+    assert answer.false_accept_bound < 1e-11
+    short = soundsafe.decode(heard[:, : 5 * RATE], RATE, KEY)
+    assert (short.ok, short.payload, short.id_ok) == (False, None, True)
+    assert short.id_hex == payload_id(PAYLOAD).hex()
 
 
 def test_short_audio_is_no_error(both: Audio) -> None:

@@ -1,0 +1,127 @@
+"""Finding a change of speed by the cell layer's pilots alone, for audio that carries no other layer.
+
+Speed by resampling keeps the waveform, but moves a pilot off its lattice where it is undone no better than to
+some 10^-4 over a third of a second. A transform of a short stretch, undone in coarse steps, stays good for
+finer ones: those only move where in it each frame is read, so they cost a slice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.layout import PHASES
+from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
+from soundsafe.stft import RATE
+from soundsafe.sync import pilot_cells, soft_cosines
+
+__all__ = ["SpeedLock", "search_speed"]
+
+Audio = NDArray[np.float32]
+
+REACH = 0.055
+"""Largest change of speed that is looked for."""
+
+_HOP = RATE // EUL_FRAMES
+_PERIOD = PHASES * EUL_FRAMES
+_GRID = 49
+_COARSE = 1e-3
+_FINE = 1.6e-4
+_LOOK_S, _CONFIRM_S = 0.36, 0.75
+_KEPT = 8
+_APART_S = 1.5
+"""Between the stretches looked at: no two of them lie in seconds that mark each channel by itself."""
+
+_SURE_Z = 8.0
+
+
+@dataclass(frozen=True)
+class SpeedLock:
+    """Audio played `factor` times as fast. `z`: how well the pilots agree in a stretch, once that is undone;
+    `tried`: hypotheses behind it."""
+
+    factor: float
+    z: float
+    tried: int
+
+
+def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
+    """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` were frame 0 frame ``residue + PATTERNS i``
+    of the period."""
+    signs = pilot_cells(key, profile).template.sum(1)  # a frame has the pilots of one pattern
+    t = torch.arange(_PERIOD).reshape(-1, PATTERNS).T
+    return signs[(t[..., None] + torch.arange(frames)) % _PERIOD].reshape(PATTERNS, len(t[0]), -1)
+
+
+def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
+    """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample."""
+    shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
+    rows = [
+        soft_cosines(torch.from_numpy(np.ascontiguousarray(mono[start:])), shifts, key, profile)
+        for start in range(_GRID // 2, _HOP + _GRID // 2, _GRID)
+    ]
+    frames = min(len(r) for r in rows)
+    every = torch.stack([r[:frames] for r in rows], dim=1)  # [frames, starts, PATTERNS, pilots, shifts]
+    return every.permute(2, 3, 0, 1, 4).reshape(*every.shape[2:4], -1)
+
+
+def _fit(
+    mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
+) -> tuple[NDArray[np.float64], int]:
+    """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
+    cosines = _cosines(mono, key, profile)
+    templates = _templates(frames, key, profile)
+    n = frames * cosines.shape[1]
+    out = np.zeros(len(deltas))
+    for i, delta in enumerate(deltas.tolist()):
+        at = [_HOP + round(_HOP * f / (1.0 + delta)) for f in range(frames)]
+        for residue in range(PATTERNS):
+            read = torch.stack([cosines[(residue + f) % PATTERNS, :, a : a + _HOP] for f, a in enumerate(at)])
+            out[i] = max(out[i], float((templates[residue] @ read.reshape(n, _HOP)).max()))
+    return out / math.sqrt(n / 2.0), len(deltas) * _PERIOD * _HOP
+
+
+def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:
+    """`seconds` around sample `middle` as they were before they were played `factor` times as fast."""
+    from soundsafe.speed import resample_by
+
+    half = round((seconds / 2 + 2 / EUL_FRAMES) * RATE / factor)
+    low = max(0, min(middle - half, len(mono) - 2 * half))
+    return resample_by(mono[None, low : low + 2 * half], factor)[0]
+
+
+def search_speed(audio: Audio, key: bytes, profile: Profile) -> SpeedLock | None:
+    """The likeliest speed of `audio` ``[channels, samples]`` at 44.1 kHz; None where it is too short.
+
+    Looks at two stretches of the mean of all channels, at three from eight seconds on.
+    """
+    mono = audio.mean(axis=0)
+    if len(mono) < 1.1 * _CONFIRM_S * RATE:
+        return None
+    center = len(mono) // 2
+    spots = [center, center + round(_APART_S * RATE)]
+    spots += [center // 3] if len(mono) >= 8 * RATE else []
+    coarse = 1.0 + np.arange(-round(REACH / _COARSE), round(REACH / _COARSE) + 1) * _COARSE
+    fine = np.arange(-3, 4) * _FINE
+    finer = np.arange(-6, 7) * _FINE / 8
+    frames, confirmed = int(_LOOK_S * EUL_FRAMES) - 3, int(_CONFIRM_S * EUL_FRAMES) - 3
+    tried = 0
+    best: SpeedLock | None = None
+    for middle in spots:
+        found: list[tuple[float, float]] = []
+        for factor in coarse.tolist():
+            z, n = _fit(_stretch(mono, middle, _LOOK_S, factor), fine, frames, key, profile)
+            tried += n
+            found.append((float(z.max()), factor * (1.0 + float(fine[z.argmax()]))))
+        for _, factor in sorted(found, reverse=True)[:_KEPT]:
+            z, n = _fit(_stretch(mono, middle, _CONFIRM_S, factor), finer, confirmed, key, profile)
+            tried += n
+            if best is None or z.max() > best.z:
+                best = SpeedLock(factor * (1.0 + float(finer[z.argmax()])), float(z.max()), tried)
+        if best is not None and best.z >= _SURE_Z:
+            break
+    return best
