@@ -255,6 +255,19 @@ class SoftCode:
             converged, rounds = bool(decoder.converge), int(decoder.iter)
         return (hard ^ error.astype(np.uint8))[:K], converged, rounds
 
+    def beliefs(self, llr: NDArray[np.floating], rounds: int = 6) -> NDArray[np.float64]:
+        """Soft values ``[2040]`` after `rounds` of belief propagation on `llr` ``[2040]``, converged or not."""
+        soft = np.clip(np.nan_to_num(np.asarray(llr, np.float64)), -_LLR_LIMIT, _LLR_LIMIT)
+        hard = (soft < 0).astype(np.uint8)
+        decoder, checks = _decoder()
+        with _lock:
+            decoder.update_channel_probs(1.0 / (1.0 + np.exp(np.abs(soft))))
+            decoder.max_iter = rounds
+            decoder.decode(((checks @ hard) & 1).astype(np.uint8))
+            decoder.max_iter = MAX_ITERATIONS
+            right = np.asarray(decoder.log_prob_ratios, np.float64)
+        return np.nan_to_num(right, posinf=_LLR_LIMIT, neginf=-_LLR_LIMIT) * (1.0 - 2.0 * hard)
+
 
 _lock = threading.Lock()
 

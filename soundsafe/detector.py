@@ -7,8 +7,8 @@ their pilots answer, look again when they stop.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
 from soundsafe.embedder import mix_channels, views
+from soundsafe.joint import Positions, read_jointly
 from soundsafe.lattice import cell_index, fit, project, soft_values
 from soundsafe.layout import PHASES, Layout, allocation, candidates, features, geometry
 from soundsafe.masking import threshold
@@ -23,7 +24,7 @@ from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, Stft, stft
 from soundsafe.sync import LOCK_Z, Lock, scan, try_offsets
-from soundsafe.words import ERASED, information, read_word
+from soundsafe.words import ERASED, Word, beliefs, information, read_word
 
 __all__ = ["Detection", "Reading", "detect", "read_eul"]
 
@@ -50,7 +51,13 @@ _DOUBT = 4.0
 features are the better witness."""
 
 _WORTH_DECODING = 0.55
+_WORTH_REREADING, _TURNS = 0.6, 3
+_WORTH_JOINING = 0.2
+"""Information, by the soft values' own account, under which decoding, rereading, joining is not tried."""
+
 _MAX_PARTS = 24
+_MOST_TOGETHER, _MOST_COUNTS = 48, 3
+"""EULs that are read together, and numbers of parts that are tried where no EUL tells it, at most."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ class Reading:
     layouts: tuple[Layout, ...]
     scales: tuple[float, ...]
     fit: float
+    mixtures: tuple[Positions, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,8 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
     llr *= 1.0 - 2.0 * geo.scramble
     best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
     layouts = tuple(lay for lay, _, _ in options)
-    return Reading(start, llr, layouts, tuple(float(s) for s in scale), best)
+    mixtures = tuple(Positions(p.numpy(), lay) for lay, p, _ in options)
+    return Reading(start, llr, layouts, tuple(float(s) for s in scale), best, mixtures)
 
 
 def _fits(position: torch.Tensor, lay: Layout, region: NDArray[np.int64], profile: Profile) -> torch.Tensor:
@@ -216,7 +225,7 @@ def _walk(
             if lock.z >= LOCK_Z and (abs(here + lock.start - at) > 1.0 or lock.phase != phase):
                 at, phase = here + lock.start, lock.phase
                 continue
-        yield Reading(at, reading.llr, reading.layouts, reading.scales, reading.fit)
+        yield replace(reading, start=at)
         at, phase = at + EUL_SAMPLES, (phase + 1) % PHASES
 
 
@@ -253,7 +262,8 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     for reading in _walk(blocks, key, profile, state):
         word, tried = (None, 0)
         if information(reading.llr) > _WORTH_DECODING:
-            word, tried = read_word(reading.llr, key, profile)
+            word, tried, llr = _read_alone(reading, key, profile)
+            reading = replace(reading, llr=llr)
         attempts += tried
         readings.append(reading)
         euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
@@ -271,6 +281,52 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     )
 
 
+def _likely_counts(readings: Sequence[Reading], number: NDArray[np.int64]) -> list[int]:
+    """Numbers of parts, the likeliest first: EULs that many seconds apart would agree in their bits."""
+    soft = {int(n): np.tanh(r.llr / 2.0) for n, r in zip(number, readings, strict=True)}
+    agreement = []
+    for count in range(1, min(_MAX_PARTS, max(1, len(readings) // 2)) + 1):
+        pairs = [soft[n] * soft[n + count] for n in list(soft)[:_MOST_TOGETHER] if n + count in soft]
+        norm = math.sqrt(sum(float((pair**2).sum()) for pair in pairs))
+        agreement.append((sum(float(pair.sum()) for pair in pairs) / max(norm, 1e-9), count))
+    best = [count for _, count in sorted(agreement, reverse=True)[:_MOST_COUNTS]]
+    return best if 1 in best else [1, *best]
+
+
+def _read_alone(
+    reading: Reading, key: bytes, profile: Profile
+) -> tuple[Word | None, int, NDArray[np.float64]]:
+    """The word of one EUL, how many blocks were tried, and the soft values it was last looked for in."""
+    llr = reading.llr
+    word, attempts = read_word(llr, key, profile)
+    ask = beliefs(profile)
+    for _ in range(_TURNS if ask else 0):
+        if word is not None or information(llr) < _WORTH_REREADING:
+            break
+        (llr,) = read_jointly([reading.mixtures], [llr], key, profile, ask, rounds=1)
+        word, tried = read_word(llr, key, profile)
+        attempts += tried
+    return word, attempts, llr
+
+
+def _read_together(
+    readings: Sequence[Reading], key: bytes, profile: Profile
+) -> tuple[Word | None, int]:
+    """The word that several EULs carry, and how many blocks were tried."""
+    llr = np.sum([r.llr for r in readings], axis=0)
+    readings = sorted(readings, key=lambda r: -r.fit)[:_MOST_TOGETHER]
+    llrs: Sequence[NDArray[np.float64]] = [r.llr for r in readings]
+    word, attempts = read_word(llr, key, profile) if information(llr) > _WORTH_DECODING else (None, 0)
+    for ask in (None, beliefs(profile)):
+        if word is not None or information(llr) < _WORTH_JOINING:
+            break
+        llrs = read_jointly([r.mixtures for r in readings], llrs, key, profile, ask)
+        llr = np.sum(llrs, axis=0)
+        word, tried = read_word(llr, key, profile)
+        attempts += tried
+    return word, attempts
+
+
 def _combine(
     readings: list[Reading], euls: list[Eul], parts: list[Part], key: bytes, profile: Profile
 ) -> tuple[bytes | None, int, int]:
@@ -283,24 +339,20 @@ def _combine(
     number = np.array([round((r.start - first) / EUL_SAMPLES) for r in readings])
     known = {parts_of(part.length) for part in parts}
     attempts = 0
-    for count in sorted(known) or range(1, min(_MAX_PARTS, max(1, len(readings) // 2)) + 1):
+    for count in sorted(known) or _likely_counts(readings, number):
         found = list(parts)
         used = 0
         for residue in range(count):
             chosen = [r for r, n in zip(readings, number, strict=True) if n % count == residue]
             if not chosen:
                 continue
-            llr = np.sum([r.llr for r in chosen], axis=0)
-            if information(llr) < _WORTH_DECODING:
-                continue
-            word, tried = read_word(llr, key, profile)
+            word, tried = _read_together(chosen, key, profile)
             attempts += tried
             if word is None and len(chosen) > 3:
                 # One stretch may be spoilt: leave out the half that fits least.
-                best = sorted(chosen, key=lambda r: -r.fit)[: (len(chosen) + 1) // 2]
-                word, tried = read_word(np.sum([r.llr for r in best], axis=0), key, profile)
+                chosen = sorted(chosen, key=lambda r: -r.fit)[: (len(chosen) + 1) // 2]
+                word, tried = _read_together(chosen, key, profile)
                 attempts += tried
-                chosen = best
             if word is None:
                 if count > 1 and not known:
                     break

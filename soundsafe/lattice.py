@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from soundsafe.layout import Geometry, Layout
 from soundsafe.profile import EUL_FRAMES
 
-__all__ = ["cell_index", "displacement", "fit", "project", "soft_values"]
+__all__ = ["cell_index", "concentration", "displacement", "fit", "project", "soft_values"]
 
 _NEAR = (1.0, 1.5)
 """Widths of a neighbourhood in bands and frames (standard deviations)."""
@@ -65,12 +65,9 @@ def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[n
     time and frequency, drawn towards what band and frame suggest where they are few. Where nothing fits, the
     value is next to nothing, an erasure: of the bit only the likelier sign is kept.
     """
-    band = geo.band[lay.slots]
-    frame = geo.frame[lay.slots]
     u = position.double().numpy()
-    mean = np.clip(
-        _CAUTION[0] * _concentration(np.cos(2.0 * np.pi * u), band, frame) - _CAUTION[1], 0.0, 0.995
-    )
+    near = concentration(np.cos(2.0 * np.pi * u), np.ones_like(u), lay, geo)
+    mean = np.clip(_CAUTION[0] * near - _CAUTION[1], 0.0, 0.995)
     reliable = mean > 0.03
     variance = np.maximum(-np.log(np.maximum(mean, 0.03)) / (2.0 * np.pi**2), 2e-3)
     wrapped = np.mod(u + 1.0, 2.0) - 1.0
@@ -80,18 +77,22 @@ def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[n
     return np.where(reliable, 1.0, _ERASURE) * (even - odd)
 
 
-def _concentration(
-    cosine: NDArray[np.float64], band: NDArray[np.int64], frame: NDArray[np.int64]
+def concentration(
+    cosine: NDArray[np.float64], weight: NDArray[np.float64], lay: Layout, geo: Geometry
 ) -> NDArray[np.float64]:
-    """Mean of ``cos(2 pi position)`` that is expected at each slot, ``[2040]``."""
+    """Mean cosine expected at each slot, ``[2040]``, of `cosine` ``[2040]`` per `weight` ``[2040]``.
+
+    From the neighbours in time and frequency, drawn towards what band and frame suggest where they are few.
+    """
+    at = geo.band[lay.slots], geo.frame[lay.slots]
     total = np.zeros((24, EUL_FRAMES))
     count = np.zeros((24, EUL_FRAMES))
-    np.add.at(total, (band, frame), cosine)
-    np.add.at(count, (band, frame), 1.0)
+    np.add.at(total, at, cosine)
+    np.add.at(count, at, weight)
     size = 2.0 * np.pi * _NEAR[0] * _NEAR[1]
     near_total, near_count = (gaussian_filter(a, _NEAR, mode="constant") * size for a in (total, count))
     by_band = total.sum(1) / np.maximum(count.sum(1), 1.0)
     by_frame = gaussian_filter1d(total.sum(0), 1.0) / np.maximum(gaussian_filter1d(count.sum(0), 1.0), 1e-9)
-    overall = max(float(total.sum() / count.sum()), 1e-3)
+    overall = max(float(total.sum() / max(count.sum(), 1e-9)), 1e-3)
     expected = np.clip(by_band[:, None] * np.clip(by_frame / overall, 0.0, 1.5), 0.0, 0.995)
-    return ((near_total + _PRIOR * expected) / (near_count + _PRIOR))[band, frame]
+    return ((near_total + _PRIOR * expected) / (near_count + _PRIOR))[at]

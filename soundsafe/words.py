@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +20,7 @@ from soundsafe.coding import (
 from soundsafe.container import Part, open_part
 from soundsafe.profile import Profile
 
-__all__ = ["ERASED", "Word", "encode_block", "information", "read_word"]
+__all__ = ["ERASED", "Word", "beliefs", "encode_block", "information", "read_word"]
 
 ERASED = 0.05
 """A bit whose soft value is smaller than this says nothing and counts as erased."""
@@ -46,6 +47,11 @@ class Word:
     part: Part
     corrected_bytes: int
     attempts: int
+
+
+def beliefs(profile: Profile) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
+    """What the profile's code makes of soft values ``[2040]``; None for a code that reads hard decisions."""
+    return _soft_code().beliefs if profile.code == "ldpc" else None
 
 
 def information(llr: NDArray[np.float64]) -> float:
