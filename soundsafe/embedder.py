@@ -69,8 +69,8 @@ class Quality:
     codecs: tuple[Callable[[Audio], Audio], ...] = _MP3_192
     judge: Callable[[Audio], Audio] = _JUDGE
     near: float = 0.25
-    error_goal: float = 0.035
-    error_goal_apart: float = 0.07
+    error_goal: float = 0.038
+    error_goal_apart: float = 0.076
     probe: int = 6
     rounds: int = 2
     distance_limit: float = 1.5e-4
