@@ -256,7 +256,7 @@ class SoftCode:
         return (hard ^ error.astype(np.uint8))[:K], converged, rounds
 
     def beliefs(self, llr: NDArray[np.floating], rounds: int = 6) -> NDArray[np.float64]:
-        """Soft values ``[2040]`` after `rounds` of belief propagation on `llr` ``[2040]``, converged or not."""
+        """Soft values ``[2040]`` after `rounds` of belief propagation on `llr` ``[2040]``, done or not."""
         soft = np.clip(np.nan_to_num(np.asarray(llr, np.float64)), -_LLR_LIMIT, _LLR_LIMIT)
         hard = (soft < 0).astype(np.uint8)
         decoder, checks = _decoder()

@@ -2,9 +2,9 @@
 
 A second that a codec has bruised no longer shows, by its fit alone, with which scales it was marked or where
 it can be trusted. But EULs that carry the same word tell each other: given soft bits from the others, the
-likelihood of each scale and the local noise follow from the first harmonic of the lattice, exp(-pi^2 s^2 / 2),
+likelihood of each scale and the local noise s follow from the lattice's first harmonic, exp(-pi^2 s^2 / 2),
 where without bits only the second is left, its fourth power. So soft bits and what they were read with are
-estimated in turn (expectation maximisation).
+estimated in turn (expectation maximisation: Dempster, Laird and Rubin, J. R. Stat. Soc. B 39, 1977).
 """
 
 from __future__ import annotations

@@ -241,3 +241,12 @@ if __name__ == "__main__":
                 f"{name:20s} {100 * rate:4.1f} %  {share:.3f}  {good_ms:5.1f} ms  {bad_ms:5.1f} ms",
                 flush=True,
             )
+
+
+def test_beliefs_put_errors_right() -> None:
+    rng = np.random.default_rng(8)
+    code = SoftCode()
+    word = code.encode(rng.integers(0, 2, K))
+    soft = 2.0 / 0.58**2 * ((1.0 - 2.0 * word) + 0.58 * rng.standard_normal(N))
+    assert np.mean((code.beliefs(soft) < 0) != word) < 0.5 * np.mean((soft < 0) != word)
+    assert code.decode(soft)[1]  # the decoder's own rounds are as they were
