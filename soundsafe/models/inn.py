@@ -1,0 +1,159 @@
+"""An invertible network that conceals a message in the pipeline's spectrum and reads it through its inverse.
+
+Two branches of real and imaginary channels go through affine coupling blocks: the audio, companded, and the
+message, spread over keyed cells. What leaves the audio branch is the marked audio; what leaves the message
+branch is dropped, because a detector has the audio alone. It runs the inverse with zeros in that place and
+reads each bit from its cells.
+
+Companding is ``c = asinh(|X| / e) X / |X|``: exactly invertible, and a change of c by d changes |X| by about
+the factor exp(d), so that quiet cells are changed little.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from soundsafe.models.coupling import AffineCoupling
+from soundsafe.stft import RATE, Stft
+
+__all__ = ["SIZES", "INNWatermarker", "Size", "Spectrum"]
+
+_FLOOR = 0.02  # of |X|: a sine 81 dB below full scale
+_LOW_HZ, _HIGH_HZ = 500.0, 11_000.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """Blocks, channels that each dense layer adds, and dense layers of each sub-network."""
+
+    blocks: int
+    growth: int
+    layers: int
+
+
+SIZES = {"small": Size(3, 8, 2), "large": Size(8, 32, 4)}
+"""``small`` trains on two cores, ``large`` wants a GPU."""
+
+
+class Spectrum(nn.Module):
+    """The 882/441 grid with real and imaginary channels; no parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grid = Stft()
+        self.n_fft, self.hop_length = self.grid.n_fft, self.grid.hop
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[batch, 2, bins, frames]`` of audio ``[batch, samples]``."""
+        return torch.view_as_real(self.grid.forward(x)).movedim(-1, 1)
+
+    def inverse(self, spectrum: torch.Tensor, length: int) -> torch.Tensor:
+        """Audio ``[batch, length]`` of ``[batch, 2, bins, frames]``."""
+        pairs = spectrum.movedim(1, -1).contiguous()
+        return self.grid.inverse(torch.view_as_complex(pairs), length)
+
+
+def _compand(spectrum: torch.Tensor) -> torch.Tensor:
+    size = spectrum.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
+    return spectrum * (torch.asinh(size / _FLOOR) / size)
+
+
+def _expand(companded: torch.Tensor) -> torch.Tensor:
+    size = companded.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
+    return companded * (_FLOOR * torch.sinh(size) / size)
+
+
+class CouplingNet(nn.Module):
+    """Bits to cells and back: keyed positions and signs, and a weight learned for each cell's reading."""
+
+    owner: torch.Tensor
+    sign: torch.Tensor
+
+    def __init__(self, bits: int, bins: int, frames: int, width: int, key: int) -> None:
+        super().__init__()
+        rng = np.random.default_rng(key)
+        hz = Stft().frequencies(RATE)
+        used = np.flatnonzero(((hz >= _LOW_HZ) & (hz < _HIGH_HZ))[:, None] & np.ones((1, frames), bool))
+        if used.size < bits:
+            raise ValueError(f"{bits} bits do not fit into {used.size} cells")
+        owner = np.full(bins * frames, bits, np.int64)
+        owner[rng.permutation(used)] = np.arange(used.size) % bits
+        sign = rng.choice(np.array([-1.0, 1.0]), size=(1, bins, frames))
+        self.bits = bits
+        self.register_buffer("owner", torch.from_numpy(owner))
+        self.register_buffer("sign", torch.from_numpy(sign).float())
+        self.fc_in = nn.Linear(5, width)
+        self.fc_out = nn.Linear(width, 1)
+
+    def spread(self, bits: torch.Tensor) -> torch.Tensor:
+        """Message branch ``[batch, 2, bins, frames]`` of `bits` ``[batch, bits]``, 0 or 1."""
+        values = torch.cat([2.0 * bits - 1.0, torch.zeros_like(bits[:, :1])], dim=1)
+        cells = values[:, self.owner].view(len(bits), *self.sign.shape[1:]) * self.sign.to(values.dtype)
+        return torch.stack([cells, torch.zeros_like(cells)], dim=1)
+
+    def read(self, message: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+        """Logits ``[batch, bits]`` (positive: 1) from both branches before the first block."""
+        size = audio.square().sum(1, keepdim=True).clamp(min=1e-12).sqrt()
+        smooth = nn.functional.avg_pool2d(size, (9, 3), 1, (4, 1), count_include_pad=False)
+        seen = torch.cat([message, size, smooth, (size - smooth)], dim=1).movedim(1, -1)
+        value = self.fc_out(nn.functional.leaky_relu(self.fc_in(seen), 0.2))[..., 0]
+        value = (value * self.sign.to(value.dtype)).flatten(1)
+        sums = value.new_zeros(len(value), self.bits + 1).index_add(1, self.owner, value)
+        per_bit = max(1, int((self.owner < self.bits).sum()) // self.bits)
+        return sums[:, : self.bits] / math.sqrt(per_bit)
+
+
+class INNWatermarker(nn.Module):
+    """Conceals `bits` bits in each `length` samples at 44,100 Hz (one second unless said otherwise).
+
+    `size`: ``small`` or ``large``; `key` seeds positions and signs of the cells. Raises ValueError for an
+    unknown size or more bits than cells between 500 Hz and 11 kHz.
+    """
+
+    def __init__(self, size: str = "small", bits: int = 2040, length: int = RATE, key: int = 0) -> None:
+        super().__init__()
+        if size not in SIZES:
+            raise ValueError(f"size must be one of {', '.join(SIZES)}, not {size!r}")
+        shape = SIZES[size]
+        self.length = length
+        self.stft = Spectrum()
+        frames = self.stft.grid.frames(length)
+        self.coupling_net = CouplingNet(bits, self.stft.grid.bins, frames, 2 * shape.growth, key)
+        self.affine_coupling = nn.ModuleList(
+            AffineCoupling(2, shape.growth, shape.layers, gain=0.3) for _ in range(shape.blocks)
+        )
+
+    @property
+    def bits(self) -> int:
+        """Bits in each stretch."""
+        return self.coupling_net.bits
+
+    def forward(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Spectrum and message branch, both ``[batch, 2, bins, frames]``, after all blocks."""
+        audio = _compand(spectrum)
+        for block in self.affine_coupling:
+            audio, message = block(audio, message)
+        return _expand(audio), message
+
+    def inverse(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Spectrum and message branch before all blocks: the inverse of ``forward``."""
+        audio = _compand(spectrum)
+        for block in reversed(self.affine_coupling):
+            audio, message = block.inverse(audio, message)  # type: ignore[operator]
+        return _expand(audio), message
+
+    def embed(self, x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+        """`x` ``[batch, length]`` with `bits` ``[batch, bits]`` (0 or 1) concealed, of the same shape."""
+        marked, _ = self(self.stft(x), self.coupling_net.spread(bits.to(x.dtype)))
+        return self.stft.inverse(marked, x.shape[-1])
+
+    def read(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits ``[batch, bits]``, positive for 1, from the audio `x` ``[batch, length]`` alone."""
+        spectrum = self.stft(x)
+        audio, message = self.inverse(spectrum, torch.zeros_like(spectrum))
+        return self.coupling_net.read(message, _compand(audio))
