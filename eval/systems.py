@@ -114,11 +114,12 @@ class Soundsafe:
 
         self.payload_bytes = BODY
         self.profile = ROBUST
+        self.layers: tuple[str, ...] = ("eul", "tile")
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any:
         from soundsafe import embed
 
-        return embed(audio, rate, payload, key, profile=self.profile)
+        return embed(audio, rate, payload, key, profile=self.profile, layers=self.layers)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Any:
         from soundsafe import decode
@@ -142,7 +143,19 @@ class Soundsafe:
             "profile": profile,
             "profile_digest": self.profile.digest,
             "quality": "default",
+            "layers": list(self.layers),
         }
+
+
+@register("soundsafe-eul")
+class SoundsafeEul(Soundsafe):
+    """The layer of one-second EULs alone."""
+
+    name = "soundsafe-eul"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = ("eul",)
 
 
 @register("soundsafe-fixed")

@@ -45,7 +45,7 @@ BLOCK_EULS = CHUNK_EULS
 LAYERS = ("eul", "tile")
 """The layer of one-second EULs, and the tile layer under it that survives phase vocoders."""
 
-DEFAULT_LAYERS = ("eul",)
+DEFAULT_LAYERS = LAYERS
 
 SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""

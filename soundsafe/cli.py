@@ -83,7 +83,7 @@ def embed(
     layers: Annotated[
         str,
         typer.Option(metavar="NAME", help="eul: seconds alone. both: tiles too, for tempo and pitch."),
-    ] = "eul",
+    ] = "both",
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""

@@ -94,8 +94,11 @@ def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:
     return resample_by(mono[None, low : low + 2 * half], factor)[0]
 
 
-def search_speed(audio: Audio, key: bytes, profile: Profile) -> SpeedLock | None:
-    """The likeliest speed of `audio` ``[channels, samples]`` at 44.1 kHz; None where it is too short.
+def search_speed(
+    audio: Audio, key: bytes, profile: Profile, around: float = 1.0, reach: float = REACH
+) -> SpeedLock | None:
+    """The likeliest speed of `audio` ``[channels, samples]`` at 44.1 kHz, of those no further than `reach`
+    from `around`; None where the audio is too short.
 
     Looks at two stretches of the mean of all channels, at three from eight seconds on.
     """
@@ -105,7 +108,7 @@ def search_speed(audio: Audio, key: bytes, profile: Profile) -> SpeedLock | None
     center = len(mono) // 2
     spots = [center, center + round(_APART_S * RATE)]
     spots += [center // 3] if len(mono) >= 8 * RATE else []
-    coarse = 1.0 + np.arange(-round(REACH / _COARSE), round(REACH / _COARSE) + 1) * _COARSE
+    coarse = around + np.arange(-round(reach / _COARSE), round(reach / _COARSE) + 1) * _COARSE
     fine = np.arange(-3, 4) * _FINE
     finer = np.arange(-6, 7) * _FINE / 8
     frames, confirmed = int(_LOOK_S * EUL_FRAMES) - 3, int(_CONFIRM_S * EUL_FRAMES) - 3

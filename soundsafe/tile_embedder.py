@@ -30,7 +30,7 @@ class TileEffort:
 
     steps: int = 10
     compensation: float = 0.75
-    limit_db: float = 3.0
+    limit_db: float = 2.0
 
 
 DEFAULT_EFFORT = TileEffort()

@@ -39,6 +39,9 @@ LOCKED_Z = 6.5
 SAME = 0.004
 """Tempo and pitch that differ by no more than this are one speed."""
 
+_NEAR = 0.002
+"""How far from the tile layer's speed the cell layer's is looked for."""
+
 _HOPELESS_FIT = 12.0
 _HOPELESS_AFTER = 3
 
@@ -161,7 +164,10 @@ def read_warped(
     reading: WarpedReading | None = None
     if warp.z >= LOCKED_Z:
         if same and not (clock_found and abs(warp.tempo - 1.0) < SAME / 4):
-            reading = read_speed(audio, warp.tempo, warp.z, warp.tried, key, profile)
+            # Over few seconds the tiles' factor is too rough for the cells.
+            near = search_speed(audio, key, profile, warp.tempo, _NEAR)
+            factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
+            reading = read_speed(audio, factor, warp.z, warp.tried, key, profile)
     elif not clock_found:
         lock = search_speed(audio, key, profile)
         if lock is not None:

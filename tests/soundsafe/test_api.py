@@ -130,10 +130,11 @@ def test_a_payload_that_needs_more_seconds_than_there_are(cut: Cut) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.953, 1.0004, 1.05])
-def test_a_change_of_speed_is_undone_without_tiles(factor: float, marked: Mark) -> None:
-    m = marked("rock", 8.0)
-    answer = soundsafe.decode(change_speed(m.audio, factor), RATE)
-    assert (answer.ok, answer.payload, answer.layer) == (True, m.payload, "eul")
+def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> None:
+    audio = soundsafe.embed(cut("rock", 8.0), RATE, b"speed", quality="fast", layers=("eul",)).audio
+    assert audio is not None
+    answer = soundsafe.decode(change_speed(audio, factor), RATE)
+    assert (answer.ok, answer.payload, answer.layer) == (True, b"speed", "eul")
     assert answer.speed == answer.tempo == answer.pitch == pytest.approx(factor, rel=1e-6)
     assert sum(e.ok for e in answer.euls) >= 7
 
@@ -387,15 +388,17 @@ def test_file_and_array_are_the_same(
     audio = np.concatenate([cut("strings_canon", 3.3), cut("rock", 3.7)], axis=1)
     audio = at_rate(audio, rate) if rate != RATE else audio
     soundfile.write(tmp_path / "in.wav", audio.T, rate, subtype="FLOAT")
-    by_array = soundsafe.embed(audio, rate, b"blocks", quality="fast")
-    by_file = soundsafe.embed_file(tmp_path / "in.wav", tmp_path / "out.wav", b"blocks", quality="fast")
+    by_array = soundsafe.embed(audio, rate, b"blocks", quality="fast", layers=("eul",))
+    by_file = soundsafe.embed_file(
+        tmp_path / "in.wav", tmp_path / "out.wav", b"blocks", quality="fast", layers=("eul",)
+    )
     out, _ = soundfile.read(tmp_path / "out.wav", dtype="float32", always_2d=True)
     assert np.array_equal(out.T, by_array.audio)
     assert by_file.audio is None
     for name in ("euls", "euls_verified", "snr_db", "zimtohrli", "warnings"):
         assert getattr(by_file, name) == getattr(by_array, name)
 
-    marker = api._Marker(rate, 2, b"blocks", DEFAULT_KEY, api.ROBUST, api.QUALITIES["fast"])
+    marker = api._Marker(rate, 2, b"blocks", DEFAULT_KEY, api.ROBUST, api.QUALITIES["fast"], ("eul",))
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 12_345):
         parts += marker.feed(audio[:, start : start + 12_345])
@@ -404,7 +407,7 @@ def test_file_and_array_are_the_same(
 
 def test_every_eul_reads_back_across_blocks(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "BLOCK_EULS", 2)
-    answer = soundsafe.embed(cut("strings_canon", 7.0), RATE, b"blocks")
+    answer = soundsafe.embed(cut("strings_canon", 7.0), RATE, b"blocks", layers=("eul",))
     assert answer.euls_verified == answer.euls == 7
 
 
