@@ -1,0 +1,147 @@
+"""What a training run is: every field has its default, every value is checked, nothing changes afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from soundsafe.errors import InputError
+from soundsafe.models import SIZES
+
+__all__ = ["CONFIGS", "TrainConfig", "load_config"]
+
+CONFIGS = ("smoke", "small", "large")
+"""Configurations that come with the package."""
+
+PARITY_BYTES = 64
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A run of training.
+
+    `rs_payload_bytes`: payload of a second, 1 to 191; 64 bytes of Reed-Solomon parity join it. `w_*`: weights
+    of the losses, at least 0. Shares of training, 0 to 1: `stability_ramp_start` and `stability_ramp_end`
+    (rise of `w_stab` to 0.5), `csd_start_frac`, `curriculum_frac` (rise of the perceptual weight from 0, and
+    clean channels alone). `stability_ramp`: ``rollout`` (0.3 at 0.6) or ``linear``. `thr_step`: step of the
+    stability loss's thresholds. `sn_*`: see ``apply_spectral_normalization``. `csd_*`: see
+    ``soundsafe.training.channel``. `decode_precision`: ``fp32`` or ``fp64``, of reading in evaluations.
+    `size`: of the network; `steps` of `batch` seconds; `evaluate_every` steps make an epoch.
+
+    Raises ValueError for a value out of its range.
+    """
+
+    rs_payload_bytes: int = 191
+    w_msg: float = 10.0
+    w_perc: float = 1.0
+    w_inv: float = 1.0
+    w_stab: float = 0.05
+    thr_step: float = 0.10
+    stability_ramp_start: float = 0.33
+    stability_ramp_end: float = 1.0
+    stability_ramp: str = "rollout"
+    sn_enable: bool = True
+    sn_target: float = 1.2
+    sn_power_iter: int = 1
+    sn_layers: tuple[str, ...] = ("affine_coupling.*/proj.*", "coupling_net.*/fc.*", ".*1x1.*")
+    csd_start_frac: float = 0.6
+    csd_final_scale: float = 0.7
+    csd_schedule: str = "cosine"
+    csd_feature_aware: bool = True
+    decode_precision: str = "fp32"
+    size: str = "small"
+    steps: int = 1000
+    batch: int = 2
+    evaluate_every: int = 100
+    learning_rate: float = 1e-3
+    clip_norm: float = 1.0
+    curriculum_frac: float = 0.3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sn_layers", tuple(self.sn_layers))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            wanted = type(field.default)
+            if isinstance(value, int) and wanted is float and not isinstance(value, bool):
+                object.__setattr__(self, field.name, float(value))
+            elif type(value) is not wanted:
+                raise ValueError(f"{field.name} must be of type {wanted.__name__}, not {value!r}")
+            if wanted is float and not (math.isfinite(float(value)) and value >= 0):
+                raise ValueError(f"{field.name} must be finite and not negative, not {value}")
+        self._choices()
+        self._ranges()
+
+    def _choices(self) -> None:
+        for name, known in {
+            "stability_ramp": ("rollout", "linear"),
+            "csd_schedule": ("cosine", "linear"),
+            "decode_precision": ("fp32", "fp64"),
+            "size": tuple(SIZES),
+        }.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+
+    def _ranges(self) -> None:
+        if not 1 <= self.rs_payload_bytes <= 191:
+            raise ValueError(f"rs_payload_bytes must be 1 to 191, not {self.rs_payload_bytes}")
+        if not 0 <= self.stability_ramp_start < self.stability_ramp_end <= 1:
+            raise ValueError("the ramp needs 0 <= stability_ramp_start < stability_ramp_end <= 1")
+        for name in ("csd_start_frac", "curriculum_frac"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        for name in ("thr_step", "sn_target", "learning_rate", "clip_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive")
+        for name in ("sn_power_iter", "batch", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        if self.steps < 10:
+            raise ValueError(f"steps must be at least 10, not {self.steps}")
+        if self.seed < 0:
+            raise ValueError("seed must not be negative")
+
+    @property
+    def bits(self) -> int:
+        """Coded bits in a second."""
+        return 8 * (self.rs_payload_bytes + PARITY_BYTES)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields by name."""
+        return dataclasses.asdict(self) | {"sn_layers": list(self.sn_layers)}
+
+
+def load_config(what: str) -> TrainConfig:
+    """The configuration ``smoke``, ``small`` or ``large``, or that in a TOML or JSON file.
+
+    Raises InputError for a file that cannot be read, an unknown field or a value out of range.
+    """
+    try:
+        if what in CONFIGS:
+            text = files("soundsafe.training").joinpath(f"configs/{what}.toml").read_text()
+            given = tomllib.loads(text)
+        else:
+            text = Path(what).read_text(encoding="utf-8")
+            given = json.loads(text) if what.endswith(".json") else tomllib.loads(text)
+    except OSError as error:
+        names = ", ".join(("carrier", *CONFIGS))
+        raise InputError(f"cannot read {what}: {error.strerror}; give {names} or a file") from None
+    except ValueError as error:
+        raise InputError(f"{what} is neither TOML nor JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise InputError(f"{what} must hold a table of fields")
+    unknown = set(given) - {field.name for field in dataclasses.fields(TrainConfig)}
+    if unknown:
+        raise InputError(f"{what}: unknown field {sorted(unknown)[0]}")
+    if isinstance(given.get("sn_layers"), list):
+        given["sn_layers"] = tuple(given["sn_layers"])
+    try:
+        return TrainConfig(**given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: {error}") from None

@@ -1,0 +1,177 @@
+"""Losses, each a scalar with a gradient; audio is ``[batch, samples]`` at 44,100 Hz."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.models import INNWatermarker
+from soundsafe.pipeline.adaptive_bit_allocation import SCALE, PerceptualSignificanceMetric
+from soundsafe.pipeline.features import quantized_thresholds
+from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer, masking_offset_db, roex
+from soundsafe.stft import RATE, stft
+from soundsafe.training.config import TrainConfig
+
+__all__ = [
+    "compute_slot_stability_loss",
+    "invertibility_loss",
+    "message_loss",
+    "mfcc_loss",
+    "multi_resolution_loss",
+    "noise_to_mask_loss",
+    "perceptual_loss",
+    "snr_loss",
+]
+
+_GRIDS = ((512, 128), (1024, 256), (2048, 512))
+_MELS, _COEFFICIENTS = 40, 13
+
+
+def message_loss(logits: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """Soft bits and bytes: cross entropy of each bit plus the mean probability of a wrong byte.
+
+    `logits` and `bits` (0 or 1) are ``[batch, bits]``, a multiple of 8; 0.693 + 0.996 for a reader who
+    guesses. Bytes fail with 1 - prod p(bit right): what Reed-Solomon counts.
+    """
+    bits = bits.to(logits.dtype)
+    soft = torch.nn.functional.binary_cross_entropy_with_logits(logits, bits)
+    right = torch.nn.functional.logsigmoid(logits * (2.0 * bits - 1.0))
+    return soft + (1.0 - right.unflatten(1, (-1, 8)).sum(-1).exp()).mean()
+
+
+def multi_resolution_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Spectral convergence plus mean difference of log magnitudes, over three resolutions.
+
+    Yamamoto, Song and Kim, "Parallel WaveGAN", ICASSP 2020.
+    """
+    total = x.new_zeros(())
+    for n_fft, hop in _GRIDS:
+        a, b = _magnitude(x, n_fft, hop), _magnitude(y, n_fft, hop)
+        convergence = (a - b).norm() / a.norm().clamp(min=1e-6)
+        total = total + convergence + (torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean()
+    return total / len(_GRIDS)
+
+
+def _magnitude(x: torch.Tensor, n_fft: int, hop: int) -> torch.Tensor:
+    spectrum = stft(x, n_fft, hop)
+    return (spectrum.real.square() + spectrum.imag.square() + 1e-10).sqrt()
+
+
+@lru_cache(maxsize=1)
+def _mfcc_matrices(bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    hz = np.linspace(0, RATE / 2, bins)
+    top = 2595 * np.log10(1 + RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, _MELS + 2) / 2595) - 1)
+    up = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    down = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
+    filters = np.maximum(0, np.minimum(up, down))
+    angle = np.pi / _MELS * (np.arange(_MELS) + 0.5) * np.arange(_COEFFICIENTS)[:, None]
+    return filters, np.cos(angle) * np.sqrt(2 / _MELS)
+
+
+def mfcc_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference of 13 mel-frequency cepstral coefficients (40 mel bands, natural log)."""
+    filters, dct = (torch.as_tensor(m).to(x) for m in _mfcc_matrices(1025))
+    a, b = (
+        dct @ torch.log(filters @ (_magnitude(one, 2048, 512) ** 2) + 1e-3) for one in (x, y)
+    )
+    return (a - b).abs().mean()
+
+
+def snr_loss(x: torch.Tensor, y: torch.Tensor, target_db: float = 30.0) -> torch.Tensor:
+    """How far the signal-to-noise ratio stays below `target_db`, in units of 10 dB, smoothly down to 0."""
+    noise, signal = (y - x).square().sum(-1), x.square().sum(-1)
+    below = target_db / 10.0 + torch.log10((noise + 1e-9) / (signal + 1e-9))
+    return torch.nn.functional.softplus(below).mean()
+
+
+@lru_cache(maxsize=1)
+def _analyzer() -> MooreGlasbergAnalyzer:
+    return MooreGlasbergAnalyzer()
+
+
+def noise_to_mask_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Mean of ln(1 + noise / what the original hides), over bands and frames; noise is y - x."""
+    mask = _analyzer()
+    hidden = [mask.masked_power(_magnitude(one.detach().double(), 882, 441)) for one in x]
+    noise = _magnitude(y - x, 882, 441).square()
+    power = noise.new_zeros(len(x), mask.n_critical_bands, noise.shape[-1])
+    power = power.index_add(1, torch.as_tensor(mask.band_indices, device=x.device), noise)
+    limit = torch.as_tensor(np.stack(hidden)).to(x) * mask._full_scale_power
+    return torch.log1p(power / limit).mean()
+
+
+def perceptual_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Sum of the four perceptual terms, each of the order of 1 for a mark that is plainly heard."""
+    return multi_resolution_loss(x, y) + mfcc_loss(x, y) + snr_loss(x, y) + noise_to_mask_loss(x, y)
+
+
+def invertibility_loss(model: INNWatermarker, x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """What is lost on the way: encode, ISTFT, STFT, invert; relative error of audio plus that of the message.
+
+    The blocks invert exactly; the loss measures what an edited spectrum loses that belongs to no signal.
+    """
+    spectrum = model.stft(x)
+    message = model.coupling_net.spread(bits.to(x.dtype))
+    marked, rest = model(spectrum, message)
+    again = model.stft(model.stft.inverse(marked, x.shape[-1]))
+    audio, back = model.inverse(again, rest)
+    lost = (audio - spectrum).abs().mean() / spectrum.abs().mean().clamp(min=1e-6)
+    return lost + (back - message).abs().mean() / message.abs().mean()
+
+
+def _soft_significance(mag: torch.Tensor, fixed: NDArray[np.float64], quiet: torch.Tensor) -> torch.Tensor:
+    """Significance ``[bands]`` without rounding; maskers' slopes and tonality (`fixed`) are held."""
+    mask = _analyzer()
+    power = mag.new_zeros(mask.n_critical_bands, mag.shape[-1])
+    power = power.index_add(0, torch.as_tensor(mask.band_indices, device=mag.device), mag.square())
+    hidden = torch.einsum("bmt,mt->bt", torch.as_tensor(fixed).to(mag), power)
+    hidden = torch.maximum(hidden / mask._full_scale_power, quiet)
+    cells = torch.as_tensor(np.maximum(mask.bins_per_band, 1)).to(mag)[:, None]
+    threshold = (hidden * mask._full_scale_power / cells).sqrt()
+    weight = SCALE / (threshold.quantile(0.5, dim=1) + 2.0)
+    return weight * SCALE / weight.sum()
+
+
+def _masking_matrix(mag: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of each masker's power that hides in each band, ``[bands, maskers, frames]``."""
+    mask = _analyzer()
+    fc = mask.center_frequencies
+    level = mask.full_scale_db + 10.0 * np.log10(np.maximum(mask.band_power(mag), 1e-30))
+    offset = 10.0 ** (-masking_offset_db(fc[:, None], mask.tonality(mag)) / 10.0)
+    return np.asarray(roex(fc[:, None, None], fc[None, :, None], level[None]) * offset[None])
+
+
+def compute_slot_stability_loss(
+    x_ref: torch.Tensor, x_wm: torch.Tensor, cfg: TrainConfig, model: INNWatermarker
+) -> torch.Tensor:
+    """Mean absolute difference of the allocator's significance, clean and marked, ``[batch, samples]`` each.
+
+    The value is exact: thresholds by the allocator's own analysis, floored to ``cfg.thr_step``, and the
+    integers of ``PerceptualSignificanceMetric``. The gradient is that of the same distance without rounding
+    (straight through), by the power of each band, tonality and slopes held. Units: millionths of all bits.
+    """
+    metric = PerceptualSignificanceMetric(method="inverse", use_median=True)
+    mask = _analyzer()
+    quiet = 10.0 ** ((mask.quiet_db - mask.full_scale_db) / 10.0)[:, None]
+    losses = []
+    for ref, wm in zip(x_ref, x_wm, strict=True):
+        exact, soft = [], []
+        for one in (ref, wm):
+            mag = _channel_magnitude(model, one)
+            plain = mag.detach().cpu().double().numpy()
+            quantised = quantized_thresholds(mask.band_thresholds(plain), cfg.thr_step)
+            exact.append(metric.compute(quantised))
+            soft.append(_soft_significance(mag, _masking_matrix(plain), torch.as_tensor(quiet).to(mag)))
+        value = float(np.abs(exact[0] - exact[1]).mean())
+        distance = (soft[0].detach() - soft[1]).abs().mean()
+        losses.append(distance - distance.detach() + value)
+    return torch.stack(losses).mean()
+
+
+def _channel_magnitude(model: INNWatermarker, x: torch.Tensor) -> torch.Tensor:
+    spectrum: torch.Tensor = model.stft(x[None])[0]
+    return spectrum.square().sum(0).clamp(min=1e-12).sqrt()
