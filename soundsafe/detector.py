@@ -50,8 +50,8 @@ _DOUBT = 4.0
 """What a decibel of distance takes from the fit of a layout: where codecs have left no fit, the audio's own
 features are the better witness."""
 
-_WORTH_DECODING = 0.55
-_WORTH_REREADING, _TURNS = 0.6, 3
+_WORTH_DECODING = 0.45
+_WORTH_REREADING, _TURNS = 0.5, 3
 _WORTH_JOINING = 0.2
 """Information, by the soft values' own account, under which decoding, rereading, joining is not tried."""
 

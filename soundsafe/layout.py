@@ -33,8 +33,14 @@ __all__ = ["PHASES", "Geometry", "Layout", "allocation", "candidates", "features
 PHASES = 4
 """EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
 
+_COARSE, _FINE, _PILOT = range(3)
+"""Kinds of carriers."""
+
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
+
+_OTHER_WIDTH = 1.0
+"""Distance in dB of carriers that the audio, as it now is, does not name: codecs silence what is faint."""
 
 _MASKS, _SWAPS, _CANDIDATES = 6, 9, 24
 """How many sets of alive bands and of anchors, and how many pairs of both, the detector tries at most."""
@@ -56,7 +62,9 @@ class Geometry:
     `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
     complex: unit-norm weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes
     the pilot carriers, `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their
-    dither and signs. `data` indexes the rest, `capacity` counts them by band.
+    dither and signs. `data` indexes the usual carriers of bits, `fine` the smaller and lower ones of narrow
+    sounds (of the same cells: an EUL uses one kind or the other); `capacity` and `fine_capacity` count them
+    by band.
     """
 
     profile: Profile
@@ -71,9 +79,17 @@ class Geometry:
     pilot_sign: torch.Tensor
     data: Ints
     capacity: Ints
+    fine: Ints
+    fine_capacity: Ints
     slot_key: bytes
     anchor_salt: str
     scramble: NDArray[np.uint8]
+
+
+def _by_band(bins: Ints) -> dict[int, Ints]:
+    """`bins` by critical band, in ascending order."""
+    of = ANALYZER.band_indices[bins]
+    return {int(b): bins[of == b] for b in np.unique(of)}
 
 
 @lru_cache(maxsize=8)
@@ -81,14 +97,13 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
     """The carriers that `key` makes of the profile's bands."""
     hz = ANALYZER.bin_frequencies
     usable = np.flatnonzero((hz >= profile.band_low) & (hz <= profile.band_high))
-    by_band = {
-        int(b): usable[ANALYZER.band_indices[usable] == b] for b in np.unique(ANALYZER.band_indices[usable])
-    }
+    by_band = _by_band(usable)
+    fine_bands = _by_band(np.flatnonzero((hz >= profile.fine_low) & (hz <= profile.fine_high)))
     pilot_bands = [
         min(by_band, key=lambda b: abs(float(hz[by_band[b]].mean()) - f)) for f in profile.pilot_hz
     ]
     cell_key = derive(key, "cells", 32)
-    rows: list[tuple[int, int, NDArray[np.int64], bool]] = []
+    rows: list[tuple[int, int, NDArray[np.int64], int]] = []
     phases = np.zeros((PATTERNS, len(hz)), np.int64)
     for pattern in range(PATTERNS):
         draws = _stream(cell_key, f"bins {pattern}", 2 * len(hz))
@@ -97,9 +112,16 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
             shuffled = bins[np.argsort(draws[bins], kind="stable")]
             groups = np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))
             if band in pilot_bands:
-                rows.append((pattern, band, groups[0], True))
+                rows.append((pattern, band, groups[0], _PILOT))
                 groups = groups[1:]
-            rows.extend((pattern, band, cells, False) for cells in groups)
+            rows.extend((pattern, band, cells, _COARSE) for cells in groups)
+        taken = np.concatenate([cells for t, _, cells, kind in rows if t == pattern and kind == _PILOT])
+        for band, bins in fine_bands.items():
+            free = np.setdiff1d(bins, taken)
+            free = free[np.argsort(draws[free], kind="stable")]
+            if len(free):
+                groups = np.array_split(free, max(1, round(len(free) / profile.fine_cells)))
+                rows.extend((pattern, band, cells, _FINE) for cells in groups)
     width = max(len(cells) for _, _, cells, _ in rows)
     every = [[r for r in rows if r[0] == p] for p in range(PATTERNS)]
     table = [(t, *row) for t in range(EUL_FRAMES) for row in every[t % PATTERNS]]
@@ -111,17 +133,23 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         weight[i, : len(cells)] = roots[phases[pattern, cells]] / np.sqrt(len(cells))
     frame = np.array([row[0] for row in table])
     band_ = np.array([row[2] for row in table])
-    is_pilot = np.array([row[4] for row in table])
-    band_hz = np.array([float(hz[by_band[b]].mean()) if b in by_band else 0.0 for b in range(24)])
+    kind = np.array([row[4] for row in table])
+    is_pilot = kind == _PILOT
+    band_hz = np.zeros(ANALYZER.n_critical_bands)
+    for b in set(band_.tolist()):
+        bins = by_band.get(b, fine_bands.get(b))
+        band_hz[b] = float(hz[bins].mean()) if bins is not None else 0.0
     step = np.interp(band_hz[band_], profile.step_hz, profile.step)
     step[is_pilot] *= profile.pilot_scale
+    step[kind == _FINE] *= profile.fine_scale
     order = np.argsort(frame[is_pilot] * 1000 + band_[is_pilot], kind="stable")
     pilot = np.flatnonzero(is_pilot)[order].reshape(EUL_FRAMES, -1)
     n_pilots = pilot.shape[1]
     sync = derive(key, "pilots", 32)
     dither = (_stream(sync, "dither", PATTERNS * n_pilots) % (1 << 32)).astype(np.float64) / (1 << 31)
     sign = (_stream(sync, "sign", PHASES * pilot.size) % 2).astype(np.float32) * 2 - 1
-    data = np.flatnonzero(~is_pilot)
+    data = np.flatnonzero(kind == _COARSE)
+    fine = np.flatnonzero(kind == _FINE)
     return Geometry(
         profile,
         frame,
@@ -137,6 +165,8 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, n_pilots)),
         data,
         np.bincount(band_[data], minlength=ANALYZER.n_critical_bands),
+        fine,
+        np.bincount(band_[fine], minlength=ANALYZER.n_critical_bands),
         derive(key, "slots", 32),
         derive(key, "anchors", 16).hex(),
         (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
@@ -214,27 +244,35 @@ def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: 
     near = sorted((float(abs(above[b])), int(b)) for b in edge)
     found = []
     for flipped in cheapest_subsets([d for d, _ in near], _MASKS if every else 1):
-        alive = (above > 0) & (capacity > 0)
+        alive = above > 0
         bands = [near[i][1] for i in flipped]
         alive[bands] = ~alive[bands]
-        # An EUL always holds N bits: where too few bands are alive, others are called in, always in the same
-        # order, since in dead bands codecs leave no level to go by.
-        for band in range(len(level)):
-            if capacity[alive].sum() >= N:
-                break
-            alive[band] = alive[band] or capacity[band] > 0
         found.append((float(sum(abs(above[b]) for b in bands)), tuple(bool(a) for a in alive)))
     return found
 
 
 @lru_cache(maxsize=256)
 def _layout(
-    key: bytes, profile: Profile, alive: tuple[bool, ...], anchors: tuple[int, ...], phase: int
+    key: bytes,
+    profile: Profile,
+    alive: tuple[bool, ...],
+    narrow: bool,
+    anchors: tuple[int, ...],
+    phase: int,
 ) -> Layout:
     geo = geometry(key, profile)
     seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
-    data, capacity = geo.data, geo.capacity * np.array(alive)
+    mask = np.array(alive)
+    data, room = (geo.fine, geo.fine_capacity) if narrow else (geo.data, geo.capacity)
+    mask &= room > 0
+    # An EUL always holds N bits: where too few bands are alive, others are called in, always in the same
+    # order, since in dead bands codecs leave no level to go by.
+    for b in range(len(mask)):
+        if room[mask].sum() >= N:
+            break
+        mask[b] = mask[b] or room[b] > 0
+    capacity = room * mask
     significance = capacity * np.where(preferred, _PREFERENCE, 1)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
     bits = allocated["bits_per_band"]
@@ -253,7 +291,7 @@ def _layout(
     dither = np.empty(N)
     dither[by_frame] = 2.0 * within / count[frame[by_frame]]
     dither = (dither + (start % (1 << 20)).astype(np.float64)[frame] / (1 << 19)) % 2.0
-    return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, np.array(alive), anchors, seed)
+    return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, mask, anchors, seed)
 
 
 def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
@@ -271,11 +309,17 @@ def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every:
     masks = _alive(feats.level_db, geo.capacity, profile, every)
     anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
     sets = anchor.candidate_bands(feats.level_db, _SWAPS + 1 if every else 1, profile.anchor_margin_db)
-    best: dict[tuple[tuple[bool, ...], tuple[int, ...]], float] = {}
+    heard = geo.capacity[feats.level_db + profile.lost_db > 0].sum()
+    best: dict[tuple[tuple[bool, ...], bool, tuple[int, ...]], float] = {}
     for (far, mask), (further, bands) in itertools.product(masks, sets):
-        best[mask, bands] = min(far + further, best.get((mask, bands), np.inf))
+        alive = np.array(mask)
+        fits = geo.capacity[alive].sum() < profile.narrow
+        fits = bool(fits and geo.fine_capacity[alive].sum() >= profile.fine_least)
+        named = bool(fits and heard < profile.narrow)
+        for narrow in (named, not named) if fits and every else (named,):
+            away = far + further + (0.0 if narrow == named else _OTHER_WIDTH)
+            best[mask, narrow, bands] = min(away, best.get((mask, narrow, bands), np.inf))
     ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
     return [
-        replace(_layout(key, profile, mask, bands, phase), distance_db=distance)
-        for (mask, bands), distance in ordered
+        replace(_layout(key, profile, *option, phase), distance_db=distance) for option, distance in ordered
     ]

@@ -35,7 +35,10 @@ class Profile:
     threshold below the spread band power; `spread_low_db`, `spread_high_db`: slopes in dB per Bark towards
     lower and higher frequencies. `threshold_floor`: least power of the threshold (STFT units);
     `mark_floor`: power of the threshold under which the embedder leaves cells alone.
-    `dead_db`: a band this far below the loudest carries no bits. `anchor_margin_db`: how close to the fourth
+    `dead_db`: a band this far below the loudest carries no bits. `narrow`: where bands down to `lost_db`
+    below the loudest hold fewer carriers than this, the sound is narrow, and its bits lie in fine carriers of
+    `fine_cells` cells from `fine_low` to `fine_high` with steps `fine_scale` times as large, given that the
+    bands that are alive hold `fine_least` of them. `anchor_margin_db`: how close to the fourth
     strongest band another must be for the detector to try it as an anchor. `code`: ``ldpc`` or ``rs``.
 
     Raises ValueError for values that make no carrier.
@@ -60,6 +63,13 @@ class Profile:
     mark_floor: float = 2e-7
     dead_db: float = 58.0
     dead_margin_db: float = 4.0
+    narrow: int = 1800
+    lost_db: float = 75.0
+    fine_least: int = 1100
+    fine_low: float = 140.0
+    fine_high: float = 3600.0
+    fine_cells: int = 2
+    fine_scale: float = 0.65
     anchors: int = 4
     anchor_margin_db: float = 3.0
     code: Literal["ldpc", "rs"] = "ldpc"
@@ -69,6 +79,8 @@ class Profile:
             raise ValueError("bands must rise: 0 < band_low < preferred_high <= band_high <= half the rate")
         if len(self.step) != len(self.step_hz) or min(self.step) <= 0 or min(self.scales) <= 0:
             raise ValueError("steps and scales must be positive, one step for each frequency")
+        if not 0 < self.fine_low < self.fine_high <= self.band_high or self.fine_cells < 1:
+            raise ValueError("fine carriers have at least one cell between fine_low and fine_high")
         if self.cells < 1 or self.code not in ("ldpc", "rs"):
             raise ValueError("a carrier has at least one cell; the code is ldpc or rs")
 

@@ -41,9 +41,11 @@ def of(audio: NDArray[np.float32], second: int = 0, gain: float = 1.0) -> Layout
 # --- geometry
 
 
-def test_no_cell_belongs_to_two_carriers() -> None:
-    used = np.abs(GEO.weight.numpy()) > 0
-    cells = (GEO.frame[:, None] * 1000 + GEO.bins)[used]
+@pytest.mark.parametrize("fine", [False, True])
+def test_no_cell_belongs_to_two_carriers(fine: bool) -> None:
+    own = np.concatenate([GEO.fine if fine else GEO.data, GEO.pilot.reshape(-1)])
+    used = np.abs(GEO.weight.numpy()[own]) > 0
+    cells = (GEO.frame[own, None] * 1000 + GEO.bins[own])[used]
     assert len(np.unique(cells)) == len(cells)
 
 
