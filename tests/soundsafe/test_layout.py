@@ -54,9 +54,12 @@ def test_carriers_lie_in_their_band_and_in_the_profiles() -> None:
     assert (
         ANALYZER.band_indices[GEO.bins][used] == np.broadcast_to(GEO.band[:, None], used.shape)[used]
     ).all()
-    hz = ANALYZER.bin_frequencies[GEO.bins[used]]
-    assert hz.min() >= ROBUST.band_low
-    assert hz.max() <= ROBUST.band_high
+    for rows, low, high in (
+        (GEO.data, ROBUST.band_low, ROBUST.band_high),
+        (GEO.fine, ROBUST.fine_low, ROBUST.fine_high),
+    ):
+        hz = ANALYZER.bin_frequencies[GEO.bins[rows][used[rows]]]
+        assert low <= hz.min() and hz.max() <= high
 
 
 def test_weights_have_unit_norm() -> None:
@@ -64,13 +67,14 @@ def test_weights_have_unit_norm() -> None:
 
 
 def test_pilots_and_data_share_the_carriers() -> None:
-    together = np.sort(np.concatenate([GEO.pilot.reshape(-1), GEO.data]))
+    together = np.sort(np.concatenate([GEO.pilot.reshape(-1), GEO.data, GEO.fine]))
     assert np.array_equal(together, np.arange(len(GEO.frame)))
     assert np.array_equal(
         GEO.frame[GEO.pilot], np.repeat(np.arange(EUL_FRAMES)[:, None], GEO.pilot.shape[1], 1)
     )
     assert GEO.pilot_sign.shape == (PHASES, *GEO.pilot.shape)
     assert GEO.capacity.sum() == len(GEO.data) >= N
+    assert GEO.fine_capacity.sum() == len(GEO.fine) >= N
 
 
 def test_the_partition_repeats_and_the_key_changes_it() -> None:
@@ -83,6 +87,29 @@ def test_the_partition_repeats_and_the_key_changes_it() -> None:
     assert float((other.pilot_sign == GEO.pilot_sign).float().mean()) == pytest.approx(0.5, abs=0.15)
 
 
+# --- narrow sounds
+
+
+def falling(edge: int, floor_db: float) -> Features:
+    """A sound that loses its strength above band `edge`."""
+    return Features(np.where(np.arange(24) <= edge, -2.0 * np.arange(24), floor_db))
+
+
+def test_a_narrow_sound_has_fine_carriers() -> None:
+    wide, narrow = falling(20, -90.0), falling(12, -90.0)
+    assert set(layout(wide, DEFAULT_KEY, ROBUST, 0).slots) <= set(GEO.data)
+    assert set(layout(narrow, DEFAULT_KEY, ROBUST, 0).slots) <= set(GEO.fine)
+
+
+def test_the_detector_tries_both_kinds_where_codecs_may_have_hidden_which() -> None:
+    before, after = falling(12, -70.0), falling(12, -110.0)
+    marked = layout(before, DEFAULT_KEY, ROBUST, 0)
+    assert set(marked.slots) <= set(GEO.data)
+    tried = candidates(after, DEFAULT_KEY, ROBUST, 0)
+    assert marked.digest != tried[0].digest
+    assert marked.digest in {lay.digest for lay in tried}
+
+
 # --- slots
 
 
@@ -91,9 +118,10 @@ def test_the_partition_repeats_and_the_key_changes_it() -> None:
 def test_every_layout_holds_one_codeword(feats: Features, phase: int) -> None:
     lay = layout(feats, DEFAULT_KEY, ROBUST, phase)
     assert lay.bits_per_band.sum() == N == len(lay.slots) == len(np.unique(lay.slots))
-    assert set(lay.slots) <= set(GEO.data)
+    narrow = set(lay.slots) <= set(GEO.fine)
+    assert narrow or set(lay.slots) <= set(GEO.data)
     assert np.array_equal(np.bincount(GEO.band[lay.slots], minlength=24), lay.bits_per_band)
-    assert (lay.bits_per_band <= GEO.capacity * lay.alive).all()
+    assert (lay.bits_per_band <= (GEO.fine_capacity if narrow else GEO.capacity) * lay.alive).all()
     assert 0 <= lay.seed < 2**32
     assert bool(((lay.dither >= 0) & (lay.dither < 2)).all())
 
