@@ -211,11 +211,15 @@ def train(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for checkpoints.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
 ) -> None:
-    """Fit the carrier's lattice steps to the train split of a folder of audio and write the profile."""
+    """Fit the carrier's lattice steps, or train the network of a configuration, on a folder's train split."""
     if what != "carrier":
-        raise InputError(
-            f"cannot train {what}: this version fits the carrier alone (soundsafe train carrier)"
-        )
+        from soundsafe.training.network_command import train_from_folder
+
+        with _progress() as progress:
+            lines = train_from_folder(what, data, out, resume, progress)
+        for line in lines:
+            _tell(line)
+        return
     if resume:
         raise InputError("fitting the carrier takes minutes and starts afresh: --resume is for networks")
     from soundsafe.training.command import train_carrier

@@ -265,7 +265,7 @@ def test_keygen_makes_a_key_once_and_never_shows_it(run: Run, clip: Path) -> Non
 
 
 def test_train_says_what_it_cannot(run: Run, clip: Path) -> None:
-    code, out, err = run("train", "large", "--data", "d", "--out", "o")
+    code, out, err = run("train", "large", "--data", "d")
     assert (code, out) == (2, "")
     assert err.startswith("soundsafe: cannot train large")
     assert err.count("\n") == 1

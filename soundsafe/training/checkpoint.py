@@ -1,0 +1,122 @@
+"""Checkpoints: one safetensors file of weights and the optimiser's state, with its origin as metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from soundsafe.errors import InputError
+from soundsafe.models import INNWatermarker, apply_spectral_normalization
+from soundsafe.training.config import TrainConfig
+
+__all__ = ["Checkpoint", "build_model", "read_checkpoint", "require_safetensors", "write_checkpoint"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that the next step depends on: `step` steps are done, `rng` is the generator's state."""
+
+    config: TrainConfig
+    data_hash: str
+    code_version: str
+    step: int
+    rng: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+    optimizer: dict[str, torch.Tensor]
+
+    def model(self) -> INNWatermarker:
+        """The network with these weights."""
+        model = build_model(self.config)
+        model.load_state_dict(self.weights)
+        return model
+
+
+def build_model(cfg: TrainConfig) -> INNWatermarker:
+    """The network of `cfg` with its seed's random start, its layers bounded where ``cfg.sn_enable``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.seed)
+        model = INNWatermarker(cfg.size, cfg.bits, key=cfg.seed)
+    if cfg.sn_enable:
+        apply_spectral_normalization(model, cfg.sn_layers, cfg.sn_target, cfg.sn_power_iter)
+    return model
+
+
+def require_safetensors() -> Any:
+    """The two modules of safetensors. Raises InputError where it is not installed."""
+    try:
+        return importlib.import_module("safetensors.torch"), importlib.import_module("safetensors")
+    except ImportError:
+        raise InputError("training networks needs safetensors: pip install 'soundsafe[train]'") from None
+
+
+def write_checkpoint(
+    path: Path, model: INNWatermarker, optimizer: torch.optim.Optimizer, cfg: TrainConfig, data_hash: str,
+    step: int, rng: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write `path` by atomic rename."""
+    tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    metadata = {
+        "config": json.dumps(cfg.to_json()),
+        "data_hash": data_hash,
+        "code_version": version("soundsafe"),
+        "step": str(step),
+        "rng": json.dumps(rng),
+    }
+    torch_files, _ = require_safetensors()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.tmp")
+    torch_files.save_file(tensors, str(partial), metadata=metadata)
+    os.replace(partial, path)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in `path`. Raises InputError where there is none."""
+    torch_files, plain = require_safetensors()
+    try:
+        tensors = torch_files.load_file(str(path))
+        with plain.safe_open(str(path), framework="pt") as file:
+            meta = file.metadata()
+        config = json.loads(meta["config"])
+        cfg = TrainConfig(**(config | {"sn_layers": tuple(config["sn_layers"])}))
+        rng, step = json.loads(meta["rng"]), int(meta["step"])
+    except FileNotFoundError:
+        raise InputError(f"no checkpoint {path}") from None
+    except (OSError, KeyError, TypeError, ValueError, plain.SafetensorError) as error:
+        raise InputError(f"{path} is no checkpoint of a training run: {error}") from None
+    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}}
+    for name, value in tensors.items():
+        kind, rest = name.split(".", 1)
+        parts[kind][rest] = value
+    return Checkpoint(
+        cfg, meta["data_hash"], meta["code_version"], step, rng, parts["model"], parts["optimizer"]
+    )
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
+    """Give `optimizer`, made for the checkpoint's network, the state it had."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in checkpoint.optimizer.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def same_run(checkpoint: Checkpoint, cfg: TrainConfig, data_hash: str) -> None:
+    """Raise InputError unless the checkpoint belongs to `cfg` and the same audio."""
+    for field in dataclasses.fields(cfg):
+        was, now = getattr(checkpoint.config, field.name), getattr(cfg, field.name)
+        if was != now:
+            raise InputError(f"cannot resume: {field.name} was {was} and is {now}")
+    if checkpoint.data_hash != data_hash:
+        raise InputError("cannot resume: the audio is not that of the run")

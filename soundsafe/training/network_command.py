@@ -1,0 +1,67 @@
+"""`soundsafe train smoke|small|large|FILE`: a folder of audio in, checkpoints and tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from soundsafe.codecs import resample
+from soundsafe.datasets import BUNDLED, load
+from soundsafe.errors import InputError
+from soundsafe.stft import RATE
+from soundsafe.training.checkpoint import require_safetensors
+from soundsafe.training.config import load_config
+from soundsafe.training.trainer import SHOWN, train_network
+
+__all__ = ["train_from_folder"]
+
+_VALIDATION_SECONDS = 8
+_QUIET = 1e-3
+
+
+def _seconds(data: Path | None, split: str) -> list[torch.Tensor]:
+    """Every whole second, mono at 44.1 kHz, of the split's clips; silent ones left out; clip by clip."""
+    dataset = load(BUNDLED if data is None else str(data), split)
+    found = []
+    for clip in dataset.clips:
+        audio, rate = clip.read()
+        audio = resample(audio.mean(axis=0, keepdims=True), rate, RATE)[0]
+        whole = audio[: len(audio) // RATE * RATE].reshape(-1, RATE)
+        loud = whole[np.abs(whole).max(axis=1) > _QUIET]
+        if len(loud):
+            found.append(torch.from_numpy(np.ascontiguousarray(loud)))
+    if not found:
+        raise InputError(f"{dataset.name}: no clip of split {split} has a second of sound: give --data DIR")
+    return found
+
+
+def train_from_folder(
+    what: str, data: Path | None, out: Path | None, resume: bool, report: Callable[[float, str], None]
+) -> list[str]:
+    """Train the network of a configuration; the lines to print come back. Raises InputError."""
+    cfg = load_config(what)
+    if out is None:
+        raise InputError(f"cannot train {what} without a folder for its checkpoints: give --out DIR")
+    require_safetensors()
+    train = torch.cat(_seconds(data, "train"))
+    clips = _seconds(data, "val")
+    chosen = clips[:: max(1, len(clips) // _VALIDATION_SECONDS)][:_VALIDATION_SECONDS]
+    validation = torch.stack([clip[len(clip) // 2] for clip in chosen])
+
+    def tell(share: float, figures: dict[str, float]) -> None:
+        report(share, " ".join(f"{name} {figures[name]:.3g}" for name in SHOWN))
+
+    try:
+        rows = train_network(cfg, train, validation, out, resume, tell)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from None
+    lines = [f"{len(train)} seconds to train on, {len(validation)} to validate"]
+    for row in rows:
+        lines.append(f"{row['attack']}: BER {row['ber']:.3f}, payload_ok {row['payload_ok']:.2f}")
+    if rows:
+        lines.append(f"SNR {rows[0]['snr_db']:.1f} dB, parity of frames {rows[0]['parity_frames']:.3f}")
+    lines.append(f"written: {out}")
+    return lines

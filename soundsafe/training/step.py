@@ -1,0 +1,80 @@
+"""One training step's losses, and what the same model does on audio that it was not trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from soundsafe.models import INNWatermarker
+from soundsafe.pipeline.adaptive_bit_allocation import SCALE
+from soundsafe.stft import RATE
+from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
+from soundsafe.training.config import PARITY_BYTES, TrainConfig
+from soundsafe.training.losses import (
+    compute_slot_stability_loss,
+    invertibility_loss,
+    message_loss,
+    perceptual_loss,
+)
+from soundsafe.training.schedules import csd_scale, perceptual_weight, stability_weight
+
+__all__ = ["compute_losses_and_metrics", "draw_bits"]
+
+_MEAN_SIGNIFICANCE = SCALE / 24
+
+
+def draw_bits(batch: int, cfg: TrainConfig, rng: np.random.Generator) -> torch.Tensor:
+    """Random coded bits ``[batch, bits]``, 0 or 1."""
+    return torch.from_numpy(rng.integers(0, 2, (batch, cfg.bits)).astype(np.float32))
+
+
+def compute_losses_and_metrics(
+    model: INNWatermarker,
+    x_1s: torch.Tensor,
+    cfg: TrainConfig,
+    payload_bits: torch.Tensor,
+    epoch: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> dict[str, Any]:
+    """Losses and metrics of a batch of seconds ``[batch, 44100]`` with coded bits ``[batch, bits]``.
+
+    `epoch` is the share of training done, 0 to 1; `rng` draws the channel (fixed where None). Keys: ``loss``
+    (the weighted sum, with a gradient), ``byte_loss``, ``perc``, ``inv``, ``stability`` (in its own units;
+    the sum counts it in shares of a band's mean significance), ``byte_acc``, ``payload_ok`` (share of seconds
+    with at most 32 wrong bytes: what RS(255,191) corrects), ``w_stab``, ``x_wm`` ``[batch, 44100]``.
+    """
+    assert RATE == 44_100, f"the rate must be 44100, not {RATE}"
+    assert model.stft.n_fft == 882, f"n_fft must be 882, not {model.stft.n_fft}"
+    assert model.stft.hop_length == 441, f"the hop must be 441, not {model.stft.hop_length}"
+    rng = rng or np.random.default_rng(cfg.seed)
+    x_wm = model.embed(x_1s, payload_bits)
+    received = x_wm
+    if epoch >= cfg.curriculum_frac:
+        received = attack(received, ATTACKS[int(rng.integers(len(ATTACKS)))], rng)
+    received = channel_spectral_distortion(model, received, csd_scale(cfg, epoch), cfg.csd_feature_aware, rng)
+    logits = model.read(received)
+    byte_loss = message_loss(logits, payload_bits)
+    perc = perceptual_loss(x_1s, x_wm)
+    inv = invertibility_loss(model, x_1s, payload_bits)
+    stability = compute_slot_stability_loss(x_1s, x_wm, cfg, model)
+    w_stab = stability_weight(cfg, epoch)
+    loss = (
+        cfg.w_msg * byte_loss
+        + perceptual_weight(cfg, epoch) * perc
+        + cfg.w_inv * inv
+        + w_stab * stability / _MEAN_SIGNIFICANCE
+    )
+    wrong = ((logits > 0) != (payload_bits > 0.5)).unflatten(1, (-1, 8)).any(-1)
+    return {
+        "loss": loss,
+        "byte_loss": byte_loss.detach(),
+        "perc": perc.detach(),
+        "inv": inv.detach(),
+        "stability": stability.detach(),
+        "byte_acc": 1.0 - wrong.float().mean(),
+        "payload_ok": (wrong.sum(1) <= PARITY_BYTES // 2).float().mean(),
+        "w_stab": torch.tensor(w_stab),
+        "x_wm": x_wm.detach(),
+    }

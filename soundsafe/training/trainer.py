@@ -1,0 +1,142 @@
+"""The loop: seconds of audio in, checkpoints and tables out.
+
+A run's folder holds ``last.safetensors`` (written after each epoch that stayed finite), ``log.csv`` (one row
+a step), ``validation.csv`` (one row an epoch and attack) and, at the end of each phase, ``phase_A`` and so on
+with ``model.safetensors`` and ``table.csv``. Each step's data, bits and channel come from one generator,
+whose state is in the checkpoint: a resumed run does what an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from soundsafe.errors import InputError
+from soundsafe.models import normalised_layers
+from soundsafe.training.checkpoint import (
+    build_model,
+    read_checkpoint,
+    restore_optimizer,
+    same_run,
+    write_checkpoint,
+)
+from soundsafe.training.config import TrainConfig
+from soundsafe.training.evaluation import evaluate
+from soundsafe.training.schedules import PHASES, phase_at
+from soundsafe.training.step import compute_losses_and_metrics, draw_bits
+
+__all__ = ["SHOWN", "Diverged", "train_network"]
+
+SHOWN = ("loss", "byte_loss", "perc", "stability", "w_stab", "byte_acc", "payload_ok")
+"""What the progress display shows of each step."""
+
+_HISTORY = 50
+_EXPLOSION = 20.0
+
+
+class Diverged(InputError):
+    """The loss or a gradient stopped being finite, or rose far above where it was."""
+
+
+def train_network(
+    cfg: TrainConfig,
+    train: torch.Tensor,
+    validation: torch.Tensor,
+    out: Path,
+    resume: bool = False,
+    report: Callable[[float, dict[str, float]], None] | None = None,
+    stop_after: int | None = None,
+) -> list[dict[str, Any]]:
+    """Train on seconds ``[n, 44100]``, validate on others, and return the last validation's rows.
+
+    `report` gets the share done and the figures of ``SHOWN``; `stop_after` ends early after that many steps
+    in all (to be resumed). Raises InputError where `out` holds a run that is not to be resumed or is another,
+    Diverged where training came apart: the last good checkpoint then stays.
+    """
+    data_hash = hashlib.sha256(train.numpy().tobytes() + validation.numpy().tobytes()).hexdigest()
+    last = out / "last.safetensors"
+    model = build_model(cfg)
+    optimizer = torch.optim.Adam(model.parameters(), lr=cfg.learning_rate)
+    rng = np.random.default_rng(cfg.seed)
+    start, log, table = 0, _Table(out / "log.csv"), _Table(out / "validation.csv")
+    if resume:
+        checkpoint = read_checkpoint(last)
+        same_run(checkpoint, cfg, data_hash)
+        model.load_state_dict(checkpoint.weights)
+        restore_optimizer(optimizer, checkpoint)
+        rng.bit_generator.state = checkpoint.rng
+        start = checkpoint.step
+        log.load(start)
+        table.load(start)
+    elif last.exists():
+        raise InputError(f"{out} holds a run: give --resume or another folder")
+    rows: list[dict[str, Any]] = []
+    for step in range(start, min(cfg.steps, stop_after or cfg.steps)):
+        epoch = step / cfg.steps
+        model.train()
+        x = train[torch.from_numpy(rng.integers(0, len(train), cfg.batch))]
+        result = compute_losses_and_metrics(model, x, cfg, draw_bits(cfg.batch, cfg, rng), epoch, rng)
+        optimizer.zero_grad()
+        result["loss"].backward()
+        norms = {f"grad/{name}": _norm(layer) for name, layer in normalised_layers(model).items()}
+        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), cfg.clip_norm))
+        loss = float(result["loss"].detach())
+        _check(loss, norm, [row["loss"] for row in log.rows[-_HISTORY:]], step, last)
+        optimizer.step()
+        figures = {name: float(result[name].detach()) for name in (*SHOWN, "inv")}
+        log.rows.append({"step": step + 1, "phase": phase_at(epoch), **figures, "grad_norm": norm, **norms})
+        if report is not None:
+            report((step + 1) / cfg.steps, figures)
+        done = step + 1
+        ending = [name for name, (_, end) in PHASES.items() if done == max(1, round(end * cfg.steps))]
+        if done % cfg.evaluate_every == 0 or ending or done == cfg.steps:
+            rows = evaluate(model, validation, cfg)
+            table.rows += [{"step": done, "phase": phase_at(epoch), **row} for row in rows]
+            state = dict(rng.bit_generator.state)
+            for name in ending:
+                folder = out / f"phase_{name}"
+                write_checkpoint(
+                    folder / "model.safetensors", model, optimizer, cfg, data_hash, done, state
+                )
+                _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows]).save()
+            out.mkdir(parents=True, exist_ok=True)
+            log.save()
+            table.save()
+            write_checkpoint(last, model, optimizer, cfg, data_hash, done, state)
+    return rows
+
+
+def _norm(layer: torch.nn.Module) -> float:
+    grads = [p.grad.detach().norm() for p in layer.parameters() if p.grad is not None]
+    return float(torch.stack(grads).norm()) if grads else 0.0
+
+
+def _check(loss: float, norm: float, before: list[float], step: int, last: Path) -> None:
+    kept = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint was written yet"
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise Diverged(f"step {step + 1}: loss {loss}, gradient norm {norm}; {kept}")
+    if len(before) == _HISTORY and loss > _EXPLOSION * float(np.median(before)):
+        raise Diverged(f"step {step + 1}: loss {loss:.3g} after a median of {np.median(before):.3g}; {kept}")
+
+
+class _Table:
+    """Rows that are written whole, by atomic rename."""
+
+    def __init__(self, path: Path, rows: list[dict[str, Any]] | None = None) -> None:
+        self.path, self.rows = path, rows or []
+
+    def load(self, step: int) -> None:
+        frame = pd.read_csv(self.path)
+        self.rows = frame[frame["step"] <= step].to_dict("records")
+
+    def save(self) -> None:
+        partial = self.path.with_name(f".{self.path.name}.tmp")
+        pd.DataFrame(self.rows).to_csv(partial, index=False)
+        partial.replace(self.path)

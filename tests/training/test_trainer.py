@@ -1,0 +1,127 @@
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from soundsafe.cli import main
+from soundsafe.datasets import load
+from soundsafe.errors import InputError
+from soundsafe.training import trainer
+from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
+from soundsafe.training.config import TrainConfig
+from soundsafe.training.trainer import Diverged, train_network
+
+pytest.importorskip("safetensors")
+
+from soundsafe.training.checkpoint import build_model, read_checkpoint
+
+CFG = TrainConfig(rs_payload_bytes=1, steps=10, batch=1, evaluate_every=5, curriculum_frac=0.2)
+
+
+@pytest.fixture(scope="module")
+def seconds():
+    audio, _ = load("bundled").clips[4].read()
+    return torch.from_numpy(audio[0, : 3 * 44_100].reshape(3, 44_100).copy())
+
+
+@pytest.fixture(scope="module")
+def whole(seconds, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "whole"
+    rows = train_network(CFG, seconds[:2], seconds[2:], out)
+    return out, rows
+
+
+def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
+    out, rows = whole
+    assert [row["attack"] for row in rows] == list(ATTACKS)
+    for phase, step in (("A", 3), ("B", 6), ("C", 10)):
+        checkpoint = read_checkpoint(out / f"phase_{phase}" / "model.safetensors")
+        assert (checkpoint.step, checkpoint.config) == (step, CFG)
+        table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
+        assert list(table["attack"]) == list(ATTACKS)
+    log = pd.read_csv(out / "log.csv")
+    assert list(log["step"]) == list(range(1, 11))
+    assert (log.filter(like="grad/affine_coupling").to_numpy() > 0).any(axis=0).all()
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(seconds, whole, tmp_path):
+    out, _ = whole
+    train_network(CFG, seconds[:2], seconds[2:], tmp_path / "run", stop_after=5)
+    assert read_checkpoint(tmp_path / "run" / "last.safetensors").step == 5
+    train_network(CFG, seconds[:2], seconds[2:], tmp_path / "run", resume=True)
+    for name in ("log.csv", "validation.csv"):
+        assert (out / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+    a, b = (read_checkpoint(f / "last.safetensors") for f in (out, tmp_path / "run"))
+    assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
+
+
+def test_what_cannot_be_resumed(seconds, whole):
+    out, _ = whole
+    with pytest.raises(InputError, match="--resume"):
+        train_network(CFG, seconds[:2], seconds[2:], out)
+    with pytest.raises(InputError, match="the audio"):
+        train_network(CFG, seconds[1:2], seconds[2:], out, resume=True)
+    other = TrainConfig(**(CFG.to_json() | {"w_msg": 1.0}))
+    with pytest.raises(InputError, match="w_msg was 10"):
+        train_network(other, seconds[:2], seconds[2:], out, resume=True)
+
+
+def test_training_stops_where_the_loss_is_not_finite_and_keeps_the_last_good(
+    seconds, tmp_path, monkeypatch
+):
+    real, calls = trainer.compute_losses_and_metrics, []
+
+    def failing(*args):
+        result = real(*args)
+        calls.append(1)
+        return result | {"loss": result["loss"] * float("nan")} if len(calls) == 8 else result
+
+    monkeypatch.setattr(trainer, "compute_losses_and_metrics", failing)
+    with pytest.raises(Diverged, match=r"step 8.*last\.safetensors"):
+        train_network(CFG, seconds[:2], seconds[2:], tmp_path)
+    weights = read_checkpoint(tmp_path / "last.safetensors").weights
+    assert all(torch.isfinite(w).all() for w in weights.values() if w.is_floating_point())
+
+
+def test_the_channel_keeps_features_where_it_is_to_and_moves_them_where_not(seconds):
+    from soundsafe.training.losses import compute_slot_stability_loss
+
+    model = build_model(CFG)
+    x = seconds[:1]
+    moved = []
+    for aware in (True, False):
+        rng = np.random.default_rng(3)
+        y = channel_spectral_distortion(model, x, 0.7, aware, rng)
+        assert not torch.equal(x, y)
+        moved.append(float(compute_slot_stability_loss(x, y, CFG, model)))
+    assert moved[0] <= 0.1 * moved[1]
+    assert channel_spectral_distortion(model, x, 0.0, True, np.random.default_rng(3)) is x
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attacks_change_the_value_and_pass_the_gradient(name, seconds):
+    x = seconds[:1].clone().requires_grad_()
+    y = attack(x, name, np.random.default_rng(0))
+    assert y.shape == x.shape
+    assert torch.equal(y, x) == (name == "none")
+    y.sum().backward()
+    assert x.grad is not None
+    assert float(x.grad.min()) > 0.7
+
+
+def test_the_command_trains_on_a_folder_and_refuses_what_it_cannot_do(tmp_path, capsys, seconds):
+    (tmp_path / "audio").mkdir()
+    soundfile.write(tmp_path / "audio" / "one.wav", seconds[:2].flatten().numpy(), 44_100)
+    config = tmp_path / "tiny.toml"
+    config.write_text('rs_payload_bytes = 1\nsteps = 10\nbatch = 1\nevaluate_every = 10\nsize = "small"\n')
+    out = tmp_path / "out"
+    run = ["train", str(config), "--data", str(tmp_path / "audio"), "--out", str(out)]
+    with pytest.raises(SystemExit) as end:
+        main(run)
+    assert end.value.code in (0, None)
+    assert (out / "phase_C" / "model.safetensors").exists()
+    with pytest.raises(SystemExit) as end:
+        main(run)
+    assert end.value.code == 2
+    assert "--resume" in capsys.readouterr().err
