@@ -26,7 +26,7 @@ from rich.progress import (
 
 from soundsafe.errors import InputError
 from soundsafe.eval import gate as gates
-from soundsafe.eval import report_command, runner, systems
+from soundsafe.eval import phases, report_command, runner, systems
 from soundsafe.eval.compare import compare as compare_runs
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import from_frame_value
@@ -336,6 +336,7 @@ INTERRUPTED = 130
 
 app.command()(report_command.report)
 app.command()(report_command.listen)
+app.command()(phases.phases)
 
 
 def _fail(message: str, code: int = 2) -> int:
