@@ -136,9 +136,8 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
     kind = np.array([row[4] for row in table])
     is_pilot = kind == _PILOT
     band_hz = np.zeros(ANALYZER.n_critical_bands)
-    for b in set(band_.tolist()):
-        bins = by_band.get(b, fine_bands.get(b))
-        band_hz[b] = float(hz[bins].mean()) if bins is not None else 0.0
+    for b, its_bins in {**fine_bands, **by_band}.items():
+        band_hz[b] = float(hz[its_bins].mean())
     step = np.interp(band_hz[band_], profile.step_hz, profile.step)
     step[is_pilot] *= profile.pilot_scale
     step[kind == _FINE] *= profile.fine_scale
