@@ -102,9 +102,7 @@ def train_network(
             state = dict(rng.bit_generator.state)
             for name in ending:
                 folder = out / f"phase_{name}"
-                write_checkpoint(
-                    folder / "model.safetensors", model, optimizer, cfg, data_hash, done, state
-                )
+                write_checkpoint(folder / "model.safetensors", model, optimizer, cfg, data_hash, done, state)
                 _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows]).save()
             out.mkdir(parents=True, exist_ok=True)
             log.save()
