@@ -75,9 +75,7 @@ def _mfcc_matrices(bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 def mfcc_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean absolute difference of 13 mel-frequency cepstral coefficients (40 mel bands, natural log)."""
     filters, dct = (torch.as_tensor(m).to(x) for m in _mfcc_matrices(1025))
-    a, b = (
-        dct @ torch.log(filters @ (_magnitude(one, 2048, 512) ** 2) + 1e-3) for one in (x, y)
-    )
+    a, b = (dct @ torch.log(filters @ (_magnitude(one, 2048, 512) ** 2) + 1e-3) for one in (x, y))
     return (a - b).abs().mean()
 
 
