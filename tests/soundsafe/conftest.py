@@ -20,7 +20,8 @@ PAYLOAD = b"soundsafe: a payload"
 
 @dataclass(frozen=True)
 class Marked:
-    """`original` ``[channels, samples]`` at 44.1 kHz, and `audio`: the same marked under the default key."""
+    """`original` ``[channels, samples]`` at 44.1 kHz, and `audio`: the same with the one-second layer alone,
+    under the default key."""
 
     original: Audio
     audio: Audio
@@ -45,7 +46,7 @@ def _cut(name: str, seconds: float, start: float) -> Audio:
 def _marked(name: str, seconds: float, mono: bool) -> Marked:
     original = _cut(name, seconds, 0.0)
     original = original.mean(axis=0, keepdims=True) if mono else original
-    answer = soundsafe.embed(original, 44_100, PAYLOAD)
+    answer = soundsafe.embed(original, 44_100, PAYLOAD, layers=("eul",))
     assert answer.audio is not None
     answer.audio.flags.writeable = False
     return Marked(original, answer.audio, PAYLOAD, answer)
