@@ -59,7 +59,8 @@ def test_carriers_lie_in_their_band_and_in_the_profiles() -> None:
         (GEO.fine, ROBUST.fine_low, ROBUST.fine_high),
     ):
         hz = ANALYZER.bin_frequencies[GEO.bins[rows][used[rows]]]
-        assert low <= hz.min() and hz.max() <= high
+        assert low <= hz.min()
+        assert hz.max() <= high
 
 
 def test_weights_have_unit_norm() -> None:
