@@ -286,6 +286,8 @@ def gate(
             )
         done = len(result["checks"])
         sys.stdout.write(f"{done - len(failed)} of {done} checks passed\n")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stderr.write("".join(line + "\n" for line in gates.annotations(result, str(baseline))))
     if failed:
         raise typer.Exit(1)
 

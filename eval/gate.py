@@ -26,7 +26,7 @@ from soundsafe.eval.rows import control_of, from_frame_value
 from soundsafe.eval.stats import paired_rise, stratified_shift
 from soundsafe.eval.summary import quality_rows
 
-__all__ = ["FORMAT", "check", "junit", "make_baseline", "read_baseline"]
+__all__ = ["FORMAT", "annotations", "check", "junit", "make_baseline", "read_baseline"]
 
 FORMAT = 1
 FAMILY_ERROR = 0.001
@@ -198,3 +198,24 @@ def junit(result: dict[str, Any]) -> bytes:
     root.append(suite)
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Text as GitHub's workflow commands take it: percent-encoded where a character means something."""
+    for character in "%\r\n" + more:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
+
+
+def annotations(result: dict[str, Any], path: str = "") -> list[str]:
+    """Lines that GitHub's runners show beside the code: an error for each failed check of `check`'s result.
+
+    `path`: the baseline's file, on which they appear.
+    """
+    out = []
+    for c in result["checks"]:
+        if not c["ok"]:
+            what = " ".join(part for part in ("gate:", c["system"], c["attack"], c["metric"]) if part)
+            where = f"file={_escaped(path, ':,')}," if path else ""
+            out.append(f"::error {where}title={_escaped(what, ':,')}::{_escaped(str(c['message']))}")
+    return out

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soundsafe import attacks, datasets
 from soundsafe.errors import InputError
 from soundsafe.eval import gate, runner
 from soundsafe.eval.compare import compare
+from soundsafe.eval.rows import control_of
 
 
 def _made_up(rng: np.random.Generator, success: float, ber: float, clips: int = 8) -> pd.DataFrame:
@@ -76,15 +78,16 @@ def test_missing_clips_and_attacks_fail() -> None:
     assert "lacks 8 of 8 clips" in failed[0]["message"]
 
 
-def test_a_weakened_toy_fails(fakes: ModuleType, clips: Path) -> None:
-    attacks = ["none", "unmarked", fakes.Noise(0.05), fakes.Noise(0.08)]
-    strong = runner.evaluate(fakes.Toy(), attacks, clips)
+def test_a_weakened_toy_fails_and_an_unchanged_one_passes(fakes: ModuleType, clips: Path) -> None:
+    chosen = ["none", "unmarked", fakes.Noise(0.05), fakes.Noise(0.08)]
+    strong = runner.evaluate(fakes.Toy(), chosen, clips)
     baseline = gate.make_baseline(strong, {})
-    assert gate.check(runner.evaluate(fakes.Toy(), attacks, clips, seed=5), baseline)["ok"]
-    weak = runner.evaluate(fakes.Weak(), attacks, clips)
+    for seed in range(1, 21):
+        assert gate.check(runner.evaluate(fakes.Toy(), chosen, clips, seed=seed), baseline)["ok"], seed
+    weak = runner.evaluate(fakes.Weak(), chosen, clips, seed=21)
     result = gate.check(weak, baseline)
     assert not result["ok"]
-    pairs = compare(strong, weak)
+    pairs = compare(strong, runner.evaluate(fakes.Weak(), chosen, clips))
     assert [p["attack"] for p in pairs] == ["none", "noise_0.05", "noise_0.08"]
     assert pairs[1]["payload_success_b"] < pairs[1]["payload_success_a"]
     assert pairs[1]["only_b"] == 0
@@ -100,3 +103,24 @@ def test_nothing_in_common() -> None:
     with pytest.raises(InputError, match="one system each"):
         compare(two, rows.assign(system="u"))
     assert compare(rows, rows.assign(system="u"))[0]["system"] == "s / u"
+
+
+def test_annotations_name_what_failed() -> None:
+    rows = _made_up(np.random.default_rng(4), 0.9, 0.002)
+    baseline = gate.make_baseline(rows, {})
+    assert gate.annotations(gate.check(rows, baseline), "b.json") == []
+    rows.loc[rows.index[rows["attack"] == "unmarked"][0], "payload_ok"] = True
+    (line,) = gate.annotations(gate.check(rows, baseline), "a,b.json")
+    assert line.startswith("::error file=a%2Cb.json,title=gate%3A controls false_accepts::1 false accepts in")
+    assert "\n" not in line
+
+
+def test_the_real_codec_has_a_baseline() -> None:
+    """Kept with the code and of the suite as it is now; `.ci/run` holds every change against it."""
+    path = Path(__file__).parents[2] / "baselines" / "smoke.json"
+    found = gate.read_baseline(path)
+    smoke = attacks.suite("smoke")
+    assert found["configuration"]["suites"] == [{"suite": smoke.name, "version": smoke.version}]
+    assert set(found["systems"]["soundsafe"]) == {a for a in smoke.attacks if not control_of(a)}
+    clips = {c.clip for c in datasets.load("bundled", split="test").clips}
+    assert all(set(held) == clips for held in found["systems"]["soundsafe"].values())
