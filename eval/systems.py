@@ -176,3 +176,27 @@ def _seed_profile() -> System:
     from soundsafe.eval.seed_system import SoundsafeSeed
 
     return SoundsafeSeed()
+
+
+@register("spread-spectrum")
+def _spread_spectrum() -> System:
+    """A baseline as papers have it; see `soundsafe.eval.baseline_systems`."""
+    from soundsafe.eval.baseline_systems import SpreadSpectrum
+
+    return SpreadSpectrum()
+
+
+@register("qim")
+def _plain_qim() -> System:
+    """A baseline as papers have it; see `soundsafe.eval.baseline_systems`."""
+    from soundsafe.eval.baseline_systems import PlainQim
+
+    return PlainQim()
+
+
+@register("null")
+def _null() -> System:
+    """Embeds nothing: the control."""
+    from soundsafe.eval.baseline_systems import Null
+
+    return Null()
