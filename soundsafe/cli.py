@@ -1,4 +1,4 @@
-"""The command `soundsafe`: embed, decode, info, keygen, train.
+"""The command `soundsafe`: embed, decode, batch, lookup, serve, info, keygen, train.
 
 Exit codes: 0 done; 1 the answer is no (no mark found, audio that cannot be marked); 2 bad input or usage,
 with one line on stderr and never a traceback; 130 and 143 interrupted. With ``--json`` stdout holds exactly
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -30,6 +30,9 @@ from soundsafe import keys
 from soundsafe.audio_file import AudioReader, check_output
 from soundsafe.container import BODY, MAX_PAYLOAD
 from soundsafe.errors import InputError, NotMarkable
+
+if TYPE_CHECKING:
+    from soundsafe.batch import Summary
 
 __all__ = ["app", "main"]
 
@@ -53,7 +56,23 @@ KeyFile = Annotated[
     Path | None,
     typer.Option(metavar="F", help="Key file (soundsafe keygen); the public default key without."),
 ]
+Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work.")]
+Layers = Annotated[
+    str, typer.Option(metavar="NAME", help="eul: seconds alone. both: tiles too, for tempo and pitch.")
+]
+PayloadHex = Annotated[str | None, typer.Option(metavar="HEX", help="Payload in hexadecimal.")]
+PayloadFile = Annotated[Path | None, typer.Option(metavar="F", help="Payload: a file's bytes.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+
+
+Source = Annotated[
+    Path, typer.Argument(metavar="LIST_OR_DIR", help="A folder, or a list of files, one a line.")
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for what is made.")]
+Jobs = Annotated[int, typer.Option(metavar="J", min=1, max=256, help="Files at a time.")]
+
+batch = typer.Typer(help="Mark or read many files; resumable.", no_args_is_help=False, rich_markup_mode=None)
+app.add_typer(batch, name="batch")
 
 
 def _version(wanted: bool) -> None:
@@ -75,28 +94,24 @@ def _root(
 def embed(
     source: Annotated[Path, typer.Argument(metavar="IN", help="WAV, FLAC, MP3 or OGG, 8-192 kHz.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Marked audio: .wav or .flac.")],
-    payload_hex: Annotated[str | None, typer.Option(metavar="HEX", help="Payload in hexadecimal.")] = None,
-    payload_file: Annotated[Path | None, typer.Option(metavar="F", help="Payload: a file's bytes.")] = None,
+    payload_hex: PayloadHex = None,
+    payload_file: PayloadFile = None,
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
     key_file: KeyFile = None,
-    quality: Annotated[str, typer.Option(metavar="NAME", help="How hard to work.")] = "default",
-    layers: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="eul: seconds alone. both: tiles too, for tempo and pitch."),
-    ] = "both",
+    quality: Quality = "default",
+    layers: Layers = "both",
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
     payload = _payload(payload_hex, payload_file, message)
     key = _key(key_file)
-    if layers not in _LAYERS:
-        raise InputError(f"unknown layers {layers}: {' or '.join(_LAYERS)}")
+    carriers = _carriers(layers)
     check_output(source, target)
     AudioReader(source).close()  # what cannot be read is refused before the codec is loaded
     import soundsafe
 
     with _progress() as progress:
-        result = soundsafe.embed_file(source, target, payload, key, quality, progress, layers=_LAYERS[layers])
+        result = soundsafe.embed_file(source, target, payload, key, quality, progress, layers=carriers)
     for warning in result.warnings:
         _say(f"warning: {warning}")
     _public_key_note(key_file)
@@ -138,6 +153,102 @@ def decode(
     else:
         _tell(f"no mark found (score {_decimal(result.score)})")
     if not result.ok:
+        raise typer.Exit(1)
+
+
+@batch.command("embed")
+def batch_embed(
+    source: Source,
+    out: Out,
+    payload_hex: PayloadHex = None,
+    payload_file: PayloadFile = None,
+    message: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Payload: text; {NAME}: a column, a tag, file or name.")
+    ] = None,
+    payloads: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Columns: file, and payload_hex, message or others.")
+    ] = None,
+    key_file: KeyFile = None,
+    quality: Quality = "default",
+    layers: Layers = "both",
+    jobs: Jobs = 1,
+    as_json: Json = False,
+) -> None:
+    """Mark many files into a folder with a registry; exit code 1 where one failed; resumable."""
+    from soundsafe.batch import embed_all, gather
+    from soundsafe.payloads import Payloads, read_table
+
+    table = {} if payloads is None else read_table(payloads, complete=message is None)
+    if message is not None and (payload_hex, payload_file) == (None, None):
+        plan = Payloads(template=message, table=table)
+    elif payloads is not None:
+        if (payload_hex, payload_file) != (None, None):
+            raise InputError("--payloads goes with --message or alone")
+        plan = Payloads(table=table)
+    else:
+        plan = Payloads(fixed=_payload(payload_hex, payload_file, message))
+    key, carriers = _key(key_file), _carriers(layers)
+    items = gather(source, out)
+    from soundsafe.embedder import QUALITIES
+
+    if quality not in QUALITIES:
+        raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
+    with _progress() as progress:
+        summary = embed_all(
+            items,
+            out,
+            plan,
+            key,
+            quality=quality,
+            layers=carriers,
+            jobs=jobs,
+            progress=progress,
+            failed=_failed,
+        )
+    _public_key_note(key_file)
+    _end_batch(summary, summary.marked, "marked", out, as_json)
+
+
+@batch.command("decode")
+def batch_decode(
+    source: Source, out: Out, key_file: KeyFile = None, jobs: Jobs = 1, as_json: Json = False
+) -> None:
+    """Read many files; exit code 1 where one has no mark or failed; goes on where it stopped."""
+    from soundsafe.batch import decode_all, gather
+
+    key = _key(key_file)
+    items = gather(source, out)
+    with _progress() as progress:
+        summary = decode_all(items, out, key, jobs=jobs, progress=progress, failed=_failed)
+    _public_key_note(key_file)
+    _end_batch(summary, summary.marked, "with a mark", out, as_json)
+
+
+@app.command()
+def lookup(
+    registry: Annotated[Path, typer.Argument(metavar="REGISTRY", help="A registry, or a batch's --out.")],
+    payload_hex: PayloadHex = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
+    id_hex: Annotated[str | None, typer.Option(metavar="HEX", help="Identifier that decode shows.")] = None,
+    file: Annotated[Path | None, typer.Option(metavar="F", help="A marked file, known by its bytes.")] = None,
+    key_file: KeyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show the marks that a registry holds, all that fit; exit code 1 where none does."""
+    from soundsafe.registry import lookup as search
+
+    payload = None if (payload_hex, message) == (None, None) else _payload(payload_hex, None, message)
+    key = None if key_file is None else keys.read_key_file(key_file)
+    marks = search(registry, payload=payload, id_hex=id_hex, file=file, key=key)
+    if as_json:
+        _print_json({"marks": [mark.to_json() for mark in marks]})
+    for mark in () if as_json else marks:
+        _tell(
+            f"{mark.output}: payload {mark.payload_hex}, id {mark.payload_id}, key {mark.key_id},"
+            f" from {mark.file}, {mark.marked_at}"
+        )
+    if not marks:
+        _say("no such mark in the registry")
         raise typer.Exit(1)
 
 
@@ -230,6 +341,12 @@ def train(
         _tell(line)
 
 
+def _carriers(layers: str) -> tuple[str, ...]:
+    if layers not in _LAYERS:
+        raise InputError(f"unknown layers {layers}: {' or '.join(_LAYERS)}")
+    return _LAYERS[layers]
+
+
 def _payload(payload_hex: str | None, payload_file: Path | None, message: str | None) -> bytes:
     given = [value for value in (payload_hex, payload_file, message) if value is not None]
     if len(given) != 1:
@@ -267,6 +384,22 @@ def _key(path: Path | None) -> bytes:
 def _public_key_note(path: Path | None) -> None:
     if path is None:
         _say(_PUBLIC_KEY)
+
+
+def _failed(_share: float, line: str) -> None:
+    _say(line)
+
+
+def _end_batch(summary: Summary, good: int, kind: str, out: Path, as_json: bool) -> None:
+    if as_json:
+        _print_json(summary.to_json())
+    else:
+        _tell(
+            f"{out}: {good} of {summary.files} files {kind}, {summary.failed} failed,"
+            f" {summary.kept} done before ({summary.seconds:.1f} s)"
+        )
+    if good < summary.files:
+        raise typer.Exit(1)
 
 
 def _decimal(value: float | None) -> str:

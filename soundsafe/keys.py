@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from soundsafe.errors import InputError
 
-__all__ = ["DEFAULT_KEY", "KEY_BYTES", "derive", "read_key_file", "write_key_file"]
+__all__ = ["DEFAULT_KEY", "KEY_BYTES", "derive", "key_id", "read_key_file", "write_key_file"]
 
 KEY_BYTES = 32
 """Length of a key."""
@@ -39,6 +39,11 @@ def derive(key: bytes, purpose: str, n: int) -> bytes:
     if not 1 <= n <= 255 * 32:
         raise ValueError(f"HKDF-SHA256 gives 1 to 8160 bytes, not {n}")
     return HKDF(algorithm=SHA256(), length=n, salt=_SALT, info=purpose.encode()).derive(key)
+
+
+def key_id(key: bytes) -> str:
+    """16 hexadecimal digits that name `key` and tell nothing else about it: registries hold them."""
+    return derive(key, "key id", 8).hex()
 
 
 def read_key_file(path: str | os.PathLike[str]) -> bytes:

@@ -1,0 +1,430 @@
+"""Many files: marked or read one by one in processes of their own, and resumable whenever it was killed.
+
+The output folder holds
+
+- the marked files, under the names of their sources (but `x.mp3` becomes `x.mp3.flac`);
+- `registry.sqlite`: one line for each marked file (`soundsafe.registry`);
+- `results.jsonl`: one line of JSON for each file, done or failed;
+- `summary.json`: the counts, written at the end.
+
+A file is made in `.work`, gets its line in the registry, and then its name. Killed in between, a line has no
+file: it is taken back and the file made again when the batch is resumed. So no file in the folder lacks its
+line, and every source is marked once, however often the batch was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, BinaryIO, Protocol
+
+from soundsafe.claim import claim
+from soundsafe.container import payload_id
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.keys import key_id
+from soundsafe.payloads import Payloads
+from soundsafe.registry import FILE_NAME, Mark, Registry
+from soundsafe.workers import CallFailed, Worker
+
+__all__ = ["Item", "Summary", "decode_all", "embed_all", "gather"]
+
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus")
+"""Endings of the files that are looked for in a folder."""
+
+RESULTS, SUMMARY = "results.jsonl", "summary.json"
+_WORK = ".work"
+
+Progress = Callable[[float, str], None]
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file. `file`: its name as listed or relative to the folder; `path`: where it is."""
+
+    file: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`done`: of this run; `kept`: done before; `failed`: of this run, each named in `results.jsonl`.
+
+    For reading, a file without a mark counts as done, and `marked` counts those with one.
+    """
+
+    files: int
+    done: int
+    kept: int
+    failed: int
+    marked: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
+
+
+def gather(source: Path, out: Path) -> list[Item]:
+    """The audio files below the folder `source`, or those that the text file `source` lists, one a line.
+
+    Hidden files, and what lies in `out`, are left out; names in a list are relative to it. Raises InputError
+    for what cannot be read, a list that names something above itself, and nothing found.
+    """
+    try:
+        items = list(_walked(source, out)) if source.is_dir() else list(_listed(source))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from None
+    if not items:
+        kind = f"no audio files in it ({', '.join(SUFFIXES)})" if source.is_dir() else "it lists no files"
+        raise InputError(f"{source}: {kind}")
+    return items
+
+
+def _walked(source: Path, out: Path) -> Iterator[Item]:
+    inside = os.path.realpath(out)
+    if os.path.realpath(source) == inside:
+        raise InputError(f"{source} and {out} are the same folder: the results need another")
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) != inside
+        )
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                path = Path(folder, name)
+                yield Item(path.relative_to(source).as_posix(), path)
+
+
+def _listed(source: Path) -> Iterator[Item]:
+    seen = set()
+    for number, line in enumerate(source.read_bytes().splitlines(), 1):
+        if not (name := os.fsdecode(line).strip()):
+            continue
+        if "\0" in name:
+            raise InputError(f"{source}: line {number} is not the name of a file")
+        if ".." in Path(name).parts:
+            raise InputError(f"{source}: line {number} goes through '..': give the path without it")
+        file = Path(name).as_posix()
+        if file not in seen:
+            seen.add(file)
+            yield Item(file, source.parent / name)
+
+
+def _text(name: str) -> str:
+    """A file's name as text that every reader takes: names need not be text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _output(file: str) -> str:
+    """Where a file's marked version goes, relative to the output folder."""
+    name = file.lstrip("/")
+    return name if name.lower().endswith((".wav", ".flac")) else name + ".flac"
+
+
+def _check_outputs(items: Iterable[Item]) -> None:
+    taken: dict[str, str] = {}
+    for item in items:
+        output = _output(item.file)
+        if output in taken:
+            raise InputError(f"{taken[output]} and {item.file} would both become {output}: list one of them")
+        taken[output] = item.file
+
+
+class Task(Protocol):
+    """What a batch does with each file; all but the call itself runs in the batch's own process."""
+
+    def kept(self, item: Item) -> Line | None:
+        """The line of a file that was done before; raises InputError for one that cannot be done."""
+
+    def call(self, item: Item) -> tuple[Any, ...]:
+        """Function and arguments of the call that does it; called in any thread."""
+
+    def finish(self, item: Item, answer: Any) -> Line:
+        """The line of what the call answered."""
+
+
+def mark_one(
+    source: Path, target: Path, payload: bytes, key: bytes, quality: str, layers: tuple[str, ...]
+) -> tuple[Line, str]:
+    """Runs in a worker: the answer of the embedding and the SHA-256 of what it wrote."""
+    from soundsafe.api import embed_file
+
+    answer = embed_file(source, target, payload, key, quality, layers=layers)
+    with open(target, "rb") as file:
+        return answer.to_json(), hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_one(source: Path, key: bytes) -> Line:
+    """Runs in a worker: the answer of a detection, its EULs counted instead of listed."""
+    from soundsafe.api import decode_file
+
+    answer = decode_file(source, key)
+    euls = {"euls": len(answer.euls), "euls_ok": sum(eul.ok for eul in answer.euls)}
+    return answer.to_json() | euls
+
+
+class _Embedding:
+    def __init__(
+        self,
+        out: Path,
+        registry: Registry,
+        payloads: Payloads,
+        key: bytes,
+        quality: str,
+        layers: tuple[str, ...],
+    ) -> None:
+        self.out, self.registry, self.payloads = out, registry, payloads
+        self.key, self.key_id = key, key_id(key)
+        self.quality, self.layers = quality, layers
+        self.work = out / _WORK
+        self.running: dict[str, tuple[bytes, Path]] = {}
+
+    def kept(self, item: Item) -> Line | None:
+        payload = self.payloads.of(item.file, item.path)
+        mark = self.registry.get(_text(item.file))
+        there = os.path.lexists(self.out / _output(item.file))
+        if mark is None:
+            if there:
+                raise InputError(f"{_output(item.file)} is there already, and not in the registry")
+            return None
+        if not there:  # killed between line and name, or removed since
+            self.registry.remove(mark.file)
+            return None
+        if (mark.payload_hex, mark.key_id) != (payload.hex(), self.key_id):
+            raise InputError("marked before with another payload or key: give another --out")
+        return _marked_line(mark)
+
+    def call(self, item: Item) -> tuple[Any, ...]:
+        payload = self.payloads.of(item.file, item.path)
+        made = self.work / (secrets.token_hex(8) + Path(_output(item.file)).suffix)
+        self.running[item.file] = payload, made
+        return mark_one, item.path, made, payload, self.key, self.quality, self.layers
+
+    def finish(self, item: Item, answer: tuple[Line, str]) -> Line:
+        payload, made = self.running.pop(item.file)
+        target = self.out / _output(item.file)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
+        if os.path.lexists(target):
+            raise InputError(f"{_output(item.file)} has appeared meanwhile, and is left as it is")
+        mark = Mark(
+            file=_text(item.file),
+            output=_text(_output(item.file)),
+            payload_hex=payload.hex(),
+            payload_id=payload_id(payload).hex(),
+            key_id=self.key_id,
+            sha256=answer[1],
+            version=installed_version("soundsafe"),
+            marked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            answer=json.dumps(answer[0], allow_nan=False),
+        )
+        self.registry.put(mark)
+        try:
+            os.replace(made, target)
+        except OSError as error:
+            self.registry.remove(mark.file)
+            raise InputError(f"cannot write {target}: {error.strerror}") from None
+        return _marked_line(mark)
+
+
+def _marked_line(mark: Mark) -> Line:
+    line = mark.to_json()
+    return {"file": line.pop("file"), "ok": True} | line.pop("answer") | line
+
+
+class _Reading:
+    def __init__(self, key: bytes, before: dict[str, Line]) -> None:
+        self.key, self.key_id, self.before = key, key_id(key), before
+
+    def kept(self, item: Item) -> Line | None:
+        line = self.before.get(_text(item.file))
+        return line if line is not None and line.get("key_id") == self.key_id else None
+
+    def call(self, item: Item) -> tuple[Any, ...]:
+        return read_one, item.path, self.key
+
+    def finish(self, item: Item, answer: Line) -> Line:
+        return {"file": _text(item.file), "key_id": self.key_id} | answer
+
+
+def embed_all(
+    items: list[Item],
+    out: Path,
+    payloads: Payloads,
+    key: bytes,
+    *,
+    quality: str = "default",
+    layers: tuple[str, ...] = ("eul", "tile"),
+    jobs: int = 1,
+    progress: Progress | None = None,
+    failed: Progress | None = None,
+) -> Summary:
+    """Mark `items` into the folder `out`, `jobs` at a time; what an earlier run finished there is kept.
+
+    `failed` is called with the share done and a line on each file that failed. Raises InputError where
+    nothing can be done at all; what is wrong with one file is said in its line.
+    """
+    _check_outputs(items)
+    with _folder(out), Registry(out / FILE_NAME, write=True) as registry:
+        task = _Embedding(out, registry, payloads, key, quality, layers)
+        return _run(items, task, out, jobs, progress, failed)
+
+
+def decode_all(
+    items: list[Item],
+    out: Path,
+    key: bytes,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    failed: Progress | None = None,
+) -> Summary:
+    """Read `items`, with results in the folder `out`; see `embed_all`."""
+    with _folder(out):
+        return _run(items, _Reading(key, _lines_of(out / RESULTS)), out, jobs, progress, failed)
+
+
+@contextlib.contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """`out`, made and held, with an empty `.work` in it that is gone afterwards."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with claim(out):
+            shutil.rmtree(out / _WORK, ignore_errors=True)
+            (out / _WORK).mkdir()
+            try:
+                yield
+            finally:
+                shutil.rmtree(out / _WORK, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {out}: {error.strerror or error}") from None
+
+
+def _lines_of(path: Path) -> dict[str, Line]:
+    """The lines of an earlier run that hold an answer; a line torn by a kill is none."""
+    lines = {}
+    if path.exists():
+        with open(path, "rb") as file:
+            for text in file:
+                with contextlib.suppress(ValueError, RecursionError):
+                    line = json.loads(text)
+                    if isinstance(line, dict) and isinstance(line.get("file"), str) and "error" not in line:
+                        lines[line["file"]] = line
+    return lines
+
+
+def _write(file: BinaryIO, line: Line) -> None:
+    file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+    file.flush()
+
+
+def _failure(item: Item, error: Exception, code: int) -> Line:
+    return {"file": _text(item.file), "ok": False, "error": str(error), "exit_code": code}
+
+
+def _run(
+    items: list[Item],
+    task: Task,
+    out: Path,
+    jobs: int,
+    progress: Progress | None,
+    failed: Progress | None,
+) -> Summary:
+    started = time.perf_counter()
+    report, complain = progress or _quiet, failed or _quiet
+    counts = {"done": 0, "kept": 0, "failed": 0, "marked": 0}
+    todo: list[Item] = []
+
+    def note(line: Line, kind: str) -> None:
+        _write(results, line)
+        counts[kind] += 1
+        counts["marked"] += bool(line["ok"])
+        done = counts["done"] + counts["kept"] + counts["failed"]
+        if kind == "failed":
+            complain(done / len(items), f"{line['file']}: {line['error']}")
+        report(done / len(items), f"{done} of {len(items)} files")
+
+    fresh = out / _WORK / RESULTS
+    with open(fresh, "wb") as results:
+        for item in items:
+            try:
+                line = task.kept(item)
+            except InputError as error:
+                note(_failure(item, error, 2), "failed")
+                continue
+            if line is None:
+                todo.append(item)
+            else:
+                note(line, "kept")
+        os.replace(fresh, out / RESULTS)
+        with contextlib.closing(_in_parallel(todo, task, jobs)) as outcomes:
+            for item, outcome in outcomes:
+                try:
+                    note(task.finish(item, outcome()), "done")
+                except NotMarkable as error:
+                    note(_failure(item, error, 1), "failed")
+                except (InputError, CallFailed) as error:
+                    note(_failure(item, error, 2), "failed")
+    summary = Summary(len(items), **counts, seconds=time.perf_counter() - started)
+    fresh = out / _WORK / SUMMARY
+    fresh.write_text(json.dumps(summary.to_json()) + "\n")
+    os.replace(fresh, out / SUMMARY)
+    return summary
+
+
+def _quiet(_share: float, _words: str) -> None:
+    pass
+
+
+def _in_parallel(
+    items: Iterable[Item], task: Task, jobs: int
+) -> Generator[tuple[Item, Callable[[], Any]], None, None]:
+    """Each item with a function that returns or raises what its call did, in the order of their ends."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    workers = [Worker(threads) for _ in range(jobs)]
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def call(item: Item) -> Any:
+        worker = idle.get()
+        try:
+            function, *arguments = task.call(item)
+            return worker.call(function, *arguments)
+        finally:
+            idle.put(worker)
+
+    waiting = iter(items)
+    running: dict[Future[Any], Item] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            while True:
+                while len(running) < jobs and (item := next(waiting, None)) is not None:
+                    running[pool.submit(call, item)] = item
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result
+        finally:
+            for worker in workers:  # before the pool waits for the calls that they are in
+                worker.stop()
+    for worker in workers:
+        worker.close()

@@ -1,0 +1,176 @@
+"""The registry: which file was marked with which payload under which key, in one SQLite file.
+
+It holds an identifier of the key (`soundsafe.keys.key_id`) and never the key. A line counts once it is
+committed; a process killed at any moment leaves all committed lines and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from soundsafe.errors import InputError
+from soundsafe.keys import key_id
+
+__all__ = ["FILE_NAME", "Mark", "Registry", "lookup"]
+
+FILE_NAME = "registry.sqlite"
+"""Name of the registry in a batch's folder."""
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One marked file. `file`: its source as listed; `output`: what was made, relative to the registry.
+
+    `sha256`: of the output's bytes; `marked_at`: UTC, ISO 8601; `answer`: the JSON of the embedding.
+    """
+
+    file: str
+    output: str
+    payload_hex: str
+    payload_id: str
+    key_id: str
+    sha256: str
+    version: str
+    marked_at: str
+    answer: str
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, the answer as a document of its own. Raises InputError where it is none."""
+        try:
+            return {**asdict(self), "answer": json.loads(self.answer)}
+        except ValueError:
+            raise InputError(f"the registry's line of {self.file} is damaged") from None
+
+
+_COLUMNS = tuple(f.name for f in fields(Mark))
+
+
+class Registry:
+    """The registry at `path`; a context manager. Raises InputError for what is not one.
+
+    Opened to write it is made where it is missing; without `write` it is only read, also while another
+    process writes it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], write: bool = False) -> None:
+        self._path = Path(path)
+        if not write and not self._path.is_file():
+            raise InputError(f"{path}: no such registry; soundsafe batch embed makes one in its --out")
+        # A reader may have to take back what a killed writer left half done.
+        mode = "rwc" if write else "rw" if os.access(self._path, os.W_OK) else "ro"
+        with self._errors():
+            self._database = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
+            )
+        try:
+            with self._errors():
+                if write:
+                    self._make()
+                found = self._database.execute("PRAGMA user_version").fetchone()[0]
+                if found != _FORMAT:
+                    raise InputError(f"{path} is not a registry of format {_FORMAT}")
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self) -> None:
+        self._database.execute("PRAGMA synchronous = FULL")
+        if self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return
+        columns = ", ".join(f"{name} TEXT NOT NULL" for name in _COLUMNS)
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.execute(f"CREATE TABLE marks ({columns}, PRIMARY KEY (file)) WITHOUT ROWID")
+        for name in ("payload_id", "sha256", "key_id"):
+            self._database.execute(f"CREATE INDEX by_{name} ON marks ({name})")
+        self._database.execute(f"PRAGMA user_version = {_FORMAT}")
+        self._database.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise InputError(f"the registry {self._path} cannot be used: {error}") from None
+
+    def put(self, mark: Mark) -> None:
+        """Add a line, in place of any of the same `file`."""
+        places = ", ".join("?" * len(_COLUMNS))
+        with self._errors():
+            self._database.execute(f"INSERT OR REPLACE INTO marks VALUES ({places})", astuple(mark))
+
+    def remove(self, file: str) -> None:
+        """Take back the line of `file`, if there is one."""
+        with self._errors():
+            self._database.execute("DELETE FROM marks WHERE file = ?", (file,))
+
+    def get(self, file: str) -> Mark | None:
+        """The line of `file`."""
+        return next(self.search(file=file), None)
+
+    def search(self, **values: str) -> Iterator[Mark]:
+        """All lines whose columns have these values, in order of `file`."""
+        if unknown := set(values) - set(_COLUMNS):
+            raise ValueError(f"no such columns: {', '.join(sorted(unknown))}")
+        where = " AND ".join(f"{name} = ?" for name in values) or "1"
+        with self._errors():
+            query = f"SELECT {', '.join(_COLUMNS)} FROM marks WHERE {where} ORDER BY file"
+            for row in self._database.execute(query, tuple(values.values())):
+                if not all(isinstance(value, str) for value in row):
+                    raise InputError(f"the registry {self._path} is damaged")
+                yield Mark(*row)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def lookup(
+    path: Path,
+    *,
+    payload: bytes | None = None,
+    id_hex: str | None = None,
+    file: Path | None = None,
+    key: bytes | None = None,
+) -> list[Mark]:
+    """All lines of the registry `path` (or in that folder) to which every condition that is given applies.
+
+    `id_hex`: the payload's identifier, as detection gives it; `file`: a marked file, known by its bytes.
+    Raises InputError for an identifier that is none and files that cannot be read.
+    """
+    values = {}
+    if payload is not None:
+        values["payload_hex"] = payload.hex()
+    if id_hex is not None:
+        if not re.fullmatch("[0-9a-fA-F]{16}", id_hex):
+            raise InputError("an identifier has 16 hexadecimal digits")
+        values["payload_id"] = id_hex.lower()
+    if file is not None:
+        try:
+            with open(file, "rb") as content:
+                values["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    if key is not None:
+        values["key_id"] = key_id(key)
+    with Registry(path / FILE_NAME if path.is_dir() else path) as registry:
+        return list(registry.search(**values))

@@ -1,0 +1,143 @@
+"""Calls in a process of their own, so that a crash or a call that never ends costs that call alone."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from soundsafe.errors import InputError, NotMarkable
+
+__all__ = ["CallFailed", "Worker"]
+
+_CONTEXT = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, and locks that they hold
+
+
+class CallFailed(Exception):
+    """A call ended without an answer: its process crashed, took too long, or met a defect. One line.
+
+    `timed_out`: it was ended for the time that it took.
+    """
+
+    def __init__(self, message: str, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+class Worker:
+    """One process, started with the first call and again whenever it was lost; one call at a time.
+
+    It ends with the process that made it, even where that one is killed. `threads`: of torch in it.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def call(self, function: Callable[..., Any], *arguments: Any, timeout: float | None = None) -> Any:
+        """``function(*arguments)``, which must pickle, as its answer must.
+
+        Raises InputError and NotMarkable as the function does, and CallFailed for everything else, also
+        after `timeout` seconds.
+        """
+        connection, process = self._started()
+        try:
+            connection.send((function, arguments))
+            if not wait([connection, process.sentinel], timeout):
+                self.close()
+                raise CallFailed(f"gave no answer in {timeout:g} s", timed_out=True)
+            kind, answer = connection.recv()
+        except (EOFError, OSError):
+            process.join(5)
+            code = process.exitcode
+            self.close()
+            raise CallFailed(f"its process crashed ({_ending(code)})") from None
+        if kind == "answer":
+            return answer
+        raise answer if kind == "raised" else CallFailed(answer)
+
+    def stop(self) -> None:
+        """End the process and take no more calls; a call that another thread waits for fails at once."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def close(self) -> None:
+        """End the process; the next call starts another. Not while another thread waits for a call."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        process, self._process = self._process, None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        if process is not None:
+            process.kill()
+            process.join()
+            process.close()
+
+    def _started(self) -> tuple[Connection, multiprocessing.process.BaseProcess]:
+        with self._lock:
+            if self._stopped:
+                raise CallFailed("stopped")
+            if self._process is None or self._connection is None or not self._process.is_alive():
+                self._close()
+                near, far = _CONTEXT.Pipe()
+                process = _CONTEXT.Process(target=_work, args=(far, self._threads), daemon=True)
+                process.start()
+                far.close()
+                self._process, self._connection = process, near
+            return self._connection, self._process
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(connection: Connection, threads: int) -> None:
+    """Answer calls until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts all; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # torch reads it when it is first needed
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            return
+        answer: tuple[str, Any]
+        try:
+            answer = "answer", function(*arguments)
+        except (InputError, NotMarkable) as error:
+            answer = "raised", error
+        except MemoryError:
+            answer = "failed", "out of memory"
+        except OSError as error:
+            answer = "failed", error.strerror or str(error)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            answer = "failed", f"internal error at {place}: {type(error).__name__}: {error}"
+        connection.send(answer)
