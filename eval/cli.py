@@ -197,9 +197,7 @@ def _listing(kind: str) -> list[dict[str, Any]]:
             for s in found
         ]
     if kind == "systems":
-        return [
-            {"system": s.name, "payload_bytes": s.payload_bytes} for s in map(systems.get, systems.systems())
-        ]
+        return systems.listing()
     if kind == "datasets":
         return [{"dataset": name} for name in datasets.names()]
     return [

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
 
-__all__ = ["EUL_S", "Soundsafe", "System", "get", "register", "systems"]
+__all__ = ["EUL_S", "Soundsafe", "System", "get", "listing", "register", "systems"]
 
 EUL_S = 1.0
 """Length of an EUL in seconds: EUL number i of a marked clip starts at i seconds."""
@@ -100,6 +100,20 @@ def get(name: str) -> System:
         return loaders[name]()()
     except ImportError as error:
         raise InputError(f"system {name} cannot be loaded: {error}") from error
+
+
+def listing() -> list[dict[str, Any]]:
+    """All systems as JSON: `system`, `payload_bytes` (null where it is absent), `available`, `missing` (how
+    to get it, or '')."""
+    out: list[dict[str, Any]] = []
+    for name in systems():
+        try:
+            out.append(
+                {"system": name, "payload_bytes": get(name).payload_bytes, "available": True, "missing": ""}
+            )
+        except InputError as error:
+            out.append({"system": name, "payload_bytes": None, "available": False, "missing": str(error)})
+    return out
 
 
 @register("soundsafe")
@@ -200,3 +214,26 @@ def _null() -> System:
     from soundsafe.eval.baseline_systems import Null
 
     return Null()
+
+
+@register("audiowmark")
+def _audiowmark() -> System:
+    """A program on PATH; see `soundsafe.eval.peers`."""
+    from soundsafe.eval.peers import Audiowmark
+
+    return Audiowmark()
+
+
+def _peer(name: str) -> Factory:
+    """A published system in a process of its own; see `soundsafe.eval.peers`."""
+
+    def make() -> System:
+        from soundsafe.eval.peers import PEERS, PeerSystem
+
+        return PeerSystem(PEERS[name])
+
+    return make
+
+
+for _name in ("perth", "audioseal", "wavmark", "silentcipher"):
+    register(_name)(_peer(_name))
