@@ -4,16 +4,22 @@ from soundsafe.attacks import (
     aac,
     bit_depth,
     channels,
+    collusion,
     controls,
     denoise,
     dynamics,
     editing,
     filtering,
+    forgery,
     gain,
+    gradient,
     limiter,
     mp3,
     noise,
     opus,
+    oracle,
+    overwriting,
+    replacement,
     rerecord,
     resampling,
     reverb,
@@ -24,10 +30,24 @@ from soundsafe.attacks import (
     tempo_pitch,
     vorbis,
 )
+from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.registry import JOIN, Attack, all_attacks, attack, get
 from soundsafe.attacks.suite_files import CONTROLS, Suite, suite, suites
 
-__all__ = ["CONTROLS", "JOIN", "Attack", "Suite", "all_attacks", "attack", "get", "suite", "suites"]
+__all__ = [
+    "CONTROLS",
+    "JOIN",
+    "Access",
+    "Attack",
+    "Suite",
+    "all_attacks",
+    "at_snr",
+    "attack",
+    "get",
+    "suite",
+    "suites",
+    "within",
+]
 
 # Importing a family registers its attacks.
 FAMILIES = (
@@ -53,4 +73,10 @@ FAMILIES = (
     rubberband,
     rerecord,
     stirmark,
+    collusion,
+    forgery,
+    overwriting,
+    replacement,
+    gradient,
+    oracle,
 )

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.attacks.access import Access
 from soundsafe.errors import InputError
 
 __all__ = ["JOIN", "Attack", "Audio", "all_attacks", "attack", "get"]
@@ -39,6 +40,7 @@ class Attack:
         changes_length: the result may have another number of samples.
         differentiable: almost everywhere, as a function of the audio.
         engine: the outside code that does it, '' for this package's own.
+        needs_access: it is an adversary's, who has more than the audio: see `Access`.
     """
 
     name: str
@@ -50,21 +52,33 @@ class Attack:
     engine: str
     function: Callable[..., Audio] = field(repr=False, compare=False)
     delay: Delay = field(repr=False, compare=False)
+    needs_access: bool = False
 
-    def apply(self, audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
+    def apply(
+        self, audio: Audio, rate: int, rng: np.random.Generator, access: Access | None = None
+    ) -> Audio:
         """The attacked audio, a new array.
 
         Args:
             audio: float32 `[channels, samples]`; left as it is.
             rate: samples per second; the result has the same.
             rng: all the randomness that the attack uses.
+            access: what else the adversary has, where the attack `needs_access`.
 
         Returns:
             float32 `[channels, samples]`, finite. It may leave [-1, 1]: nothing is clipped unless the attack
             is about clipping. Attacks on channels may return fewer of them.
+
+        Raises:
+            InputError: it needs access and there is none.
         """
         source = np.array(audio, dtype=np.float32, ndmin=2)
-        return np.ascontiguousarray(self.function(source, rate, rng, **self.params), dtype=np.float32)
+        more: dict[str, Any] = dict(self.params)
+        if self.needs_access:
+            if access is None:
+                raise InputError(f"{self.name} attacks a system, not audio alone: soundsafe-eval runs it")
+            more["access"] = access
+        return np.ascontiguousarray(self.function(source, rate, rng, **more), dtype=np.float32)
 
     def delay_samples(self, rate: int, channels: int = 2) -> int | None:
         """Samples by which the content comes later (negative: earlier); None: no one figure."""
@@ -93,6 +107,7 @@ def attack(
     differentiable: bool = False,
     engine: str = "",
     delay: Delay = no_delay,
+    needs_access: bool = False,
 ) -> Callable[[F], F]:
     """Register the decorated function `f(audio, rate, rng, **params) -> audio` under several names.
 
@@ -101,6 +116,7 @@ def attack(
         strengths: the parameters for each name.
         changes_length, differentiable, engine: see `Attack`.
         delay: `f(rate, channels, **params)`, see `Attack.delay_samples`.
+        needs_access: the function takes `access` (an `Access`) too.
 
     Raises:
         ValueError: a name is taken.
@@ -112,8 +128,9 @@ def attack(
             if name in _ATTACKS:
                 raise ValueError(f"attack {name} is registered twice")
             _ATTACKS[name] = Attack(
-                name, family, kind, dict(params), changes_length, differentiable, engine, function, delay
-            )
+                name, family, kind, dict(params), changes_length, differentiable, engine, function, delay,
+                needs_access,
+            )  # fmt: skip
         return function
 
     return register
@@ -140,9 +157,11 @@ def all_attacks() -> tuple[Attack, ...]:
 
 
 def _chain(steps: list[Attack]) -> Attack:
-    def run(audio: Audio, rate: int, rng: np.random.Generator, **params: Any) -> Audio:
+    def run(
+        audio: Audio, rate: int, rng: np.random.Generator, access: Access | None = None, **params: Any
+    ) -> Audio:
         for step in steps:
-            audio = step.apply(audio, rate, rng)
+            audio = step.apply(audio, rate, rng, access)
         return audio
 
     def delay(rate: int, channels: int, **params: Any) -> int | None:
@@ -159,6 +178,7 @@ def _chain(steps: list[Attack]) -> Attack:
         engine=", ".join(dict.fromkeys(s.engine for s in steps if s.engine)),
         function=run,
         delay=delay,
+        needs_access=any(s.needs_access for s in steps),
     )
 
 

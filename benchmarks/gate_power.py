@@ -1,7 +1,8 @@
-"""Does the gate trip on a weakened codec, and on nothing else? `python benchmarks/gate_power.py --seeds 20`.
+"""Whether the gate trips on a weakened codec and on nothing else: `python benchmarks/gate_power.py`.
 
-Runs the suite `smoke` on bundled clips with one seed for the baseline and others for what must pass, then with
-lattice steps half as large, which must not. Prints one line for each run; exits with 1 where the gate erred.
+Runs the suite `smoke` on bundled clips with one seed for the baseline and others for what must pass, then
+with lattice steps half as large, which must not. Prints one line for each run; exits with 1 where the
+gate erred.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _judge(label: str, system: Soundsafe, seed: int, baseline: dict[str, Any], r
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="unchanged runs")
-    parser.add_argument("--strength", type=float, default=0.5, help="of the weakened codec, 1 being unchanged")
+    parser.add_argument("--strength", type=float, default=0.5, help="of the weakened codec; 1: unchanged")
     parser.add_argument("--seconds", type=float, default=None, help="of each clip")
     parser.add_argument("--limit", type=int, default=None, help="number of clips")
     parser.add_argument("--jobs", type=int, default=1)
@@ -43,7 +44,8 @@ def main() -> int:
     baseline = gate.make_baseline(evaluate(Soundsafe(), "smoke", **run), {})
     passed = sum(_judge("unchanged", Soundsafe(), s, baseline, run) for s in range(1, given.seeds + 1))
     tripped = not _judge("weakened", Weakened(given.strength), given.seeds + 1, baseline, run)
-    print(f"{passed} of {given.seeds} unchanged runs passed; the weakened one {'failed' if tripped else 'passed'}")
+    verdict = "failed" if tripped else "passed"
+    print(f"{passed} of {given.seeds} unchanged runs passed; the weakened one {verdict}")
     return 0 if passed == given.seeds and tripped else 1
 
 

@@ -187,6 +187,7 @@ def _listing(kind: str) -> list[dict[str, Any]]:
                 "changes_length": a.changes_length,
                 "differentiable": a.differentiable,
                 "engine": a.engine,
+                "needs_access": a.needs_access,
             }
             for a in attacks.all_attacks()
         ]

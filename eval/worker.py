@@ -21,7 +21,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval import scoring, seeds, systems
+from soundsafe.eval import adversary, scoring, seeds, systems
 from soundsafe.eval.metrics import quality
 from soundsafe.eval.rows import QUALITY, control_of
 from soundsafe.eval.store import UnitFile, address
@@ -214,6 +214,17 @@ class _Bench:
 
         return self._once(f"layouts {marked}", make)
 
+    @property
+    def access(self) -> Any:
+        """What attacks of an adversary have; made once, since marking copies takes time."""
+
+        def make() -> Any:
+            audio, rate = self.original
+            clip, seed = str(self.unit.clip.clip), self.unit.seed
+            return adversary.access(self.system, audio, rate, clip=clip, seed=seed, truth=self.payload)
+
+        return self._once("access", make)
+
     def embed_line(self) -> dict[str, Any]:
         """What marking did to this clip, or why there is none."""
         line: dict[str, Any] = {"key": self.unit.embed_key, "name": EMBED, "status": "ok", "message": ""}
@@ -235,7 +246,8 @@ class _Bench:
         if attack is None:
             return source, 0
         rng = seeds.generator(self.unit.seed, str(self.unit.clip.clip), attack.name, attack.params)
-        out = _checked(attack.apply(source.copy(), rate, rng), "the attacked audio")
+        more = (self.access,) if getattr(attack, "needs_access", False) else ()
+        out = _checked(attack.apply(source.copy(), rate, rng, *more), "the attacked audio")
         return out, attack.delay_samples(rate, source.shape[0])
 
     def cell_line(self, cell: Cell) -> dict[str, Any]:

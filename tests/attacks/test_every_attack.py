@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from soundsafe import attacks
 
 RATE = 44100
-# Rubber Band is an outside program, which need not be there.
+# Rubber Band is an outside program, which need not be there; an adversary's attacks have a file of their own.
 ATTACKS = tuple(
-    a for a in attacks.all_attacks() if shutil.which("rubberband") or not a.engine.startswith("Rubber Band")
+    a
+    for a in attacks.all_attacks()
+    if not a.needs_access and (shutil.which("rubberband") or not a.engine.startswith("Rubber Band"))
 )
 
 

@@ -33,7 +33,13 @@ def test_the_first_suites() -> None:
 
 
 def test_all_is_everything() -> None:
-    assert {a.name for a in attacks.all_attacks()} <= set(attacks.suite("all").attacks)
+    registered = {a.name for a in attacks.all_attacks() if not a.needs_access}
+    assert registered <= set(attacks.suite("all").attacks)
+
+
+def test_adversarial_has_every_kind_of_adversary() -> None:
+    named = {attacks.get(n.removeprefix("unmarked" + attacks.JOIN)).kind for n in _own("adversarial")}
+    assert named == {a.kind for a in attacks.all_attacks() if a.family == "adversarial"}
 
 
 def test_core_is_the_four_families() -> None:
@@ -64,6 +70,10 @@ def test_chains_run(name: str, clip: str, request: pytest.FixtureRequest) -> Non
     first, second = (attacks.get(name).apply(audio, 44100, np.random.default_rng(2)) for _ in range(2))
     assert np.isfinite(first).all()
     np.testing.assert_array_equal(first, second)
+
+
+def _own(name: str) -> list[str]:
+    return [a for a in attacks.suite(name).attacks if a not in attacks.CONTROLS]
 
 
 def test_unknown_suite_names_the_known() -> None:

@@ -1,0 +1,55 @@
+"""What an adversary has beside the audio, and the budget that attacks of an adversary keep to.
+
+The bench hands an `Access` to attacks that say that they need one. Each lists in its docstring what of it it
+uses; the key itself is never among it, except inside `gradient`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Access", "at_snr", "within"]
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Access:
+    """All audio is float32 `[channels, samples]` at the rate of the audio under attack.
+
+    Attributes:
+        copies: the first n further copies of the audio, same key, each with a payload of its own.
+        others: n other pieces of audio marked with the same key, of any length, as many channels.
+        mark: marks audio with a key and payload of the adversary's own.
+        ask: the detector with the right key, as an oracle: (whether it accepts, its score; NaN where the
+            system has none).
+        gradient: of a smooth measure of how well the detector reads the mark, by the audio's samples, which
+            takes the key to compute; None where the system offers none.
+    """
+
+    copies: Callable[[int], list[Audio]]
+    others: Callable[[int], list[Audio]]
+    mark: Callable[[Audio], Audio]
+    ask: Callable[[Audio], tuple[bool, float]]
+    gradient: Callable[[Audio], Audio] | None = None
+
+
+def at_snr(audio: Audio, change: Audio, snr_db: float) -> Audio:
+    """`audio` plus `change`, scaled to lie exactly `snr_db` below it; `audio` where the change is nothing."""
+    power = float(np.sum(change.astype(np.float64) ** 2))
+    if power == 0:
+        return audio.copy()
+    wanted = float(np.sum(audio.astype(np.float64) ** 2)) * 10 ** (-snr_db / 10)
+    return (audio + np.sqrt(wanted / power) * change).astype(np.float32)
+
+
+def within(audio: Audio, candidate: Audio, snr_db: float) -> Audio:
+    """`candidate`, drawn towards `audio` where it is further from it than an SNR of `snr_db` allows."""
+    change = candidate - audio
+    power = float(np.sum(change.astype(np.float64) ** 2))
+    allowed = float(np.sum(audio.astype(np.float64) ** 2)) * 10 ** (-snr_db / 10)
+    return candidate.astype(np.float32) if power <= allowed else at_snr(audio, change, snr_db)
