@@ -253,6 +253,32 @@ def lookup(
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(metavar="NAME", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0: any that is free.")] = 8000,
+    key_file: KeyFile = None,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload, in MB.")] = 100.0,
+    max_seconds: Annotated[float, typer.Option(min=1.0, help="Longest audio, in seconds.")] = 600.0,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Longest upload and work, in seconds.")] = 300.0,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Most requests at a time.")] = 1024,
+    jobs: Jobs = 1,
+) -> None:
+    """Embed and decode by upload over HTTP; needs the extra serve. SIGTERM ends it gracefully."""
+    key = _key(key_file)
+    try:
+        from soundsafe import serve as service
+    except ImportError as error:
+        raise InputError(
+            f"serve needs more packages ({error.name}): pip install 'soundsafe[serve]'"
+        ) from None
+    _public_key_note(key_file)
+    if host not in service.LOOPBACK:
+        _say(f"whoever reaches {host} can read and write marks under this key")
+    limits = service.Limits(max_mb, max_seconds, timeout, max_waiting, jobs)
+    service.serve(key, host, port, limits, lambda address: _say(f"listening on {address}"))
+
+
+@app.command()
 def info(
     source: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="What this file is and how much fits into it.")
