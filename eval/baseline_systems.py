@@ -33,7 +33,7 @@ from soundsafe.errors import NotMarkable
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, istft, stft
 
-__all__ = ["Null", "PlainQim", "SpreadSpectrum"]
+__all__ = ["Found", "Marked", "Null", "PlainQim", "SpreadSpectrum", "mixed_in", "resampled"]
 
 Audio = NDArray[np.float32]
 
@@ -83,15 +83,16 @@ def _dealt(draws: NDArray[np.uint64]) -> NDArray[np.int64]:
     return bit
 
 
-def _resampled(audio: Audio, rate: int, to: int) -> Audio:
+def resampled(audio: Audio, rate: int, to: int) -> Audio:
+    """Audio ``[channels, samples]`` at another rate."""
     if rate == to:
         return audio
     return np.ascontiguousarray(soxr.resample(audio.T, rate, to, quality="VHQ").T, dtype=np.float32)
 
 
-def _added(audio: Audio, rate: int, host: Audio, marked: Audio) -> Marked:
-    """`audio` with what was added to `host`, its copy at 44.1 kHz: the rest stays as it is."""
-    mark = _resampled(np.ascontiguousarray(marked - host), RATE, rate)[:, : audio.shape[1]]
+def mixed_in(audio: Audio, rate: int, mark: Audio, mark_rate: int) -> Marked:
+    """`audio` with `mark` (one channel, or as many as the audio) added: its rate, length and band stay."""
+    mark = resampled(mark, mark_rate, rate)[:, : audio.shape[1]]
     out = audio.copy()
     out[:, : mark.shape[1]] += mark
     return Marked(np.clip(out, -1.0, 1.0))
@@ -142,7 +143,7 @@ class SpreadSpectrum(_Baseline):
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
         """Raises NotMarkable for audio shorter than one block."""
-        x = _resampled(audio, rate, RATE)
+        x = resampled(audio, rate, RATE)
         if x.shape[1] < 2 * RATE:
             raise NotMarkable("spread-spectrum needs two seconds")
         bit, sign = self._chips(key)
@@ -151,7 +152,8 @@ class SpreadSpectrum(_Baseline):
         gain = np.ones(spectrum.shape[1:], np.float32)
         turned = np.resize(block.T, (gain.shape[1], len(block))).T
         gain[self.bins] = 10.0 ** (self.amount_db / 20.0 * turned)
-        return _added(audio, rate, x, istft(spectrum * torch.from_numpy(gain), x.shape[1]).numpy())
+        mark = istft(spectrum * torch.from_numpy(gain), x.shape[1]).numpy() - x
+        return mixed_in(audio, rate, mark, RATE)
 
     def _folded(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Levels over their neighbours', all blocks added up: ``[bins, frames]`` of standard deviation 1."""
@@ -164,7 +166,7 @@ class SpreadSpectrum(_Baseline):
         return out / max(float(out.std()), 1e-9)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
-        x = _resampled(audio, rate, RATE).mean(axis=0, dtype=np.float32)
+        x = resampled(audio, rate, RATE).mean(axis=0, dtype=np.float32)
         if len(x) < 2 * RATE:
             return Found(False, None)
         bit, sign = self._chips(key)
@@ -207,7 +209,7 @@ class PlainQim(_Baseline):
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
         """Raises NotMarkable for audio shorter than one second."""
-        x = _resampled(audio, rate, RATE)
+        x = resampled(audio, rate, RATE)
         if x.shape[1] < RATE:
             raise NotMarkable("qim needs one second")
         bit, dither = self._places(key)
@@ -219,10 +221,10 @@ class PlainQim(_Baseline):
             part[...] = self.step * (np.round(part / self.step - wanted) + wanted)
             blocks = idct(spectrum, norm="ortho").reshape(len(x), -1)
             marked[:, start : start + blocks.shape[1]] = blocks
-        return _added(audio, rate, x, marked)
+        return mixed_in(audio, rate, marked - x, RATE)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
-        x = _resampled(audio, rate, RATE)
+        x = resampled(audio, rate, RATE)
         bit, dither = self._places(key)
         total, euls = np.zeros(BITS), []
         for i, start in enumerate(range(0, x.shape[1] - RATE + 1, RATE)):
