@@ -20,7 +20,8 @@ def average(
 ) -> Audio:
     """The mean of `copies` copies, this one among them. Uses `copies`."""
     every = [audio, *access.copies(copies - 1)]
-    return within(audio, np.mean(every, axis=0, dtype=np.float64).astype(np.float32), snr_db)
+    mean: Audio = np.asarray(np.mean(every, axis=0, dtype=np.float64), dtype=np.float32)
+    return within(audio, mean, snr_db)
 
 
 @attack(

@@ -1,7 +1,7 @@
 """Whether the gate trips on a weakened codec and on nothing else: `python benchmarks/gate_power.py`.
 
 Runs the suite `smoke` on bundled clips with one seed for the baseline and others for what must pass, then
-with lattice steps half as large, which must not. Prints one line for each run; exits with 1 where the
+with what the codec adds halved, which must not. Prints one line for each run; exits with 1 where the
 gate erred.
 """
 
@@ -12,17 +12,25 @@ import dataclasses
 import sys
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from soundsafe.eval import evaluate, gate
 from soundsafe.eval.systems import Soundsafe
 
+Audio = NDArray[np.float32]
+
 
 class Weakened(Soundsafe):
-    """The codec under its own name, its lattice steps multiplied."""
+    """The codec under its own name, what it adds multiplied by `strength`."""
 
     def __init__(self, strength: float) -> None:
         super().__init__()
-        steps = tuple(s * strength for s in self.profile.step)
-        self.profile = dataclasses.replace(self.profile, step=steps)
+        self.strength = strength
+
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any:
+        marked = super().embed(audio, rate, payload, key)
+        return dataclasses.replace(marked, audio=audio + np.float32(self.strength) * (marked.audio - audio))
 
 
 def _judge(label: str, system: Soundsafe, seed: int, baseline: dict[str, Any], run: dict[str, Any]) -> bool:

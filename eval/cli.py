@@ -286,7 +286,7 @@ def gate(
         done = len(result["checks"])
         sys.stdout.write(f"{done - len(failed)} of {done} checks passed\n")
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        sys.stderr.write("".join(line + "\n" for line in gates.annotations(result, str(baseline))))
+        sys.stderr.write("".join(line + "\n" for line in gates.github_annotations(result, str(baseline))))
     if failed:
         raise typer.Exit(1)
 

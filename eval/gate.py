@@ -26,7 +26,7 @@ from soundsafe.eval.rows import control_of, from_frame_value
 from soundsafe.eval.stats import paired_rise, stratified_shift
 from soundsafe.eval.summary import quality_rows
 
-__all__ = ["FORMAT", "annotations", "check", "junit", "make_baseline", "read_baseline"]
+__all__ = ["FORMAT", "check", "github_annotations", "junit", "make_baseline", "read_baseline"]
 
 FORMAT = 1
 FAMILY_ERROR = 0.001
@@ -207,7 +207,7 @@ def _escaped(text: str, more: str = "") -> str:
     return text
 
 
-def annotations(result: dict[str, Any], path: str = "") -> list[str]:
+def github_annotations(result: dict[str, Any], path: str = "") -> list[str]:
     """Lines that GitHub's runners show beside the code: an error for each failed check of `check`'s result.
 
     `path`: the baseline's file, on which they appear.

@@ -108,9 +108,9 @@ def test_nothing_in_common() -> None:
 def test_annotations_name_what_failed() -> None:
     rows = _made_up(np.random.default_rng(4), 0.9, 0.002)
     baseline = gate.make_baseline(rows, {})
-    assert gate.annotations(gate.check(rows, baseline), "b.json") == []
+    assert gate.github_annotations(gate.check(rows, baseline), "b.json") == []
     rows.loc[rows.index[rows["attack"] == "unmarked"][0], "payload_ok"] = True
-    (line,) = gate.annotations(gate.check(rows, baseline), "a,b.json")
+    (line,) = gate.github_annotations(gate.check(rows, baseline), "a,b.json")
     assert line.startswith("::error file=a%2Cb.json,title=gate%3A controls false_accepts::1 false accepts in")
     assert "\n" not in line
 

@@ -1,0 +1,91 @@
+"""How often the intervals of the bench hold the truth: `python benchmarks/interval_coverage.py`.
+
+Simulated data sets, groups alike within: shares (payload success with 8 EULs a group or unequal numbers, clip
+success with one) and mean error rates. Prints the coverage of each kind of data, worst first; exits with 1
+below 93 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from soundsafe.eval.stats import mean_interval, proportion_interval
+
+GROUPS = (5, 8, 12, 30)
+SHARES = (0.5, 0.9, 0.97, 0.995)
+BITS = 2040
+
+Rng = np.random.Generator
+
+
+def _labels(rng: Rng, groups: int, sizes: str) -> Any:
+    count = {"one": np.ones(groups, int), "equal": np.full(groups, 8)}.get(sizes)
+    return np.repeat(np.arange(groups), rng.integers(1, 16, groups) if count is None else count)
+
+
+def _rates_of_groups(rng: Rng, groups: int, p: float, alike: float) -> Any:
+    """Beta with mean `p`; `alike` is the correlation within a group, 1: it succeeds or fails as a whole."""
+    if alike == 0:
+        return np.full(groups, p)
+    if alike == 1:
+        return (rng.random(groups) < p).astype(float)
+    return rng.beta(p * (1 / alike - 1), (1 - p) * (1 / alike - 1), groups)
+
+
+def share(rng: Rng, groups: int, sizes: str, p: float, alike: float) -> bool:
+    labels = _labels(rng, groups, sizes)
+    success = rng.random(len(labels)) < _rates_of_groups(rng, groups, p, alike)[labels]
+    low, high = proportion_interval(success, labels) or (1.0, 0.0)
+    assert low < high
+    return bool(low <= p <= high)
+
+
+def error_rate(rng: Rng, groups: int, sizes: str, rate: float, skew: float) -> bool:
+    """Lognormal between groups (`skew`: standard deviation of the logarithm), a little so within them."""
+    labels = _labels(rng, groups, sizes)
+    of_group = rate * np.exp(skew * rng.normal(size=groups) - skew**2 / 2)
+    of_eul = np.minimum(of_group[labels] * np.exp(0.3 * rng.normal(size=len(labels)) - 0.045), 1)
+    low, high = mean_interval(rng.binomial(BITS, of_eul) / BITS, labels, trials=BITS) or (1.0, 0.0)
+    assert low < high
+    return bool(low <= rate <= high)
+
+
+def _cases() -> Iterator[tuple[str, Callable[..., bool], tuple[Any, ...]]]:
+    for groups in GROUPS:
+        for sizes in ("one", "equal", "unequal"):
+            for p in SHARES:
+                for alike in (0, 0.1, 0.3, 0.7, 1) if sizes != "one" else (0,):
+                    name = f"share {p}, {groups} groups ({sizes}), alike {alike}"
+                    yield name, share, (groups, sizes, p, alike)
+        for sizes in ("equal", "unequal"):
+            for rate in (0.001, 0.005, 0.05):
+                for skew in (0, 0.5, 1, 1.5, 2):
+                    if skew < 2 or rate < 0.05:  # rates of groups end at 1
+                        name = f"error rate {rate}, {groups} groups ({sizes}), skew {skew}"
+                        yield name, error_rate, (groups, sizes, rate, skew)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=2000, help="data sets of each kind")
+    parser.add_argument("--show", type=int, default=20, help="how many of the worst to print")
+    given = parser.parse_args()
+    found = []
+    for name, one, arguments in _cases():
+        rng = np.random.default_rng(list(name.encode()))
+        found.append((sum(one(rng, *arguments) for _ in range(given.trials)) / given.trials, name))
+    found.sort()
+    for coverage, name in found[: given.show]:
+        print(f"{100 * coverage:5.1f} %  {name}")
+    below = sum(coverage < 0.93 for coverage, _ in found)
+    print(f"{len(found)} kinds of data, {given.trials} data sets each: {below} below 93 %")
+    return 1 if below else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
