@@ -86,6 +86,10 @@ def run(
     attacked_controls: Annotated[
         bool, typer.Option("--attacked-controls", help="Look for false accepts after every attack too.")
     ] = False,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure this too, of what takes long (list metrics says which); repeatable."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
     as_json: Json = False,
@@ -105,6 +109,7 @@ def run(
         seconds=seconds,
         seed=seed,
         attacked_controls=attacked_controls,
+        metrics=metric or [],
     )
     folder = out if out is not None else Path("runs") / "+".join(s.name for s in suites)
     steps = [
@@ -202,7 +207,13 @@ def _listing(kind: str) -> list[dict[str, Any]]:
     if kind == "datasets":
         return [{"dataset": name} for name in datasets.names()]
     return [
-        {"metric": m.name, "unit": m.unit, "better": m.better, "level": m.level, "description": m.description}
+        {
+            "metric": m.name,
+            "unit": m.unit,
+            "better": m.better,
+            "level": m.level,
+            "description": m.description + (" (only when asked for)" if m.package else ""),
+        }
         for m in metrics()
     ]
 

@@ -16,7 +16,7 @@ __all__ = ["commit", "environment", "source_hash"]
 
 _PACKAGES = (
     "soundsafe", "numpy", "scipy", "torch", "pandas", "pyarrow", "soundfile", "soxr", "lameenc", "av", "ldpc",
-    "reedsolo", "pyloudnorm", "zimtohrli",
+    "reedsolo", "pyloudnorm", "zimtohrli", "visqol-python", "pesq", "pystoi",
 )  # fmt: skip
 _CODE = ("soundsafe", "soundsafe.pipeline", "soundsafe.attacks", "soundsafe.datasets", "soundsafe.eval")
 

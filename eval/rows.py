@@ -21,7 +21,10 @@ NAN = float("nan")
 CONTROLS = ("unmarked", "wrong_key")
 """Attacks after which no mark should be found; a real attack may follow (`unmarked+then+mp3_128`)."""
 
-QUALITY = ("snr_db", "zimtohrli", "visqol", "nmr_db", "lufs_difference", "clipped_samples", "silence_peak")
+QUALITY = (
+    "snr_db", "zimtohrli", "visqol", "nmr_db", "lufs_difference", "clipped_samples", "silence_peak", "pesq",
+    "stoi",
+)  # fmt: skip
 """Columns measured once for each marked clip, original against marked."""
 
 
@@ -80,6 +83,8 @@ class Row:
     lufs_difference: float = NAN
     clipped_samples: float = NAN
     silence_peak: float = NAN
+    pesq: float = NAN
+    stoi: float = NAN
 
 
 _DTYPES = {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}

@@ -27,6 +27,7 @@ import pandas as pd
 from soundsafe.errors import InputError
 from soundsafe.eval import systems as registry
 from soundsafe.eval.environment import environment
+from soundsafe.eval.metrics import to_ask
 from soundsafe.eval.rows import CONTROLS, Row, to_frame
 from soundsafe.eval.store import UnitFile, address, claim, lines_in, write_atomically
 from soundsafe.eval.summary import band_rows, csv_bytes, quality_rows, summary_json, summary_rows
@@ -59,6 +60,7 @@ class Plan:
     suites: tuple[dict[str, Any], ...]
     seed: int = 0
     seconds: float | None = None
+    metrics: tuple[str, ...] = ()
 
     def configuration(self) -> dict[str, Any]:
         """Everything that decides the rows, as JSON; a run is resumed only where it is equal."""
@@ -71,7 +73,7 @@ class Plan:
             "attacks": [cell.name for cell, _ in self.cells],
             "seed": self.seed,
             "seconds": self.seconds,
-        }
+        } | ({"metrics": list(self.metrics)} if self.metrics else {})
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def make_plan(
     seconds: float | None = None,
     seed: int = 0,
     attacked_controls: bool = False,
+    metrics: Any = (),
 ) -> Plan:
     """Look everything up and refuse what cannot be run.
 
@@ -127,9 +130,10 @@ def make_plan(
         seed: of the whole run.
         attacked_controls: also look for marks where none should be found after every attack:
             `unmarked+then+…` and `wrong_key+then+…`.
+        metrics: names of metrics that are measured only when asked for (`list metrics` says which).
 
     Raises:
-        InputError: unknown system, suite, attack, dataset or split, or nothing left to run.
+        InputError: unknown system, suite, attack, dataset, split or metric, or nothing left to run.
     """
     from soundsafe import attacks as attack_registry
     from soundsafe import datasets
@@ -138,6 +142,7 @@ def make_plan(
         raise InputError(f"--limit {limit}: at least 1 clip is needed")
     if seconds is not None and not seconds > 0:
         raise InputError(f"--seconds {seconds:g}: a positive number is needed")
+    extra = to_ask(_as_list(metrics))
     asked: dict[str, tuple[Cell, list[str]]] = {}
     suites: list[dict[str, Any]] = []
     for item in _as_list(attacks):
@@ -183,6 +188,7 @@ def make_plan(
         suites=tuple(suites),
         seed=seed,
         seconds=seconds,
+        metrics=extra,
     )
 
 
@@ -272,7 +278,8 @@ def _units(plan: Plan, folder: Path, document: dict[str, Any]) -> list[Unit]:
     for system, name in zip(plan.systems, plan.system_names, strict=True):
         identity = address(document["systems"][name], document["source"], document["versions"])
         for clip in plan.clips:
-            units.append(Unit(system, name, clip, cells, plan.seed, plan.seconds, identity, folder))
+            unit = Unit(system, name, clip, cells, plan.seed, plan.seconds, identity, folder, plan.metrics)
+            units.append(unit)
     return units
 
 
@@ -476,6 +483,7 @@ def evaluate(
     system: Any = "soundsafe",
     attacks: Any = "smoke",
     dataset: Any = "bundled",
+    metrics: Any = (),
     *,
     split: str | None = "test",
     limit: int | None = None,
@@ -490,6 +498,7 @@ def evaluate(
         system: name of a registered system, a `System`, or a list of them.
         attacks: name of a suite or an attack, an attack object, or a list of them.
         dataset: name of a dataset, a folder of audio, or a `Dataset`.
+        metrics: names of metrics to measure beside those that are always measured.
         split, limit, seconds, seed: as in `make_plan`.
         jobs: worker processes; 0 runs in this process.
         out: folder to keep the run in, as `soundsafe-eval run` does; nothing is kept by default.
@@ -498,7 +507,9 @@ def evaluate(
         >>> rows = evaluate("soundsafe", ["none", "mp3_128"], "bundled", limit=2)  # doctest: +SKIP
         >>> rows.groupby("attack").payload_ok.mean()  # doctest: +SKIP
     """
-    plan = make_plan(system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed)
+    plan = make_plan(
+        system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed, metrics=metrics
+    )
     if out is not None:
         return run(plan, Path(out), jobs=jobs).rows
     with tempfile.TemporaryDirectory(prefix="soundsafe-eval-") as folder:

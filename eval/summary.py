@@ -23,7 +23,7 @@ _CLIP = ["system", "suite", "attack", "clip"]
 # For each marked clip's figure: which extreme is the worst.
 _WORST = {
     "snr_db": "min", "zimtohrli": "max", "visqol": "min", "nmr_db": "max", "lufs_difference": "max",
-    "clipped_samples": "max", "silence_peak": "max",
+    "clipped_samples": "max", "silence_peak": "max", "pesq": "min", "stoi": "min",
 }  # fmt: skip
 
 
@@ -136,6 +136,9 @@ def quality_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
             clips = part.drop_duplicates(["clip"])
             row["clips"] = len(clips)
             for name, worst in _WORST.items():
+                if name not in clips:  # a run of an earlier version
+                    row[name] = row[f"{name}_worst"] = None
+                    continue
                 values = clips[name].abs() if name == "lufs_difference" else clips[name]
                 row[name] = _mean(values)
                 row[f"{name}_worst"] = getattr(values, worst)()

@@ -57,7 +57,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Unit:
-    """A system and a clip, with all that decides its rows. `identity` describes system and code."""
+    """A system and a clip, with all that decides its rows. `identity` describes system and code; `metrics`
+    names those that are measured because somebody asked."""
 
     system: System | str
     system_name: str
@@ -67,10 +68,12 @@ class Unit:
     seconds: float | None
     identity: str
     folder: Path
+    metrics: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        return address(self.identity, self.system_name, str(self.clip.clip), self.seed, self.seconds)
+        more = [list(self.metrics)] if self.metrics else []
+        return address(self.identity, self.system_name, str(self.clip.clip), self.seed, self.seconds, *more)
 
     @property
     def path(self) -> Path:
@@ -235,7 +238,9 @@ class _Bench:
             (audio, rate), (embedded, seconds) = self.original, self.embedded
             line["embed_s"] = seconds
             line["warnings"] = [str(w) for w in getattr(embedded, "warnings", None) or ()]
-            measured = _step("quality_failed", quality.measure, audio, self.marked, rate)
+            measured = _step(
+                "quality_failed", quality.measure, audio, self.marked, rate, self.unit.metrics
+            )
             line["quality"] = {k: v if np.isfinite(v) else None for k, v in measured.items()}
         except _Failure as failure:
             line |= {"status": failure.status, "message": str(failure)}

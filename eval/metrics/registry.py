@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
-__all__ = ["Metric", "metric", "metrics"]
+from soundsafe.errors import InputError
+
+__all__ = ["Metric", "metric", "metrics", "to_ask"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Metric:
-    """`level` is what it is measured on: each EUL, each clip, or each marking (original against marked)."""
+    """`level` is what it is measured on: each EUL, each clip, or each marking (original against marked).
+
+    `package`: the module of an outside package that it needs, which is then measured only when asked for.
+    """
 
     name: str
     unit: str
@@ -21,6 +27,7 @@ class Metric:
     level: Literal["eul", "clip", "marking"]
     description: str
     function: Callable[..., Any]
+    package: str = ""
 
 
 _METRICS: dict[str, Metric] = {}
@@ -32,6 +39,7 @@ def metric(
     unit: str,
     better: Literal["higher", "lower", "zero", "as stated"],
     level: Literal["eul", "clip", "marking"],
+    package: str = "",
 ) -> Callable[[F], F]:
     """Register the decorated function; the first line of its docstring is the description."""
 
@@ -39,7 +47,7 @@ def metric(
         if name in _METRICS:
             raise ValueError(f"metric {name} is registered twice")
         text = (function.__doc__ or "").strip().split("\n", 1)[0]
-        _METRICS[name] = Metric(name, unit, better, level, text, function)
+        _METRICS[name] = Metric(name, unit, better, level, text, function, package)
         return function
 
     return register
@@ -48,3 +56,21 @@ def metric(
 def metrics() -> tuple[Metric, ...]:
     """All metrics, in order of registration."""
     return tuple(_METRICS.values())
+
+
+def to_ask(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that are measured only when asked for, each once, in order of registration.
+
+    Raises:
+        InputError: there is no such metric, or its package is missing.
+    """
+    wanted = set(names)
+    for name in sorted(wanted):
+        if name not in _METRICS:
+            raise InputError(f"unknown metric {name}: choose from {', '.join(_METRICS)}")
+        package = _METRICS[name].package
+        if package and find_spec(package) is None:
+            raise InputError(
+                f"metric {name} needs a package that is missing: pip install 'soundsafe[quality]'"
+            )
+    return tuple(m.name for m in metrics() if m.package and m.name in wanted)

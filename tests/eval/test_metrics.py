@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from soundsafe.eval.metrics import ber, metrics, parity, payload, quality
+from soundsafe import datasets
+from soundsafe.errors import InputError
+from soundsafe.eval.metrics import ber, metrics, parity, payload, quality, registry, to_ask
 
 RATE = 44100
 
@@ -100,4 +103,59 @@ def test_clipping_and_silence(tone: np.ndarray) -> None:
 def test_measure_has_all_of_a_row(tone: np.ndarray) -> None:
     from soundsafe.eval.rows import QUALITY
 
-    assert tuple(quality.measure(tone, tone, RATE)) == QUALITY
+    measured = quality.measure(tone, tone, RATE)
+    assert set(measured) == set(QUALITY)
+    assert math.isnan(measured["visqol"])  # nobody asked
+
+
+def test_noise_to_mask_of_noise_in_noise() -> None:
+    """Of magnitudes, so that a part in quadrature does not count; and it moves with the noise."""
+    rng = np.random.default_rng(0)
+    loud = 0.1 * rng.standard_normal((1, 2 * 48000)).astype(np.float32)
+    added = 0.1 * rng.standard_normal(loud.shape).astype(np.float32)
+    shares = [np.float32(10 ** (-db / 20)) for db in (10, 20, 30)]
+    by_level = [quality.nmr_db(loud, loud + share * added, 48000) for share in shares]
+    assert by_level[0] == pytest.approx(-10.5, abs=1)
+    assert np.diff(by_level) == pytest.approx([-10, -10], abs=0.5)
+
+
+def test_noise_beside_a_tone_is_heard_and_noise_under_it_is_not() -> None:
+    t = np.arange(2 * 48000) / 48000
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32)[None]
+    near, far = (
+        tone + np.float32(0.005) * np.sin(2 * np.pi * f * t).astype(np.float32) for f in (1100.0, 8000.0)
+    )
+    assert quality.nmr_db(tone, far, 48000) > quality.nmr_db(tone, near, 48000) + 20
+    assert math.isnan(quality.nmr_db(tone, tone, 48000))
+    assert math.isnan(quality.nmr_db(tone * 0, tone, 48000))
+    both = np.concatenate([tone, tone])
+    assert quality.nmr_db(both, np.concatenate([tone, near]), 48000) == quality.nmr_db(tone, near, 48000)
+    assert math.isfinite(quality.nmr_db(tone[:, :300], near[:, :300], 48000))
+
+
+def test_what_takes_long_is_measured_when_asked(
+    tone: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="unknown metric loveliness"):
+        to_ask(["loveliness"])
+    assert to_ask(["snr_db"]) == ()
+    monkeypatch.setitem(sys.modules, "visqol", None)
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'soundsafe\[quality\]'"):
+        to_ask(["stoi", "snr_db"])
+    with pytest.raises(InputError, match="visqol needs a package"):
+        quality.measure(tone, tone, RATE, ["visqol"])
+
+
+@pytest.mark.parametrize("name", ["pesq", "stoi"])
+def test_measures_of_speech(name: str) -> None:
+    pytest.importorskip({"stoi": "pystoi"}.get(name, name))
+    clip = next(c for c in datasets.load("bundled").clips if c.clip == "speech_ukrainian")
+    audio, rate = clip.read()
+    audio = audio[:, : 3 * rate]
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(audio.shape).astype(np.float32)
+    worse = [audio + np.float32(level) * noise for level in (0.001, 0.1)]
+    same, little, much = (quality.measure(audio, x, rate, [name])[name] for x in (audio, *worse))
+    assert same > little > much
+    assert math.isnan(quality.measure(audio[:, :1000], worse[0][:, :1000], rate, [name])[name])
