@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from soundsafe.errors import InputError
 
-__all__ = ["PHASES", "phase_table", "phases", "plots"]
+__all__ = ["PHASES", "is_training", "phase_table", "phases", "plots"]
 
 PHASES = ("A", "B", "C")
 
@@ -30,6 +30,11 @@ def phase_table(run: Path) -> pd.DataFrame:
     if not frames:
         raise InputError(f"{run}: no phase of a training run in it (soundsafe train NAME --out DIR)")
     return pd.concat(frames, ignore_index=True)
+
+
+def is_training(run: Path) -> bool:
+    """Whether a folder is that of a training run (and not of `soundsafe-eval run`)."""
+    return not (run / "run.json").exists() and any((run / f"phase_{name}").is_dir() for name in PHASES)
 
 
 def plots(run: Path) -> dict[str, Figure]:

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from soundsafe.errors import InputError
+from soundsafe.eval import phases
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.store import write_atomically
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["listen", "report"]
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN_DIR...", help="Folders of finished runs.")]
+Documented = Annotated[
+    list[Path], typer.Argument(metavar="RUN_DIR...", help="Folders of finished runs, of training runs too.")
+]
 Dataset = Annotated[
     str | None, typer.Option(help="Where the clips are now, if not where the run found them.")
 ]
@@ -83,7 +87,7 @@ def _listened(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, Any]:
 
 
 def report(
-    run_dirs: Runs,
+    run_dirs: Documented,
     html: Annotated[Path | None, typer.Option(help="HTML file; RUN_DIR/report.html by default.")] = None,
     pdf: Annotated[Path | None, typer.Option(help="PDF file; RUN_DIR/report.pdf by default.")] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
@@ -105,10 +109,18 @@ def report(
     from soundsafe.reports.content import build
     from soundsafe.reports.listen import section
     from soundsafe.reports.load import read_run
+    from soundsafe.reports.training import read_training, training_report
 
     if audio < 0:
         raise InputError(f"--audio {audio}: a number of clips is needed")
-    runs = [read_run(folder) for folder in run_dirs]
+    trained = [folder for folder in run_dirs if phases.is_training(folder)]
+    trainings = [read_training(folder) for folder in trained]
+    runs = [read_run(folder) for folder in run_dirs if folder not in trained]
+    cards_of = model_card or dataset_card
+    if cards_of is not None and not runs:
+        raise InputError(f"{cards_of}: a card is made from a run of soundsafe-eval, not from a training run")
+    if len(trainings) > 1:
+        raise InputError("one training run in a report, please: " + ", ".join(map(str, trained)))
     if not any((html, pdf, model_card, dataset_card)):
         html, pdf = run_dirs[0] / "report.html", run_dirs[0] / "report.pdf"
     for path in (html, pdf, model_card, dataset_card):
@@ -118,14 +130,18 @@ def report(
     if html is not None or pdf is not None:
         known = None if baseline is None else gate.read_baseline(baseline)
         heard: Section | None = section(_listened(run_dirs, scores)) if scores else None
-        document = build(
-            runs,
-            title=title,
-            clips=clips,
-            gates=[] if known is None else [gate.check(run.frame, known) for run in runs],
-            examples=_worst(runs, audio, dataset) if audio else (),
-            listening=heard,
-        )
+        if not runs:
+            document = training_report(trainings[0], title)
+        else:
+            document = build(
+                runs,
+                title=title,
+                clips=clips,
+                gates=[] if known is None else [gate.check(run.frame, known) for run in runs],
+                examples=_worst(runs, audio, dataset) if audio else (),
+                listening=heard,
+                trainings=trainings,
+            )
         wanted += [(html, html_file.render, document)] if html is not None else []
         wanted += [(pdf, pdf_file.render, document)] if pdf is not None else []
     if model_card is not None:

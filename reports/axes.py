@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from soundsafe.reports.svg import Axis
 
-__all__ = ["LOWEST_BER", "ber_axis", "fitting", "ordinal", "rate_axis", "share_axis"]
+__all__ = ["LOWEST_BER", "ber_axis", "decades", "fitting", "ordinal", "rate_axis", "share_axis"]
 
 LOWEST_BER = 1e-5
 """Lower error rates are drawn here: with so few errors the place on a logarithmic axis means nothing."""
@@ -37,6 +37,24 @@ def rate_axis(highest: float, name: str) -> Axis:
     top = max(1, math.ceil(math.log10(max(highest, 10.0))))
     ticks = tuple((10.0**i, "≤ 1" if i == 0 else f"{10**i:,}".replace(",", "\u202f")) for i in range(top + 1))
     return Axis(1.0, 10.0**top, ticks, name, log=True)
+
+
+def decades(values: Iterable[float], name: str) -> Axis:
+    """A logarithmic axis over whole powers of ten; what is not positive stands at its lower end."""
+    found = [v for v in values if v > 0] or [1.0]
+    low, high = math.floor(math.log10(min(found)) + 1e-9), math.ceil(math.log10(max(found)) - 1e-9)
+    # Many powers of ten below the largest are noise, and would squeeze what matters.
+    low = max(low, high - 8)
+    high = max(high, low + 1)
+    every = math.ceil((high - low) / 4)
+    ticks = tuple((10.0**i, _power(i)) for i in range(low, high + 1) if (i - low) % every == 0)
+    return Axis(10.0**low, 10.0**high, ticks, name, log=True)
+
+
+def _power(exponent: int) -> str:
+    if -4 < exponent < 6:
+        return f"{10.0**exponent:,.{max(0, -exponent)}f}".replace(",", "\u202f")
+    return f"1e{exponent}".replace("-", "−")
 
 
 def _step(span: float, most: int) -> float:

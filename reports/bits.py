@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from soundsafe.eval.systems import EUL_S
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import LOWEST_BER, ber_axis, rate_axis, share_axis
 from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell, share_level
@@ -130,15 +131,25 @@ def _entropy(p: float) -> float:
     return 0.0 if p <= 0 or p >= 1 else -p * math.log2(p) - (1 - p) * math.log2(1 - p)
 
 
-def seconds_for(bits: int, payload_bytes: float, success: float) -> float:
-    """Expected seconds until `bits` of payload are there, from EULs of one second that decode alone.
+def seconds_for(bits: int, payload_bytes: float, success: float, unit_s: float = EUL_S) -> float:
+    """Expected seconds until `bits` of payload are there, from EULs or clips of `unit_s` read by themselves.
 
     A payload larger than one EUL's takes several; each is repeated until it decodes. Infinite where none
     does.
     """
     if success <= 0 or payload_bytes <= 0:
         return math.inf
-    return math.ceil(bits / (8 * payload_bytes)) / success
+    return math.ceil(bits / (8 * payload_bytes)) / success * unit_s
+
+
+def delivered(s: Subject, attack: str) -> float | None:
+    """Payload bits for each second of audio: the summary's goodput, or, for a system that reads nothing
+    shorter, what whole clips deliver."""
+    row = s.figures(attack) or {}
+    if not s.whole_clips:
+        return fmt.number(row.get("goodput_bps"))
+    success = fmt.number(row.get("clip_success"))
+    return None if success is None else success * 8 * _payload(s) / s.unit_s
 
 
 def _payload(s: Subject) -> float:
@@ -157,14 +168,18 @@ def capacity(e: Evidence) -> Section | None:
         return None
     blocks: list[Block] = []
     parts = pages(figures)
-    values = [
-        v
-        for s in e.subjects
-        for a in figures
-        if (v := fmt.number((s.figures(a.name) or {}).get("goodput_bps"))) is not None
-    ]
+    values = [v for s in e.subjects for a in figures if (v := delivered(s, a.name)) is not None]
     for i, part in enumerate(parts):
-        series, data = _series(e.subjects, part, "goodput_bps", lambda v: f"{fmt.decibel(v, 0)} bit/s")
+        series, data = [], []
+        for index, s in enumerate(e.subjects):
+            rates = [delivered(s, a.name) for a in part]
+            data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
+            points = tuple(
+                None if v is None else Point(v, tip=f"{s.unit_label}, {a.name}: {fmt.decibel(v)} bit/s")
+                for a, v in zip(part, rates, strict=True)
+            )
+            if any(points):
+                series.append(Series(s.unit_label, index, points))
         if not series:
             continue
         axis = rate_axis(max(values), "payload bits delivered for each second of audio")
@@ -172,7 +187,8 @@ def capacity(e: Evidence) -> Section | None:
             Figure(
                 f"goodput-{i + 1}",
                 _numbered(
-                    "Goodput: payload bits for each second of audio, from seconds that decode alone",
+                    "Goodput: payload bits for each second of audio, from seconds that decode alone, or from "
+                    "whole clips where a system reads nothing shorter",
                     i,
                     len(parts),
                 )
@@ -180,13 +196,15 @@ def capacity(e: Evidence) -> Section | None:
                 f"Dot plot of goodput for {len(part)} attacks and {len(series)} systems.",
                 dots([a.name for a in part], series, axis, groups=[a.family for a in part]),
                 ("system", "attack", "goodput_bps"),
-                tuple(row[:3] for row in data),
+                tuple(data),
             )
         )
     largest = max((round(8 * _payload(s)) for s in e.subjects), default=0)
     sizes = sorted({*PAYLOAD_BITS, *([largest] if largest > 0 else [])})
     columns = (
-        Column("System"), Column("Payload of one EUL, bits", True), Column("Seconds tested", True),
+        Column("System"), Column("Payload, bits", True, help="of one EUL, or of a clip"),
+        Column("From, seconds", True, help="what was read at once: an EUL, or a whole clip"),
+        Column("Tested", True, help="how many of those"),
         Column("To deliver, bits", True), Column("No attack", True, "expected seconds"),
         Column("Median attack", True, "expected seconds"), Column("Worst attack", True, "expected seconds"),
     )  # fmt: skip
@@ -195,12 +213,14 @@ def capacity(e: Evidence) -> Section | None:
         held = _payload(s)
         success = {
             a.name: v for a in e.attacks
-            if (v := fmt.number((s.figures(a.name) or {}).get("payload_success"))) is not None
+            if (v := fmt.number((s.figures(a.name) or {}).get(s.success))) is not None
         }  # fmt: skip
         others = [v for k, v in success.items() if k != "none"]
-        euls = sum(int(fmt.number((s.figures(a.name) or {}).get("euls")) or 0) for a in e.attacks)
+        counted = "clips" if s.whole_clips else "euls"
+        tested = sum(int(fmt.number((s.figures(a.name) or {}).get(counted)) or 0) for a in e.attacks)
         for size in sizes:
-            cells = [name_cell(s.label), Cell(fmt.count(8 * held), 8 * held), Cell(fmt.count(euls), euls),
+            cells = [name_cell(s.label), Cell(fmt.count(8 * held), 8 * held),
+                     Cell(fmt.seconds(s.unit_s), s.unit_s), Cell(fmt.count(tested), tested),
                      Cell(fmt.count(size), size)]  # fmt: skip
             for wanted in (
                 success.get("none"),
@@ -210,14 +230,15 @@ def capacity(e: Evidence) -> Section | None:
                 if wanted is None:
                     cells.append(Cell(fmt.DASH))
                     continue
-                needed = seconds_for(size, held, wanted)
+                needed = seconds_for(size, held, wanted, s.unit_s)
                 cells.append(Cell(fmt.seconds(needed), needed) if math.isfinite(needed) else Cell("never"))
             rows.append(tuple(cells))
     blocks.append(
         Table(
             "equal-payload",
-            "The same payload from every system: expected seconds of audio until it is delivered by "
-            "seconds that decode alone, each repeated until it does.",
+            "The same payload from every system: expected seconds of audio until it is delivered by seconds "
+            "that decode alone (by whole clips, where a system reads nothing shorter), each repeated until "
+            "it does.",
             columns,
             tuple(rows),
         )
@@ -244,8 +265,8 @@ def capacity(e: Evidence) -> Section | None:
             tuple(table),
         ),
         Text(
-            "From `summary.json`: `goodput_bps`, `payload_success`, `ber`; payload sizes from "
-            "`results.parquet`.",
+            "From `summary.json`: `goodput_bps`, `payload_success`, `clip_success`, `ber`; payload sizes and "
+            "lengths from `results.parquet`.",
             "source",
         ),
     ]

@@ -30,6 +30,7 @@ from soundsafe.reports.model import (
 )  # fmt: skip
 from soundsafe.reports.sound import examples_section, quality, worst_clips
 from soundsafe.reports.success import categories, matrix, severity, time_to_payload
+from soundsafe.reports.training import Training, phase_sections
 
 __all__ = ["build"]
 
@@ -62,6 +63,13 @@ def _clean(s: Subject) -> Verdict:
 def _no_false(s: Subject) -> Verdict:
     row = s.quality() or {}
     accepted, tested = (fmt.number(row.get(f)) for f in ("false_accepts", "unmarked_euls"))
+    if not s.keyed:
+        # What reads with any key is no false accept: the control `unmarked` alone counts.
+        control = s.frame[(s.frame["attack"] == "unmarked") & (s.frame["status"] == "ok")]
+        part = control.drop_duplicates("clip")
+        found = int((part["clip_ok"] | part["id_ok"]).sum())
+        text = f"{found} of {len(part)} unmarked clips; it has no key"
+        return Verdict(found == 0 if len(part) else None, text if len(part) else "controls were not run")
     if accepted is None or not tested:
         return Verdict(None, "controls were not run")
     limit = upper_limit(int(accepted), int(tested))
@@ -107,6 +115,7 @@ def _standing(e: Evidence) -> Table:
     columns = (
         Column("System"),
         Column("Payload, bits", True),
+        Column("From, seconds", True, help="the shortest audio read by itself: an EUL, or a whole clip"),
         Column("Attacks survived", True, help="attacks after which every clip gives its payload"),
         Column("Seconds %", True, "All attacks", "mean over attacks of the share of EULs that decode alone"),
         Column(
@@ -127,7 +136,8 @@ def _standing(e: Evidence) -> Table:
         bits = 8 * float(s.frame["payload_bytes"].max())
         means = [float(np.mean(v)) if v else None for v in (alone, whole)]
         rows.append((
-            name_cell(s.label), Cell(fmt.count(bits), bits),
+            name_cell(s.label), Cell(fmt.count(bits) if bits else "presence only", bits),
+            Cell(fmt.seconds(s.unit_s), s.unit_s),
             Cell(f"{sum(v >= 1 for v in whole)} of {len(whole)}", sum(v >= 1 for v in whole)),
             *(share_cell({"v": m}, "v", matrix=True) for m in means),
             share_cell(s.figures("none"), "payload_success", matrix=True),
@@ -207,6 +217,7 @@ def build(
     gates: Sequence[Item] = (),
     examples: Sequence[Example] = (),
     listening: Section | None = None,
+    trainings: Sequence[Training] = (),
 ) -> Report:
     """The report of one run or of several side by side.
 
@@ -217,6 +228,7 @@ def build(
         gates: the result of `eval.gate.check` for each run, where there is a baseline.
         examples: clips to hear and see, which make the file larger.
         listening: the section of a listening test, from `listen.section`.
+        trainings: from `training.read_training`; each adds a section for every phase.
 
     Raises:
         InputError: there is nothing to report on.
@@ -253,6 +265,7 @@ def build(
         worst_clips(e),
         examples_section(examples),
         heard,
+        *(section for t in trainings for section in phase_sections(t)),
         failures(e),
         methods(e, clips, listened=listening is not None),
     ]

@@ -87,6 +87,8 @@ def _false_accepts(e: Evidence) -> Table:
     rows = []
     for s in e.subjects:
         for control in e.controls:
+            if not s.keyed and control_of(control) == "wrong_key":
+                continue
             part = s.frame[(s.frame["attack"] == control) & (s.frame["status"] == "ok")]
             if not len(part):
                 continue
@@ -153,7 +155,8 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
 
 def _rocs(s: Subject, frame: pd.DataFrame) -> dict[str, Roc | None]:
     kinds = frame["attack"].map(control_of).astype(str)
-    negative = _scores(frame, kinds != "")
+    # Without a key there is no wrong one: what is marked scores as marked.
+    negative = _scores(frame, (kinds != "") if s.keyed else (kinds == "unmarked"))
     return {
         "No attack": roc(_scores(frame, frame["attack"] == "none"), negative),
         "All attacks together": roc(_scores(frame, (kinds == "") & (frame["attack"] != "none")), negative),
@@ -224,6 +227,15 @@ def detection(e: Evidence) -> Section | None:
     blocks += _score_strips(e, clips)
     if not blocks:
         return None
+    keyless = [s.label for s in e.subjects if not s.keyed]
+    if keyless:
+        blocks.append(
+            Text(
+                "Without a key, so that anybody reads and anybody can forge; the control `wrong_key` then "
+                f"tells nothing and is left out: {', '.join(keyless)}.",
+                "note",
+            )
+        )
     silent = [s.label for s in e.subjects if not any(found[s.label].values())]
     if silent:
         blocks.append(Text(f"Without a continuous score, hence no ROC: {', '.join(silent)}.", "note"))

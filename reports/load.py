@@ -15,6 +15,7 @@ import pandas as pd
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import Row, control_of
 from soundsafe.eval.runner import read_rows
+from soundsafe.eval.systems import EUL_S
 from soundsafe.reports.format import number
 
 __all__ = ["AttackFacts", "Evidence", "Run", "Subject", "finite", "gather", "read_run"]
@@ -79,6 +80,34 @@ class Subject:
         """What the run's document says of the system."""
         found = (self.run.document.get("systems") or {}).get(self.system)
         return found if isinstance(found, dict) else {}
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it has a key at all: where it has none, reading with another one is no false accept."""
+        return self.description().get("keyed") is not False
+
+    @cached_property
+    def whole_clips(self) -> bool:
+        """It reads clips, but never a second by itself: its figures are those of whole clips."""
+        real = self.frame[[not control_of(str(a)) for a in self.frame["attack"]]]
+        return bool(len(real)) and not real["payload_ok"].any() and bool(real["clip_ok"].any())
+
+    @property
+    def success(self) -> str:
+        """The summary's field that says how often the payload comes back, in the system's own unit."""
+        return "clip_success" if self.whole_clips else "payload_success"
+
+    @cached_property
+    def unit_s(self) -> float:
+        """Seconds of what `success` counts: of an EUL, or the median of a clip's."""
+        if not self.whole_clips:
+            return EUL_S
+        return number(float(self.frame["clip_s"].median())) or EUL_S
+
+    @property
+    def unit_label(self) -> str:
+        """Its label, with what is counted where that is no second."""
+        return f"{self.label}, whole clips" if self.whole_clips else self.label
 
 
 @dataclass(frozen=True)

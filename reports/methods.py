@@ -10,8 +10,8 @@ from typing import Any
 
 from soundsafe.eval.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
-from soundsafe.reports.cells import name_cell
-from soundsafe.reports.load import Evidence, Run
+from soundsafe.reports.cells import name_cell, number_cell
+from soundsafe.reports.load import Evidence, Run, Subject
 from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Section, Table, Text
 
 __all__ = ["commands", "failures", "limits", "methods", "settings"]
@@ -32,7 +32,11 @@ DEFINITIONS = (
         "Seconds of audio from the clip's start up to and with the first EUL that decodes; the whole clip "
         "where only combining gives the payload.",
     ),
-    ("goodput", "Payload bits for each second of audio from EULs that decode alone."),
+    (
+        "goodput",
+        "Payload bits for each second of audio from EULs that decode alone; in charts, from whole clips "
+        "where a system reads nothing shorter.",
+    ),
     (
         "allocator parity",
         "Agreement of what the detector computes from the audio that it has with what was computed from "
@@ -134,6 +138,10 @@ def _versions(runs: Sequence[Run]) -> Table:
     )
 
 
+def _bits(s: Subject) -> int | None:
+    return 8 * int(s.frame["payload_bytes"].max()) if len(s.frame) else None
+
+
 def _systems(e: Evidence) -> Table:
     rows = []
     for s in e.subjects:
@@ -142,7 +150,10 @@ def _systems(e: Evidence) -> Table:
             (
                 name_cell(s.label),
                 Cell(str(described.get("version", fmt.DASH))),
-                Cell(str(described.get("payload_bytes", fmt.DASH)), described.get("payload_bytes")),
+                number_cell({"v": _bits(s)}, "v", 0),
+                number_cell(described, "rate", 0),
+                number_cell(described, "minimum_s"),
+                Cell("yes" if s.keyed else "no"),
                 Cell(str(described.get("quality", fmt.DASH))),
                 Cell(str(described.get("profile_digest", fmt.DASH))[:16]),
             )
@@ -150,7 +161,10 @@ def _systems(e: Evidence) -> Table:
     columns = (
         Column("System"),
         Column("Version"),
-        Column("Payload, bytes", True),
+        Column("Payload, bits", True),
+        Column("Own rate, Hz", True, help="to which audio is converted and back; none: any"),
+        Column("Needs, seconds", True, help="shorter audio it refuses to mark"),
+        Column("Key"),
         Column("Quality"),
         Column("Profile digest"),
     )

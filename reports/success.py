@@ -161,21 +161,23 @@ def severity(e: Evidence) -> Section | None:
         series, numbers = [], []
         for index, s in enumerate(e.subjects):
             figures = [s.figures(a) for a in sweep.attacks]
-            success = [fmt.number((f or {}).get("payload_success")) for f in figures]
+            success = [fmt.number((f or {}).get(s.success)) for f in figures]
             clip = [fmt.number((f or {}).get("clip_success")) for f in figures]
             if all(v is None for v in success):
                 continue
             points: list[Point | None] = []
             for i, (attack, f, v) in enumerate(zip(sweep.attacks, figures, success, strict=True)):
-                low, high = (fmt.number(x) for x in (f or {}).get("payload_success_ci95") or (None, None))
-                numbers.append((s.label, attack, sweep.parameter, sweep.values[i], v, clip[i], low, high))
+                low, high = (fmt.number(x) for x in (f or {}).get(f"{s.success}_ci95") or (None, None))
+                place = (attack, sweep.parameter, sweep.values[i])
+                numbers.append((s.unit_label, *place, v, clip[i], low, high))
                 if v is None:
                     points.append(None)
                     continue
-                tip = f"{s.label}, {attack}: {fmt.percent(v)} % of seconds, {fmt.percent(clip[i])} % of clips"
+                tip = f"{s.unit_label}, {attack}: {fmt.percent(v)} %; clips: {fmt.percent(clip[i])} %"
                 points.append(Point(float(i), v, low, high, tip))
-            series.append(Series(s.label, index, tuple(points)))
-            rows.append(_breakdown_row(sweep, s, success, clip))
+            series.append(Series(s.unit_label, index, tuple(points)))
+            alone = [fmt.number((f or {}).get("payload_success")) for f in figures]
+            rows.append(_breakdown_row(sweep, s, alone, clip))
         if not series:
             continue
         axis = ordinal([_value(v) for v in sweep.values], sweep.parameter)
@@ -190,11 +192,12 @@ def severity(e: Evidence) -> Section | None:
         blocks.append(
             Figure(
                 f"severity-{first // _PANELS + 1}",
-                f"Share of seconds that decode alone against the strength of the attack{many}, with 95 % "
-                "intervals; strengths evenly spaced. The dashed line is one half.",
+                "Share of seconds that decode alone (of whole clips, for systems that read nothing shorter) "
+                f"against the strength of the attack{many}, with 95 % intervals; strengths evenly spaced. "
+                "The dashed line is one half.",
                 "Line charts of payload success against strength for " + ", ".join(p.title for p in part),
                 lines(part),
-                ("system", "attack", "parameter", "value", "payload_success", "clip_success", "low", "high"),
+                ("system", "attack", "parameter", "value", "success", "clip_success", "low", "high"),
                 tuple(row for numbers in data[first : first + _PANELS] for row in numbers),
             )
         )

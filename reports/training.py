@@ -1,0 +1,342 @@
+"""Sections on a training run: a section across its rollout phases, and one for each of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from soundsafe.errors import InputError
+from soundsafe.eval.phases import phase_table
+from soundsafe.reports import format as fmt
+from soundsafe.reports.axes import decades, fitting, share_axis
+from soundsafe.reports.cells import name_cell
+from soundsafe.reports.model import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Report,
+    Section,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+    Verdict,
+    Verdicts,
+)  # fmt: skip
+from soundsafe.reports.svg import Axis, Panel, Point, Series, dots, lines
+
+__all__ = ["STABLE", "Training", "phase_sections", "read_training", "training_report"]
+
+STABLE = 0.05
+"""The stability loss should fall below this share of what it was at first."""
+
+_FIRST = 10
+"""Steps whose mean is what a loss was at first; a single step's depends on its clip."""
+
+_PLACES = 200
+"""Points of a line: the mean of a stretch of steps each."""
+
+_NEEDED = ("step", "phase", "stability", "w_stab")
+
+
+@dataclass(frozen=True)
+class Training:
+    """`table`: a row for each phase and attack (`eval.phases.phase_table`). `log`: one for each step."""
+
+    name: str
+    table: pd.DataFrame
+    log: pd.DataFrame
+
+    @property
+    def phases(self) -> list[str]:
+        return [str(p) for p in dict.fromkeys(self.table["phase"])]
+
+    @property
+    def first(self) -> float | None:
+        """What the stability loss was at first; None where that was nothing."""
+        value = fmt.number(float(self.log["stability"].iloc[:_FIRST].mean()))
+        return value if value is not None and value > 0 else None
+
+    def steps(self, phase: str | None = None) -> pd.DataFrame:
+        return self.log if phase is None else self.log[self.log["phase"] == phase]
+
+    def at_end(self, phase: str) -> float | None:
+        """Stability loss over the last steps of a phase, as a share of what it was at first."""
+        last = self.steps(phase)["stability"].iloc[-_FIRST:]
+        return None if self.first is None or not len(last) else fmt.number(float(last.mean()) / self.first)
+
+
+def read_training(folder: Path) -> Training:
+    """The folder of `soundsafe train`.
+
+    Raises:
+        InputError: no phase in it, or a table that is missing or damaged.
+    """
+    try:
+        table, log = phase_table(folder), pd.read_csv(folder / "log.csv")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{folder}: a table of the training run is missing or damaged") from error
+    for name, frame, columns in (
+        ("log.csv", log, _NEEDED),
+        ("table.csv", table, ("phase", "step", "attack", "ber", "payload_ok")),
+    ):
+        lacking = [c for c in columns if c not in frame.columns]
+        if lacking or not len(frame):
+            raise InputError(f"{folder}: {name} lacks {', '.join(lacking) or 'rows'}")
+    return Training(folder.resolve().name or "training", table, log)
+
+
+def _line(steps: pd.Series, values: pd.Series, name: str, index: int) -> Series | None:
+    """Means of stretches of steps, so that a long run stays readable."""
+    known = pd.DataFrame({"x": steps, "y": values}).replace([np.inf, -np.inf], np.nan).dropna()
+    if not len(known):
+        return None
+    size = math.ceil(len(known) / _PLACES)
+    means = known.groupby(np.arange(len(known)) // size).mean()
+    places = [(float(x), float(y)) for x, y in means.itertuples(index=False)]
+    return Series(name, index, tuple(Point(x, y, tip=f"{name}, step {x:.0f}: {y:.4g}") for x, y in places))
+
+
+def _panel(
+    title: str, found: Sequence[Series | None], *, log: bool = False, reference: float | None = None
+) -> Panel | None:
+    series = tuple(s for s in found if s is not None)
+    points = [p for s in series for p in s.points if p is not None]
+    if not points:
+        return None
+    values = [p.y for p in points] + ([] if reference is None else [reference])
+    y: Axis = decades(values, "") if log else fitting(values, "", zero=True)
+    x = fitting([p.x for p in points], "step", most=5)
+    return Panel(title, x, y, series, marks=len(points) <= 24, reference=reference)
+
+
+def _curves(t: Training, phase: str | None) -> Figure | None:
+    """Stability, its weight, loss and gradient norms over the steps of a phase, or of the run."""
+    part = t.steps(phase)
+    steps = part["step"]
+    limit = None if t.first is None else STABLE * t.first
+    gradients = part.filter(like="grad/")
+    stability = _line(steps, part["stability"], "stability loss", 0)
+    panels = [
+        _panel("Stability loss", [stability], log=True, reference=limit),
+        _panel("Weight of the stability loss", [_line(steps, part["w_stab"], "w_stab", 1)]),
+    ]
+    if "loss" in part:
+        panels.append(_panel("Loss, all terms", [_line(steps, part["loss"], "loss", 2)]))
+    if gradients.shape[1]:
+        found = [
+            _line(steps, gradients.quantile(q, axis=1), name, 3 + i)
+            for i, (q, name) in enumerate(((0.0, "smallest"), (0.5, "median layer"), (1.0, "largest")))
+        ]
+        panels.append(_panel("Gradient norms of the normalised layers", found, log=True))
+    kept = [p for p in panels if p is not None]
+    if not kept:
+        return None
+    where = "Over the whole run" if phase is None else f"Phase {phase}"
+    line = f" The dashed line: {100 * STABLE:.0f} % of what the stability loss was at first." if limit else ""
+    data = tuple(
+        (p.title, s.name, q.x, q.y) for p in kept for s in p.series for q in s.points if q is not None
+    )
+    return Figure(
+        f"training-{'all' if phase is None else phase.lower()}",
+        f"{where}, step by step.{line}",
+        "Line charts over training steps: " + ", ".join(p.title for p in kept),
+        lines(kept),
+        ("chart", "line", "step", "value"),
+        data,
+    )
+
+
+def _errors(t: Training) -> Figure:
+    """Bit errors by attack, a series for each phase."""
+    attacks = [str(a) for a in dict.fromkeys(t.table["attack"])]
+    held = {(str(r.phase), str(r.attack)): fmt.number(float(r.ber)) for r in t.table.itertuples()}
+    series, data = [], []
+    for k, phase in enumerate(t.phases):
+        points: list[Point | None] = []
+        for a in attacks:
+            value = held.get((phase, a))
+            data.append((phase, a, value))
+            tip = f"phase {phase}, {a}: {fmt.ber(value)} %"
+            points.append(None if value is None else Point(value, tip=tip))
+        series.append(Series(f"phase {phase}", k, tuple(points)))
+    ticks = tuple((v / 10, f"{10 * v} %") for v in range(7))
+    axis = Axis(0.0, 0.6, ticks, "bit error rate; 50 % is guessing")
+    return Figure(
+        "training-ber",
+        "Bit error rate by attack at the end of each phase.",
+        f"Dot plot of bit error rates for {len(attacks)} attacks and {len(t.phases)} phases.",
+        dots(attacks, series, axis, reference=0.5),
+        ("phase", "attack", "ber"),
+        tuple(data),
+    )
+
+
+def _parity(t: Training) -> Figure | None:
+    if "parity_frames" not in t.table:
+        return None
+    shares = [(p, fmt.number(_last(t, p, "parity_frames"))) for p in t.phases]
+    points = tuple(
+        None if v is None else Point(v, tip=f"phase {p}: {fmt.percent(v)} % of frames") for p, v in shares
+    )
+    if not any(points):
+        return None
+    return Figure(
+        "training-parity",
+        "Allocator parity at the end of each phase: share of frames whose quantised features are equal in "
+        "original and marked audio.",
+        f"Dot plot of parity for {len(shares)} phases.",
+        dots([f"phase {p}" for p, _ in shares], [Series("parity", 0, points)], share_axis("frames")),
+        ("phase", "parity_frames"),
+        tuple(shares),
+    )
+
+
+def _last(t: Training, phase: str, column: str) -> float | None:
+    """A figure of the end of a phase that is the same for all attacks."""
+    values = t.table.loc[t.table["phase"] == phase, column] if column in t.table else []
+    return fmt.number(float(values.iloc[0])) if len(values) else None
+
+
+def _number(value: float | None, digits: int = 3) -> Cell:
+    return Cell(fmt.DASH if value is None else f"{value:.{digits}g}", value)
+
+
+def _share(value: float | None) -> Cell:
+    return Cell(fmt.percent(value), value)
+
+
+def _across(t: Training) -> Table:
+    columns = (
+        Column("Phase"), Column("Step", True), Column("Stability loss", True),
+        Column("of the first %", True, help="mean of the last ten steps over that of the first ten"),
+        Column("w_stab", True, help="at the phase's last step"), Column("Parity, frames %", True),
+        Column("SNR, dB", True), Column("BER, no attack %", True), Column("BER, worst %", True),
+        Column("Worst attack"),
+    )  # fmt: skip
+    rows = []
+    for phase in t.phases:
+        mine = t.table[t.table["phase"] == phase]
+        steps = t.steps(phase)
+        clean = mine.loc[mine["attack"] == "none", "ber"]
+        worst = mine.loc[mine["ber"].idxmax()] if mine["ber"].notna().any() else None
+        step = int(mine["step"].iloc[0])
+        rows.append((
+            name_cell(phase), Cell(fmt.count(step), step), _number(_last(t, phase, "stability"), 4),
+            _share(t.at_end(phase)), _number(float(steps["w_stab"].iloc[-1]) if len(steps) else None),
+            _share(_last(t, phase, "parity_frames")), Cell(*_decibel(_last(t, phase, "snr_db"))),
+            _ber(float(clean.iloc[0]) if len(clean) else None),
+            _ber(None if worst is None else float(worst["ber"])),
+            name_cell(fmt.DASH if worst is None else worst["attack"]),
+        ))  # fmt: skip
+    caption = "The phases side by side, each measured at its end on audio that was not trained on."
+    return Table("phases", caption, columns, tuple(rows))
+
+
+def _decibel(value: float | None) -> tuple[str, float | None]:
+    return fmt.decibel(value), value
+
+
+def _ber(value: float | None) -> Cell:
+    return Cell(fmt.ber(value), fmt.number(value))
+
+
+def _layers(t: Training) -> Table | None:
+    names = [c for c in t.log.columns if c.startswith("grad/")]
+    if not names:
+        return None
+    columns = [Column("Layer")]
+    for p in t.phases:
+        columns += [Column("median", True, f"Phase {p}"), Column("largest", True, f"Phase {p}")]
+    rows = []
+    for name in names:
+        cells = [name_cell(name.removeprefix("grad/"))]
+        for p in t.phases:
+            values = t.steps(p)[name].dropna()
+            cells += [_number(fmt.number(float(v))) if len(values) else Cell(fmt.DASH)
+                      for v in ((values.median(), values.max()) if len(values) else (0.0, 0.0))]  # fmt: skip
+        rows.append(tuple(cells))
+    caption = "Gradient norm of each spectrally normalised layer, over the steps of each phase."
+    return Table("gradients", caption, tuple(columns), tuple(rows), pdf=len(rows) <= 40)
+
+
+def _verdicts(t: Training) -> Verdicts:
+    stable, kept, read = [], [], []
+    for p in t.phases:
+        share = t.at_end(p)
+        text = "it was zero at first" if share is None else f"{fmt.percent(share)} % of what it was at first"
+        stable.append(Verdict(None if share is None else share < STABLE, text))
+        value = _last(t, p, "parity_frames")
+        kept.append(Verdict(None if value is None else value >= 1, f"{fmt.percent(value)} % of frames"))
+        clean = t.table.loc[(t.table["phase"] == p) & (t.table["attack"] == "none"), "payload_ok"]
+        ok = fmt.number(float(clean.iloc[0])) if len(clean) else None
+        read.append(Verdict(None if ok is None else ok >= 1, f"{fmt.percent(ok)} % of seconds, unattacked"))
+    return Verdicts(
+        "training-verdicts",
+        "What a rollout should show at the end of each phase.",
+        tuple(f"phase {p}" for p in t.phases),
+        (
+            (f"Stability loss below {100 * STABLE:.0f} %", tuple(stable)),
+            ("Allocator parity", tuple(kept)),
+            ("Payload reads back", tuple(read)),
+        ),
+    )
+
+
+def _phase(t: Training, phase: str) -> Section:
+    mine, steps = t.table[t.table["phase"] == phase], t.steps(phase)
+    if len(steps):
+        low, high = (fmt.count(v) for v in (steps["step"].iloc[0], steps["step"].iloc[-1]))
+        span, weights = f"{low}–{high}", steps["w_stab"]
+        weight = f"{weights.iloc[0]:.2g}–{weights.iloc[-1]:.2g}".replace("-", "−")
+    else:
+        span = weight = fmt.DASH
+    goal = f"goal: below {100 * STABLE:.0f} %"
+    tiles = Tiles((
+        Tile("steps", span),
+        Tile("stability loss, of the first", f"{fmt.percent(t.at_end(phase))} %", goal),
+        Tile("w_stab", weight),
+        Tile("frames with equal features", f"{fmt.percent(_last(t, phase, 'parity_frames'))} %"),
+        Tile("SNR, dB", fmt.decibel(_last(t, phase, "snr_db"))),
+    ))  # fmt: skip
+    rows = tuple(
+        (name_cell(r.attack), _ber(float(r.ber)), _share(fmt.number(float(r.payload_ok))))
+        for r in mine.itertuples()
+    )
+    columns = (Column("Attack"), Column("BER %", True), Column("Seconds that decode %", True))
+    curves = _curves(t, phase)
+    blocks: list[Block] = [tiles, *([curves] if curves else [])]
+    caption = f"Phase {phase}: bit errors and payload by attack."
+    blocks += [
+        Table(f"phase-{phase.lower()}", caption, columns, rows),
+        Text(f"From `phase_{phase}/table.csv` and `log.csv`.", "source"),
+    ]
+    return Section(f"phase-{phase.lower()}-section", f"Phase {phase}", tuple(blocks))
+
+
+def phase_sections(t: Training) -> list[Section]:
+    """One section across the phases, then one for each phase that has ended."""
+    across: list[Block] = [_verdicts(t), _across(t)]
+    across += [b for b in (_curves(t, None), _errors(t), _parity(t), _layers(t)) if b is not None]
+    across.append(Text(f"The same as a table: `soundsafe-eval phases {t.name}`.", "source"))
+    title = f"Training: phases of {t.name}"
+    return [Section("training", title, tuple(across)), *(_phase(t, p) for p in t.phases)]
+
+
+def training_report(t: Training, title: str | None = None) -> Report:
+    """The report of a training run alone."""
+    facts = (("Phases", ", ".join(t.phases)), ("Steps", fmt.count(int(t.log["step"].max()))))
+    return Report(
+        title or "How the training went",
+        f"{t.name}: stability, parity and bit errors by phase",
+        tuple(phase_sections(t)),
+        facts,
+    )
