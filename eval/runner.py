@@ -30,7 +30,14 @@ from soundsafe.eval.environment import environment
 from soundsafe.eval.metrics import to_ask
 from soundsafe.eval.rows import CONTROLS, Row, to_frame
 from soundsafe.eval.store import UnitFile, address, claim, lines_in, write_atomically
-from soundsafe.eval.summary import band_rows, csv_bytes, quality_rows, summary_json, summary_rows
+from soundsafe.eval.summary import (
+    band_rows,
+    breakdown_rows,
+    csv_bytes,
+    quality_rows,
+    summary_json,
+    summary_rows,
+)
 from soundsafe.eval.systems import System
 from soundsafe.eval.worker import Cell, Unit, give_up, params_text, run_unit, start_worker
 
@@ -449,6 +456,7 @@ def run(
         rows, timing = _assemble(plan, units)
         summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
         summary["parity_by_band"] = band_rows(rows)
+        summary["breakdown"] = breakdown_rows(summary["rows"])
         write_atomically(out / "results.parquet", _parquet(rows))
         write_atomically(out / "timing.csv", timing.to_csv(index=False, float_format="%.6g").encode())
         write_atomically(out / "summary.json", summary_json(summary))

@@ -13,11 +13,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soundsafe.eval.metrics.payload import goodput
+from soundsafe.eval import sweeps
+from soundsafe.eval.metrics import detection
+from soundsafe.eval.metrics.payload import GOODPUT_BITS, capacity, goodput, goodput_of
 from soundsafe.eval.rows import control_of, from_frame_value
 from soundsafe.eval.stats import mean_interval, proportion_interval
 
-__all__ = ["band_rows", "by_suite", "csv_bytes", "quality_rows", "summary_json", "summary_rows"]
+__all__ = [
+    "band_rows",
+    "breakdown_rows",
+    "by_suite",
+    "csv_bytes",
+    "quality_rows",
+    "summary_json",
+    "summary_rows",
+]
 
 _CLIP = ["system", "suite", "attack", "clip"]
 # For each marked clip's figure: which extreme is the worst.
@@ -48,8 +58,25 @@ def _median(values: pd.Series) -> float | None:
     return middle if np.isfinite(middle) else None
 
 
-def _figures(rows: pd.DataFrame) -> dict[str, Any]:
-    """The figures of one attack on one category: `rows` are its EULs."""
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _detection(clips: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict[str, Any]:
+    """How well the score tells marked from unmarked clips; all null where there is nothing to compare."""
+    scores = clips["score"], unmarked["score"]
+    out: dict[str, Any] = {"auc": _number(detection.auc(*scores))}
+    for ending, rate in detection.FALSE_POSITIVE_RATES.items():
+        out[f"detection_{ending}"] = _number(detection.detection_rate(*scores, rate))
+    known = int(unmarked["score"].notna().sum())
+    out["detection_unmarked_clips"] = known
+    out["detection_calibration"] = ("attacked" if attacked else "unattacked") if known else None
+    return out
+
+
+def _figures(rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict[str, Any]:
+    """The figures of one attack on one category: `rows` are its EULs, `unmarked` clips without a mark, which
+    are `attacked` in the same way or not at all."""
     control = bool(control_of(str(rows["attack"].iloc[0])))
     failures = int((rows["status"] != "ok").sum())
     if control:
@@ -60,12 +87,15 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     success = _mean(rows["payload_ok"].astype(float))
     size = _mean(clips["payload_bytes"].astype(float))
     offset = _mean(rows["offset_error_samples"].abs()) is not None
+    mean_ber = _mean(ber)
+    times = [] if control else clips["time_to_payload_s"].fillna(np.inf).tolist()
+    found = _detection(clips, unmarked.iloc[:0] if control else unmarked, attacked)
     return {
         "clips": len(clips),
         "euls": len(rows),
         "groups": int(rows["group"].nunique()),
         "failed_euls": failures,
-        "ber": _mean(ber),
+        "ber": mean_ber,
         "ber_ci95": mean_interval(ber, rows.loc[ber.index, "group"], trials=float(bits or 1)),
         "payload_success": success,
         "payload_success_ci95": proportion_interval(rows["payload_ok"], rows["group"]),
@@ -73,6 +103,9 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
         "clip_success_ci95": proportion_interval(clips["clip_ok"], clips["group"]),
         "time_to_payload_s": None if control else _median(clips["time_to_payload_s"]),
         "goodput_bps": None if control or success is None or size is None else goodput(success, size),
+        **{f"goodput_{n}_bps": goodput_of(n, size or 0, times) if times else None for n in GOODPUT_BITS},
+        "capacity_bits": None if control or mean_ber is None else capacity(float(bits), mean_ber),
+        **found,
         "parity_frames": _mean(rows["parity_frames"]),
         "parity_bits": _mean(rows["parity_bits"]),
         "parity_slots": _mean(rows["parity_slots"]),
@@ -87,20 +120,51 @@ def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     Shares and rates lie in [0, 1]; intervals are (low, high) at 95 %, clustered by `group`, null below five
     groups. `time_to_payload_s` is the median over clips, null where half of them never give the payload.
     `offset_error_samples` is the median distance. For `unmarked` and `wrong_key`, `payload_success` and
-    `clip_success` are shares of false accepts.
+    `clip_success` are shares of false accepts. `detection_1e2`, `_1e3` and `_1e6` are shares of clips that
+    score above the threshold of that false-positive rate, found on `detection_unmarked_clips` unmarked clips,
+    attacked in the same way where the run has them (`detection_calibration`); where these are fewer than the
+    inverse of the rate, the threshold is that of a fitted tail.
     """
     rows = by_suite(rows)
+    plain = rows[(rows["attack"].map(control_of) == "unmarked") & (rows["status"] == "ok")]
+    plain = plain.drop_duplicates(["system", "attack", "clip"])
     out = []
     for (system, suite, attack), part in rows.groupby(["system", "suite", "attack"], sort=False):
+        mine = plain[plain["system"] == system]
+        same = mine[mine["attack"] == f"unmarked+then+{attack}"]
+        attacked = len(same) > 0 or attack == "none"
+        unmarked = same if len(same) else mine[mine["attack"] == "unmarked"]
         for category in _categories(rows[rows["system"] == system]):
             chosen = part if category == "all" else part[part["category"] == category]
             if not len(chosen):
                 continue
             head = {"system": system, "suite": suite, "attack": attack}
             head["params"] = json.loads(chosen["params"].iloc[0])
-            out.append(from_frame_value(head | {"category": category} | _figures(chosen)))
+            alike = unmarked if category == "all" else unmarked[unmarked["category"] == category]
+            out.append(from_frame_value(head | {"category": category} | _figures(chosen, alike, attacked)))
     order = {key: i for i, key in enumerate(dict.fromkeys((r["system"], r["suite"]) for r in out))}
     return sorted(out, key=lambda r: order[r["system"], r["suite"]])
+
+
+def breakdown_rows(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One dict for each system × suite × sweep of an attack's strength, from `summary_rows`, all categories.
+
+    `payload_breaks_at` and `clip_breaks_at` list the strengths at which success crosses one half, between
+    `values` by linear interpolation; empty where it crosses nowhere.
+    """
+    out = []
+    mine = [r for r in summary if r["category"] == "all" and not control_of(r["attack"])]
+    for system, suite in dict.fromkeys((r["system"], r["suite"]) for r in mine):
+        rows = {r["attack"]: r for r in mine if (r["system"], r["suite"]) == (system, suite)}
+        for sweep in sweeps.sweeps((name, r["params"]) for name, r in rows.items()):
+            line = {"system": system, "suite": suite, "sweep": sweep.stem, "parameter": sweep.parameter}
+            line["values"] = list(sweep.values)
+            for short in ("payload", "clip"):
+                success = [rows[a][f"{short}_success"] for a in sweep.attacks]
+                line[f"{short}_success"] = success
+                line[f"{short}_breaks_at"] = sweeps.breakdowns(sweep.values, success)
+            out.append(dict(from_frame_value(line)))
+    return out
 
 
 def band_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:

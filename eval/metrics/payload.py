@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from soundsafe.eval.metrics.registry import metric
 
-__all__ = ["clip_success", "goodput", "payload_success", "time_to_payload"]
+__all__ = [
+    "GOODPUT_BITS",
+    "capacity",
+    "clip_success",
+    "goodput",
+    "goodput_of",
+    "payload_success",
+    "time_to_payload",
+]
+
+GOODPUT_BITS = (16, 40, 128)
+"""Payloads at which systems of unequal payload are compared."""
 
 
 @metric("payload_success", unit="share of EULs", better="higher", level="eul")
@@ -44,3 +56,25 @@ def time_to_payload(eul_ok: Sequence[bool], clip_ok: bool, clip_s: float) -> flo
 def goodput(success: float, payload_bytes: float) -> float:
     """Payload bits delivered for each second of audio by EULs that decode alone."""
     return 8.0 * payload_bytes * success
+
+
+@metric("goodput_16_bps", unit="bit/s", better="higher", level="clip")
+def goodput_of(bits: int, payload_bytes: float, times_s: Sequence[float]) -> float:
+    """Bits of a payload of 16 (also 40, 128) per second of audio until a clip gives it, mean over clips.
+
+    A longer payload counts as no more than `bits`, a shorter one as what it is: so systems of unequal payload
+    compare. `times_s`: each clip's time to the payload, infinite where it never comes.
+    """
+    delivered = min(float(bits), 8.0 * payload_bytes)
+    return delivered * math.fsum(1.0 / t for t in times_s if t > 0) / len(times_s)
+
+
+@metric("capacity_bits", unit="bits per EUL", better="higher", level="eul")
+def capacity(bits: float, ber: float) -> float:
+    """What a perfect code could carry in an EUL: n(1 - H(BER)).
+
+    The channel is taken as binary, symmetric and without memory. `ber` is the mean over EULs; at 0.5 and above nothing is left.
+    """
+    p = min(max(ber, 0.0), 0.5)
+    entropy = -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)
+    return bits * (1 - entropy)

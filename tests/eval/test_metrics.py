@@ -10,7 +10,7 @@ import pytest
 
 from soundsafe import datasets
 from soundsafe.errors import InputError
-from soundsafe.eval.metrics import ber, metrics, parity, payload, quality, registry, to_ask
+from soundsafe.eval.metrics import ber, detection, metrics, parity, payload, quality, registry, to_ask
 
 RATE = 44100
 
@@ -44,6 +44,25 @@ def test_payload_figures() -> None:
     assert payload.time_to_payload([False, False], True, 8.0) == 8
     assert payload.time_to_payload([True], False, 8.0) == math.inf
     assert payload.goodput(0.5, 175) == 700
+
+
+def test_thresholds_are_quantiles_or_of_a_fitted_tail() -> None:
+    rng = np.random.default_rng(0)
+    many = rng.exponential(1.0, 20_000)
+    assert detection.threshold(many, 1e-3) == pytest.approx(math.log(1000), abs=0.6)
+    few = [detection.threshold(rng.exponential(1.0, 200), 1e-6) for _ in range(50)]
+    assert np.median(few) == pytest.approx(math.log(1e6), rel=0.1)
+    # Of Gaussian scores, whose tail is shorter, it errs on the safe side.
+    assert detection.threshold(rng.normal(size=2000), 1e-6) > 4.75
+    assert math.isnan(detection.threshold([1.0, 2.0, math.nan], 1e-3))
+    assert detection.detection_rate([0.0, 30.0, math.nan], many, 1e-3) == 0.5
+    assert math.isnan(detection.detection_rate([], many))
+
+
+def test_auc() -> None:
+    assert detection.auc([2, 3], [1, 0]) == 1
+    assert detection.auc([1, 1], [1, 1]) == 0.5
+    assert math.isnan(detection.auc([1.0], [math.nan]))
 
 
 def test_parity_where_a_system_has_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -10,7 +11,14 @@ import pandas as pd
 import pytest
 
 from soundsafe.eval.rows import Row, to_frame
-from soundsafe.eval.summary import band_rows, csv_bytes, quality_rows, summary_json, summary_rows
+from soundsafe.eval.summary import (
+    band_rows,
+    breakdown_rows,
+    csv_bytes,
+    quality_rows,
+    summary_json,
+    summary_rows,
+)
 
 CONTRACT = [
     "system", "suite", "attack", "params", "category", "clips", "euls", "ber", "ber_ci95", "payload_success",
@@ -139,3 +147,46 @@ def test_parity_by_band() -> None:
     assert found[0]["bands"] == [1.0, 0.5] + [0.0] * 22
     assert csv_bytes(found).decode().splitlines()[0].startswith("system,suite,attack,euls,band_00,band_01")
     assert band_rows(to_frame(_rows("none"))) == []
+
+
+def test_detection_is_calibrated_on_what_was_attacked_alike() -> None:
+    """The attack lifts unmarked scores: against unattacked ones every marked clip would be detected."""
+
+    def clips(attack: str, first: float) -> list[Row]:
+        rows = [_rows(attack, clips=10, family="", payload_ok=False, clip_ok=False)[4 * i] for i in range(10)]
+        return [dataclasses.replace(r, score=first + 0.1 * i) for i, r in enumerate(rows)]
+
+    rows = clips("mp3", 7.0) + clips("unmarked", 5.0)
+    plain = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
+    assert (plain["detection_1e2"], plain["auc"]) == (1, 1)
+    assert (plain["detection_calibration"], plain["detection_unmarked_clips"]) == ("unattacked", 10)
+    rows += clips("unmarked+then+mp3", 6.95)
+    alike = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
+    assert alike["detection_calibration"] == "attacked"
+    assert alike["detection_1e2"] == 0
+    assert alike["auc"] == pytest.approx(0.55)
+    assert _one(summary_rows(to_frame(rows)), suite="a", attack="unmarked", category="all")["auc"] is None
+
+
+def test_equal_payloads_and_capacity(frame: pd.DataFrame) -> None:
+    rows = summary_rows(frame)
+    good = _one(rows, suite="a", attack="none", category="all")
+    assert (good["goodput_16_bps"], good["goodput_40_bps"], good["goodput_128_bps"]) == (16, 40, 128)
+    assert good["capacity_bits"] == pytest.approx(2040 * (1 - 0.0807931), rel=1e-5)
+    bad = _one(rows, suite="a", attack="bad", category="all")
+    assert bad["goodput_16_bps"] == 0
+    small = to_frame(_rows("none", payload_bytes=4, time_to_payload_s=8.0))
+    assert _one(summary_rows(small), suite="a", category="all")["goodput_128_bps"] == 4
+
+
+def test_breakdown_of_a_sweep() -> None:
+    rows = []
+    for db, ok in ((30, True), (20, True), (10, False)):
+        params = json.dumps({"colour": "white", "snr_db": db})
+        rows += _rows(f"noise_white_{db}dB", params=params, payload_ok=ok, clip_ok=True)
+    rows += _rows("gain", params='{"db":3}')
+    found = breakdown_rows(summary_rows(to_frame(rows)))
+    assert len(found) == 2  # suites
+    line = found[0]
+    assert (line["sweep"], line["parameter"], line["values"]) == ("noise_white_…dB", "snr_db", [10, 20, 30])
+    assert (line["payload_breaks_at"], line["clip_breaks_at"]) == ([15], [])

@@ -1,0 +1,62 @@
+"""Telling marked from unmarked audio by the detector's score, clip by clip, at a fixed rate of false alarms."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from soundsafe.eval.metrics.registry import metric
+
+__all__ = ["FALSE_POSITIVE_RATES", "auc", "detection_rate", "threshold"]
+
+FALSE_POSITIVE_RATES = {"1e2": 1e-2, "1e3": 1e-3, "1e6": 1e-6}
+"""By the ending of their name in a summary: `detection_1e2` and so on."""
+
+_FEWEST = 4
+"""Scores above the median that the tail is fitted to, at least."""
+
+
+def _finite(values: Any) -> Any:
+    v = np.asarray(values, dtype=np.float64)
+    return v[np.isfinite(v)]
+
+
+@metric("auc", unit="0 to 1", better="higher", level="clip")
+def auc(marked: Any, unmarked: Any) -> float:
+    """Area under the ROC of clips' scores: how often a marked clip outscores an unmarked one, ties half.
+
+    Mann and Whitney's U over the number of pairs; NaN where either has no score.
+    """
+    a, b = _finite(marked), _finite(unmarked)
+    if not len(a) or not len(b):
+        return float("nan")
+    return float(stats.mannwhitneyu(a, b).statistic) / (len(a) * len(b))
+
+
+def threshold(unmarked: Any, rate: float) -> float:
+    """The score that a share `rate` of unmarked clips exceeds; NaN where too few scores are known.
+
+    Where there are at least 1 / `rate` of them, their own quantile. Otherwise an exponential tail fitted to
+    the upper half: the distances from the median upwards have a mean, and get e times rarer with each such
+    step. Scores that are the largest of many correlations do so, or sooner.
+    """
+    scores = _finite(unmarked)
+    if len(scores) * rate >= 1:
+        return float(np.quantile(scores, 1 - rate, method="higher"))
+    if len(scores) < 2 * _FEWEST:
+        return float("nan")
+    middle = float(np.median(scores))
+    return middle + float(np.mean(scores[scores > middle] - middle)) * math.log(0.5 / rate)
+
+
+@metric("detection_1e2", unit="share of clips", better="higher", level="clip")
+def detection_rate(marked: Any, unmarked: Any, rate: float = 1e-2) -> float:
+    """Share of marked clips that score above the threshold of a false-positive rate (also 1e3, 1e6).
+
+    NaN where there is no threshold or no score. See `threshold`.
+    """
+    a, limit = _finite(marked), threshold(unmarked, rate)
+    return float(np.mean(a > limit)) if len(a) and math.isfinite(limit) else float("nan")
