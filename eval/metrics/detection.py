@@ -1,4 +1,4 @@
-"""Telling marked from unmarked audio by the detector's score, clip by clip, at a fixed rate of false alarms."""
+"""Telling marked from unmarked audio by the detector's score, clip by clip, at a fixed rate of errors."""
 
 from __future__ import annotations
 

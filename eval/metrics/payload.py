@@ -73,7 +73,8 @@ def goodput_of(bits: int, payload_bytes: float, times_s: Sequence[float]) -> flo
 def capacity(bits: float, ber: float) -> float:
     """What a perfect code could carry in an EUL: n(1 - H(BER)).
 
-    The channel is taken as binary, symmetric and without memory. `ber` is the mean over EULs; at 0.5 and above nothing is left.
+    The channel is taken as binary, symmetric and without memory. `ber` is the mean over EULs; at 0.5 and
+    above nothing is left.
     """
     p = min(max(ber, 0.0), 0.5)
     entropy = -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)
