@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import ast
+import hmac
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from soundsafe import keys
+import soundsafe
+from soundsafe import container, keys, low_rate_code
 from soundsafe.errors import InputError
-from soundsafe.keys import DEFAULT_KEY, derive, read_key_file, write_key_file
+from soundsafe.keys import DEFAULT_KEY, derive, key_id, read_key_file, write_key_file
+from soundsafe.layout import geometry
+from soundsafe.profile import ROBUST
+from soundsafe.tiles import ROBUST_TILES, tile_geometry
 
 HEX = "0123456789abcdef" * 4
 
@@ -100,8 +108,6 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 
 def test_derivation_is_hkdf_sha256() -> None:
     # RFC 5869 with the hmac module: extract, then expand.
-    import hmac
-
     secret = hmac.digest(b"soundsafe/v1", b"k" * 32, "sha256")
     first = hmac.digest(secret, b"carrier\x01", "sha256")
     second = hmac.digest(secret, first + b"carrier\x02", "sha256")
@@ -121,3 +127,52 @@ def test_impossible_requests_are_refused(key: bytes, n: int) -> None:
 
 def test_the_default_key_is_fixed() -> None:
     assert DEFAULT_KEY.hex() == "e994c09afccc6011406623a93247a9d96d7c5bb1eb640e9c63032c08b6ea1d1b"
+
+
+def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
+    purposes = []
+    for path in Path(soundsafe.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "derive":
+                purposes.append(ast.literal_eval(node.args[1]))
+    assert len(set(purposes)) == len(purposes), "two uses of one derived key"
+    carriers = {"cells", "slots", "pilots", "anchors", "scramble", "tiles"}
+    assert set(purposes) == carriers | {"tag", "identifier tag", "key id"}
+
+
+def test_a_key_identifier_names_the_key_and_nothing_else() -> None:
+    key = bytes(range(32))
+    assert key_id(key) == derive(key, "key id", 8).hex()
+    assert len({key_id(bytes([i]) * 32) for i in range(50)}) == 50
+
+
+def test_another_key_knows_nothing_of_where_and_how_bits_lie() -> None:
+    one, other = (geometry(bytes([i]) * 32, ROBUST) for i in (1, 2))
+    signs = (one.pilot_sign == other.pilot_sign).float()
+    assert float(signs.mean()) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(signs.numel()))
+    assert np.mean(one.scramble == other.scramble) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(2040))
+    assert one.slot_key != other.slot_key
+    assert one.anchor_salt != other.anchor_salt
+    assert not np.array_equal(one.bins, other.bins)
+    tiles = [tile_geometry(bytes([i]) * 32, ROBUST_TILES) for i in (1, 2)]
+    agree = (tiles[0].sign == tiles[1].sign).mean()
+    assert agree == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(tiles[0].sign.size))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_tags_are_compared_whole_and_in_constant_time(monkeypatch: pytest.MonkeyPatch, right: bool) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(a: bytes, b: bytes) -> bool:
+        compared.append((a, b))
+        return compare_digest(a, b)
+
+    compare_digest = hmac.compare_digest
+    key = DEFAULT_KEY if right else b"k" * 32
+    word = low_rate_code.encode_identifier(b"x", DEFAULT_KEY)
+    block = container.pack(b"x", DEFAULT_KEY)[0]
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    opened: Any = container.open_part(block, key)
+    found = low_rate_code.decode_identifier(4.0 * (1.0 - 2.0 * word), key)
+    assert [len(a) for pair in compared for a in pair] == [8, 8, 5, 5]
+    assert (opened is not None, found is not None) == (right, right)
