@@ -4,8 +4,8 @@
     python tests/long/golden.py --check    # read them; exit code 1 where one does not give what it gave
 
 Each is a bundled clip's first seconds, marked, with what they must give in `golden.json`: payload, and for
-every second the digest of the slots that the audio itself names. `--check` compares both, under other versions
-of Python, torch and NumPy too.
+every second the digest of the slots that the audio itself names. `--check` compares both, also under
+other versions of Python, torch and NumPy.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python tests/long/uploads.py --n 1000
 
-Starts `soundsafe serve` itself. Every upload carries a payload of its own, and its answer must name it. Prints
-one JSON document with the highest memory of the service and all its workers (Linux).
+Starts `soundsafe serve` itself. Every upload carries a payload of its own, and its answer must name it.
+Prints one JSON document with the highest memory of the service and all its workers (Linux).
 """
 
 from __future__ import annotations

@@ -1,0 +1,37 @@
+"""Marks of released versions, kept as files, which every later version reads; by `tests/long/golden.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import soundsafe
+from soundsafe.audio_file import read_audio
+
+FOLDER = Path(__file__).parent / "golden"
+FILES = json.loads((FOLDER / "golden.json").read_text())["files"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_released_mark_reads(name: str) -> None:
+    entry = FILES[name]
+    key = bytes.fromhex(entry["key_hex"])
+    audio, info = read_audio(FOLDER / f"{name}.flac")
+    found = soundsafe.decode(audio, info.rate, key)
+    assert found.payload_hex == entry["payload_hex"]
+    # A later version may read more seconds, but not fewer.
+    assert sum(eul.ok for eul in found.euls) >= sum(entry["euls_ok"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_audio_names_the_same_slots(name: str) -> None:
+    entry = FILES[name]
+    audio, info = read_audio(FOLDER / f"{name}.flac")
+    found = soundsafe.layouts(audio, info.rate, bytes.fromhex(entry["key_hex"]))
+    assert [eul.slots for eul in found] == entry["slots"]
+
+
+def test_they_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.flac")) < 2_000_000
