@@ -1,0 +1,59 @@
+"""Every reader of bytes and files from outside, with sound examples cut, flipped, and overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soundsafe.errors import InputError
+
+TARGETS = runpy.run_path(str(Path(__file__).parents[1] / "long" / "readers.py"))["TARGETS"]
+INPUTS = 60
+
+
+def damaged(sound: bytes, rng: np.random.Generator) -> bytes:
+    data = bytearray(sound)
+    kind = int(rng.integers(4))
+    at = int(rng.integers(max(1, len(data))))
+    length = int(rng.integers(1, 64))
+    if kind == 0:
+        return bytes(data[:at])
+    if kind == 1:
+        for bit in rng.integers(8 * max(1, len(data)), size=int(rng.integers(1, 9))):
+            if data:
+                data[bit // 8] ^= 1 << bit % 8
+    elif kind == 2:
+        data[at : at + length] = rng.bytes(length) if rng.integers(2) else bytes(length)
+    else:
+        other = int(rng.integers(max(1, len(data))))
+        data[at:at] = data[other : other + length]
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_damage_is_said_in_one_way(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    examples: list[bytes] = []
+    check = TARGETS[name](importlib.import_module, tmp_path, examples)
+    rng = np.random.default_rng(7)
+    for example in examples:
+        if name not in ("manifest", "registry"):
+            with contextlib.suppress(InputError):
+                check(example)
+        for _ in range(INPUTS // len(examples)):
+            with contextlib.suppress(InputError):
+                check(damaged(example, rng))
+    check_refuses(check, name)
+
+
+def check_refuses(check: object, name: str) -> None:
+    """Bytes that are nothing at all are refused by whatever has a format."""
+    if name in ("container", "results", "list"):
+        return
+    with pytest.raises(InputError):
+        check(b"\xff\xfe\x00nothing")  # type: ignore[operator]
