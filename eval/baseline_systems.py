@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -30,33 +29,17 @@ from scipy.fft import dct, idct
 from scipy.ndimage import uniform_filter1d
 
 from soundsafe.errors import NotMarkable
+from soundsafe.eval.systems import Found, Marked, SimpleSystem
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, istft, stft
 
-__all__ = ["Found", "Marked", "Null", "PlainQim", "SpreadSpectrum", "mixed_in", "resampled"]
+__all__ = ["Null", "PlainQim", "SpreadSpectrum", "mixed_in", "resampled"]
 
 Audio = NDArray[np.float32]
 
 PAYLOAD_BYTES = 4
 BITS = 64
 """Payload and CRC."""
-
-
-@dataclass(frozen=True)
-class Marked:
-    """The answer of `embed`: audio ``[channels, samples]``."""
-
-    audio: Audio
-
-
-@dataclass(frozen=True)
-class Found:
-    """The answer of `decode`. `score`: how far the bits stand out of chance, in standard deviations."""
-
-    ok: bool
-    payload: bytes | None
-    score: float = 0.0
-    euls: tuple[Eul, ...] = ()
 
 
 def _word(payload: bytes) -> NDArray[np.uint8]:
@@ -98,15 +81,8 @@ def mixed_in(audio: Audio, rate: int, mark: Audio, mark_rate: int) -> Marked:
     return Marked(np.clip(out, -1.0, 1.0))
 
 
-class _Baseline:
-    name = ""
+class _Baseline(SimpleSystem):
     payload_bytes = PAYLOAD_BYTES
-
-    def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8] | None:
-        return None
-
-    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
-        return []
 
     def describe(self) -> dict[str, Any]:
         return {"version": version("soundsafe")}

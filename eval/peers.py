@@ -31,7 +31,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.baseline_systems import Found, Marked, mixed_in, resampled
+from soundsafe.eval.baseline_systems import mixed_in, resampled
+from soundsafe.eval.systems import Found, Marked, SimpleSystem
 
 __all__ = ["PEERS", "Audiowmark", "NotInstalled", "Peer", "PeerSystem"]
 
@@ -136,17 +137,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class _Published:
-    """What all published systems lack: EULs, layouts, coded bits."""
-
-    def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> None:
-        return None
-
-    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
-        return []
-
-
-class PeerSystem(_Published):
+class PeerSystem(SimpleSystem):
     """A system in a process of its own, started when it is first used. It takes no key."""
 
     def __init__(self, facts: Peer) -> None:
@@ -199,7 +190,7 @@ class PeerSystem(_Published):
         return out | ({"weights": _digest(Path(self.weights))} if self.facts.weights else {})
 
 
-class Audiowmark(_Published):
+class Audiowmark(SimpleSystem):
     """The program `audiowmark`: 128 bits, the last 32 of them a CRC here, since it checks no message itself.
 
     One block of it takes about 52 seconds; what can be read from shorter audio is the first part of a block.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
 
-__all__ = ["EUL_S", "Soundsafe", "System", "get", "listing", "register", "systems"]
+__all__ = [
+    "EUL_S", "Found", "Marked", "SimpleSystem", "Soundsafe", "System", "get", "listing", "register",
+    "systems",
+]  # fmt: skip
 
 EUL_S = 1.0
 """Length of an EUL in seconds: EUL number i of a marked clip starts at i seconds."""
@@ -53,6 +57,39 @@ class System(Protocol):
     def describe(self) -> dict[str, Any]:
         """Everything that changes its figures: version, profile and its hash. JSON values, for `run.json`."""
         ...
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What `embed` must answer: audio ``[channels, samples]``, of the original's shape."""
+
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `decode` must answer. `payload` is None unless `ok`; a higher `score` means likelier marked."""
+
+    ok: bool
+    payload: bytes | None
+    score: float = 0.0
+    euls: tuple[Any, ...] = ()
+
+
+class SimpleSystem:
+    """A system without EULs or layouts: `name`, `payload_bytes`, `embed` and `decode` are left to write."""
+
+    name: str
+    payload_bytes: int
+
+    def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8] | None:
+        return None
+
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        return {}
 
 
 Factory = Callable[[], System]
