@@ -28,6 +28,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval import gate as gates
 from soundsafe.eval import phases, report_command, runner, systems
 from soundsafe.eval.compare import compare as compare_runs
+from soundsafe.eval.history import history as history_of
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.store import write_atomically
@@ -310,6 +311,30 @@ def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
         _print_json({"rows": rows})
     else:
         _console().print(tables.comparison_table(rows, title=f"A: {run_a}   B: {run_b}"))
+
+
+@app.command()
+def history(
+    run_dirs: Annotated[
+        list[Path], typer.Argument(metavar="RUN_DIR...", help="Folders of runs, oldest first.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show how each attack's figures went from run to run."""
+    rows = history_of(run_dirs)
+    if as_json:
+        _print_json({"rows": rows})
+        return
+    last = None
+    for r in rows:
+        if (r["system"], r["attack"]) != last:
+            last = r["system"], r["attack"]
+            sys.stdout.write(f"{r['system']}  {r['attack']}\n")
+        ber = "" if r["ber"] is None else f"  BER {100 * r['ber']:.2f} %"
+        change = "" if r["change"] is None else f"  ({100 * r['change']:+.1f})"
+        line = f"  {100 * r['payload_success']:5.1f} % of {r['euls']} EULs{change}"
+        line += f"  {100 * r['clip_success']:5.1f} % of {r['clips']} clips{ber}"
+        sys.stdout.write(f"{line}  {r['run']} {r['commit'] or ''}".rstrip() + "\n")
 
 
 @app.command()

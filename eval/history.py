@@ -1,0 +1,101 @@
+"""Many runs side by side, by DuckDB over their tables of rows: nothing is read but the columns asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from soundsafe.errors import InputError
+from soundsafe.eval.rows import CONTROLS, from_frame_value
+
+__all__ = ["connect", "history"]
+
+
+def connect(folders: Sequence[Path]) -> Any:
+    """A DuckDB connection with the view `rows`: all rows of all runs.
+
+    `run` is the number of a row's folder, from 0. Runs of earlier versions lack some columns, which are then null.
+
+    Raises:
+        InputError: DuckDB is missing, or a folder holds no finished run.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise InputError("history needs DuckDB: pip install 'soundsafe[history]'") from error
+    files = [folder / "results.parquet" for folder in folders]
+    for folder, file in zip(folders, files, strict=True):
+        if not file.is_file():
+            raise InputError(f"{folder} holds no finished run: results.parquet is missing")
+    base = duckdb.connect()
+    try:
+        for number, file in enumerate(files):
+            # A view takes no parameters: a quote in a file's name is doubled, as SQL has it.
+            quoted = str(file).replace("'", "''")
+            base.execute(f"CREATE VIEW run{number} AS SELECT *, {number} AS run FROM '{quoted}'")
+        union = " UNION ALL BY NAME ".join(f"SELECT * FROM run{n}" for n in range(len(files)))
+        base.execute(f"CREATE VIEW rows AS {union}")
+    except duckdb.Error as error:
+        raise InputError(f"the runs cannot be read together: {str(error).splitlines()[0]}") from error
+    return base
+
+
+_FIGURES = ("clips", "euls", "payload_success", "clip_success", "ber", "parity_slots")
+_QUERY = """
+WITH clips AS (
+  SELECT run, system, attack, clip, any_value(clip_ok) AS ok FROM rows GROUP BY ALL
+), whole AS (
+  SELECT run, system, attack, count(*) AS clips, avg(ok::INT) AS clip_success FROM clips GROUP BY ALL
+), single AS (
+  SELECT run, system, attack, count(*) AS euls, avg(payload_ok::INT) AS payload_success,
+    avg(ber) FILTER (WHERE bits > 0) AS ber, 
+    avg(parity_slots) FILTER (WHERE NOT isnan(parity_slots)) AS parity_slots
+  FROM rows GROUP BY ALL
+)
+SELECT * FROM single JOIN whole USING (run, system, attack)
+"""
+
+
+def history(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """One dict for each system × attack × run, the runs of an attack together and in the order given.
+
+    `run` is the folder as given and `commit` its code's; `clips`, `euls`, `payload_success`, `clip_success`,
+    `ber` and `parity_slots` are as in a summary, over all categories; `change` is payload success minus that
+    of the run before that has this attack, null in the first. Runs need not hold the same clips: `compare` pairs
+    two that do. The controls are left out.
+
+    Raises:
+        InputError: see `connect`.
+    """
+    found = connect(folders).execute(_QUERY).df()
+    found = found[~found["attack"].str.split("+then+", regex=False).str[0].isin(CONTROLS)]
+    order = {key: i for i, key in enumerate(dict.fromkeys(_order(folders)))}
+    out: list[dict[str, Any]] = []
+    lines = found.to_dict("records")
+    lines.sort(key=lambda r: (order[r["system"], r["attack"]], r["run"]))
+    for line in lines:
+        before = out[-1] if out and all(out[-1][k] == line[k] for k in ("system", "attack")) else None
+        folder = folders[line["run"]]
+        row = {"system": line["system"], "attack": line["attack"], "run": str(folder)}
+        row |= {"commit": _commit(folder)} | {name: line[name] for name in _FIGURES}
+        row["change"] = None if before is None else line["payload_success"] - before["payload_success"]
+        out.append(row)
+    return [dict(from_frame_value(row)) for row in out]
+
+
+def _order(folders: Sequence[Path]) -> list[tuple[str, str]]:
+    """Systems and attacks as the runs hold them, first come first."""
+    import pandas as pd
+
+    tables = [pd.read_parquet(f / "results.parquet", columns=["system", "attack"]) for f in folders]
+    return [(str(s), str(a)) for s, a in pd.concat(tables).drop_duplicates().itertuples(index=False)]
+
+
+def _commit(folder: Path) -> str | None:
+    try:
+        found = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("commit")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return None if found is None else str(found)[:12]
