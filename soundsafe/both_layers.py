@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.embedder import HEADROOM, QUALITIES, Quality, mark_block
+from soundsafe.embedder import HEADROOM, ROUGH, Quality, mark_block
 from soundsafe.profile import EUL_SAMPLES, Profile
 from soundsafe.tile_embedder import mark_tiles
 from soundsafe.tiles import ROBUST_TILES, TileProfile
@@ -63,6 +63,6 @@ def mark_both(
 
     origin = begin - first
     host = tiled(None)
-    rough = mark_block(host, first, coded, phase, key, profile, QUALITIES["fast"], origin)
+    rough = mark_block(host, first, coded, phase, key, profile, ROUGH, origin)
     host = tiled(rough - host)
     return mark_block(host, first, coded, phase, key, profile, quality, origin)

@@ -8,7 +8,9 @@ what real codecs did to that very carrier a few steps before: they run inside th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,7 +27,7 @@ from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, Profile
 from soundsafe.stft import RATE, istft, stft
 
-__all__ = ["QUALITIES", "Quality", "mark_block", "views"]
+__all__ = ["QUALITIES", "ROUGH", "Quality", "mark_block", "views"]
 
 Audio = NDArray[np.float32]
 
@@ -33,16 +35,23 @@ HEADROOM = 0.9999
 """Highest sample value that marking may produce where the audio itself stays below it."""
 
 
-def _mp3(kbps: int, effort: int, audio: Audio) -> Audio:
-    return mp3_roundtrip(audio, RATE, kbps=kbps, align=True, effort=effort)
+def _mp3(effort: int, lead: int, audio: Audio) -> Audio:
+    """`audio` behind LAME, its frames `lead` samples early: 192 kbit/s in stereo, 128 in mono."""
+    kbps = 128 if len(audio) == 1 else 192
+    padded = np.pad(audio, ((0, 0), (lead, 0)))
+    return mp3_roundtrip(padded, RATE, kbps=kbps, align=True, effort=effort)[:, lead:]
 
 
-# Two settings of one encoder: informed on one alone, the mark reads best behind that one.
-_MP3_192 = (partial(_mp3, 192, 2), partial(_mp3, 192, 5))
 _FRAME = 1152
 """Samples of an MP3 frame."""
 
-_JUDGE = partial(_mp3, 192, 3)
+_PIECE, _RUN_IN, _RUN_OUT = 192 * _FRAME, 8 * _FRAME, 4 * _FRAME
+"""Codecs work on pieces of some five seconds, with so much before and behind them."""
+
+# Two settings of one encoder and two places of its frames: informed on one alone, the mark reads best behind
+# that one. The judge is a third.
+_CODECS = (partial(_mp3, 2, 0), partial(_mp3, 5, 300))
+_JUDGE = partial(_mp3, 3, 150)
 
 
 _RETREAT = 0.7
@@ -53,28 +62,40 @@ _REACH = 1e-3
 just before an onset and just behind an end."""
 
 
+_LEVELLING, _HEIGHTS = 0.22, (0.1, 4.0)
+"""Cells that stand out from their band are moved less than those that lie low in it: with this power of their
+height over the band's level, between these heights. At equal robustness it is heard less."""
+
+
 @dataclass(frozen=True)
 class Quality:
     """How hard the embedder works. `steps`: Gauss-Newton steps; `refresh`: steps between codec runs;
     `memory`: how much of what codecs did before still counts, each time;
-    `codecs`: aligned round trips, which take turns; `near`: share of Delta that counts as near enough;
+    `codecs`: aligned round trips, which take turns; `stay`: share of the way to the lattice point that is not
+    gone (distortion compensation: Chen and Wornell 2001), `near`: share of Delta round there that counts as
+    near enough;
     `probe`: steps of a first pass at scale 1. After it and after each but the last of `rounds` of `steps`,
     errors behind `judge`, which is not in the loop, set each EUL's scales anew, so that `error_goal` of its
     bits are wrong (`error_goal_apart` where channels carry it each by itself, and their soft values are
-    added) and its Zimtohrli distance stays under `distance_limit`."""
+    added, `error_goal_mono` in mono) and its Zimtohrli distance stays under `distance_limit`."""
 
     steps: int = 10
     refresh: int = 2
     memory: float = 0.9
-    codecs: tuple[Callable[[Audio], Audio], ...] = _MP3_192
+    codecs: tuple[Callable[[Audio], Audio], ...] = _CODECS
     judge: Callable[[Audio], Audio] = _JUDGE
-    near: float = 0.25
-    error_goal: float = 0.038
-    error_goal_apart: float = 0.076
-    probe: int = 6
+    stay: float = 0.2
+    near: float = 0.08
+    error_goal: float = 0.05
+    error_goal_apart: float = 0.1
+    error_goal_mono: float = 0.02
+    probe: int = 5
     rounds: int = 2
-    distance_limit: float = 1.5e-4
+    distance_limit: float = 1.2e-4
 
+
+ROUGH = Quality(probe=5, rounds=0, codecs=(), distance_limit=float("inf"))
+"""About what the cells will add, for the layer that is solved before them."""
 
 QUALITIES: dict[str, Quality] = {
     "fast": Quality(steps=8, rounds=1),
@@ -111,6 +132,7 @@ class _View:
     region: torch.Tensor
     layouts: list[Layout]
     scale: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    aim: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     low: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     high: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
 
@@ -179,7 +201,7 @@ def _set_scales(group: list[_View], scale: torch.Tensor, n_data: int) -> None:
         view.scale = scale
         view.step = view.base_step.clone()
         view.step[:, :n_data] *= torch.gather(scale, 1, view.region)
-        view.low = view.high = torch.zeros(())
+        view.aim = view.low = view.high = torch.zeros(())
 
 
 def _better_scale(
@@ -250,6 +272,7 @@ def mark_block(
             judged = stft(codec_by_pairs(marked, quality.judge, origin))
             for group in groups:
                 goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
+                goal = quality.error_goal_mono if channels == 1 else goal
                 seen = [view.observe(judged, profile)[0] for view in group]
                 _adjust(group, _better_scale(group, seen, profile, goal), loud, profile, n_data)
         else:
@@ -295,7 +318,9 @@ class _Solver:
         self.origin = origin
         own = threshold(spectrum, profile)
         room = -torch.nn.functional.max_pool1d(-own, 3, 1, 1)
-        self.room = torch.where(room.square() > profile.mark_floor, room, 0.0)
+        room = torch.where(room.square() > profile.mark_floor, room, 0.0)
+        height = spectrum.abs() / (own * 10.0 ** (profile.masking_offset_db / 20.0))
+        self.room = room * height.clamp(*_HEIGHTS).pow(-_LEVELLING)
         self.bound = x.abs().clamp_min(HEADROOM)
 
     def solve(self, every: list[_View], steps: int) -> torch.Tensor:
@@ -348,14 +373,23 @@ def _ask_codecs(
 
 
 def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio], origin: int) -> torch.Tensor:
-    """`codec` applied to mono or stereo as it is, to more channels two by two.
+    """`codec` applied to mono or stereo as it is, to more channels two by two, in pieces side by side.
 
     `origin`: position of the audio in the whole signal, whose codec frames start at multiples of `_FRAME`.
     """
     lead = origin % _FRAME
     padded = np.pad(audio, ((0, 0), (lead, 0)))
-    parts = [codec(padded[c : c + 2])[:, lead:] for c in range(0, len(audio), 2)]
-    return torch.from_numpy(np.ascontiguousarray(np.concatenate(parts)))
+    starts = range(0, padded.shape[1], _PIECE)
+
+    def piece(pair: int, start: int) -> Audio:
+        first = max(0, start - _RUN_IN)
+        coded = codec(padded[pair : pair + 2, first : start + _PIECE + _RUN_OUT])
+        return coded[:, start - first : start - first + _PIECE]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [[pool.submit(piece, c, start) for start in starts] for c in range(0, len(audio), 2)]
+        pairs = [np.concatenate([job.result() for job in pair], axis=1) for pair in jobs]
+    return torch.from_numpy(np.ascontiguousarray(np.concatenate(pairs)[:, lead:]))
 
 
 def _move(
@@ -368,9 +402,12 @@ def _move(
 ) -> None:
     """One step of the carriers of `view`, into `amount` (flat, in units of `room`)."""
     error = displacement(p / view.step + view.dither, view.bits) * view.step
-    near = quality.near * view.step
-    low = -near - torch.maximum(view.low, -1.5 * view.step) if view.low.ndim else -near
-    high = near - torch.minimum(view.high, 1.5 * view.step) if view.high.ndim else near
+    if not view.aim.ndim:
+        view.aim = quality.stay * error
+    low, high = view.aim - quality.near * view.step, view.aim + quality.near * view.step
+    if view.low.ndim:
+        low = low - torch.maximum(view.low, -1.5 * view.step)
+        high = high - torch.minimum(view.high, 1.5 * view.step)
     middle = (low + high) / 2.0
     crossed = low > high
     low, high = torch.where(crossed, middle, low), torch.where(crossed, middle, high)

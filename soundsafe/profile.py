@@ -48,7 +48,7 @@ class Profile:
     version: int = 1
     band_low: float = 475.0
     band_high: float = 11_025.0
-    preferred_high: float = 8_000.0
+    preferred_high: float = 9_000.0
     cells: int = 6
     step_hz: tuple[float, ...] = (300, 650, 1000, 1350, 1750, 2250, 2850, 3600, 5000, 7000, 9000)
     step: tuple[float, ...] = (0.46, 0.55, 0.72, 0.95, 1.15, 1.40, 1.65, 1.80, 2.15, 2.70, 3.10)
@@ -65,7 +65,7 @@ class Profile:
     dead_margin_db: float = 4.0
     narrow: int = 1800
     lost_db: float = 75.0
-    fine_least: int = 1100
+    fine_least: int = 800
     fine_low: float = 140.0
     fine_high: float = 3600.0
     fine_cells: int = 2
