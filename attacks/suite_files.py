@@ -62,17 +62,20 @@ def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
         raise InputError(f"{path}: includes itself")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a readable suite ({error})") from error
     name, version, own = data.get("suite"), data.get("version"), data.get("attacks", [])
-    included = data.get("include", [])
+    included, left_out = data.get("include", []), data.get("leaves_out", [])
     if (
         not isinstance(name, str)
         or not isinstance(version, int)
-        or not all(isinstance(x, list) and all(isinstance(a, str) for a in x) for x in (own, included))
+        or not all(
+            isinstance(x, list) and all(isinstance(a, str) for a in x) for x in (own, included, left_out)
+        )
     ):
         raise InputError(
-            f"{path}: a suite needs suite = name, version = integer, attacks and include = lists of names"
+            f"{path}: a suite needs suite = name, version = integer, and attacks, include and leaves_out"
+            " = lists of texts"
         )
     names = [*CONTROLS, *own]
     for other in included:
@@ -86,5 +89,5 @@ def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
         attacks,
         str(data.get("description", "")),
         str(data.get("source", "")),
-        tuple(str(item) for item in data.get("leaves_out", [])),
+        tuple(left_out),
     )

@@ -81,7 +81,7 @@ def read_baseline(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or 'cannot be read'}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a baseline: soundsafe-eval baseline RUN writes one") from error
     if (
         not isinstance(data, dict)

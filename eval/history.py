@@ -16,7 +16,8 @@ __all__ = ["connect", "history"]
 def connect(folders: Sequence[Path]) -> Any:
     """A DuckDB connection with the view `rows`: all rows of all runs.
 
-    `run` is the number of a row's folder, from 0. Runs of earlier versions lack some columns, which are then null.
+    `run` is the number of a row's folder, from 0. Runs of earlier versions lack some columns, which are then
+    null.
 
     Raises:
         InputError: DuckDB is missing, or a folder holds no finished run.
@@ -50,7 +51,7 @@ WITH clips AS (
   SELECT run, system, attack, count(*) AS clips, avg(ok::INT) AS clip_success FROM clips GROUP BY ALL
 ), single AS (
   SELECT run, system, attack, count(*) AS euls, avg(payload_ok::INT) AS payload_success,
-    avg(ber) FILTER (WHERE bits > 0) AS ber, 
+    avg(ber) FILTER (WHERE bits > 0) AS ber,
     avg(parity_slots) FILTER (WHERE NOT isnan(parity_slots)) AS parity_slots
   FROM rows GROUP BY ALL
 )
@@ -63,8 +64,8 @@ def history(folders: Sequence[Path]) -> list[dict[str, Any]]:
 
     `run` is the folder as given and `commit` its code's; `clips`, `euls`, `payload_success`, `clip_success`,
     `ber` and `parity_slots` are as in a summary, over all categories; `change` is payload success minus that
-    of the run before that has this attack, null in the first. Runs need not hold the same clips: `compare` pairs
-    two that do. The controls are left out.
+    of the run before that has this attack, null in the first. Runs need not hold the same clips:
+    `compare` pairs two that do. The controls are left out.
 
     Raises:
         InputError: see `connect`.

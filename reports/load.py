@@ -131,7 +131,7 @@ class Evidence:
 def _json(path: Path, folder: Path) -> Item:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: is {folder} the folder of a finished run?") from error
     if not isinstance(document, dict):
         raise InputError(f"{path} is damaged: it holds no object")

@@ -33,9 +33,12 @@ class Checkpoint:
     optimizer: dict[str, torch.Tensor]
 
     def model(self) -> INNWatermarker:
-        """The network with these weights."""
+        """The network with these weights. Raises InputError where they are another's."""
         model = build_model(self.config)
-        model.load_state_dict(self.weights)
+        try:
+            model.load_state_dict(self.weights)
+        except RuntimeError:
+            raise InputError("the checkpoint's weights are not those of the network that it names") from None
         return model
 
 
@@ -90,17 +93,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
         config = json.loads(meta["config"])
         cfg = TrainConfig(**(config | {"sn_layers": tuple(config["sn_layers"])}))
         rng, step = json.loads(meta["rng"]), int(meta["step"])
+        origin = meta["data_hash"], meta["code_version"]
+        parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}}
+        for name, value in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts[kind][rest] = value
     except FileNotFoundError:
         raise InputError(f"no checkpoint {path}") from None
-    except (OSError, KeyError, TypeError, ValueError, plain.SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, plain.SafetensorError) as error:
         raise InputError(f"{path} is no checkpoint of a training run: {error}") from None
-    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}}
-    for name, value in tensors.items():
-        kind, rest = name.split(".", 1)
-        parts[kind][rest] = value
-    return Checkpoint(
-        cfg, meta["data_hash"], meta["code_version"], step, rng, parts["model"], parts["optimizer"]
-    )
+    return Checkpoint(cfg, *origin, step, rng, parts["model"], parts["optimizer"])
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:

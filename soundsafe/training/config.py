@@ -132,7 +132,7 @@ def load_config(what: str) -> TrainConfig:
     except OSError as error:
         names = ", ".join(("carrier", *CONFIGS))
         raise InputError(f"cannot read {what}: {error.strerror}; give {names} or a file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is neither TOML nor JSON: {error}") from None
     if not isinstance(given, dict):
         raise InputError(f"{what} must hold a table of fields")

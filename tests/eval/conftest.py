@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that looks like a site-packages with an add-on of toy systems in it."""
+    """A folder that looks like a site-packages with an add-on of toy systems and of example attacks in it."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(HERE / "bench_fakes.py", folder / "bench_fakes.py")
     info = folder / "bench_fakes-1.0.dist-info"
@@ -23,7 +23,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-fakes\nVersion: 1.0\n")
     names = {"toy": "Toy", "dying": "Dying", "slow": "Slow", "deaf": "Deaf"}
     lines = [f"{name} = bench_fakes:{cls}" for name, cls in names.items()]
-    (info / "entry_points.txt").write_text("[soundsafe.systems]\n" + "\n".join(lines) + "\n")
+    shutil.copy(HERE / "example_attacks.py", folder / "example_attacks.py")
+    lines = ["[soundsafe.systems]", *lines, "[soundsafe.attacks]", "example = example_attacks"]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     return folder
 
 

@@ -185,6 +185,23 @@ def test_add_on_systems_are_listed(fakes: ModuleType, command: Any) -> None:
     assert {"soundsafe", "toy", "deaf"} <= set(names)
 
 
+def test_another_package_brings_system_and_attacks(installed: Path, clips: Path, tmp_path: Path) -> None:
+    """Both by entry points alone, found by the command and by its workers."""
+    suite = tmp_path / "mine.toml"
+    names = '"example_hum_20dB", "example_second_opinion+then+gain_-3dB"'
+    suite.write_text(f'suite = "mine"\nversion = 1\nattacks = [{names}]\n')
+    arguments = ["run", "--suite", suite, "--dataset", clips, "--system", "toy", "--limit", 1, "--jobs", 1]
+    done = subprocess.run(
+        [sys.executable, "-c", START, *map(str, arguments), "--out", str(tmp_path / "run"), "--json"],
+        env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = {r["attack"]: r for r in json.loads(done.stdout)["rows"] if r["category"] == "all"}
+    assert rows["example_hum_20dB"]["params"] == {"snr_db": 20}
+    assert rows["example_hum_20dB"]["clip_success"] == 1
+    assert rows["example_second_opinion+then+gain_-3dB"]["clip_success"] == 1
+
+
 def test_version_and_help(command: Any) -> None:
     assert command("--version")[:2] == (0, command("--version")[1])
     code, text, _ = command("--help")

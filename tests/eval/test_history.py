@@ -24,7 +24,8 @@ def _run(folder: Path, decoded: int, attacks: tuple[str, ...] = ("none", "mp3_12
                 Row(
                     system="s", suite="t", attack=attack, family="", params="{}", clip=f"c{eul // 4}",
                     category="music", group=f"g{eul // 4}", lossy="", eul=eul % 4, bits=100,
-                    ber=0.1 if ok else 0.3, payload_ok=ok, clip_ok=eul // 4 * 4 < decoded and attack != "unmarked",
+                    ber=0.1 if ok else 0.3, payload_ok=ok,
+                    clip_ok=eul // 4 * 4 < decoded and attack != "unmarked",
                 )
             )  # fmt: skip
     to_frame(rows).to_parquet(folder / "results.parquet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import runpy
 from pathlib import Path
 
@@ -57,3 +58,50 @@ def check_refuses(check: object, name: str) -> None:
         return
     with pytest.raises(InputError):
         check(b"\xff\xfe\x00nothing")  # type: ignore[operator]
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("baseline", DEEP),
+        ("config", b"seed = " + DEEP),
+        ("config_json", DEEP),
+        ("suite", b"suite = " + DEEP),
+        ("suite", b'suite = "x"\nversion = 1\nleaves_out = 5'),
+        ("run_folder", b"\x00" + DEEP),  # its summary.json
+    ],
+)
+def test_what_once_got_out_as_another_error(name: str, content: bytes, tmp_path: Path) -> None:
+    check = TARGETS[name](importlib.import_module, tmp_path, [])
+    with pytest.raises(InputError):
+        check(content)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "changes"),
+    [
+        (("x",), {}),
+        (("a.b",), {}),
+        (("model.x",), {"data_hash": None}),
+        (("model.x",), {"config": DEEP.decode()}),
+        (("model.x",), {"rng": DEEP.decode()}),
+        (("model.x",), {}),  # read, but of no network
+    ],
+)
+def test_checkpoints_that_are_none(
+    tensors: tuple[str, ...], changes: dict[str, str | None], tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    from soundsafe.training.checkpoint import read_checkpoint
+    from soundsafe.training.config import TrainConfig
+
+    sound = {"config": json.dumps(TrainConfig().to_json()), "data_hash": "", "code_version": "", "step": "1"}
+    merged = sound | {"rng": "{}"} | changes
+    meta = {key: value for key, value in merged.items() if value is not None}
+    save_file({name: torch.zeros(1) for name in tensors}, str(tmp_path / "x"), metadata=meta)
+    with pytest.raises(InputError):
+        read_checkpoint(tmp_path / "x").model()
