@@ -35,7 +35,7 @@ def jointly(found: list[Reading], key: bytes, code: bool = False) -> NDArray[np.
     return np.asarray(np.sum(llrs, axis=0))
 
 
-@pytest.mark.parametrize("level_db", [-33.0, -27.0])
+@pytest.mark.parametrize("level_db", [-31.0, -27.0])
 def test_fewer_errors_than_the_sum(marked: Callable[..., Any], level_db: float) -> None:
     m = marked("strings_canon")
     found = readings(m.audio, DEFAULT_KEY, level_db)
