@@ -383,7 +383,8 @@ def test_nothing_is_left_when_interrupted(source: Path, error: type[BaseExceptio
     assert sorted(p.name for p in source.parent.iterdir()) == ["in.wav", "out.flac"]
 
 
-def test_sigint_while_writing_leaves_nothing(source: Path) -> None:
+def stop_while_writing(source: Path, target: Path, number: int) -> None:
+    """Send the signal to a process that has written some of `target`."""
     program = """
 import sys, time
 from soundsafe.audio_file import AudioReader, AudioWriter
@@ -392,17 +393,46 @@ with AudioReader(sys.argv[1]) as reader, AudioWriter(sys.argv[2], reader.info) a
     print("writing", flush=True)
     time.sleep(60)
 """
+    before = len(list(source.parent.iterdir()))
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(source), str(source.parent / "out.wav")],
+        [sys.executable, "-c", program, str(source), str(target)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"writing\n"
-        assert len(list(source.parent.iterdir())) == 2
-        process.send_signal(signal.SIGINT)
+        assert len(list(source.parent.iterdir())) == before + 1
+        process.send_signal(number)
         process.wait(timeout=30)
+
+
+def test_sigint_while_writing_leaves_nothing(source: Path) -> None:
+    stop_while_writing(source, source.parent / "out.wav", signal.SIGINT)
     assert [p.name for p in source.parent.iterdir()] == ["in.wav"]
+
+
+def test_sigkill_while_writing_leaves_an_older_output_as_it_was(source: Path) -> None:
+    target = source.parent / "out.wav"
+    target.write_bytes(b"older")
+    stop_while_writing(source, target, signal.SIGKILL)
+    assert target.read_bytes() == b"older"
+    left = {p.name for p in source.parent.iterdir()} - {"in.wav", "out.wav"}
+    assert len(left) == 1
+    assert left.pop().startswith(".soundsafe-")
+
+
+def test_two_that_write_one_output_do_not_mix(source: Path) -> None:
+    target = source.parent / "out.wav"
+    first, info = read_audio(source)
+    with AudioWriter(target, info) as one, AudioWriter(target, info) as other:
+        for start in range(0, first.shape[1], 5_000):
+            one.write(first[:, start : start + 5_000])
+            other.write(-first[:, start : start + 5_000])
+        one.commit()
+        assert (read_audio(target)[0] == first).all()
+        other.commit()
+    assert (read_audio(target)[0] == -first).all()
+    assert sorted(p.name for p in source.parent.iterdir()) == ["in.wav", "out.wav"]
 
 
 def test_a_finished_file_can_be_read_back_before_it_has_its_name(source: Path) -> None:

@@ -8,9 +8,13 @@ import json
 import runpy
 from pathlib import Path
 
+import lameenc
 import numpy as np
 import pytest
+import soundfile
 
+import soundsafe
+from soundsafe.audio_file import read_audio
 from soundsafe.errors import InputError
 
 TARGETS = runpy.run_path(str(Path(__file__).parents[1] / "long" / "readers.py"))["TARGETS"]
@@ -58,6 +62,34 @@ def check_refuses(check: object, name: str) -> None:
         return
     with pytest.raises(InputError):
         check(b"\xff\xfe\x00nothing")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("suffix", "inputs"), [("wav", 12), ("flac", 12), ("mp3", 4)])
+def test_damaged_marked_audio_gives_its_payload_or_none(suffix: str, inputs: int, tmp_path: Path) -> None:
+    """Whole decodes; never another payload."""
+    golden = Path(__file__).parent / "golden"
+    entry = json.loads((golden / "golden.json").read_text())["files"]["choral_mono_both"]
+    audio, info = read_audio(golden / "choral_mono_both.flac")
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "mp3":
+        encoder = lameenc.Encoder()
+        encoder.set_bit_rate(192)
+        encoder.set_in_sample_rate(info.rate)
+        encoder.set_channels(1)
+        encoder.silence()
+        pcm = (audio[0] * 32_767).astype("<i2").tobytes()
+        path.write_bytes(bytes(encoder.encode(pcm)) + bytes(encoder.flush()))
+    else:
+        soundfile.write(path, audio.T, info.rate)
+    sound, rng, answers = path.read_bytes(), np.random.default_rng(3), set()
+    for _ in range(inputs):
+        path.write_bytes(damaged(sound, rng))
+        try:
+            answers.add(soundsafe.decode_file(path, bytes.fromhex(entry["key_hex"])).payload_hex)
+        except InputError:
+            answers.add("refused")
+    assert answers <= {entry["payload_hex"], None, "refused"}
+    assert (entry["payload_hex"] in answers) == (suffix != "flac")  # FLAC has checksums
 
 
 DEEP = b"[" * 100_000
