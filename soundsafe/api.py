@@ -20,6 +20,7 @@ import numpy as np
 import soxr
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
 from soundsafe.both_layers import CHUNK_EULS, mark_both
@@ -53,6 +54,10 @@ SEARCH_S = 60.0
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 8_000, 192_000, 8
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
+
+
+# Products of matrices are small here: BLAS threads wait for each other longer than they work.
+_one_thread_for_small_products = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 def _quiet(_share: float, _words: str) -> None:
@@ -320,6 +325,7 @@ def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
         yield audio[:, start : start + BLOCK_EULS * rate]
 
 
+@_one_thread_for_small_products
 def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> Decoded:
     """Find and read a mark in `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz.
 
@@ -333,6 +339,7 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     return _decoded(found, warped, profile, started, x.shape[1] / rate)
 
 
+@_one_thread_for_small_products
 def decode_file(
     path: str | os.PathLike[str],
     key: bytes | None = None,
@@ -416,6 +423,7 @@ def _answer(
     )
 
 
+@_one_thread_for_small_products
 def embed(
     audio: object,
     rate: int,
@@ -447,6 +455,7 @@ def embed(
     return _answer(marked, differ, found, payload, started, "the audio")
 
 
+@_one_thread_for_small_products
 def embed_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
