@@ -46,8 +46,15 @@ def noise_level(audio: Audio, rate: int, rng: np.random.Generator, *, colour: st
 
 def add_noise(audio: Audio, rate: int, rng: np.random.Generator, colour: str, snr_db: float) -> Audio:
     """`audio` with noise of unit colour scaled to `snr_db` below its mean power."""
-    rms = np.sqrt(np.mean(audio.astype(np.float64) ** 2))
-    return audio + np.float32(rms * 10 ** (-snr_db / 20)) * make_noise(audio.shape, rate, rng, colour)
+    rms = _rms(audio.astype(np.float64))
+    noise = make_noise(audio.shape, rate, rng, colour)
+    noise *= np.float32(rms * 10 ** (-snr_db / 20))
+    noise += audio
+    return noise
+
+
+def _rms(x: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.vdot(x, x) / x.size))
 
 
 def make_noise(shape: tuple[int, ...], rate: int, rng: np.random.Generator, colour: str) -> Audio:
@@ -58,8 +65,9 @@ def make_noise(shape: tuple[int, ...], rate: int, rng: np.random.Generator, colo
         frequency = np.fft.rfftfreq(shape[1], 1 / rate)
         noise = np.fft.irfft(spectrum * np.maximum(frequency, _LOWEST_HZ) ** -_EXPONENT[colour], shape[1])
     if colour == "background":
-        noise = _background(noise / np.sqrt(np.mean(noise**2)), rate, rng)
-    return (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
+        noise = _background(noise / _rms(noise), rate, rng)
+    noise /= _rms(noise)
+    return noise.astype(np.float32)
 
 
 def _background(noise: NDArray[np.float64], rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
