@@ -94,7 +94,8 @@ def test_against_programs(benchmark: BenchmarkFixture, tmp_path: Path, seconds: 
     benchmark.pedantic(in_process, rounds=3, warmup_rounds=1)
     programs = _seconds(through_programs)
     cores = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(cores) as pool:  # codecs, NumPy and soxr let go of the interpreter as they work
+    # Codecs, NumPy and soxr let go of the interpreter as they work.
+    with ThreadPoolExecutor(cores) as pool:
         on_cores = _seconds(lambda: list(pool.map(_cell, PROGRAMS, [audio] * len(PROGRAMS))))
     benchmark.extra_info["cells"] = len(PROGRAMS)
     benchmark.extra_info["times_as_fast_in_one_process"] = round(programs / _seconds(in_process), 2)
