@@ -104,8 +104,10 @@ def test_against_programs(benchmark: BenchmarkFixture, tmp_path: Path, seconds: 
 
 
 def test_against_audiomentations(benchmark: BenchmarkFixture) -> None:
-    """Where both have the transform, of the same steepness and effort. All together as fast within a tenth: the
-    filters here work in double precision, theirs in single."""
+    """Where both have the transform, of the same steepness and effort.
+
+    All together as fast within a tenth: the filters here work in double precision, theirs in single.
+    """
     other = pytest.importorskip("audiomentations")
     pairs = {
         "gain_-3dB": other.Gain(min_gain_db=-3, max_gain_db=-3, p=1.0),
