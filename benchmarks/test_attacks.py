@@ -94,7 +94,8 @@ def test_against_programs(benchmark: BenchmarkFixture, tmp_path: Path, seconds: 
     benchmark.pedantic(in_process, rounds=3, warmup_rounds=1)
     programs = _seconds(through_programs)
     cores = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(cores) as pool:  # codecs, NumPy and soxr let go of the interpreter as they work
+    # Codecs, NumPy and soxr let go of the interpreter as they work.
+    with ThreadPoolExecutor(cores) as pool:
         on_cores = _seconds(lambda: list(pool.map(_cell, PROGRAMS, [audio] * len(PROGRAMS))))
     benchmark.extra_info["cells"] = len(PROGRAMS)
     benchmark.extra_info["times_as_fast_in_one_process"] = round(programs / _seconds(in_process), 2)
@@ -103,8 +104,10 @@ def test_against_programs(benchmark: BenchmarkFixture, tmp_path: Path, seconds: 
 
 
 def test_against_audiomentations(benchmark: BenchmarkFixture) -> None:
-    """Where both have the transform, of the same steepness and effort. All together as fast within a tenth: the
-    filters here work in double precision, theirs in single."""
+    """Where both have the transform, of the same steepness and effort.
+
+    All together as fast within a tenth: the filters here work in double precision, theirs in single.
+    """
     other = pytest.importorskip("audiomentations")
     pairs = {
         "gain_-3dB": other.Gain(min_gain_db=-3, max_gain_db=-3, p=1.0),

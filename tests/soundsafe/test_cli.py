@@ -275,7 +275,8 @@ def test_version_and_help(run: Run, clip: Path) -> None:
     code, out, err = run("--version")
     assert (code, err) == (0, "")
     assert out.startswith("soundsafe ")
-    for command in ([], ["embed"], ["decode"], ["info"], ["keygen"], ["train"]):
+    commands = ("embed", "decode", "info", "keygen", "train", "lookup", "serve", "batch", "batch embed")
+    for command in ([], *(words.split() for words in commands)):
         code, out, err = run(*command, "--help")
         assert (code, err) == (0, "")
         assert "Usage: soundsafe" in out

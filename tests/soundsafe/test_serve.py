@@ -221,7 +221,7 @@ def statuses_of(operation: Any, mode: Any, client: TestClient) -> set[int]:
     seen: set[int] = set()
 
     @given(operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=20, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=12, deadline=None, derandomize=True, database=None)
     def check(case: Any) -> None:
         # That the payload is given once, as one of two, a schema cannot say.
         excluded = [positive_data_acceptance] if operation.path == "/embed" else []
