@@ -209,6 +209,17 @@ class SoundsafeEul(Soundsafe):
         self.layers = ("eul",)
 
 
+@register("soundsafe-128bit")
+class Soundsafe128Bit(Soundsafe):
+    """The same codec with a payload of 16 bytes, as peers carry: the rest of the block is empty."""
+
+    name = "soundsafe-128bit"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payload_bytes = 16
+
+
 @register("soundsafe-fixed")
 class SoundsafeFixed(Soundsafe):
     """The same codec, its bits in the same proportion in all bands whatever the audio: adapting off."""

@@ -24,7 +24,7 @@ from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, Stft, stft
 from soundsafe.sync import LOCK_Z, Lock, scan, try_offsets
-from soundsafe.words import ERASED, Word, beliefs, information, read_word
+from soundsafe.words import ERASED, Word, beliefs, read_word, worth
 
 __all__ = ["Detection", "Reading", "detect", "read_eul"]
 
@@ -53,7 +53,7 @@ features are the better witness."""
 _WORTH_DECODING = 0.45
 _WORTH_REREADING, _TURNS = 0.5, 3
 _WORTH_JOINING = 0.2
-"""Information, by the soft values' own account, under which decoding, rereading, joining is not tried."""
+"""`soundsafe.words.worth` under which decoding, rereading, joining is not tried."""
 
 _MAX_PARTS = 24
 _MOST_TOGETHER, _MOST_COUNTS = 48, 3
@@ -261,7 +261,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     attempts = 0
     for reading in _walk(blocks, key, profile, state):
         word, tried = (None, 0)
-        if information(reading.llr) > _WORTH_DECODING:
+        if worth(reading.llr) > _WORTH_DECODING:
             word, tried, llr = _read_alone(reading, key, profile)
             reading = replace(reading, llr=llr)
         attempts += tried
@@ -301,7 +301,7 @@ def _read_alone(
     word, attempts = read_word(llr, key, profile)
     ask = beliefs(profile)
     for _ in range(_TURNS if ask else 0):
-        if word is not None or information(llr) < _WORTH_REREADING:
+        if word is not None or worth(llr) < _WORTH_REREADING:
             break
         (llr,) = read_jointly([reading.mixtures], [llr], key, profile, ask, rounds=1)
         word, tried = read_word(llr, key, profile)
@@ -316,9 +316,9 @@ def _read_together(
     llr = np.sum([r.llr for r in readings], axis=0)
     readings = sorted(readings, key=lambda r: -r.fit)[:_MOST_TOGETHER]
     llrs: Sequence[NDArray[np.float64]] = [r.llr for r in readings]
-    word, attempts = read_word(llr, key, profile) if information(llr) > _WORTH_DECODING else (None, 0)
+    word, attempts = read_word(llr, key, profile) if worth(llr) > _WORTH_DECODING else (None, 0)
     for ask in (None, beliefs(profile)):
-        if word is not None or information(llr) < _WORTH_JOINING:
+        if word is not None or worth(llr) < _WORTH_JOINING:
             break
         llrs = read_jointly([r.mixtures for r in readings], llrs, key, profile, ask)
         llr = np.sum(llrs, axis=0)

@@ -18,6 +18,7 @@ from soundsafe.low_rate_code import (
     decode_identifier,
     decode_payload,
 )
+from soundsafe.short_payloads import promise, supposed
 from soundsafe.stft import RATE
 from soundsafe.tile_embedder import identifier_index
 from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
@@ -139,13 +140,12 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     parts: list[Part] = []
     tries = 0
     for word in tried:
-        if float(np.sum(_information(word))) < _WORTH_DECODING * K:
+        claimed = float(np.mean(_information(word)))
+        if promise(word, claimed) * len(word) < _WORTH_DECODING * K:
             continue
         if identifier is not None:
             word = _with_identifier(word, identifier)
-        block, converged = decode_payload(word)
-        tries += converged
-        part = open_part(block, key) if converged else None
+        part, tries = _read(word, key, tries)
         if part is not None:
             parts.append(part)
             if assemble(parts) is not None:
@@ -154,6 +154,17 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     if payload is not None:
         identifier = payload_id(payload)
     return Words(payload, identifier, tries, information)
+
+
+def _read(word: Array, key: bytes, tries: int) -> tuple[Part | None, int]:
+    """The part that soft values of a word authenticate as, and `tries` with the blocks that were tried."""
+    for values in supposed(word):
+        block, converged = decode_payload(values)
+        tries += converged
+        part = open_part(block, key) if converged else None
+        if part is not None:
+            return part, tries
+    return None, tries
 
 
 def _with_identifier(word: Array, identifier: bytes) -> Array:

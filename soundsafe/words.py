@@ -19,8 +19,9 @@ from soundsafe.coding import (
 )
 from soundsafe.container import Part, open_part
 from soundsafe.profile import Profile
+from soundsafe.short_payloads import promise, supposed
 
-__all__ = ["ERASED", "Word", "beliefs", "encode_block", "information", "read_word"]
+__all__ = ["ERASED", "Word", "beliefs", "encode_block", "information", "read_word", "worth"]
 
 ERASED = 0.05
 """A bit whose soft value is smaller than this says nothing and counts as erased."""
@@ -51,7 +52,12 @@ class Word:
 
 def beliefs(profile: Profile) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
     """What the profile's code makes of soft values ``[2040]``; None for a code that reads hard decisions."""
-    return _soft_code().beliefs if profile.code == "ldpc" else None
+    return (lambda llr: _soft_code().beliefs(supposed(llr)[0])) if profile.code == "ldpc" else None
+
+
+def worth(llr: NDArray[np.float64]) -> float:
+    """How much there is to read a word from: `information`, made up for what a short payload needs less."""
+    return promise(llr, information(llr))
 
 
 def information(llr: NDArray[np.float64]) -> float:
@@ -81,11 +87,13 @@ def read_word(llr: NDArray[np.float64], key: bytes, profile: Profile) -> tuple[W
             if part is not None:
                 return Word(part, decoded[1], attempts), attempts
         return None, attempts
-    bits, converged, _ = _soft_code().decode(llr)
-    if not converged:
-        return None, 0
-    part = open_part(np.packbits(bits).tobytes(), key)
-    if part is None:
-        return None, 1
-    wrong = np.packbits(hard ^ _soft_code().encode(bits))
-    return Word(part, int(np.count_nonzero(wrong)), 1), 1
+    for values in supposed(llr):
+        bits, converged, _ = _soft_code().decode(values)
+        if not converged:
+            continue
+        attempts += 1
+        part = open_part(np.packbits(bits).tobytes(), key)
+        if part is not None:
+            wrong = np.packbits(hard ^ _soft_code().encode(bits))
+            return Word(part, int(np.count_nonzero(wrong)), attempts), attempts
+    return None, attempts
