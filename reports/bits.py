@@ -143,13 +143,20 @@ def seconds_for(bits: int, payload_bytes: float, success: float, unit_s: float =
 
 
 def delivered(s: Subject, attack: str) -> float | None:
-    """Payload bits for each second of audio: the summary's goodput, or, for a system that reads nothing
-    shorter, what whole clips deliver."""
+    """Payload bits for each second of audio, by EULs that decode alone (the summary's goodput) or by whole
+    clips, whichever is more; None for a system without a payload."""
     row = s.figures(attack) or {}
-    if not s.whole_clips:
-        return fmt.number(row.get("goodput_bps"))
-    success = fmt.number(row.get("clip_success"))
-    return None if success is None else success * 8 * _payload(s) / s.unit_s
+    alone, clips = (fmt.number(row.get(f)) for f in ("goodput_bps", "clip_success"))
+    rates = [alone, None if clips is None else clips * 8 * _payload(s) / s.clip_s]
+    return max((r for r in rates if r is not None), default=None) if _payload(s) else None
+
+
+def needed(s: Subject, attack: str, bits: int) -> float | None:
+    """Expected seconds until `bits` are there, by EULs that decode alone or by whole clips, the sooner."""
+    row = s.figures(attack) or {}
+    ways = ((fmt.number(row.get("payload_success")), EUL_S), (fmt.number(row.get("clip_success")), s.clip_s))
+    known = [seconds_for(bits, _payload(s), success, unit) for success, unit in ways if success is not None]
+    return min(known, default=None)
 
 
 def _payload(s: Subject) -> float:
@@ -175,11 +182,11 @@ def capacity(e: Evidence) -> Section | None:
             rates = [delivered(s, a.name) for a in part]
             data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
             points = tuple(
-                None if v is None else Point(v, tip=f"{s.unit_label}, {a.name}: {fmt.decibel(v)} bit/s")
+                None if v is None else Point(v, tip=f"{s.label}, {a.name}: {fmt.decibel(v)} bit/s")
                 for a, v in zip(part, rates, strict=True)
             )
             if any(points):
-                series.append(Series(s.unit_label, index, points))
+                series.append(Series(s.label, index, points))
         if not series:
             continue
         axis = rate_axis(max(values), "payload bits delivered for each second of audio")
@@ -187,15 +194,15 @@ def capacity(e: Evidence) -> Section | None:
             Figure(
                 f"goodput-{i + 1}",
                 _numbered(
-                    "Goodput: payload bits for each second of audio, from seconds that decode alone, or from "
-                    "whole clips where a system reads nothing shorter",
+                    "Goodput: payload bits delivered for each second of audio, by seconds that decode alone "
+                    "or by whole clips, whichever is more",
                     i,
                     len(parts),
                 )
                 + ".",
                 f"Dot plot of goodput for {len(part)} attacks and {len(series)} systems.",
                 dots([a.name for a in part], series, axis, groups=[a.family for a in part]),
-                ("system", "attack", "goodput_bps"),
+                ("system", "attack", "delivered_bps"),
                 tuple(data),
             )
         )
@@ -203,46 +210,45 @@ def capacity(e: Evidence) -> Section | None:
     sizes = sorted({*PAYLOAD_BITS, *([largest] if largest > 0 else [])})
     columns = (
         Column("System"), Column("Payload, bits", True, help="of one EUL, or of a clip"),
-        Column("From, seconds", True, help="what was read at once: an EUL, or a whole clip"),
-        Column("Tested", True, help="how many of those"),
+        Column("Seconds of a clip", True), Column("Seconds tested", True),
         Column("To deliver, bits", True), Column("No attack", True, "expected seconds"),
         Column("Median attack", True, "expected seconds"), Column("Worst attack", True, "expected seconds"),
     )  # fmt: skip
     rows = []
     for s in e.subjects:
         held = _payload(s)
-        success = {
-            a.name: v for a in e.attacks
-            if (v := fmt.number((s.figures(a.name) or {}).get(s.success))) is not None
-        }  # fmt: skip
-        others = [v for k, v in success.items() if k != "none"]
-        counted = "clips" if s.whole_clips else "euls"
-        tested = sum(int(fmt.number((s.figures(a.name) or {}).get(counted)) or 0) for a in e.attacks)
-        for size in sizes:
-            cells = [name_cell(s.label), Cell(fmt.count(8 * held), 8 * held),
-                     Cell(fmt.seconds(s.unit_s), s.unit_s), Cell(fmt.count(tested), tested),
-                     Cell(fmt.count(size), size)]  # fmt: skip
+        tested = sum(int(fmt.number((s.figures(a.name) or {}).get("euls")) or 0) for a in e.attacks)
+        for size in sizes if held else ():
+            found = {a.name: v for a in e.attacks if (v := needed(s, a.name, size)) is not None}
+            others = [v for k, v in found.items() if k != "none"]
+            cells = [
+                name_cell(s.label), Cell(fmt.count(8 * held), 8 * held),
+                Cell(fmt.seconds(s.clip_s), s.clip_s), Cell(fmt.count(tested), tested),
+                Cell(fmt.count(size), size),
+            ]  # fmt: skip
             for wanted in (
-                success.get("none"),
+                found.get("none"),
                 float(np.median(others)) if others else None,
-                min(others, default=None),
+                max(others, default=None),
             ):
                 if wanted is None:
                     cells.append(Cell(fmt.DASH))
-                    continue
-                needed = seconds_for(size, held, wanted, s.unit_s)
-                cells.append(Cell(fmt.seconds(needed), needed) if math.isfinite(needed) else Cell("never"))
+                else:
+                    known = math.isfinite(wanted)
+                    cells.append(Cell(fmt.seconds(wanted), wanted) if known else Cell("never"))
             rows.append(tuple(cells))
     blocks.append(
         Table(
             "equal-payload",
-            "The same payload from every system: expected seconds of audio until it is delivered by seconds "
-            "that decode alone (by whole clips, where a system reads nothing shorter), each repeated until "
-            "it does.",
+            "The same payload from every system: expected seconds of audio until it is delivered, by seconds "
+            "that decode alone or by whole clips, whichever is sooner, each repeated until it does.",
             columns,
             tuple(rows),
         )
     )
+    empty = [s.label for s in e.subjects if not _payload(s)]
+    if empty:
+        blocks.append(Text(f"Without a payload, presence alone is read: {', '.join(empty)}.", "note"))
     bits = [Column("Attack"), *(Column(s.label, True, "n (1 − H(BER)), bit/s") for s in e.subjects)]
     table = []
     for a in figures:

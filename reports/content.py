@@ -43,9 +43,10 @@ def _sizes(e: Evidence) -> Tiles:
     clips = len({c for s in e.subjects for c in s.frame["clip"].unique()})
     groups = len({g for s in e.subjects for g in s.frame["group"].unique()})
     euls = sum(len(s.frame) for s in e.subjects)
+    attacks = sum(a.name != "none" for a in e.attacks)
     return Tiles((
         Tile("systems" if len(e.subjects) != 1 else "system", fmt.count(len(e.subjects))),
-        Tile("attacks", fmt.count(len(e.attacks)), f"and {len(e.controls)} controls" if e.controls else ""),
+        Tile("attacks", fmt.count(attacks), f"and {len(e.controls)} controls" if e.controls else ""),
         Tile("clips", fmt.count(clips), f"in {groups} groups"),
         Tile("seconds decoded", fmt.count(euls), "one EUL each"),
     ))  # fmt: skip
@@ -56,7 +57,9 @@ def _clean(s: Subject) -> Verdict:
     share, clip = (fmt.number(row.get(f)) for f in ("payload_success", "clip_success"))
     if share is None or clip is None:
         return Verdict(None, "the attack none was not run")
-    text = f"{fmt.percent(clip)} % of clips, {fmt.percent(share)} % of seconds"
+    text = f"{fmt.percent(clip)} % of clips"
+    if not s.whole_clips:
+        text += f", {fmt.percent(share)} % of seconds"
     return Verdict(clip >= 1, text)
 
 
@@ -115,8 +118,8 @@ def _standing(e: Evidence) -> Table:
     columns = (
         Column("System"),
         Column("Payload, bits", True),
-        Column("From, seconds", True, help="the shortest audio read by itself: an EUL, or a whole clip"),
-        Column("Attacks survived", True, help="attacks after which every clip gives its payload"),
+        Column("From, s", True, help="the shortest audio read by itself: an EUL, or a whole clip"),
+        Column("Survives", True, help="attacks after which every clip gives its payload"),
         Column("Seconds %", True, "All attacks", "mean over attacks of the share of EULs that decode alone"),
         Column(
             "Clips %", True, "All attacks", "mean over attacks of the share of clips that give the payload"
@@ -139,14 +142,16 @@ def _standing(e: Evidence) -> Table:
             name_cell(s.label), Cell(fmt.count(bits) if bits else "presence only", bits),
             Cell(fmt.seconds(s.unit_s), s.unit_s),
             Cell(f"{sum(v >= 1 for v in whole)} of {len(whole)}", sum(v >= 1 for v in whole)),
-            *(share_cell({"v": m}, "v", matrix=True) for m in means),
-            share_cell(s.figures("none"), "payload_success", matrix=True),
+            share_cell(None if s.whole_clips else {"v": means[0]}, "v", matrix=True),
+            share_cell({"v": means[1]}, "v", matrix=True),
+            share_cell(None if s.whole_clips else s.figures("none"), "payload_success", matrix=True),
             share_cell(s.figures("none"), "clip_success", matrix=True),
             number_cell(s.quality(), "snr_db"), number_cell(s.quality(), "zimtohrli", 1, 1e5),
         ))  # fmt: skip
     return Table(
         "standing",
-        "The systems at a glance. Payloads differ: see equal payload under capacity.",
+        "The systems at a glance. Payloads differ: see equal payload under capacity. A dash under seconds: "
+        "the system reads whole clips alone.",
         columns,
         tuple(rows),
     )

@@ -98,11 +98,14 @@ class Subject:
         return "clip_success" if self.whole_clips else "payload_success"
 
     @cached_property
-    def unit_s(self) -> float:
-        """Seconds of what `success` counts: of an EUL, or the median of a clip's."""
-        if not self.whole_clips:
-            return EUL_S
+    def clip_s(self) -> float:
+        """Median seconds of its clips."""
         return number(float(self.frame["clip_s"].median())) or EUL_S
+
+    @property
+    def unit_s(self) -> float:
+        """Seconds of what `success` counts: of an EUL, or of a clip."""
+        return self.clip_s if self.whole_clips else EUL_S
 
     @property
     def unit_label(self) -> str:

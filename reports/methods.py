@@ -34,8 +34,8 @@ DEFINITIONS = (
     ),
     (
         "goodput",
-        "Payload bits for each second of audio from EULs that decode alone; in charts, from whole clips "
-        "where a system reads nothing shorter.",
+        "Payload bits for each second of audio from EULs that decode alone; in charts, or from whole clips, "
+        "whichever is more.",
     ),
     (
         "allocator parity",

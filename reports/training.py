@@ -63,6 +63,11 @@ class Training:
         value = fmt.number(float(self.log["stability"].iloc[:_FIRST].mean()))
         return value if value is not None and value > 0 else None
 
+    @property
+    def still(self) -> bool:
+        """Most steps have no loss of stability at all, so that a share of the first ones says little."""
+        return bool((self.log["stability"] == 0).mean() > 0.5)
+
     def steps(self, phase: str | None = None) -> pd.DataFrame:
         return self.log if phase is None else self.log[self.log["phase"] == phase]
 
@@ -142,6 +147,8 @@ def _curves(t: Training, phase: str | None) -> Figure | None:
         return None
     where = "Over the whole run" if phase is None else f"Phase {phase}"
     line = f" The dashed line: {100 * STABLE:.0f} % of what the stability loss was at first." if limit else ""
+    if (part["stability"] == 0).any():
+        line += " Steps without any loss of stability stand at the lower end."
     data = tuple(
         (p.title, s.name, q.x, q.y) for p in kept for s in p.series for q in s.points if q is not None
     )
@@ -149,7 +156,7 @@ def _curves(t: Training, phase: str | None) -> Figure | None:
         f"training-{'all' if phase is None else phase.lower()}",
         f"{where}, step by step.{line}",
         "Line charts over training steps: " + ", ".join(p.title for p in kept),
-        lines(kept),
+        lines(kept, height=150),
         ("chart", "line", "step", "value"),
         data,
     )
@@ -216,8 +223,8 @@ def _share(value: float | None) -> Cell:
 
 def _across(t: Training) -> Table:
     columns = (
-        Column("Phase"), Column("Step", True), Column("Stability loss", True),
-        Column("of the first %", True, help="mean of the last ten steps over that of the first ten"),
+        Column("Phase"), Column("Step", True), Column("Stability loss, held out", True),
+        Column("In training, of the first %", True, help="mean of the last ten steps over the first ten"),
         Column("w_stab", True, help="at the phase's last step"), Column("Parity, frames %", True),
         Column("SNR, dB", True), Column("BER, no attack %", True), Column("BER, worst %", True),
         Column("Worst attack"),
@@ -273,6 +280,8 @@ def _verdicts(t: Training) -> Verdicts:
     for p in t.phases:
         share = t.at_end(p)
         text = "it was zero at first" if share is None else f"{fmt.percent(share)} % of what it was at first"
+        if t.still:
+            share, text = None, "exactly 0 in most steps: see below"
         stable.append(Verdict(None if share is None else share < STABLE, text))
         value = _last(t, p, "parity_frames")
         kept.append(Verdict(None if value is None else value >= 1, f"{fmt.percent(value)} % of frames"))
@@ -291,10 +300,23 @@ def _verdicts(t: Training) -> Verdicts:
     )
 
 
+def _still(t: Training) -> list[Block]:
+    """A word where most steps have no loss at all: then a share of the first ones says little."""
+    if not t.still:
+        return []
+    none = int((t.log["stability"] == 0).sum())
+    text = (
+        f"In {fmt.count(none)} of {fmt.count(len(t.log))} steps the stability loss was exactly 0: features "
+        "are quantised, and a mark that is quiet enough changes none of the step's few seconds. Its share of "
+        "the first steps then says little; the held-out figure, over more audio, says more."
+    )
+    return [Text(text, "note")]
+
+
 def _phase(t: Training, phase: str) -> Section:
     mine, steps = t.table[t.table["phase"] == phase], t.steps(phase)
     if len(steps):
-        low, high = (fmt.count(v) for v in (steps["step"].iloc[0], steps["step"].iloc[-1]))
+        low, high = (fmt.count(int(v)) for v in (steps["step"].iloc[0], steps["step"].iloc[-1]))
         span, weights = f"{low}–{high}", steps["w_stab"]
         weight = f"{weights.iloc[0]:.2g}–{weights.iloc[-1]:.2g}".replace("-", "−")
     else:
@@ -302,7 +324,7 @@ def _phase(t: Training, phase: str) -> Section:
     goal = f"goal: below {100 * STABLE:.0f} %"
     tiles = Tiles((
         Tile("steps", span),
-        Tile("stability loss, of the first", f"{fmt.percent(t.at_end(phase))} %", goal),
+        Tile("of the first stability loss", f"{fmt.percent(t.at_end(phase))} %", goal),
         Tile("w_stab", weight),
         Tile("frames with equal features", f"{fmt.percent(_last(t, phase, 'parity_frames'))} %"),
         Tile("SNR, dB", fmt.decibel(_last(t, phase, "snr_db"))),
@@ -324,7 +346,7 @@ def _phase(t: Training, phase: str) -> Section:
 
 def phase_sections(t: Training) -> list[Section]:
     """One section across the phases, then one for each phase that has ended."""
-    across: list[Block] = [_verdicts(t), _across(t)]
+    across: list[Block] = [_verdicts(t), *_still(t), _across(t)]
     across += [b for b in (_curves(t, None), _errors(t), _parity(t), _layers(t)) if b is not None]
     across.append(Text(f"The same as a table: `soundsafe-eval phases {t.name}`.", "source"))
     title = f"Training: phases of {t.name}"

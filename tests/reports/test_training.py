@@ -75,6 +75,19 @@ def test_the_five_per_cent_line_decides(tmp_path: Path, fall: float, met: bool) 
     assert [v.ok for v in named["Payload reads back"]] == [False, False, True]
 
 
+def test_steps_without_any_loss_are_named(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    assert "exactly 0" not in markdown.render(training_report(read_training(folder))).decode()
+    log = pd.read_csv(folder / "log.csv")
+    log.loc[log["step"] > 2, "stability"] = 0.0
+    log.to_csv(folder / "log.csv", index=False)
+    report = training_report(read_training(folder))
+    assert [v.ok for v in block(report.sections[0], "training-verdicts").items[0][1]] == [None] * 3
+    text = markdown.render(report).decode()
+    assert "In 58 of 60 steps the stability loss was exactly 0" in text
+    assert "37–60" in text
+
+
 def test_all_formats_alone_and_behind_a_run(tmp_path: Path, four_systems: Path) -> None:
     t = read_training(made(tmp_path))
     alone = training_report(t)
