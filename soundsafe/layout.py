@@ -82,6 +82,7 @@ class Geometry:
     fine: Ints
     fine_capacity: Ints
     slot_key: bytes
+    dither_key: bytes
     anchor_salt: str
     scramble: NDArray[np.uint8]
 
@@ -167,6 +168,7 @@ def geometry(key: bytes, profile: Profile) -> Geometry:
         fine,
         np.bincount(band_[fine], minlength=ANALYZER.n_critical_bands),
         derive(key, "slots", 32),
+        derive(key, "dither", 32),
         derive(key, "anchors", 16).hex(),
         (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
     )
@@ -275,8 +277,9 @@ def _layout(
     significance = capacity * np.where(preferred, _PREFERENCE, 1)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
     bits = allocated["bits_per_band"]
-    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(data) + N + EUL_FRAMES)
-    rank, mix, start = np.split(draws, [len(data), len(data) + N])
+    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(data) + N)
+    rank, mix = draws[: len(data)], draws[len(data) :]
+    start = _stream(geo.dither_key, f"start {phase} {seed}", EUL_FRAMES)
     order = np.lexsort((rank, geo.band[data]))
     band = geo.band[data][order]
     first = np.searchsorted(band, np.arange(len(bits)))
