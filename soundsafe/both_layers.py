@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.embedder import HEADROOM, ROUGH, Quality, mark_block
+from soundsafe.embedder import HEADROOM, RETREAT, ROUGH, Quality, mark_block, too_loud
 from soundsafe.profile import EUL_SAMPLES, Profile
 from soundsafe.tile_embedder import mark_tiles
 from soundsafe.tiles import ROBUST_TILES, TileProfile
@@ -18,6 +18,9 @@ from soundsafe.tiles import ROBUST_TILES, TileProfile
 __all__ = ["CHUNK_EULS", "mark_both"]
 
 Audio = NDArray[np.float32]
+
+TILE_DISTANCE = 1.6e-4
+"""Zimtohrli distance that the tiles may make of a second; they are weaker where they would make more."""
 
 CHUNK_EULS = 16
 """EULs that are a whole number of tile blocks: a stream is marked in such pieces."""
@@ -64,5 +67,15 @@ def mark_both(
     origin = begin - first
     host = tiled(None)
     rough = mark_block(host, first, coded, phase, key, profile, ROUGH, origin)
-    host = tiled(rough - host)
+    host = _quieter(audio, tiled(rough - host), first, len(coded))
     return mark_block(host, first, coded, phase, key, profile, quality, origin)
+
+
+def _quieter(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
+    """`marked` with a smaller share of the change in seconds that differ by more than `TILE_DISTANCE`."""
+    share = np.ones(euls)
+    for eul, excess in too_loud(audio, marked, first, euls, TILE_DISTANCE).items():
+        share[eul] = excess**-RETREAT
+    middles = first + (np.arange(euls) + 0.5) * EUL_SAMPLES
+    each = np.interp(np.arange(audio.shape[1]), middles, share).astype(np.float32)
+    return audio + each * (marked - audio)

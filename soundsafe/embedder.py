@@ -27,7 +27,7 @@ from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, Profile
 from soundsafe.stft import RATE, istft, stft
 
-__all__ = ["QUALITIES", "ROUGH", "Quality", "mark_block", "views"]
+__all__ = ["QUALITIES", "RETREAT", "ROUGH", "Quality", "mark_block", "too_loud", "views"]
 
 Audio = NDArray[np.float32]
 
@@ -54,7 +54,7 @@ _CODECS = (partial(_mp3, 2, 0), partial(_mp3, 5, 300))
 _JUDGE = partial(_mp3, 3, 150)
 
 
-_RETREAT = 0.7
+RETREAT = 0.7
 """Scales fall with this power of the excess of distance."""
 
 _REACH = 1e-3
@@ -265,7 +265,7 @@ def mark_block(
     if len(profile.scales) == 1:
         return marked
     for done in range(quality.rounds + 1):
-        loud = _too_loud(audio, marked, first, len(coded), quality.distance_limit)
+        loud = too_loud(audio, marked, first, len(coded), quality.distance_limit)
         if done == quality.rounds and not loud:
             break
         if done < quality.rounds:
@@ -282,7 +282,7 @@ def mark_block(
     return marked
 
 
-def _too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:
+def too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:
     """EULs whose distance exceeds `limit`, and by which factor."""
     found = {}
     for i in range(euls):
@@ -300,7 +300,7 @@ def _adjust(
     known = torch.tensor(sorted(profile.scales))
     limit = group[0].scale.clone()
     for row, eul in enumerate(group[0].euls.tolist()):
-        limit[row] = limit[row] * loud[eul] ** -_RETREAT if eul in loud else torch.inf
+        limit[row] = limit[row] * loud[eul] ** -RETREAT if eul in loud else torch.inf
     wanted = torch.minimum(wanted, limit)
     nearest = (known.log() - wanted.clamp(known[0], known[-1]).log()[..., None]).abs().argmin(-1)
     scale = known[nearest]

@@ -136,7 +136,7 @@ def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "derive":
                 purposes.append(ast.literal_eval(node.args[1]))
     assert len(set(purposes)) == len(purposes), "two uses of one derived key"
-    carriers = {"cells", "slots", "pilots", "anchors", "scramble", "tiles"}
+    carriers = {"cells", "slots", "dither", "pilots", "anchors", "scramble", "tiles"}
     assert set(purposes) == carriers | {"tag", "identifier tag", "key id"}
 
 
