@@ -209,8 +209,10 @@ def _parity(t: Training) -> Figure | None:
 
 def _last(t: Training, phase: str, column: str) -> float | None:
     """A figure of the end of a phase that is the same for all attacks."""
-    values = t.table.loc[t.table["phase"] == phase, column] if column in t.table else []
-    return fmt.number(float(values.iloc[0])) if len(values) else None
+    if column not in t.table:
+        return None
+    values = t.table.loc[t.table["phase"] == phase, column].tolist()
+    return fmt.number(float(values[0])) if values else None
 
 
 def _number(value: float | None, digits: int = 3) -> Cell:
