@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -50,11 +51,23 @@ def test_no_name_but_ours_is_installed() -> None:
     assert {name.split(".")[0] for name in project()["tool"]["setuptools"]["packages"]} == {"soundsafe"}
 
 
+def names(*requirements: list[str]) -> set[str]:
+    """What `requirements` are imported as."""
+    lines = itertools.chain(*requirements)
+    return {re.split(r"[<>=\[ ]", line)[0].lower().replace("-", "_") for line in lines}
+
+
+def test_commands_start_without_extras() -> None:
+    extras = project()["project"]["optional-dependencies"]
+    only = names(*extras.values()) - names(project()["project"]["dependencies"])
+    code = "import sys, soundsafe.api, soundsafe.cli, soundsafe.eval.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert not only & set(loaded.stdout.split())
+
+
 def test_what_is_imported_is_declared() -> None:
-    declared = {
-        re.split(r"[<>=\[ ]", line)[0].lower().replace("-", "_")
-        for line in project()["project"]["dependencies"]
-    }
+    extras = [e for name, e in project()["project"]["optional-dependencies"].items() if name != "dev"]
+    declared = names(project()["project"]["dependencies"], *extras)
     imported = set()
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
