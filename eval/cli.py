@@ -28,11 +28,12 @@ from soundsafe.errors import InputError
 from soundsafe.eval import gate as gates
 from soundsafe.eval import phases, report_command, runner, systems
 from soundsafe.eval.compare import compare as compare_runs
+from soundsafe.eval.drawing import draw
 from soundsafe.eval.history import history as history_of
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.store import write_atomically
-from soundsafe.reports import parity, plots, tables
+from soundsafe.reports import tables
 
 __all__ = ["app", "main"]
 
@@ -129,21 +130,13 @@ def run(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         bar.update(task, description="drawing")
-        _draw(result.summary, folder)
+        draw(result.summary, folder)
     if as_json:
         _print_json(result.summary)
     else:
         _show(result)
     for line in _remarks(result):
         sys.stderr.write(line + "\n")
-
-
-def _draw(summary: dict[str, Any], folder: Path) -> None:
-    into = folder / "plots"
-    into.mkdir(exist_ok=True)
-    for name, figure in (plots.plots_of(summary) | parity.plots_of(summary)).items():
-        for suffix, data in plots.images(figure).items():
-            write_atomically(into / f"{name}{suffix}", data)
 
 
 def _show(result: runner.Result) -> None:

@@ -1,9 +1,17 @@
 import json
+import shutil
+import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from soundsafe.eval import drawing, phases
 from soundsafe.eval.cli import main
+from soundsafe.eval.runner import read_rows
+from soundsafe.training import TrainConfig
+from soundsafe.training.checkpoint import build_model, write_checkpoint
 
 
 def test_phases_become_one_table_and_plots(tmp_path, capsys):
@@ -35,3 +43,107 @@ def test_a_folder_without_phases_is_refused(tmp_path, capsys):
         main(["phases", str(tmp_path)])
     assert end.value.code == 2
     assert "no phase" in capsys.readouterr().err
+
+
+def _run(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main(["phases", *map(str, arguments)])
+    return end.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The checkpoints of a training run, of networks that have learned nothing."""
+    pytest.importorskip("safetensors")
+    out = tmp_path_factory.mktemp("trained") / "run"
+    for phase, step in (("A", 3), ("B", 6), ("C", 10)):
+        cfg = TrainConfig(rs_payload_bytes=1, steps=10, seed=step, sn_enable=False)
+        model = build_model(cfg)
+        state = dict(np.random.default_rng(0).bit_generator.state)
+        path = out / f"phase_{phase}" / "model.safetensors"
+        write_checkpoint(path, model, torch.optim.Adam(model.parameters()), cfg, "0" * 64, step, state)
+    return out
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "few.toml"
+    path.write_text('suite = "few"\nversion = 1\ndescription = "-"\nattacks = ["gain_-3dB", "shift_10"]\n')
+    return path
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """One clip of one second, in this process; the folders that would have been drawn in."""
+    whole, folders = phases.evaluate_phases, []
+
+    def few(run, suite, **options):
+        return whole(run, suite, **options | {"limit": 1, "seconds": 1.0, "jobs": 0})
+
+    monkeypatch.setattr(phases, "evaluate_phases", few)
+    monkeypatch.setattr(drawing, "draw", lambda summary, folder: folders.append(folder))
+    return folders
+
+
+def test_a_suite_is_run_on_the_network_of_each_phase(trained, suite, drawn, capsys):
+    assert _run(trained, "--suite", suite) == 0
+    shown = capsys.readouterr().out
+    assert "from sample 0" in shown
+    assert "kept" in shown
+    assert "+10" in shown
+    table = pd.read_csv(trained / "phases_suite.csv")
+    assert list(table["phase"].unique()) == ["A", "B", "C"]
+    assert list(table["step"].unique()) == [3, 6, 10]
+    first = table[table["phase"] == "A"].set_index("attack")
+    assert set(first.index) == {"none", "unmarked", "wrong_key", "gain_-3dB", "shift_10"}
+    assert first.loc["shift_10", "delay_samples"] == 10
+    assert first.loc["none", "clips"] == 1
+    assert drawn == [trained / f"phase_{phase}" / "run" for phase in "ABC"]
+    for phase in "ABC":
+        folder = trained / f"phase_{phase}" / "run"
+        rows = read_rows(folder)
+        mine = table[table["phase"] == phase].set_index("attack")
+        for attack, part in rows.groupby("attack"):
+            assert mine.loc[attack, "ber"] == pytest.approx(part["ber"].mean(), abs=1e-5)
+            assert set(part["bits"]) == {520}
+        assert rows["parity_frames"].notna().any()
+        assert (
+            "sample 0"
+            in json.loads((folder / "run.json").read_text())["systems"][f"network-{phase}"]["alignment"]
+        )
+    # The same again goes on with what is there; another suite is not mixed in.
+    stored = [trained / f"phase_{p}" / "run" / "results.parquet" for p in "ABC"]
+    before = [path.read_bytes() for path in stored]
+    assert _run(trained, "--suite", suite, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == len(table)
+    assert [path.read_bytes() for path in stored] == before
+    suite.write_text('suite = "other"\nversion = 1\ndescription = "-"\nattacks = ["polarity"]\n')
+    assert _run(trained, "--suite", suite) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "--force starts afresh" in line
+    assert "--out" not in line
+
+
+def test_what_cannot_be_evaluated_is_refused_in_one_line_before_any_work(trained, suite, tmp_path, capsys):
+    part = tmp_path / "part"
+    shutil.copytree(trained / "phase_A", part / "phase_A", ignore=lambda folder, names: ["run"])
+    for arguments, said in (
+        ((trained, "--suite", "nonsense"), "nonsense"),
+        ((tmp_path / "nowhere", "--suite", suite), "no phase of a training run"),
+        ((tmp_path, "--suite", suite), "no phase of a training run"),
+        ((part, "--suite", suite), "phase_B"),
+        ((trained, "--force"), "--suite"),
+    ):
+        assert _run(*arguments) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+    assert not (part / "phase_A" / "run").exists()
+
+
+def test_without_the_extra_the_line_names_it(trained, suite, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    assert _run(trained, "--suite", suite) == 2
+    error = capsys.readouterr().err
+    assert "soundsafe[train]" in error
+    assert error.count("\n") == 1
