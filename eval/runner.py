@@ -24,12 +24,13 @@ from typing import Any
 
 import pandas as pd
 
+from soundsafe.claim import claim
 from soundsafe.errors import InputError
 from soundsafe.eval import systems as registry
 from soundsafe.eval.environment import environment
 from soundsafe.eval.metrics import to_ask
 from soundsafe.eval.rows import CONTROLS, Row, to_frame
-from soundsafe.eval.store import UnitFile, address, claim, lines_in, write_atomically
+from soundsafe.eval.store import UnitFile, address, lines_in, write_atomically
 from soundsafe.eval.summary import (
     band_rows,
     breakdown_rows,

@@ -11,14 +11,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from soundsafe.errors import InputError
-
-__all__ = ["UnitFile", "address", "claim", "lines_in", "write_atomically"]
+__all__ = ["UnitFile", "address", "lines_in", "write_atomically"]
 
 
 def address(*parts: Any) -> str:
@@ -97,25 +93,3 @@ def lines_in(path: Path) -> int:
         return path.read_bytes().count(b"\n")
     except OSError:
         return 0
-
-
-@contextmanager
-def claim(folder: Path) -> Iterator[None]:
-    """Hold a run's folder while writing; a second run in it is refused with InputError.
-
-    The operating system frees the claim when the process ends, however it ends. Where there are no advisory
-    locks (Windows) nothing is checked.
-    """
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover
-        yield
-        return
-    with open(folder / ".lock", "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"{folder} is being written by another run: wait for it, or use --out"
-            ) from error
-        yield

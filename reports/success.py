@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soundsafe.eval.rows import control_of
+from soundsafe.eval.sweeps import breakdowns
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, ordinal, share_axis
 from soundsafe.reports.cells import name_cell, number_cell, share_cell
@@ -136,16 +136,6 @@ def sweeps(attacks: Sequence[AttackFacts], fewest: int = FEWEST_POINTS) -> list[
         if len(points) >= fewest:
             values = tuple(sorted(points))
             out.append(Sweep(stem, family, parameter, values, tuple(points[v] for v in values)))
-    return out
-
-
-def breakdowns(values: Sequence[float], success: Sequence[float | None], level: float = _HALF) -> list[float]:
-    """Where success crosses `level`, by linear interpolation between neighbouring strengths."""
-    known = [(v, s) for v, s in zip(values, success, strict=True) if s is not None]
-    out = []
-    for (v0, s0), (v1, s1) in itertools.pairwise(known):
-        if (s0 >= level) != (s1 >= level):
-            out.append(v0 + (v1 - v0) * (s0 - level) / (s0 - s1))
     return out
 
 

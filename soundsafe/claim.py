@@ -28,6 +28,7 @@ def claim(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(
-                f"{folder} is being written by another process: wait for it, or give another --out"
+                f"{folder} is being written by another process, such as another run: wait for it, or give"
+                " another --out"
             ) from None
         yield

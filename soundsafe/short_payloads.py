@@ -42,9 +42,11 @@ def supposed(llr: Floats) -> list[Floats]:
     Those with the most zeros first, and last the values as they are. Positive means 0.
     """
     length = _length(llr)
+    if length is None:
+        return [llr]
     out = []
-    for margin in _MARGINS if length is not None else ():
-        first = _HEAD + (length or 0) + margin
+    for margin in _MARGINS:
+        first = _HEAD + length + margin
         if first < BLOCK:
             told = llr.copy()
             told[8 * first : _BITS] = _KNOWN

@@ -211,7 +211,7 @@ def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Pat
 
 
 def test_two_runs_do_not_share_a_folder(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
-    from soundsafe.eval.store import claim
+    from soundsafe.claim import claim
 
     plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
     tmp_path.joinpath("run").mkdir()
