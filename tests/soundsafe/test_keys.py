@@ -137,7 +137,8 @@ def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
                 purposes.append(ast.literal_eval(node.args[1]))
     assert len(set(purposes)) == len(purposes), "two uses of one derived key"
     carriers = {"cells", "slots", "dither", "pilots", "anchors", "scramble", "tiles"}
-    assert set(purposes) == carriers | {"tag", "identifier tag", "key id"}
+    # The bench's network system names a purpose too; whether it is seen here depends on the kind of install.
+    assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id"}
 
 
 def test_a_key_identifier_names_the_key_and_nothing_else() -> None:
