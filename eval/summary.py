@@ -93,6 +93,8 @@ def _figures(rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict
     return {
         "clips": len(clips),
         "euls": len(rows),
+        "payload_bits": None if size is None else round(8 * size),
+        "seconds": _number(float(clips["clip_s"].sum(skipna=False))) if len(clips) else 0.0,
         "groups": int(rows["group"].nunique()),
         "failed_euls": failures,
         "ber": mean_ber,
@@ -118,7 +120,8 @@ def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """One dict for each system × suite × attack × category, in the order in which they first appear.
 
     Shares and rates lie in [0, 1]; intervals are (low, high) at 95 %, clustered by `group`, null below five
-    groups. `time_to_payload_s` is the median over clips, null where half of them never give the payload.
+    groups. `payload_bits` is what a clip was given to carry, `seconds` the clips' length together before any
+    attack. `time_to_payload_s` is the median over clips, null where half of them never give the payload.
     `offset_error_samples` is the median distance. For `unmarked` and `wrong_key`, `payload_success` and
     `clip_success` are shares of false accepts. `detection_1e2`, `_1e3` and `_1e6` are shares of clips that
     score above the threshold of that false-positive rate, found on `detection_unmarked_clips` unmarked clips,

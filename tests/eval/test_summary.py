@@ -21,9 +21,10 @@ from soundsafe.eval.summary import (
 )
 
 CONTRACT = [
-    "system", "suite", "attack", "params", "category", "clips", "euls", "ber", "ber_ci95", "payload_success",
-    "payload_success_ci95", "clip_success", "clip_success_ci95", "time_to_payload_s", "goodput_bps",
-    "parity_frames", "parity_bits", "parity_slots", "seed_parity", "offset_error_samples",
+    "system", "suite", "attack", "params", "category", "clips", "euls", "payload_bits", "seconds", "ber",
+    "ber_ci95", "payload_success", "payload_success_ci95", "clip_success", "clip_success_ci95",
+    "time_to_payload_s", "goodput_bps", "parity_frames", "parity_bits", "parity_slots", "seed_parity",
+    "offset_error_samples",
 ]  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def _rows(attack: str, clips: int = 6, **changes: Any) -> list[Row]:
         "system": "s", "suite": "a,b", "attack": attack, "family": "f", "params": '{"kbps":128}',
         "lossy": "", "bits": 2040, "ber": 0.01, "payload_ok": True, "clip_ok": True, "payload_bytes": 175,
         "time_to_payload_s": 1.0, "offset_error_samples": -2.0, "parity_slots": 1.0, "snr_db": 30.0,
-        "zimtohrli": 5e-5, "lufs_difference": -0.02,
+        "zimtohrli": 5e-5, "lufs_difference": -0.02, "clip_s": 4.5,
     }  # fmt: skip
     out = []
     for clip in range(clips):
@@ -70,6 +71,7 @@ def test_figures(frame: pd.DataFrame) -> None:
     rows = summary_rows(frame)
     good = _one(rows, suite="a", attack="none", category="all")
     assert (good["clips"], good["euls"], good["groups"]) == (6, 24, 6)
+    assert (good["payload_bits"], good["seconds"]) == (1400, 27)
     assert good["payload_success"] == good["clip_success"] == 1
     assert good["goodput_bps"] == 1400
     assert good["offset_error_samples"] == 2
