@@ -1,4 +1,4 @@
-"""Sections on bits: error rates by attack, what they leave of the capacity, agreement of the allocator."""
+"""Sections on bits: error rates by attack, and agreement of the allocator."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from soundsafe.eval.systems import EUL_S
 from soundsafe.reports import format as fmt
-from soundsafe.reports.axes import LOWEST_BER, ber_axis, rate_axis, share_axis
+from soundsafe.reports.axes import LOWEST_BER, ber_axis, share_axis
 from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell, share_level
 from soundsafe.reports.load import AttackFacts, Evidence, Subject
-from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
+from soundsafe.reports.model import Block, Column, Figure, Section, Table, Text
 from soundsafe.reports.svg import Point, Series, dots, heat
 
-__all__ = ["bit_errors", "capacity", "parity", "seconds_for"]
-
-PAYLOAD_BITS = (16, 40, 128)
-"""Payloads at which systems are compared, besides the largest that any of them carries."""
+__all__ = ["bit_errors", "numbered", "pages", "parity"]
 
 # More lines in one chart cannot be read on a page.
 _LINES = 40
@@ -32,7 +26,8 @@ def pages(attacks: Sequence[AttackFacts]) -> list[Sequence[AttackFacts]]:
     return [attacks[i : i + size] for i in range(0, len(attacks), size)]
 
 
-def _numbered(name: str, index: int, parts: int) -> str:
+def numbered(name: str, index: int, parts: int) -> str:
+    """The name, with its place among several."""
     return name if parts == 1 else f"{name} ({index + 1} of {parts})"
 
 
@@ -82,7 +77,7 @@ def bit_errors(e: Evidence) -> Section | None:
         blocks.append(
             Figure(
                 f"ber-{i + 1}",
-                _numbered(
+                numbered(
                     "Raw bit error rate, before any error correction, by attack, with 95 % intervals",
                     i,
                     len(parts),
@@ -125,158 +120,6 @@ def bit_errors(e: Evidence) -> Section | None:
         )
     blocks.append(Text("From `summary.json`: `ber` and `ber_ci95`.", "source"))
     return Section("bits", "Bit errors", tuple(blocks))
-
-
-def _entropy(p: float) -> float:
-    return 0.0 if p <= 0 or p >= 1 else -p * math.log2(p) - (1 - p) * math.log2(1 - p)
-
-
-def seconds_for(bits: int, payload_bytes: float, success: float, unit_s: float = EUL_S) -> float:
-    """Expected seconds until `bits` of payload are there, from EULs or clips of `unit_s` read by themselves.
-
-    A payload larger than one EUL's takes several; each is repeated until it decodes. Infinite where none
-    does.
-    """
-    if success <= 0 or payload_bytes <= 0:
-        return math.inf
-    return math.ceil(bits / (8 * payload_bytes)) / success * unit_s
-
-
-def delivered(s: Subject, attack: str) -> float | None:
-    """Payload bits for each second of audio, by EULs that decode alone (the summary's goodput) or by whole
-    clips, whichever is more; None for a system without a payload."""
-    row = s.figures(attack) or {}
-    alone, clips = (fmt.number(row.get(f)) for f in ("goodput_bps", "clip_success"))
-    rates = [alone, None if clips is None else clips * 8 * _payload(s) / s.clip_s]
-    return max((r for r in rates if r is not None), default=None) if _payload(s) else None
-
-
-def needed(s: Subject, attack: str, bits: int) -> float | None:
-    """Expected seconds until `bits` are there, by EULs that decode alone or by whole clips, the sooner."""
-    row = s.figures(attack) or {}
-    ways = ((fmt.number(row.get("payload_success")), EUL_S), (fmt.number(row.get("clip_success")), s.clip_s))
-    known = [seconds_for(bits, _payload(s), success, unit) for success, unit in ways if success is not None]
-    return min(known, default=None)
-
-
-def _payload(s: Subject) -> float:
-    values = s.frame["payload_bytes"]
-    return float(values.max()) if len(values) else 0.0
-
-
-def capacity(e: Evidence) -> Section | None:
-    """What is delivered: goodput by attack, and seconds for the same payload from every system."""
-    figures = [
-        a
-        for a in e.attacks
-        if any((s.figures(a.name) or {}).get("goodput_bps") is not None for s in e.subjects)
-    ]
-    if not figures:
-        return None
-    blocks: list[Block] = []
-    parts = pages(figures)
-    values = [v for s in e.subjects for a in figures if (v := delivered(s, a.name)) is not None]
-    for i, part in enumerate(parts):
-        series, data = [], []
-        for index, s in enumerate(e.subjects):
-            rates = [delivered(s, a.name) for a in part]
-            data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
-            points = tuple(
-                None if v is None else Point(v, tip=f"{s.label}, {a.name}: {fmt.decibel(v)} bit/s")
-                for a, v in zip(part, rates, strict=True)
-            )
-            if any(points):
-                series.append(Series(s.label, index, points))
-        if not series:
-            continue
-        axis = rate_axis(max(values), "payload bits delivered for each second of audio")
-        blocks.append(
-            Figure(
-                f"goodput-{i + 1}",
-                _numbered(
-                    "Goodput: payload bits delivered for each second of audio, by seconds that decode alone "
-                    "or by whole clips, whichever is more",
-                    i,
-                    len(parts),
-                )
-                + ".",
-                f"Dot plot of goodput for {len(part)} attacks and {len(series)} systems.",
-                dots([a.name for a in part], series, axis, groups=[a.family for a in part]),
-                ("system", "attack", "delivered_bps"),
-                tuple(data),
-            )
-        )
-    largest = max((round(8 * _payload(s)) for s in e.subjects), default=0)
-    sizes = sorted({*PAYLOAD_BITS, *([largest] if largest > 0 else [])})
-    columns = (
-        Column("System"), Column("Payload, bits", True, help="of one EUL, or of a clip"),
-        Column("Seconds of a clip", True), Column("Seconds tested", True),
-        Column("To deliver, bits", True), Column("No attack", True, "expected seconds"),
-        Column("Median attack", True, "expected seconds"), Column("Worst attack", True, "expected seconds"),
-    )  # fmt: skip
-    rows = []
-    for s in e.subjects:
-        held = _payload(s)
-        tested = sum(int(fmt.number((s.figures(a.name) or {}).get("euls")) or 0) for a in e.attacks)
-        for size in sizes if held else ():
-            found = {a.name: v for a in e.attacks if (v := needed(s, a.name, size)) is not None}
-            others = [v for k, v in found.items() if k != "none"]
-            cells = [
-                name_cell(s.label), Cell(fmt.count(8 * held), 8 * held),
-                Cell(fmt.seconds(s.clip_s), s.clip_s), Cell(fmt.count(tested), tested),
-                Cell(fmt.count(size), size),
-            ]  # fmt: skip
-            for wanted in (
-                found.get("none"),
-                float(np.median(others)) if others else None,
-                max(others, default=None),
-            ):
-                if wanted is None:
-                    cells.append(Cell(fmt.DASH))
-                else:
-                    known = math.isfinite(wanted)
-                    cells.append(Cell(fmt.seconds(wanted), wanted) if known else Cell("never"))
-            rows.append(tuple(cells))
-    blocks.append(
-        Table(
-            "equal-payload",
-            "The same payload from every system: expected seconds of audio until it is delivered, by seconds "
-            "that decode alone or by whole clips, whichever is sooner, each repeated until it does.",
-            columns,
-            tuple(rows),
-        )
-    )
-    empty = [s.label for s in e.subjects if not _payload(s)]
-    if empty:
-        blocks.append(Text(f"Without a payload, presence alone is read: {', '.join(empty)}.", "note"))
-    bits = [Column("Attack"), *(Column(s.label, True, "n (1 − H(BER)), bit/s") for s in e.subjects)]
-    table = []
-    for a in figures:
-        cells = [name_cell(a.name)]
-        for s in e.subjects:
-            rate = fmt.number((s.figures(a.name) or {}).get("ber"))
-            n = int(s.frame["bits"].max()) if len(s.frame) else 0
-            if rate is None or n <= 0:
-                cells.append(Cell(fmt.DASH))
-            else:
-                left = n * (1 - _entropy(min(rate, 0.5)))
-                cells.append(Cell(fmt.count(left), left))
-        table.append(tuple(cells))
-    blocks += [
-        Table(
-            "capacity",
-            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one "
-            "EUL: what a better code could at most carry, were errors spread evenly.",
-            tuple(bits),
-            tuple(table),
-        ),
-        Text(
-            "From `summary.json`: `goodput_bps`, `payload_success`, `clip_success`, `ber`; payload sizes and "
-            "lengths from `results.parquet`.",
-            "source",
-        ),
-    ]
-    return Section("capacity", "Capacity and goodput", tuple(blocks))
 
 
 _PARITIES = (
@@ -352,7 +195,7 @@ def parity(e: Evidence) -> Section | None:
         blocks.append(
             Figure(
                 f"parity-{i + 1}",
-                _numbered(
+                numbered(
                     "Allocator parity: share of frames whose quantised features agree exactly, by attack",
                     i,
                     len(parts),

@@ -9,7 +9,8 @@ import numpy as np
 
 from soundsafe.eval.examples import Example
 from soundsafe.reports import format as fmt
-from soundsafe.reports.bits import bit_errors, capacity, parity
+from soundsafe.reports.bits import bit_errors, parity
+from soundsafe.reports.capacity import capacity
 from soundsafe.reports.cells import name_cell, number_cell, share_cell
 from soundsafe.reports.comparison import comparison
 from soundsafe.reports.detection import detection, upper_limit
@@ -119,6 +120,7 @@ def _standing(e: Evidence) -> Table:
         Column("System"),
         Column("Payload, bits", True),
         Column("From, s", True, help="the shortest audio read by itself: an EUL, or a whole clip"),
+        Column("Audio, s", True, help="how much of it the figures of each attack are of"),
         Column("Survives", True, help="attacks after which every clip gives its payload"),
         Column("Seconds %", True, "All attacks", "mean over attacks of the share of EULs that decode alone"),
         Column(
@@ -136,11 +138,11 @@ def _standing(e: Evidence) -> Table:
             [v for f in figures if (v := fmt.number(f.get(field))) is not None]
             for field in ("payload_success", "clip_success")
         )
-        bits = 8 * float(s.frame["payload_bytes"].max())
         means = [float(np.mean(v)) if v else None for v in (alone, whole)]
         rows.append((
-            name_cell(s.label), Cell(fmt.count(bits) if bits else "presence only", bits),
-            Cell(fmt.seconds(s.unit_s), s.unit_s),
+            name_cell(s.label),
+            Cell(fmt.count(s.payload_bits) if s.payload_bits else "presence only", s.payload_bits),
+            Cell(fmt.seconds(s.unit_s), s.unit_s), Cell(fmt.seconds(s.seconds), s.seconds),
             Cell(f"{sum(v >= 1 for v in whole)} of {len(whole)}", sum(v >= 1 for v in whole)),
             share_cell(None if s.whole_clips else {"v": means[0]}, "v", matrix=True),
             share_cell({"v": means[1]}, "v", matrix=True),
@@ -198,15 +200,15 @@ _FIRST = ("system", "suite", "attack", "category")
 
 
 def _data(e: Evidence) -> dict[str, Any]:
-    """The summaries column by column: `rows`, `quality`, `parity_by_band`, with every field of every run."""
+    """The summaries column by column: `rows`, `quality` and what else they hold, every field of every run."""
     out: dict[str, Any] = {}
-    for part in ("rows", "quality", "parity_by_band"):
+    for part in ("rows", "quality", "parity_by_band", "breakdown"):
         items = [
             ({"run": run.name} if len(e.runs) > 1 else {}) | dict(r)
             for run in e.runs
             for r in getattr(run, part)
         ]
-        if not items and part == "parity_by_band":
+        if not items and part in ("parity_by_band", "breakdown"):
             continue
         columns = [c for c in dict.fromkeys(k for r in items for k in r)]
         columns.sort(key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST)) if c != "run" else -1)

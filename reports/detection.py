@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from soundsafe.eval.metrics.detection import FALSE_POSITIVE_RATES
 from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, share_axis
-from soundsafe.reports.cells import name_cell
+from soundsafe.reports.cells import name_cell, share_cell
 from soundsafe.reports.load import Evidence, Subject
-from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
+from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines, strips
 
 __all__ = ["Roc", "detection", "roc", "upper_limit"]
@@ -163,6 +164,59 @@ def _rocs(s: Subject, frame: pd.DataFrame) -> dict[str, Roc | None]:
     }
 
 
+def _rates(e: Evidence) -> list[Block]:
+    """The summary's own figures of the score alone: area, and detection at fixed false-positive rates."""
+    able = [s for s in e.subjects if any((s.figures(a.name) or {}).get("auc") is not None for a in e.attacks)]
+    names = [f"detection_{ending}" for ending in FALSE_POSITIVE_RATES]
+    known = [
+        n for n in names
+        if any(fmt.number((s.figures(a.name) or {}).get(n)) is not None for s in able for a in e.attacks)
+    ]  # fmt: skip
+    if not able:
+        return []
+    found = [f for s in able for a in e.attacks if (f := s.figures(a.name)) is not None]
+    clips = sorted({int(v) for f in found if (v := fmt.number(f.get("detection_unmarked_clips")))})
+    many = " to ".join(str(v) for v in dict.fromkeys((clips[0], clips[-1]))) if clips else "no"
+    alike = {f.get("detection_calibration") for f in found if f.get("attack") != "none"} <= {"attacked"}
+    how = "attacked in the same way" if alike else "not attacked"
+    columns = [Column("Attack")]
+    for s in able:
+        columns.append(Column("area", True, s.label, "area under the ROC of clips' scores"))
+        columns += [
+            Column(f"at {_chance(FALSE_POSITIVE_RATES[n.removeprefix('detection_')])}", True, s.label,
+                   "share of marked clips above the threshold of this false-positive rate, %")
+            for n in known
+        ]  # fmt: skip
+    rows = []
+    for a in e.attacks:
+        cells = [name_cell(a.name)]
+        for s in able:
+            row = s.figures(a.name)
+            area = fmt.number((row or {}).get("auc"))
+            cells.append(Cell(fmt.DASH) if area is None else Cell(f"{area:.3f}", area))
+            cells += [share_cell(row, n, matrix=True) for n in known]
+        rows.append(tuple(cells))
+    caption = f"The score alone, by attack: area under the ROC against {many} unmarked clips, {how}"
+    if known:
+        caption += ", and marked clips above the threshold of a false-positive rate, in per cent"
+    out: list[Block] = [Heading("By attack"), Table("rates", f"{caption}.", tuple(columns), tuple(rows))]
+    if known:
+        text = (
+            "Thresholds for rates below one in as many as there are unmarked clips are extrapolated: an "
+            "exponential tail fitted to the upper half of their scores."
+        )
+    else:
+        text = (
+            f"With {many} unmarked clips no threshold of a fixed false-positive rate can be found: at least "
+            "8 are needed."
+        )
+    return [*out, Text(text, "note")]
+
+
+def _chance(rate: float) -> str:
+    return f"{100 * rate:g} %" if rate >= 1e-3 else f"{rate:.0e}".replace("e-0", "e−")
+
+
 def detection(e: Evidence) -> Section | None:
     """False accepts with their upper limits, scores, and the ROC over clips."""
     clips = {s.label: _clips(s.frame) for s in e.subjects}
@@ -224,6 +278,7 @@ def detection(e: Evidence) -> Section | None:
                 tuple(areas),
             )
         )
+    blocks += _rates(e)
     blocks += _score_strips(e, clips)
     if not blocks:
         return None
@@ -240,8 +295,11 @@ def detection(e: Evidence) -> Section | None:
     if silent:
         blocks.append(Text(f"Without a continuous score, hence no ROC: {', '.join(silent)}.", "note"))
     blocks.append(
-        Text("From `results.parquet`: `score`, `payload_ok`, `clip_ok` and `id_ok`; controls `unmarked` "
-             "and `wrong_key`.",
-             "source")
-    )  # fmt: skip
+        Text(
+            "By attack from `summary.json`: `auc`, `detection_1e2` and so on; the rest from "
+            "`results.parquet`: `score`, `payload_ok`, `clip_ok` and `id_ok`; controls `unmarked` and "
+            "`wrong_key`.",
+            "source",
+        )
+    )
     return Section("detection", "Detection and false accepts", tuple(blocks))

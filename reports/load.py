@@ -16,7 +16,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval.rows import Row, control_of
 from soundsafe.eval.runner import read_rows
 from soundsafe.eval.systems import EUL_S
-from soundsafe.reports.format import number
+from soundsafe.reports.format import count, number, seconds
 
 __all__ = ["AttackFacts", "Evidence", "Run", "Subject", "finite", "gather", "read_run"]
 
@@ -32,6 +32,7 @@ class Run:
     rows: tuple[Item, ...]
     quality: tuple[Item, ...]
     parity_by_band: tuple[Item, ...]
+    breakdown: tuple[Item, ...]
     document: Item
     timing: pd.DataFrame
 
@@ -101,6 +102,24 @@ class Subject:
     def clip_s(self) -> float:
         """Median seconds of its clips."""
         return number(float(self.frame["clip_s"].median())) or EUL_S
+
+    @cached_property
+    def payload_bits(self) -> int:
+        """What a clip of it carries; 0 where it only says that the mark is there."""
+        return 8 * int(self.frame["payload_bytes"].max()) if len(self.frame) else 0
+
+    @cached_property
+    def seconds(self) -> float | None:
+        """Audio that each attack's figures are of, where they differ the most of any; None where unknown."""
+        rows = [r for (a, c), r in self._index.items() if c == "all" and not control_of(a)]
+        return max((v for r in rows if (v := number(r.get("seconds"))) is not None), default=None)
+
+    @property
+    def measured_on(self) -> str:
+        """Its label with its payload and the seconds of audio."""
+        parts = [f"{count(self.payload_bits)} bits" if self.payload_bits else "presence only"]
+        parts += [] if self.seconds is None else [f"{seconds(self.seconds)} s"]
+        return f"{self.label}: {', '.join(parts)}"
 
     @property
     def unit_s(self) -> float:
@@ -178,6 +197,7 @@ def read_run(folder: Path) -> Run:
         rows=_items(summary, "rows", path),
         quality=_items(summary, "quality", path),
         parity_by_band=_items(summary, "parity_by_band", path),
+        breakdown=_items(summary, "breakdown", path),
         document=_json(folder / "run.json", folder),
         timing=timing,
     )

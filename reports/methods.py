@@ -11,7 +11,7 @@ from typing import Any
 from soundsafe.eval.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
-from soundsafe.reports.load import Evidence, Run, Subject
+from soundsafe.reports.load import Evidence, Run
 from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Section, Table, Text
 
 __all__ = ["commands", "failures", "limits", "methods", "settings"]
@@ -138,10 +138,6 @@ def _versions(runs: Sequence[Run]) -> Table:
     )
 
 
-def _bits(s: Subject) -> int | None:
-    return 8 * int(s.frame["payload_bytes"].max()) if len(s.frame) else None
-
-
 def _systems(e: Evidence) -> Table:
     rows = []
     for s in e.subjects:
@@ -150,7 +146,7 @@ def _systems(e: Evidence) -> Table:
             (
                 name_cell(s.label),
                 Cell(str(described.get("version", fmt.DASH))),
-                number_cell({"v": _bits(s)}, "v", 0),
+                Cell(str(s.payload_bits), s.payload_bits),
                 number_cell(described, "rate", 0),
                 number_cell(described, "minimum_s"),
                 Cell("yes" if s.keyed else "no"),
@@ -290,11 +286,11 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
             f"With {fmt.count(min(euls))} EULs without the mark, a false accept rate below about "
             f"{fmt.percent(most)} % cannot be told from none."
         )
-    payloads = {s.label: int(s.frame["payload_bytes"].max()) for s in e.subjects}
+    payloads = {s.label: s.payload_bits for s in e.subjects}
     if len(set(payloads.values())) > 1:
         out.append(
             "Systems carry different payloads ("
-            + ", ".join(f"{k}: {8 * v} bit" for k, v in payloads.items())
+            + ", ".join(f"{k}: {v} bits" for k, v in payloads.items())
             + "): compare success at equal payload only."
         )
     held = {s.label: set(s.frame["attack"]) for s in e.subjects}

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from soundsafe.eval.rows import control_of
-from soundsafe.eval.sweeps import breakdowns
+from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.sweeps import Sweep, breakdowns, sweeps
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, ordinal, share_axis
 from soundsafe.reports.cells import name_cell, number_cell, share_cell
-from soundsafe.reports.load import AttackFacts, Evidence, Subject
+from soundsafe.reports.load import Evidence, Subject, finite
 from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines
 
-__all__ = ["Sweep", "categories", "matrix", "severity", "sweeps", "time_to_payload"]
-
-FEWEST_POINTS = 3
-"""Strengths that a severity curve needs."""
+__all__ = ["categories", "matrix", "severity", "time_to_payload"]
 
 _PANELS = 8
 _HALF = 0.5
@@ -36,8 +30,8 @@ def matrix(e: Evidence) -> Section:
     columns = [Column("Attack"), Column("Family", pdf=False)]
     for s in e.subjects:
         columns += [
-            Column("one second", True, s.label, "share of EULs whose own codeword decodes, %"),
-            Column("whole clip", True, s.label, "share of clips whose payload is recovered, %"),
+            Column("one second", True, s.measured_on, "share of EULs whose own codeword decodes, %"),
+            Column("whole clip", True, s.measured_on, "share of clips whose payload is recovered, %"),
         ]
     rows = []
     for attack in e.attacks:
@@ -53,7 +47,8 @@ def matrix(e: Evidence) -> Section:
     caption = (
         "Payload recovered after each attack, in per cent, with 95 % intervals. One second: the codeword "
         "of an EUL decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. "
-        "The stronger the colour, the worse."
+        "The stronger the colour, the worse. Above each system: its payload, and how much audio each figure "
+        "is of."
     )
     blocks: list[Block] = [
         Table("matrix", caption, tuple(columns), tuple(rows)),
@@ -102,50 +97,13 @@ def categories(e: Evidence) -> Section | None:
     return Section("categories", "By kind of audio", tuple(blocks))
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """Attacks that differ in one number only: `values` ascending, `attacks` the same in order."""
-
-    stem: str
-    family: str
-    parameter: str
-    values: tuple[float, ...]
-    attacks: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        return f"{self.stem}: {self.parameter}"
-
-
-# Numbers of an attack's name that are strengths: not those of `mp3`, but those of `V2` and `q5`.
-_NUMBER = re.compile(r"(?<![A-Za-z0-9.])[+-]?\d+(?:\.\d+)?|(?<=_[A-Za-z])\d+(?:\.\d+)?")
-
-
-def sweeps(attacks: Sequence[AttackFacts], fewest: int = FEWEST_POINTS) -> list[Sweep]:
-    """All sets of at least `fewest` attacks of one family whose parameters differ in a single number."""
-    found: dict[tuple[str, str, str, str], dict[float, str]] = {}
-    for a in attacks:
-        stem = _NUMBER.sub("…", a.name)
-        for name, value in a.params.items():
-            if fmt.number(value) is None:
-                continue
-            others = json.dumps({k: v for k, v in a.params.items() if k != name}, sort_keys=True, default=str)
-            found.setdefault((a.family, stem, name, others), {}).setdefault(float(value), a.name)
-    out = []
-    for (family, stem, parameter, _), points in found.items():
-        if len(points) >= fewest:
-            values = tuple(sorted(points))
-            out.append(Sweep(stem, family, parameter, values, tuple(points[v] for v in values)))
-    return out
-
-
 def _value(v: float) -> str:
     return f"{v:g}".replace("-", "−")
 
 
 def severity(e: Evidence) -> Section | None:
     """Success against strength, for every sweep that the attacks make up, and where it breaks down."""
-    found = sweeps(e.attacks)
+    found = sweeps((a.name, finite(a.params)) for a in e.attacks)
     if not found:
         return None
     panels: list[Panel] = []
@@ -189,7 +147,7 @@ def severity(e: Evidence) -> Section | None:
                 "Share of seconds that decode alone (of whole clips, for systems that read nothing shorter) "
                 f"against the strength of the attack{many}, with 95 % intervals; strengths evenly spaced. "
                 "The dashed line is one half.",
-                "Line charts of payload success against strength for " + ", ".join(p.title for p in part),
+                f"Line charts of payload success against strength for {', '.join(p.title for p in part)}.",
                 lines(part),
                 ("system", "attack", "parameter", "value", "success", "clip_success", "low", "high"),
                 tuple(row for numbers in data[first : first + _PANELS] for row in numbers),
@@ -210,7 +168,10 @@ def severity(e: Evidence) -> Section | None:
             columns,
             tuple(rows),
         ),
-        _source("From `summary.json`: attacks of one family whose `params` differ in a single number."),
+        _source(
+            "From `summary.json`, category `all`, for attacks whose `params` differ in a single number; its "
+            "`breakdown` holds the same points."
+        ),
     ]
     return Section("severity", "Severity", tuple(blocks))
 
@@ -220,7 +181,7 @@ def _breakdown_row(
 ) -> tuple[Cell, ...]:
     def crossing(values: Sequence[float | None]) -> Cell:
         known = [v for v in values if v is not None]
-        found = breakdowns(sweep.values, values)
+        found = [from_frame_value(v) for v in breakdowns(sweep.values, values)]
         if found:
             return Cell(", ".join(_value(float(f"{v:.3g}")) for v in found), found[0])
         if not known:

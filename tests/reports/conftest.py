@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from soundsafe.eval.rows import Row, control_of, to_frame
-from soundsafe.eval.summary import band_rows, quality_rows, summary_json, summary_rows
+from soundsafe.eval.summary import band_rows, breakdown_rows, quality_rows, summary_json, summary_rows
 
 Attack = tuple[str, str, dict[str, Any], float]
 
@@ -118,6 +118,7 @@ def store(folder: Path, rows: pd.DataFrame, **document: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(folder / "results.parquet", index=False)
     summary = {"rows": summary_rows(rows), "quality": quality_rows(rows), "parity_by_band": band_rows(rows)}
+    summary["breakdown"] = breakdown_rows(summary["rows"])
     (folder / "summary.json").write_bytes(summary_json(summary))
     systems = list(dict.fromkeys(rows["system"]))
     found = {

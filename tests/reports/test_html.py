@@ -88,10 +88,16 @@ def _summary(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "summary.json").read_text())
 
 
-def test_embedded_figures_are_those_of_the_summary(four_systems: Path) -> None:
-    page, text = _page(four_systems)
+@pytest.fixture(scope="module")
+def core(four_systems: Path) -> tuple[_Page, str]:
+    """The page of the run of four systems."""
+    return _page(four_systems)
+
+
+def test_embedded_figures_are_those_of_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
+    page, text = core
     summary = _summary(four_systems)
-    for part in ("rows", "quality", "parity_by_band"):
+    for part in ("rows", "quality", "parity_by_band", "breakdown"):
         columns = page.data[part]["columns"]
         assert [dict(zip(columns, r, strict=True)) for r in page.data[part]["rows"]] == [
             {c: row.get(c) for c in columns} for row in summary[part]
@@ -100,8 +106,8 @@ def test_embedded_figures_are_those_of_the_summary(four_systems: Path) -> None:
     assert len(text) < 5_000_000
 
 
-def test_matrix_shows_each_share_exactly_and_rounded(four_systems: Path) -> None:
-    page, _ = _page(four_systems)
+def test_matrix_shows_each_share_exactly_and_rounded(core: tuple[_Page, str], four_systems: Path) -> None:
+    page, _ = core
     rows = [r for r in _summary(four_systems)["rows"] if r["category"] == "all"]
     systems = ["soundsafe", "perth", "spread_spectrum", "null"]
     shown = {row[0][0]: row[2:] for row in page.tables["matrix"]}
@@ -130,9 +136,9 @@ def test_matrix_shows_each_share_exactly_and_rounded(four_systems: Path) -> None
     ],
 )
 def test_tables_by_attack_hold_the_summary(
-    four_systems: Path, table: str, first: int, fields: tuple[str, ...]
+    core: tuple[_Page, str], four_systems: Path, table: str, first: int, fields: tuple[str, ...]
 ) -> None:
-    page, _ = _page(four_systems)
+    page, _ = core
     rows = {(r["system"], r["attack"]): r for r in _summary(four_systems)["rows"] if r["category"] == "all"}
     for line in page.tables[table]:
         cells = line[first:]
@@ -143,8 +149,62 @@ def test_tables_by_attack_hold_the_summary(
             assert found == wanted
 
 
-def test_quality_and_categories_hold_the_summary(four_systems: Path) -> None:
-    page, _ = _page(four_systems)
+GOODPUT = ("goodput_16_bps", "goodput_40_bps", "goodput_128_bps")
+SCORE = ("auc", "detection_1e2", "detection_1e3", "detection_1e6")
+
+
+@pytest.mark.parametrize(
+    ("table", "systems", "fields"),
+    [
+        ("equal-goodputs", ("soundsafe", "perth", "spread_spectrum"), GOODPUT),
+        ("rates", ("soundsafe", "perth", "spread_spectrum", "null"), SCORE),
+        ("capacity", ("soundsafe", "perth", "spread_spectrum", "null"), ("capacity_bits",)),
+    ],
+)
+def test_goodput_detection_and_capacity_are_the_summarys(
+    core: tuple[_Page, str], four_systems: Path, table: str, systems: tuple[str, ...], fields: tuple[str, ...]
+) -> None:
+    page, _ = core
+    rows = {(r["system"], r["attack"]): r for r in _summary(four_systems)["rows"] if r["category"] == "all"}
+    assert len(page.tables[table]) == 15
+    for line in page.tables[table]:
+        wanted = [rows[s, line[0][0]][f] for s in systems for f in fields]
+        assert [c[1] for c in line[1:]] == wanted
+        assert None not in wanted
+
+
+def test_equal_goodput_is_drawn_at_a_payload_that_all_carry(core: tuple[_Page, str]) -> None:
+    page, text = core
+    chart = next(n for n in page.numbers if n["columns"] == ["system", "attack", "goodput_16_bps"])
+    assert {r[0] for r in chart["rows"]} == {"soundsafe", "perth", "spread_spectrum"}
+    assert "soundsafe: 1\u202f400 bits, 48 s" in text
+    assert "null: presence only, 48 s" in text
+
+
+def test_breakdown_points_are_those_of_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
+    page, _ = core
+    points = {(b["sweep"], b["system"]): b for b in _summary(four_systems)["breakdown"]}
+    assert len(page.tables["breakdown"]) == len(points) == 8
+    crossed = 0
+    for line in page.tables["breakdown"]:
+        row = points[line[0][0], line[2][0]]
+        for cell, field in zip(line[5:7], ("payload_breaks_at", "clip_breaks_at"), strict=True):
+            assert cell[1] == (row[field] or [None])[0]
+            crossed += cell[1] is not None
+    assert crossed > 4
+
+
+def test_too_few_unmarked_clips_for_a_threshold_is_said(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = make_rows([("a", 1.0, 4)], clips=[("c", "music"), ("d", "music")])
+    page, text = _page(make_run(tmp_path / "x", rows))
+    assert {len(line) for line in page.tables["rates"]} == {2}
+    assert "With 2 unmarked clips no threshold" in text
+
+
+def test_quality_and_categories_hold_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
+    page, _ = core
     summary = _summary(four_systems)
     for line in page.tables["quality"]:
         row = next(q for q in summary["quality"] if (q["system"], q["category"]) == (line[0][0], line[1][0]))
@@ -160,8 +220,8 @@ def test_quality_and_categories_hold_the_summary(four_systems: Path) -> None:
             assert [c[1] for c in line[at : at + 2]] == [row["payload_success"], row["clip_success"]]
 
 
-def test_numbers_of_charts_are_those_of_the_summary(four_systems: Path) -> None:
-    page, _ = _page(four_systems)
+def test_numbers_of_charts_are_those_of_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
+    page, _ = core
     rows = {(r["system"], r["attack"]): r for r in _summary(four_systems)["rows"] if r["category"] == "all"}
     ber = next(n for n in page.numbers if n["columns"] == ["system", "attack", "ber", "low", "high"])
     assert len(ber["rows"]) == 4 * 15
@@ -170,8 +230,8 @@ def test_numbers_of_charts_are_those_of_the_summary(four_systems: Path) -> None:
         assert [low, high] == rows[system, attack]["ber_ci95"]
 
 
-def test_parity_by_band_is_that_of_the_summary(four_systems: Path) -> None:
-    page, text = _page(four_systems)
+def test_parity_by_band_is_that_of_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
+    page, text = core
     bands = {(b["system"], b["attack"]): b["bands"] for b in _summary(four_systems)["parity_by_band"]}
     charts = [n for n in page.numbers if n["columns"][:2] == ["attack", "band_0"]]
     for system, chart in zip(("soundsafe", "perth", "spread_spectrum"), charts, strict=True):
@@ -184,8 +244,8 @@ def test_same_run_same_bytes(four_systems: Path) -> None:
     assert _page(four_systems)[1] == _page(four_systems)[1]
 
 
-def test_nothing_is_asked_of_the_network(four_systems: Path) -> None:
-    page, text = _page(four_systems)
+def test_nothing_is_asked_of_the_network(core: tuple[_Page, str]) -> None:
+    page, text = core
     assert "default-src 'none'" in text
     addresses = re.findall(r"""(?:src|href|action|data)=["']([^"'#][^"']*)""", text)
     assert all(a.startswith("data:") for a in addresses), addresses

@@ -1,0 +1,223 @@
+"""Section on what is delivered: goodput as it is and at equal payload, seconds for a payload, capacity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from soundsafe.eval.metrics.payload import GOODPUT_BITS
+from soundsafe.eval.systems import EUL_S
+from soundsafe.reports import format as fmt
+from soundsafe.reports.axes import fitting, rate_axis
+from soundsafe.reports.bits import numbered, pages
+from soundsafe.reports.cells import name_cell
+from soundsafe.reports.load import AttackFacts, Evidence, Subject
+from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
+from soundsafe.reports.svg import Point, Series, dots
+
+__all__ = ["capacity", "delivered", "needed", "seconds_for"]
+
+
+def seconds_for(bits: int, payload_bytes: float, success: float, unit_s: float = EUL_S) -> float:
+    """Expected seconds until `bits` of payload are there, from EULs or clips of `unit_s` read by themselves.
+
+    A payload larger than one EUL's takes several; each is repeated until it decodes. Infinite where none
+    does.
+    """
+    if success <= 0 or payload_bytes <= 0:
+        return math.inf
+    return math.ceil(bits / (8 * payload_bytes)) / success * unit_s
+
+
+def delivered(s: Subject, attack: str) -> float | None:
+    """Payload bits for each second of audio, by EULs that decode alone (the summary's goodput) or by whole
+    clips, whichever is more; None for a system without a payload."""
+    row = s.figures(attack) or {}
+    alone, clips = (fmt.number(row.get(f)) for f in ("goodput_bps", "clip_success"))
+    rates = [alone, None if clips is None else clips * s.payload_bits / s.clip_s]
+    return max((r for r in rates if r is not None), default=None) if s.payload_bits else None
+
+
+def needed(s: Subject, attack: str, bits: int) -> float | None:
+    """Expected seconds until `bits` are there, by EULs that decode alone or by whole clips, the sooner."""
+    row = s.figures(attack) or {}
+    ways = ((fmt.number(row.get("payload_success")), EUL_S), (fmt.number(row.get("clip_success")), s.clip_s))
+    size = s.payload_bits / 8
+    return min((seconds_for(bits, size, v, unit) for v, unit in ways if v is not None), default=None)
+
+
+def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
+    """Goodput with no more than so many bits of a payload counted, for the systems that carry one."""
+    able = [(i, s) for i, s in enumerate(e.subjects) if s.payload_bits]
+    known = [
+        a for a in attacks
+        if any(fmt.number((s.figures(a.name) or {}).get(f"goodput_{GOODPUT_BITS[0]}_bps")) is not None
+               for _, s in able)
+    ]  # fmt: skip
+    if not known:
+        return []
+    # The largest that all of them carry: none is then counted for less than it holds.
+    smallest = min(s.payload_bits for _, s in able)
+    size = max((n for n in GOODPUT_BITS if n <= smallest), default=GOODPUT_BITS[0])
+    field, parts = f"goodput_{size}_bps", pages(known)
+    out: list[Block] = [Heading("Goodput at equal payload")]
+    for i, part in enumerate(parts):
+        series, data = [], []
+        for index, s in able:
+            rates = [fmt.number((s.figures(a.name) or {}).get(field)) for a in part]
+            data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
+            points = tuple(
+                None if v is None else Point(v, tip=f"{s.label}, {a.name}: {v:.3g} bit/s")
+                for a, v in zip(part, rates, strict=True)
+            )
+            if any(points):
+                series.append(Series(s.label, index, points))
+        name = (
+            f"Goodput at {size} bits of payload: how many of them a clip has given for each second of audio "
+            "until it first gives them, mean over clips"
+        )
+        out.append(
+            Figure(
+                f"equal-goodput-{i + 1}",
+                numbered(name, i, len(parts)) + ".",
+                f"Dot plot of goodput at {size} bits for {len(part)} attacks and {len(series)} systems.",
+                dots(
+                    [a.name for a in part],
+                    series,
+                    fitting([0.0, float(size)], "bits for each second of audio", zero=True),
+                    groups=[a.family for a in part],
+                ),
+                ("system", "attack", field),
+                tuple(data),
+            )
+        )
+    columns = [Column("Attack")]
+    for _, s in able:
+        columns += [Column(f"{n} bits", True, s.label, "bits for each second") for n in GOODPUT_BITS]
+    rows = []
+    for a in known:
+        cells = [name_cell(a.name)]
+        for _, s in able:
+            for n in GOODPUT_BITS:
+                v = fmt.number((s.figures(a.name) or {}).get(f"goodput_{n}_bps"))
+                cells.append(Cell(fmt.DASH) if v is None else Cell(fmt.seconds(v), v))
+        rows.append(tuple(cells))
+    caption = (
+        "Goodput at equal payload: bits for each second of audio until a clip first gives its payload, "
+        f"no more than {', '.join(map(str, GOODPUT_BITS[:-1]))} or {GOODPUT_BITS[-1]} of them counted. A "
+        "shorter payload counts for what it holds."
+    )
+    return [*out, Table("equal-goodputs", caption, tuple(columns), tuple(rows))]
+
+
+def capacity(e: Evidence) -> Section | None:
+    """What is delivered: goodput by attack, and seconds for the same payload from every system."""
+    figures = [
+        a
+        for a in e.attacks
+        if any((s.figures(a.name) or {}).get("goodput_bps") is not None for s in e.subjects)
+    ]
+    if not figures:
+        return None
+    blocks: list[Block] = []
+    parts = pages(figures)
+    values = [v for s in e.subjects for a in figures if (v := delivered(s, a.name)) is not None]
+    for i, part in enumerate(parts):
+        series, data = [], []
+        for index, s in enumerate(e.subjects):
+            rates = [delivered(s, a.name) for a in part]
+            data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
+            points = tuple(
+                None if v is None else Point(v, tip=f"{s.label}, {a.name}: {fmt.decibel(v)} bit/s")
+                for a, v in zip(part, rates, strict=True)
+            )
+            if any(points):
+                series.append(Series(s.label, index, points))
+        if not series:
+            continue
+        axis = rate_axis(max(values), "payload bits delivered for each second of audio")
+        blocks.append(
+            Figure(
+                f"goodput-{i + 1}",
+                numbered(
+                    "Goodput: payload bits delivered for each second of audio, by seconds that decode alone "
+                    "or by whole clips, whichever is more",
+                    i,
+                    len(parts),
+                )
+                + ".",
+                f"Dot plot of goodput for {len(part)} attacks and {len(series)} systems.",
+                dots([a.name for a in part], series, axis, groups=[a.family for a in part]),
+                ("system", "attack", "delivered_bps"),
+                tuple(data),
+            )
+        )
+    blocks += _equal_goodput(e, figures)
+    largest = max((s.payload_bits for s in e.subjects), default=0)
+    sizes = sorted({*GOODPUT_BITS, *([largest] if largest > 0 else [])})
+    columns = (
+        Column("System"), Column("Payload, bits", True, help="of one EUL, or of a clip"),
+        Column("Seconds of a clip", True), Column("Seconds tested", True),
+        Column("To deliver, bits", True), Column("No attack", True, "expected seconds"),
+        Column("Median attack", True, "expected seconds"), Column("Worst attack", True, "expected seconds"),
+    )  # fmt: skip
+    rows = []
+    for s in e.subjects:
+        held = s.payload_bits
+        tested = sum(int(fmt.number((s.figures(a.name) or {}).get("euls")) or 0) for a in e.attacks)
+        for size in sizes if held else ():
+            found = {a.name: v for a in e.attacks if (v := needed(s, a.name, size)) is not None}
+            others = [v for k, v in found.items() if k != "none"]
+            cells = [
+                name_cell(s.label), Cell(fmt.count(held), held),
+                Cell(fmt.seconds(s.clip_s), s.clip_s), Cell(fmt.count(tested), tested),
+                Cell(fmt.count(size), size),
+            ]  # fmt: skip
+            for wanted in (
+                found.get("none"),
+                float(np.median(others)) if others else None,
+                max(others, default=None),
+            ):
+                if wanted is None:
+                    cells.append(Cell(fmt.DASH))
+                else:
+                    known = math.isfinite(wanted)
+                    cells.append(Cell(fmt.seconds(wanted), wanted) if known else Cell("never"))
+            rows.append(tuple(cells))
+    blocks.append(
+        Table(
+            "equal-payload",
+            "The same payload from every system: expected seconds of audio until it is delivered, by seconds "
+            "that decode alone or by whole clips, whichever is sooner, each repeated until it does.",
+            columns,
+            tuple(rows),
+        )
+    )
+    empty = [s.label for s in e.subjects if not s.payload_bits]
+    if empty:
+        blocks.append(Text(f"Without a payload, presence alone is read: {', '.join(empty)}.", "note"))
+    bits = [Column("Attack"), *(Column(s.label, True, "n (1 − H(BER)), bit/s") for s in e.subjects)]
+    table = []
+    for a in figures:
+        cells = [name_cell(a.name)]
+        for s in e.subjects:
+            left = fmt.number((s.figures(a.name) or {}).get("capacity_bits"))
+            cells.append(Cell(fmt.DASH) if left is None else Cell(fmt.count(left), left))
+        table.append(tuple(cells))
+    blocks += [
+        Table(
+            "capacity",
+            "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one "
+            "EUL: what a better code could at most carry, were errors spread evenly.",
+            tuple(bits),
+            tuple(table),
+        ),
+        Text(
+            "From `summary.json`: `goodput_bps`, `goodput_16_bps` and so on, `payload_success`, "
+            "`clip_success`, `capacity_bits`; payload sizes and lengths from `results.parquet`.",
+            "source",
+        ),
+    ]
+    return Section("capacity", "Capacity and goodput", tuple(blocks))
