@@ -83,6 +83,9 @@ def run(
     limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
     seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
+    backend: Annotated[
+        runner.Backend, typer.Option(help="Processes of this machine, or the Ray cluster at RAY_ADDRESS.")
+    ] = "local",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/SUITE by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     attacked_controls: Annotated[
@@ -124,9 +127,10 @@ def run(
         result = runner.run(
             plan,
             folder,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=jobs or ((os.cpu_count() or 1) if backend == "local" else 0),
             resume=resume,
             force=force,
+            backend=backend,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         bar.update(task, description="drawing")
@@ -153,8 +157,11 @@ def _show(result: runner.Result) -> None:
     for system in timing["system"].unique():
         mine = timing[timing["system"] == system]
         marked = mine.drop_duplicates("clip")
-        embed = marked["embed_s"].sum() / marked["clip_s"].sum()
-        decode = mine["decode_s"].sum() / mine["audio_s"].sum()
+        done, read = marked[marked["embed_s"].notna()], mine[mine["decode_s"].notna()]
+        if not len(done) or not len(read):
+            continue
+        embed = done["embed_s"].sum() / done["clip_s"].sum()
+        decode = read["decode_s"].sum() / read["audio_s"].sum()
         console.print(f"{system}: {embed:.3f} s to embed and {decode:.3f} s to decode a second of audio")
     console.print(f"Everything is in {result.folder}", soft_wrap=True)
 

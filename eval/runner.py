@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -40,11 +40,12 @@ from soundsafe.eval.summary import (
     summary_rows,
 )
 from soundsafe.eval.systems import System
-from soundsafe.eval.worker import Cell, Unit, give_up, params_text, run_unit, start_worker
+from soundsafe.eval.worker import Cell, Unit, complete, give_up, params_text, run_unit, start_worker
 
-__all__ = ["Plan", "Result", "evaluate", "make_plan", "read_rows", "run"]
+__all__ = ["Backend", "Plan", "Result", "evaluate", "make_plan", "read_rows", "run"]
 
 Progress = Callable[[int, int], None]
+Backend = Literal["local", "ray"]
 
 RUN_FILES = (
     "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "timing.csv",
@@ -306,11 +307,6 @@ def _single_threads() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _complete(unit: Unit) -> bool:
-    done = UnitFile(unit.path).read()
-    return unit.embed_key in done and all(unit.cell_key(c) in done for c in unit.cells)
-
-
 def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
     """Run units in worker processes; False where a worker died before all were done."""
     context = multiprocessing.get_context("spawn")
@@ -341,15 +337,15 @@ def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
 
 
 def _in_processes(units: list[Unit], jobs: int, tick: Callable[[], None]) -> None:
-    left = [u for u in units if not _complete(u)]
+    left = [u for u in units if not complete(u)]
     with _single_threads():
         for _ in range(_POOL_TRIES):
             if not left or _pool(left, jobs, tick):
                 return
-            left = [u for u in left if not _complete(u)]
+            left = [u for u in left if not complete(u)]
         for unit in left:
             tries = 0
-            while not _complete(unit) and not _pool([unit], 1, tick):
+            while not complete(unit) and not _pool([unit], 1, tick):
                 before, tries = tries, tries + 1
                 if before:
                     give_up(unit, "the worker process died")
@@ -414,6 +410,7 @@ def run(
     jobs: int = 1,
     resume: bool = False,
     force: bool = False,
+    backend: Backend = "local",
     progress: Progress | None = None,
 ) -> Result:
     """Run a plan into a folder.
@@ -423,9 +420,11 @@ def run(
         out: the run's folder, made if need be. It ends up holding `results.parquet`, `summary.csv`,
             `summary.json`, `quality.csv`, `parity_by_band.csv`, `timing.csv`, `run.json` and the `store` that
             `resume` uses.
-        jobs: worker processes; 0 runs in this process, where systems and attacks need not be picklable.
+        jobs: worker processes; 0 runs in this process, where systems and attacks need not be picklable. On a
+            cluster: units at a time, 0 for as many as it has cores.
         resume: go on with the run that the folder holds.
         force: start afresh what the folder holds.
+        backend: `local` for processes of this machine, `ray` for a cluster, see `ray_backend`.
         progress: called with (steps done, steps in all) as they change.
 
     Raises:
@@ -448,7 +447,12 @@ def run(
             count = now
 
         tick()
-        if jobs > 0:
+        if backend == "ray":
+            from soundsafe.eval import ray_backend
+
+            code = {part: document[part] for part in ("source", "versions")}
+            ray_backend.run_units(units, jobs, tick, code, _ONE_THREAD)
+        elif jobs > 0:
             _in_processes(units, jobs, tick)
         else:
             for unit in units:

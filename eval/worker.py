@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from soundsafe.eval.rows import QUALITY, control_of
 from soundsafe.eval.store import UnitFile, address
 from soundsafe.eval.systems import EUL_S, System
 
-__all__ = ["Cell", "Unit", "run_unit"]
+__all__ = ["Cell", "Unit", "complete", "give_up", "missing_lines", "run_unit"]
 
 Audio = NDArray[np.float32]
 T = TypeVar("T")
@@ -307,6 +307,16 @@ def start_worker(parent: int) -> None:
     _die_with(parent)
 
 
+def missing_lines(unit: Unit, done: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The lines of a unit whose keys are not `done`, each as soon as it is computed."""
+    bench = _Bench(unit)
+    if unit.embed_key not in done:
+        yield bench.embed_line()
+    for cell in unit.cells:
+        if unit.cell_key(cell) not in done:
+            yield bench.cell_line(cell)
+
+
 def run_unit(unit: Unit, parent: int | None = None, one: Callable[[], None] | None = None) -> str:
     """Compute all cells of a unit that its file lacks, appending each as soon as it is there.
 
@@ -315,22 +325,19 @@ def run_unit(unit: Unit, parent: int | None = None, one: Callable[[], None] | No
     """
     file = UnitFile(unit.path)
     file.repair()
-    done = file.read()
-    bench = _Bench(unit)
-
-    def put(line: dict[str, Any]) -> None:
+    for line in missing_lines(unit, file.read()):
         if parent is not None and os.getppid() != parent:
             os._exit(1)
         file.append(line)
         if one is not None:
             one()
-
-    if unit.embed_key not in done:
-        put(bench.embed_line())
-    for cell in unit.cells:
-        if unit.cell_key(cell) not in done:
-            put(bench.cell_line(cell))
     return unit.key
+
+
+def complete(unit: Unit) -> bool:
+    """Whether a unit's file holds all its lines."""
+    done = UnitFile(unit.path).read()
+    return unit.embed_key in done and all(unit.cell_key(c) in done for c in unit.cells)
 
 
 def give_up(unit: Unit, message: str) -> None:

@@ -232,6 +232,18 @@ def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
     assert "gain_-3dB" in command("compare", finished, finished)[1]
 
 
+def test_a_run_in_which_everything_fails(
+    installed: Path, fakes: ModuleType, suite_file: Path, tmp_path: Path, command: Any
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/bad.wav").write_bytes(b"RIFF not audio")
+    base = ["run", "--suite", suite_file, "--dataset", tmp_path / "data", "--system", "toy", "--jobs", 1]
+    code, text, errors = command(*base, "--out", tmp_path / "run")
+    assert code == 0
+    assert "nan" not in text
+    assert "read_failed in 5 cells (bad):" in errors
+
+
 def test_kill_9_and_resume(
     installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
 ) -> None:

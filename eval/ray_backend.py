@@ -1,0 +1,102 @@
+"""The units of a run on a Ray cluster: the same lines as from processes of this machine.
+
+A task computes what a unit's file lacks and sends each line as soon as it is there; only this process writes.
+So a worker or a node that dies costs the cell it was at, which is then computed elsewhere. Every node needs
+the same code and versions, which is checked, and the clips under the same path.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from soundsafe.errors import InputError
+from soundsafe.eval.environment import environment
+from soundsafe.eval.store import UnitFile
+from soundsafe.eval.worker import Unit, complete, give_up, missing_lines
+
+__all__ = ["run_units"]
+
+_TRIES = 3
+"""Deaths at one cell, after which it is recorded as failed."""
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("--backend ray needs Ray: pip install 'soundsafe[ray]'") from error
+    return ray
+
+
+def _lines(unit: Unit, done: Collection[str], code: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The task: runs on any node."""
+    here = environment()
+    for part, value in code.items():
+        if here[part] != value:
+            raise InputError(f"node {platform.node()} has another {part} of the code than this machine")
+    yield from missing_lines(unit, done)
+
+
+def run_units(
+    units: Sequence[Unit], jobs: int, tick: Callable[[], None], code: dict[str, Any], threads: Sequence[str]
+) -> None:
+    """Compute all that the units' files lack.
+
+    Args:
+        units: started in this order.
+        jobs: units at a time; 0: as many as the cluster has cores.
+        tick: called now and then.
+        code: parts of `environment()` that must be the same on every node.
+        threads: environment variables that hold workers to one thread.
+
+    Ray is where `RAY_ADDRESS` says, else started on this machine.
+
+    Raises:
+        InputError: Ray is missing, or a node has other code.
+        ConnectionError: there is no cluster at that address.
+    """
+    ray = _ray()
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    single = {"env_vars": dict.fromkeys(threads, "1")}
+    task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(_lines)
+    waiting = deque(unit for unit in units if not complete(unit))
+    running: dict[Any, Unit] = {}
+    deaths: Counter[str] = Counter()
+    try:
+        while waiting or running:
+            while waiting and len(running) < (jobs or int(ray.cluster_resources().get("CPU", 1)) or 1):
+                unit = waiting.popleft()
+                file = UnitFile(unit.path)
+                file.repair()
+                running[task.remote(unit, list(file.read()), code)] = unit
+            ready, _ = ray.wait(list(running), num_returns=1, timeout=0.5)
+            for stream in ready:
+                unit = running[stream]
+                try:
+                    UnitFile(unit.path).append(ray.get(next(stream)))
+                    deaths[unit.key] = 0
+                except StopIteration:
+                    del running[stream]
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from None
+                except ray.exceptions.RayError:
+                    del running[stream]
+                    deaths[unit.key] += 1
+                    if deaths[unit.key] == _TRIES:
+                        give_up(unit, "the worker process died")
+                        deaths[unit.key] = 0
+                    if not complete(unit):
+                        waiting.appendleft(unit)
+            tick()
+    finally:
+        for stream in running:
+            ray.cancel(stream, force=True)
+        if ours:
+            ray.shutdown()
