@@ -123,6 +123,7 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
             continue
         kinds = known["attack"].map(control_of)
         rows, data = [], []
+        thinned = False
         for label, chosen, kind in (
             ("unmarked", kinds == "unmarked", 6), ("wrong key", kinds == "wrong_key", 6),
             ("marked, no attack", known["attack"] == "none", index),
@@ -133,6 +134,7 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
             points = [
                 Point(float(r.score), tip=f"{r.clip}, {r.attack}: {r.score:.3g}") for r in shown.itertuples()
             ]
+            thinned = thinned or len(shown) < len(part)
             if points:
                 some = f"{len(points)} of {len(part)}" if len(points) < len(part) else str(len(part))
                 rows.append((f"{label} ({some})", kind, points))
@@ -143,8 +145,8 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
         out.append(
             Figure(
                 f"scores-{len(out) + 1}",
-                f"{s.label}: detection scores of clips, with medians. Of many clips some are shown, evenly "
-                "by rank.",
+                f"{s.label}: detection scores of clips, with medians."
+                + (" Of many clips some are shown, evenly by rank." if thinned else ""),
                 f"Strip plot of the scores of {s.label} for unmarked, wrongly keyed and marked clips.",
                 strips(rows, axis),
                 ("system", "kind", "attack", "clip", "score"),

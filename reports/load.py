@@ -117,8 +117,8 @@ class Subject:
     @property
     def measured_on(self) -> str:
         """Its label with its payload and the seconds of audio."""
-        parts = [f"{count(self.payload_bits)} bits" if self.payload_bits else "presence only"]
-        parts += [] if self.seconds is None else [f"{seconds(self.seconds)} s"]
+        parts = [f"{count(self.payload_bits)}\u00a0bits" if self.payload_bits else "presence only"]
+        parts += [] if self.seconds is None else [f"{seconds(self.seconds)}\u00a0s"]
         return f"{self.label}: {', '.join(parts)}"
 
     @property

@@ -38,6 +38,8 @@ _SHOWN = {
     "lufs_difference": ("Loudness", 1.0, 3, "LU"),
     "clipped_samples": ("Clipped", 1.0, 0, "samples"),
     "silence_peak": ("In silence", 1e6, 1, "1e-6"),
+    "pesq": ("PESQ", 1.0, 2, "MOS-LQO"),
+    "stoi": ("STOI", 1.0, 3, "0 to 1"),
 }
 
 
@@ -148,8 +150,10 @@ def worst_clips(e: Evidence) -> Section | None:
         real = s.frame[s.frame["attack"].map(control_of).astype(str) == ""]
         for clip, part in real.groupby("clip", sort=False):
             by_attack = part.groupby("attack", sort=False)
-            share, whole = float(part["payload_ok"].mean()), float(by_attack["clip_ok"].max().mean())
-            means = by_attack["payload_ok"].mean()
+            alone, whole = float(part["payload_ok"].mean()), float(by_attack["clip_ok"].max().mean())
+            # What reads whole clips alone is judged by them.
+            share = whole if s.whole_clips else alone
+            means = by_attack["clip_ok" if s.whole_clips else "payload_ok"].mean()
             hardest = str(means.idxmin()) if float(means.min()) < 1 else ""
             first = part.iloc[0]
             found.append((
@@ -157,7 +161,8 @@ def worst_clips(e: Evidence) -> Section | None:
                 -(fmt.number(float(first["zimtohrli"])) or 0.0),
                 (
                     name_cell(s.label), name_cell(clip), name_cell(first["category"]),
-                    Cell(str(len(means)), len(means)), Cell(fmt.percent(share), share),
+                    Cell(str(len(means)), len(means)),
+                    Cell(fmt.DASH) if s.whole_clips else Cell(fmt.percent(alone), alone),
                     Cell(fmt.percent(whole), whole), name_cell(hardest) if hardest else Cell(fmt.DASH),
                     number_cell({"v": float(first["snr_db"])}, "v"),
                     number_cell({"v": float(first["zimtohrli"])}, "v", 1, 1e5),

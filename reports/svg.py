@@ -291,7 +291,8 @@ def dots(
     shown = _names(series)
     if len(shown) > 1:
         top = canvas.legend(shown, left, 14, right - left)
-    step = max(20.0, 7.0 * len(series) + 6)
+    apart = 6.0
+    step = max(20.0, apart * len(series) + 6)
     span = right - left
 
     def place(value: float) -> float:
@@ -303,8 +304,8 @@ def dots(
     for i in range(len(labels)):
         if groups and groups[i] != before:
             before = groups[i]
-            canvas.text("h", 4, y + 14, _cut(before, 36))
-            y += 19
+            canvas.text("h", 4, y + 13, _cut(before, 36))
+            y += 17
         rows.append((y, i))
         y += step
     bottom = y
@@ -325,10 +326,10 @@ def dots(
             point = s.points[i]
             if point is None:
                 continue
-            middle = at + step / 2 + 7.0 * (k - (len(series) - 1) / 2)
+            middle = at + step / 2 + apart * (k - (len(series) - 1) / 2)
             if point.low is not None and point.high is not None:
                 canvas.line(f"w{s.index % SERIES}", place(point.low), middle, place(point.high), middle)
-            canvas.marker(s.index, place(point.x), middle, point.tip, 4.5 if len(series) < 4 else 3.5)
+            canvas.marker(s.index, place(point.x), middle, point.tip, 4.5 if len(series) < 3 else 3.5)
     return canvas.svg(_FULL, bottom + 42)
 
 

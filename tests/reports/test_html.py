@@ -177,8 +177,8 @@ def test_equal_goodput_is_drawn_at_a_payload_that_all_carry(core: tuple[_Page, s
     page, text = core
     chart = next(n for n in page.numbers if n["columns"] == ["system", "attack", "goodput_16_bps"])
     assert {r[0] for r in chart["rows"]} == {"soundsafe", "perth", "spread_spectrum"}
-    assert "soundsafe: 1\u202f400 bits, 48 s" in text
-    assert "null: presence only, 48 s" in text
+    assert "soundsafe: 1\u202f400\u00a0bits, 48\u00a0s" in text
+    assert "null: presence only, 48\u00a0s" in text
 
 
 def test_breakdown_points_are_those_of_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
@@ -315,6 +315,33 @@ def test_numbers_that_are_not_numbers_become_dashes(four_systems: Path, tmp_path
     page, _ = _page(folder)
     assert {fmt.DASH} >= {c[0] for row in page.tables.get("bers", []) for c in row[1::2] if c[1] is None}
     assert json.loads(json.dumps(page.data, allow_nan=False))
+
+
+def test_a_system_that_met_only_some_attacks_and_clips(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = make_rows([("a", 3.0, 4), ("b", 3.0, 4), ("gone", 3.0, 4)])
+    some = rows["attack"].isin(["none", "mp3_64"]) & (rows["clip"] == "clip_0")
+    folder = make_run(tmp_path / "x", rows[(rows["system"] == "a") | ((rows["system"] == "b") & some)])
+    page, text = _page(folder)
+    shown = {row[0][0]: [c[0] for c in row[2:]] for row in page.tables["matrix"]}
+    assert fmt.DASH not in shown["none"] + shown["mp3_64"]
+    assert all(cells[2:] == [fmt.DASH] * 2 for k, cells in shown.items() if k not in ("none", "mp3_64"))
+    assert "a dash means not tested" in text
+    assert "Not all systems were tested on the same clips" in text
+    assert "False accepts were not tested for every system" in text
+    assert "gone" not in page.tables["standing"][-1][0][0]
+
+
+def test_systems_that_read_whole_clips_are_judged_by_them(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = make_rows([("whole", 2.0, 4)])
+    rows["payload_ok"] = False
+    page, _ = _page(make_run(tmp_path / "x", rows))
+    for line in page.tables["clips"]:
+        assert line[4][0] == fmt.DASH
+        assert line[6][0] != "none"
 
 
 def test_three_hundred_attacks(
