@@ -49,4 +49,5 @@ def number_cell(row: Item | None, field: str, digits: int = 1, scale: float = 1.
 
 
 def name_cell(text: Any) -> Cell:
+    """A name, by which rows are sorted."""
     return Cell(str(text), str(text))

@@ -134,6 +134,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class AttackFacts:
+    """An attack's name, the family that it is listed under, and its parameters."""
+
     name: str
     family: str
     params: Item

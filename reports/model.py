@@ -26,6 +26,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Heading:
+    """A title inside a section."""
+
     text: str
 
 
@@ -47,6 +49,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tiles:
+    """Key figures side by side."""
+
     tiles: tuple[Tile, ...]
 
 
@@ -91,6 +95,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
+    """Rows of one cell for each column. `pdf`: also printed; `file`: another name for its CSV than `id`."""
+
     id: str
     caption: str
     columns: tuple[Column, ...]
@@ -143,6 +149,8 @@ Block = Text | Heading | Code | Tiles | Verdicts | Table | Figure | Image | Audi
 
 @dataclass(frozen=True)
 class Section:
+    """A titled part of the report; `id` is what links lead to."""
+
     id: str
     title: str
     blocks: tuple[Block, ...]
