@@ -114,7 +114,10 @@ def tilt(audio: Audio, rate: int, rng: np.random.Generator, *, db_per_octave: fl
 
 
 def _filter(audio: Audio, sections: Sections) -> Audio:
-    return sosfilt(sections, audio.astype(np.float64), axis=1).astype(np.float32)
+    out = np.empty_like(audio)
+    for channel, samples in zip(out, audio, strict=True):  # in double precision, faster than all at once
+        channel[:] = sosfilt(sections, samples)
+    return out
 
 
 def _octaves(audio: Audio, rate: int, gains_db: Sequence[float]) -> Audio:

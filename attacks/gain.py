@@ -14,8 +14,7 @@ from soundsafe.attacks.registry import Audio, attack
 )
 def gain(audio: Audio, rate: int, rng: np.random.Generator, *, db: float) -> Audio:
     """`db` decibels louder."""
-    audio *= np.float32(10 ** (db / 20))  # the attack's own copy
-    return audio
+    return audio * np.float32(10 ** (db / 20))
 
 
 @attack(

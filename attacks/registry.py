@@ -72,13 +72,14 @@ class Attack:
         Raises:
             InputError: it needs access and there is none.
         """
-        source = np.array(audio, dtype=np.float32, ndmin=2)
+        source = np.atleast_2d(np.asarray(audio, dtype=np.float32))
         more: dict[str, Any] = dict(self.params)
         if self.needs_access:
             if access is None:
                 raise InputError(f"{self.name} attacks a system, not audio alone: soundsafe-eval runs it")
             more["access"] = access
-        return np.ascontiguousarray(self.function(source, rate, rng, **more), dtype=np.float32)
+        out = np.ascontiguousarray(self.function(source, rate, rng, **more), dtype=np.float32)
+        return out.copy() if np.may_share_memory(out, source) else out
 
     def delay_samples(self, rate: int, channels: int = 2) -> int | None:
         """Samples by which the content comes later (negative: earlier); None: no one figure."""
@@ -110,6 +111,8 @@ def attack(
     needs_access: bool = False,
 ) -> Callable[[F], F]:
     """Register the decorated function `f(audio, rate, rng, **params) -> audio` under several names.
+
+    `audio` is float32 `[channels, samples]`, the caller's own: the function must not write to it.
 
     Args:
         family: see `Attack`.

@@ -71,7 +71,7 @@ def _signalsmith(audio: Audio, rate: int, *, tempo: float = 1.0, pitch: float = 
     engine.preset(len(audio), float(rate))
     engine.setTimeFactor(tempo)
     engine.setTransposeFactor(pitch)
-    return np.array(engine.process(np.ascontiguousarray(audio)), dtype=np.float32)
+    return np.asarray(engine.process(np.ascontiguousarray(audio)), dtype=np.float32)
 
 
 def wsola(audio: Audio, rate: int, tempo: float) -> Audio:

@@ -58,7 +58,7 @@ def _clip(seconds: int) -> Audio:
     return np.ascontiguousarray(np.tile(audio, (1, 2))[:, : seconds * RATE])
 
 
-def _seconds(work: Callable[[], object], rounds: int = 3) -> float:
+def _seconds(work: Callable[[], object], rounds: int = 5) -> float:
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -104,10 +104,7 @@ def test_against_programs(benchmark: BenchmarkFixture, tmp_path: Path, seconds: 
 
 
 def test_against_audiomentations(benchmark: BenchmarkFixture) -> None:
-    """Where both have the transform, of the same steepness and effort.
-
-    All together as fast within a tenth: the filters here work in double precision, theirs in single.
-    """
+    """Where both have the transform, of the same steepness and effort: no slower but for the clock."""
     other = pytest.importorskip("audiomentations")
     pairs = {
         "gain_-3dB": other.Gain(min_gain_db=-3, max_gain_db=-3, p=1.0),
@@ -138,4 +135,4 @@ def test_against_audiomentations(benchmark: BenchmarkFixture) -> None:
     benchmark.pedantic(lambda: [a.apply(audio, RATE, np.random.default_rng(0)) for a in chosen], rounds=3)
     theirs, ours = (sum(times) for times in zip(*found.values(), strict=True))
     benchmark.extra_info["times_as_fast_as_audiomentations"] = round(theirs / ours, 2)
-    assert theirs >= 0.9 * ours
+    assert theirs >= 0.97 * ours
