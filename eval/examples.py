@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval import seeds, systems
 
-__all__ = ["Example", "clip_facts", "mark_again", "worst_first"]
+__all__ = ["Example", "clip_facts", "mark_again", "system_of", "worst_first"]
 
 Document = Mapping[str, Any]
 
@@ -73,24 +73,46 @@ def worst_first(rows: pd.DataFrame, system: str) -> list[str]:
     return [str(c) for c in order.sort_values(["_distance", "snr_db"], ascending=[False, True])["clip"]]
 
 
+def system_of(folder: Path, document: Document, name: str) -> systems.System:
+    """A system of the run in `folder`: a registered one, or the network whose checkpoint the run lies beside.
+
+    Raises:
+        InputError: it is neither, it is not installed, or the checkpoint is another one by now.
+    """
+    described = (document.get("systems") or {}).get(name)
+    digest = described.get("checkpoint") if isinstance(described, Mapping) else None
+    if digest is None:
+        if name not in systems.systems():
+            raise InputError(f"{name} is not registered as a system: it cannot mark again")
+        return systems.get(name)
+    path = folder.resolve().parent / "model.safetensors"
+    if not path.is_file():
+        raise InputError(f"{name} cannot mark again: its checkpoint is not at {path}")
+    from soundsafe.eval.network_system import NetworkSystem
+
+    network = NetworkSystem(name, path)
+    if network.digest != digest:
+        raise InputError(f"{name} cannot mark again: {path} is another checkpoint than the run's")
+    return network
+
+
 def mark_again(
-    document: Document, system: str, names: Sequence[str], *, dataset: str | None = None
+    document: Document, system: systems.System, names: Sequence[str], *, dataset: str | None = None
 ) -> list[Example]:
     """Mark clips exactly as the run did.
 
     Args:
         document: the run's `run.json`.
-        system: registered name of the system.
+        system: from `system_of`.
         names: of clips.
         dataset: where the clips are now, if not where the run found them.
 
     Raises:
-        InputError: the dataset, a clip of it or the system is not there, or the system refuses a clip.
+        InputError: the dataset or a clip of it is not there, or the system refuses a clip.
     """
     c = _configuration(document)
     seed = document.get("seed", c.get("seed", 0))
     known = {clip.clip: clip for clip in _clips(document, dataset)}
-    loaded = systems.get(system)
     out = []
     for name in names:
         if name not in known:
@@ -98,10 +120,10 @@ def mark_again(
         audio, rate = known[name].read()
         if c.get("seconds") is not None:
             audio = np.ascontiguousarray(audio[:, : max(1, round(float(c["seconds"]) * rate))])
-        payload = seeds.payload_of(seed, name, loaded.payload_bytes)
+        payload = seeds.payload_of(seed, name, system.payload_bytes)
         try:
-            embedded = loaded.embed(audio.copy(), rate, payload, seeds.bench_key(seed))
+            embedded = system.embed(audio.copy(), rate, payload, seeds.bench_key(seed))
         except NotMarkable as error:
-            raise InputError(f"{system} cannot mark {name}: {error}") from error
-        out.append(Example(system, name, rate, audio, np.asarray(embedded.audio, dtype=np.float32)))
+            raise InputError(f"{system.name} cannot mark {name}: {error}") from error
+        out.append(Example(system.name, name, rate, audio, np.asarray(embedded.audio, dtype=np.float32)))
     return out

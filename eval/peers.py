@@ -63,7 +63,7 @@ PEERS = {
     p.name: p
     for p in (
         Peer("perth", "resemble-perth", 32_000, 0, 0.1, "",
-             'pip install resemble-perth librosa torchaudio "setuptools<81"'),
+             'pip install resemble-perth librosa torchaudio pyyaml "setuptools<81"'),
         Peer("audioseal", "audioseal", 16_000, 2, 0.1,
              "the folder of generator_base.pth and detector_base.pth", "pip install audioseal"),
         Peer("wavmark", "wavmark", 16_000, 2, 1.1, "the file of the model", "pip install wavmark"),

@@ -49,16 +49,44 @@ def _renderer(path: Path) -> Callable[[Report], bytes]:
     return known[path.suffix.lower()]
 
 
-def _worst(runs: Sequence[Run], many: int, dataset: str | None) -> list[Example]:
-    """The worst clips of each system, marked again."""
-    from soundsafe.eval.examples import mark_again, worst_first
+def _marked_again(
+    wanted: Sequence[tuple[Path, Run, str, Sequence[str]]], dataset: str | None
+) -> tuple[list[Example], list[str]]:
+    """Clips of runs' systems, marked again, and one line for each system that is not there to do so.
+
+    Raises:
+        InputError: none of them is there, or the clips are not.
+    """
+    from soundsafe.eval.examples import mark_again, system_of
 
     out: list[Example] = []
-    for run in runs:
-        for system in dict.fromkeys(run.frame["system"]):
-            names = worst_first(run.frame, str(system))[:many]
-            out += mark_again(run.document, str(system), names, dataset=dataset)
-    return out
+    missing: list[str] = []
+    for folder, run, name, clips in wanted:
+        try:
+            system = system_of(folder, run.document, name)
+        except InputError as error:
+            missing.append(str(error))
+            continue
+        out += mark_again(run.document, system, clips, dataset=dataset)
+    if missing and not out:
+        raise InputError(missing[0])
+    for line in missing:
+        sys.stderr.write(f"left out: {line}\n")
+    return out, missing
+
+
+def _worst(
+    folders: Sequence[Path], runs: Sequence[Run], many: int, dataset: str | None
+) -> tuple[list[Example], list[str]]:
+    """The worst clips of each system."""
+    from soundsafe.eval.examples import worst_first
+
+    wanted = [
+        (folder, run, str(system), worst_first(run.frame, str(system))[:many])
+        for folder, run in zip(folders, runs, strict=True)
+        for system in dict.fromkeys(run.frame["system"])
+    ]
+    return _marked_again(wanted, dataset)
 
 
 def _listened(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, Any]:
@@ -115,7 +143,8 @@ def report(
         raise InputError(f"--audio {audio}: a number of clips is needed")
     trained = [folder for folder in run_dirs if phases.is_training(folder)]
     trainings = [read_training(folder) for folder in trained]
-    runs = [read_run(folder) for folder in run_dirs if folder not in trained]
+    evaluated = [folder for folder in run_dirs if folder not in trained]
+    runs = [read_run(folder) for folder in evaluated]
     cards_of = model_card or dataset_card
     if cards_of is not None and not runs:
         raise InputError(f"{cards_of}: a card is made from a run of soundsafe-eval, not from a training run")
@@ -133,12 +162,14 @@ def report(
         if not runs:
             document = training_report(trainings[0], title)
         else:
+            examples, missing = _worst(evaluated, runs, audio, dataset) if audio else ([], [])
             document = build(
                 runs,
                 title=title,
                 clips=clips,
                 gates=[] if known is None else [gate.check(run.frame, known) for run in runs],
-                examples=_worst(runs, audio, dataset) if audio else (),
+                examples=examples,
+                unheard=missing,
                 listening=heard,
                 trainings=trainings,
             )
@@ -195,12 +226,12 @@ def listen(
     runs = [read_run(folder) for folder in run_dirs]
     gathered = gather(runs)
     first = runs[0]
-    from soundsafe.eval.examples import mark_again, worst_first
+    from soundsafe.eval.examples import worst_first
 
     names = worst_first(first.frame, str(first.frame["system"].iloc[0]))[:clips] if len(first.frame) else []
-    examples = [
-        x for s in gathered.subjects for x in mark_again(s.run.document, s.system, names, dataset=dataset)
-    ]
+    folders = {run.name: folder for run, folder in zip(gathered.runs, run_dirs, strict=True)}
+    wanted = [(folders[s.run.name], s.run, s.system, names) for s in gathered.subjects]
+    examples, _ = _marked_again(wanted, dataset)
     test = listening.make(examples, trials=trials, rng=np.random.default_rng(seed))
     folder = run_dirs[0] / "listening"
     folder.mkdir(exist_ok=True)

@@ -223,6 +223,7 @@ def build(
     clips: Sequence[Item] = (),
     gates: Sequence[Item] = (),
     examples: Sequence[Example] = (),
+    unheard: Sequence[str] = (),
     listening: Section | None = None,
     trainings: Sequence[Training] = (),
 ) -> Report:
@@ -234,6 +235,7 @@ def build(
         clips: what is known of clips beyond the rows: dicts with `clip` and `license`.
         gates: the result of `eval.gate.check` for each run, where there is a baseline.
         examples: clips to hear and see, which make the file larger.
+        unheard: why other systems' clips are not among them, a line each.
         listening: the section of a listening test, from `listen.section`.
         trainings: from `training.read_training`; each adds a section for every phase.
 
@@ -270,7 +272,7 @@ def build(
         parity(e),
         quality(e),
         worst_clips(e),
-        examples_section(examples),
+        examples_section(examples, unheard),
         heard,
         *(section for t in trainings for section in phase_sections(t)),
         failures(e),

@@ -238,8 +238,8 @@ def _short(example: Example) -> Example:
     return replace(example, clean=example.clean[:, :n], marked=example.marked[:, :n])
 
 
-def examples_section(examples: Sequence[Example]) -> Section | None:
-    """Players and spectrograms of example clips; None where there are none."""
+def examples_section(examples: Sequence[Example], missing: Sequence[str] = ()) -> Section | None:
+    """Players and spectrograms of example clips; None where there are none. `missing`: why not of others."""
     if not examples:
         return None
     examples = [_short(x) for x in examples]
@@ -248,7 +248,7 @@ def examples_section(examples: Sequence[Example]) -> Section | None:
         f"amplified by {RESIDUAL_GAIN_DB:g} dB and limited to full scale. At most the first {PLAYED_S:g} "
         "seconds."
     )
-    blocks: list[Block] = [Text(text)]
+    blocks: list[Block] = [Text(text), *(Text(f"Not here: {line}.", "note") for line in missing)]
     for i, x in enumerate(examples, start=1):
         name = f"{x.system}, {x.clip}"
         tracks = (
