@@ -35,6 +35,7 @@ from soundsafe.eval.summary import (
     band_rows,
     breakdown_rows,
     csv_bytes,
+    lossy_rows,
     quality_rows,
     summary_json,
     summary_rows,
@@ -462,6 +463,7 @@ def run(
         summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
         summary["parity_by_band"] = band_rows(rows)
         summary["breakdown"] = breakdown_rows(summary["rows"])
+        summary["by_lossy"] = lossy_rows(rows)
         write_atomically(out / "results.parquet", _parquet(rows))
         write_atomically(out / "timing.csv", timing.to_csv(index=False, float_format="%.6g").encode())
         write_atomically(out / "summary.json", summary_json(summary))

@@ -24,6 +24,7 @@ __all__ = [
     "breakdown_rows",
     "by_suite",
     "csv_bytes",
+    "lossy_rows",
     "quality_rows",
     "summary_json",
     "summary_rows",
@@ -147,6 +148,20 @@ def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
             out.append(from_frame_value(head | {"category": category} | _figures(chosen, alike, attacked)))
     order = {key: i for i, key in enumerate(dict.fromkeys((r["system"], r["suite"]) for r in out))}
     return sorted(out, key=lambda r: order[r["system"], r["suite"]])
+
+
+def lossy_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The figures of `summary_rows` for clips that were coded lossily before and for those that were not.
+
+    `lossy` (`yes` or `no`) stands in place of `category`; nothing where the manifest does not say.
+    """
+    known = rows[rows["lossy"] != ""]
+    found = summary_rows(known.assign(category=known["lossy"])) if len(known) else []
+    return [
+        {"lossy" if name == "category" else name: value for name, value in row.items()}
+        for row in found
+        if row["category"] != "all"
+    ]
 
 
 def breakdown_rows(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def test_a_run_from_end_to_end(
     code, text, _ = command(*base, "--out", finished, "--resume", "--json")
     assert code == 0
     document = json.loads(text)
-    assert list(document) == ["rows", "quality", "parity_by_band", "breakdown"]
+    assert list(document) == ["rows", "quality", "parity_by_band", "breakdown", "by_lossy"]
     assert document == json.loads((out / "summary.json").read_text())
     for name in ("summary.csv", "results.parquet", "run.json", "plots/ber.png", "plots/ber.svg"):
         assert (out / name).read_bytes() == (finished / name).read_bytes(), name

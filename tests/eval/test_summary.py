@@ -15,6 +15,7 @@ from soundsafe.eval.summary import (
     band_rows,
     breakdown_rows,
     csv_bytes,
+    lossy_rows,
     quality_rows,
     summary_json,
     summary_rows,
@@ -192,3 +193,14 @@ def test_breakdown_of_a_sweep() -> None:
     line = found[0]
     assert (line["sweep"], line["parameter"], line["values"]) == ("noise_white_…dB", "snr_db", [10, 20, 30])
     assert (line["payload_breaks_at"], line["clip_breaks_at"]) == ([15], [])
+
+
+def test_clips_coded_before_apart() -> None:
+    coded = _rows("none", lossy="yes", payload_ok=False)
+    plain = [dataclasses.replace(row, clip=f"plain_{row.clip}") for row in _rows("none", lossy="no")]
+    rows = lossy_rows(to_frame(coded + plain))
+    assert {(r["suite"], r["lossy"], r["clips"], r["payload_success"]) for r in rows} == {
+        (suite, *figures) for suite in "ab" for figures in (("no", 6, 1.0), ("yes", 6, 0.0))
+    }
+    assert "category" not in rows[0]
+    assert lossy_rows(to_frame(_rows("none"))) == []
