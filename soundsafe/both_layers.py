@@ -66,9 +66,9 @@ def mark_both(
 
     origin = begin - first
     host = tiled(None)
-    rough = mark_block(host, first, coded, phase, key, profile, ROUGH, origin)
+    rough = mark_block(host, first, coded, phase, key, profile, ROUGH, origin, audio)
     host = _quieter(audio, tiled(rough - host), first, len(coded))
-    return mark_block(host, first, coded, phase, key, profile, quality, origin)
+    return mark_block(host, first, coded, phase, key, profile, quality, origin, audio)
 
 
 def _quieter(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:

@@ -234,18 +234,20 @@ def mark_block(
     profile: Profile,
     quality: Quality,
     origin: int = 0,
+    named_by: Audio | None = None,
 ) -> Audio:
     """The marked block ``[channels, samples]`` at 44,100 Hz.
 
     `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
     `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase`: that of the first EUL.
     `origin`: where `audio` starts in the whole signal, whose MP3 frames the codecs in the loop then share.
-    Only the frames of these EULs are changed.
+    `named_by`: the audio as it was before another layer, whose features then choose the slots. Only the frames of these EULs are changed.
     """
     x = torch.from_numpy(np.ascontiguousarray(audio))
     channels = len(x)
     hop = RATE // EUL_FRAMES
     spectrum = stft(x)
+    source = spectrum if named_by is None else stft(torch.from_numpy(np.ascontiguousarray(named_by)))
     n_data = coded.shape[1]
     phases = (phase + np.arange(len(coded))) % PHASES
     groups: list[list[_View]] = []
@@ -254,7 +256,7 @@ def mark_block(
         if len(euls):
             mixes = views(channels, PHASES - 1 if apart else 0)
             groups.append(
-                [_make_view(m, euls, first // hop, spectrum, coded, phases, key, profile) for m in mixes]
+                [_make_view(m, euls, first // hop, source, coded, phases, key, profile) for m in mixes]
             )
     every = [view for group in groups for view in group]
 
