@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval import peers, systems
+from soundsafe.eval import cli, peers, systems
 
 KEY = bytes(32)
 
@@ -138,6 +138,20 @@ def test_absent_ones_say_how_to_get_them(other_python: Path, monkeypatch: pytest
     assert not found["perth"]["available"]
     assert "pip install" in found["perth"]["missing"]
     assert found["null"] == {"system": "null", "payload_bytes": 4, "available": True, "missing": ""}
+
+
+@pytest.mark.parametrize("name", [*peers.PEERS, "audiowmark"])
+def test_a_run_of_an_absent_one_is_one_line_and_exit_2(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv(f"SOUNDSAFE_PYTHON_{name.upper()}", "/nowhere/python")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["run", "--suite", "smoke", "--system", name, "--out", str(tmp_path / "run")])
+    said = capsys.readouterr()
+    assert (stop.value.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert f"{name} is not installed: " in said.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_audiowmark_is_asked_for_messages_that_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
