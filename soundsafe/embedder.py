@@ -241,7 +241,8 @@ def mark_block(
     `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
     `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase`: that of the first EUL.
     `origin`: where `audio` starts in the whole signal, whose MP3 frames the codecs in the loop then share.
-    `named_by`: the audio as it was before another layer, whose features then choose the slots. Only the frames of these EULs are changed.
+    `named_by`: the audio as it was before another layer, whose features then choose the slots.
+    Only the frames of these EULs are changed.
     """
     x = torch.from_numpy(np.ascontiguousarray(audio))
     channels = len(x)
