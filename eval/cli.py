@@ -26,7 +26,7 @@ from rich.progress import (
 
 from soundsafe.errors import InputError
 from soundsafe.eval import gate as gates
-from soundsafe.eval import phases, report_command, runner, systems
+from soundsafe.eval import phases, report_command, runner, systems, time_to_payload
 from soundsafe.eval.compare import compare as compare_runs
 from soundsafe.eval.drawing import draw
 from soundsafe.eval.history import history as history_of
@@ -374,6 +374,7 @@ INTERRUPTED = 130
 app.command()(report_command.report)
 app.command()(report_command.listen)
 app.command()(phases.phases)
+app.command()(time_to_payload.time_to_payload)
 
 
 def _fail(message: str, code: int = 2) -> int:

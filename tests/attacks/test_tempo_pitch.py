@@ -52,6 +52,18 @@ def test_pitch(engine: str, percent: int) -> None:
     assert np.median(np.diff(bursts(result))) == pytest.approx(0.5, abs=0.012)
 
 
+@pytest.mark.parametrize("percent", [5, -5, 10, -10])
+def test_atempo(percent: int, stereo: NDArray[np.float32]) -> None:
+    audio = clicks_and_tone()
+    result = attacks.get(f"tempo_atempo_{percent:+d}%").apply(audio, RATE, np.random.default_rng(0))
+    factor = 1 + percent / 100
+    assert len(result) == len(audio)
+    # FFmpeg keeps what its last windows hold.
+    assert result.shape[1] == pytest.approx(audio.shape[1] / factor, abs=2048)
+    assert pitch(result) == pytest.approx(500, abs=1)
+    assert np.median(np.diff(bursts(result))) == pytest.approx(0.5 / factor, abs=0.012)
+
+
 def test_wsola_at_the_same_tempo_changes_nothing(stereo: NDArray[np.float32]) -> None:
     np.testing.assert_allclose(wsola(stereo, RATE, 1.0), stereo, atol=1e-6)
 

@@ -1,0 +1,246 @@
+"""`soundsafe-eval time-to-payload`: how much attacked audio it takes until identifier and payload come back.
+
+Each clip is marked once; what an attack leaves of it is read from its beginning, in ever longer stretches,
+until the payload is there. A stretch is read by the public `decode`, which knows nothing of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from soundsafe.datasets import Clip
+from soundsafe.errors import InputError
+from soundsafe.eval.rows import CONTROLS
+from soundsafe.eval.seeds import bench_key, generator, payload_of
+from soundsafe.eval.stats import proportion_interval
+from soundsafe.eval.store import write_atomically
+
+__all__ = ["LENGTHS_S", "clip_rows", "curves", "true_factors"]
+
+LENGTHS_S = (4.0, 6.0, 10.0, 15.0, 20.0, 28.0)
+"""Lengths in seconds that are tried."""
+
+PAYLOAD_BYTES = 175
+
+
+def true_factors(attack: Any) -> tuple[float, float] | None:
+    """The factors (tempo, pitch) of an attack that changes speed, tempo or pitch, None for others."""
+    percent = 1.0 + float(attack.params.get("percent", 0.0)) / 100.0
+    pitch = float(attack.params.get("factor", 1.0))
+    if attack.family == "speed" and "hz" not in attack.params:
+        return percent, percent
+    if attack.family in ("tempo", "pitch", "tempo_pitch") and {"percent", "factor"} & set(attack.params):
+        return percent, pitch
+    return None
+
+
+def _seeds_kept(
+    marked: NDArray[np.float32], heard: NDArray[np.float32], rate: int, key: bytes, decoded: Any
+) -> tuple[int, int]:
+    """EULs with the anchor seed that the marked audio names, once tempo and pitch are undone; EULs compared.
+
+    Undone by the estimated factors alone: resampled so that the pitch is right, then each EUL taken where its
+    stretched second lies. No list of candidates is tried: the seed is the one that the audio itself names.
+    """
+    import soxr
+    import torch
+
+    from soundsafe import layouts
+    from soundsafe.embedder import mix_channels, views
+    from soundsafe.layout import PHASES, features, layout
+    from soundsafe.profile import EUL_FRAMES, ROBUST
+    from soundsafe.stft import RATE, stft
+
+    start = _start_s(decoded, rate)
+    restored = soxr.resample(heard.T, rate / decoded.pitch, RATE, quality="HQ").T
+    spectrum = stft(torch.from_numpy(np.ascontiguousarray(restored, dtype=np.float32)))
+    stretch = decoded.pitch / decoded.tempo
+    equal = total = 0
+    for i, eul in enumerate(layouts(marked, rate, key)):
+        first = (start * decoded.pitch + i * stretch) * EUL_FRAMES
+        begin, end = round(first), round(first + stretch * EUL_FRAMES)
+        if begin < 0 or end > spectrum.shape[-1]:
+            continue
+        mix = views(len(marked), i % PHASES)[0]
+        named = layout(features(mix_channels(spectrum[..., begin:end], mix), ROBUST), key, ROBUST, i % PHASES)
+        equal += named.seed == eul.seed
+        total += 1
+    return equal, total
+
+
+def _start_s(decoded: Any, rate: int) -> float:
+    """Where the original's first sample lies in seconds; a tile reading knows it modulo its cycle alone."""
+    from soundsafe.tiles import ROBUST_TILES
+
+    cycle = ROBUST_TILES.cycle * ROBUST_TILES.block / 44_100 / decoded.tempo
+    start = (decoded.offset_samples or 0) / rate
+    return float((start + cycle / 2) % cycle - cycle / 2) if decoded.layer == "tile" else start
+
+
+def clip_rows(
+    clip: Clip, attacks: Sequence[str], lengths_s: Sequence[float], seed: int
+) -> list[dict[str, Any]]:
+    """A row for each attack: shortest lengths in seconds at which identifier and payload came (NaN: never).
+
+    Only what lies after `lengths_s` of attacked audio at most is needed of the clip, and so much is marked.
+    """
+    import torch
+
+    from soundsafe import attacks as registry
+    from soundsafe import decode, embed
+
+    torch.set_num_threads(1)
+    audio, rate = clip.read()
+    # A faster copy needs more of the original.
+    audio = np.ascontiguousarray(audio[:, : int(1.06 * max(lengths_s) * rate)])
+    key, payload = bench_key(seed), payload_of(seed, clip.clip, PAYLOAD_BYTES)
+    marked = embed(audio, rate, payload, key)
+    assert marked.audio is not None
+    rows = []
+    for name in attacks:
+        attack = registry.get(name)
+        out = attack.apply(marked.audio, rate, generator(seed, clip.clip, name, attack.params))
+        row: dict[str, Any] = {
+            "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category, "attack": name,
+            "heard_s": 0.0, "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "",
+            "zimtohrli": marked.zimtohrli,
+        }  # fmt: skip
+        for length in lengths_s:
+            if length * rate > out.shape[1] + 0.3 * rate:
+                break
+            heard = np.ascontiguousarray(out[:, : int(length * rate)])
+            found = decode(heard, rate, key)
+            row["heard_s"] = length
+            row["wrong"] += int(found.ok and found.payload != payload)
+            if found.id_ok and np.isnan(row["id_s"]):
+                row["id_s"] = length
+            if found.id_ok:
+                row |= {"tempo": found.tempo, "pitch": found.pitch, "layer": found.layer or ""}
+                row["offset_s"] = _start_s(found, rate)
+                row["seeds_kept"], row["seeds"] = _seeds_kept(marked.audio, heard, rate, key, found)
+            if found.ok:
+                row["payload_s"] = length
+                row["euls_ok"], row["euls"] = sum(e.ok for e in found.euls), int(length)
+                break
+        truth = true_factors(attack)
+        if truth is not None and "tempo" in row:
+            row["tempo_error"] = row["tempo"] / truth[0] - 1.0
+            row["pitch_error"] = row["pitch"] / truth[1] - 1.0
+        rows.append(row)
+    return rows
+
+
+def curves(rows: pd.DataFrame, lengths_s: Sequence[float]) -> pd.DataFrame:
+    """A row for each attack, word (``id`` or ``payload``) and length: share of clips that had it by then.
+
+    Columns ``attack``, ``word``, ``seconds``, ``clips``, ``share``, ``low``, ``high`` (95 %, by groups; NaN
+    below five groups). Clips that are shorter than a length do not count at it.
+    """
+    out = []
+    for attack, its in rows.groupby("attack", sort=False):
+        for word in ("id", "payload"):
+            for length in lengths_s:
+                # What was there sooner is there, though no longer stretch was read.
+                there = its[f"{word}_s"] <= length
+                use = its[there | (its["heard_s"] >= length) | its["payload_s"].notna()]
+                if use.empty:
+                    continue
+                ok = (use[f"{word}_s"] <= length).to_numpy(float)
+                interval = proportion_interval(ok, use["group"].to_numpy())
+                low, high = interval or (np.nan, np.nan)
+                out.append(
+                    {"attack": attack, "word": word, "seconds": length, "clips": len(use),
+                     "share": ok.mean(), "low": low, "high": high}
+                )  # fmt: skip
+    return pd.DataFrame(out)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Share of clips against seconds heard, a panel for each word."""
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, word in zip(figure.subplots(1, 2, sharey=True), ("id", "payload"), strict=True):
+        for attack, its in table[table["word"] == word].groupby("attack", sort=False):
+            axes.plot(its["seconds"], 100 * its["share"], marker="o", markersize=3, label=attack)
+        title = {"id": "Identifier", "payload": "Payload"}[word]
+        axes.set(title=title, xlabel="seconds heard", ylim=(-3, 103))
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("clips, %")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=6, frameon=False)
+    return figure
+
+
+def time_to_payload(
+    suite: Annotated[list[str], typer.Option(help="Suite of attacks, or a .toml file of one; repeatable.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tables and the plot.")],
+    dataset: Annotated[str, typer.Option(help="Name of a dataset, or a folder of audio.")] = "bundled",
+    split: Annotated[list[str] | None, typer.Option(help="Split of the dataset; repeatable.")] = None,
+    category: Annotated[str | None, typer.Option(help="Clips of this category only.")] = None,
+    least: Annotated[float, typer.Option(help="Clips of at least so many seconds only.")] = 0.0,
+    limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Measure how many seconds of attacked audio give the identifier and the payload back."""
+    from soundsafe import attacks, datasets
+
+    names = list(dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if a not in CONTROLS))
+    wanted = set(split or ["test"])
+    clips = [
+        c
+        for c in datasets.load(dataset).clips
+        if (c.split is None or c.split in wanted)
+        and (category is None or c.category == category)
+        and (not least or _seconds(c) >= least)
+    ][:limit]
+    if not clips:
+        raise InputError(f"{dataset}: no such clips")
+    out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    stderr = Console(stderr=True)
+    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+        waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed) for clip in clips]
+        for done in track(
+            as_completed(waiting), "marking, attacking, reading", len(waiting), console=stderr,
+            transient=True, disable=not stderr.is_terminal,
+        ):  # fmt: skip
+            rows += done.result()
+            write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+    place = {c.clip: i for i, c in enumerate(clips)}
+    frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r["attack"]), place[r["clip"]])))
+    table = curves(frame, LENGTHS_S)
+    write_atomically(out / "rows.csv", frame.to_csv(index=False).encode())
+    write_atomically(out / "curves.csv", table.to_csv(index=False).encode())
+    figure = draw(table)
+    for suffix in ("png", "svg"):
+        figure.savefig(out / f"time_to_payload.{suffix}", dpi=150)
+    if as_json:
+        sys.stdout.write(json.dumps({"rows": json.loads(table.to_json(orient="records"))}) + "\n")
+        return
+    wide = table.pivot(index=["attack", "word"], columns="seconds", values="share").reindex(names, level=0)
+    sys.stdout.write((100 * wide).round(0).to_string(na_rep="-") + "\n")
+    sys.stdout.write(f"{len(clips)} clips, shares in percent; intervals in {out / 'curves.csv'}\n")
+
+
+def _seconds(clip: Clip) -> float:
+    import soundfile
+
+    info = soundfile.info(clip.path)
+    return float(info.frames / info.samplerate)

@@ -1,0 +1,83 @@
+"""How long it takes until identifier and payload come back: real marks, and the table made of rows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundsafe import attacks, datasets
+from soundsafe.eval.cli import main
+from soundsafe.eval.time_to_payload import clip_rows, curves, true_factors
+
+
+@pytest.fixture(scope="module")
+def rows():
+    clip = next(c for c in datasets.load("bundled").clips if c.category == "music")
+    return clip_rows(clip, ["none", "speed_+5%", "tempo_signalsmith_-5%", "noise_white_5dB"], (2.0, 6.0), 0)
+
+
+def test_what_comes_back_and_when(rows):
+    by = {r["attack"]: r for r in rows}
+    assert by["none"]["payload_s"] == 2.0
+    assert by["none"]["layer"] == "eul"
+    assert by["speed_+5%"]["payload_s"] <= 6.0
+    assert abs(by["speed_+5%"]["tempo_error"]) < 1e-3
+    assert abs(by["speed_+5%"]["offset_s"]) < 3e-3
+    assert by["tempo_signalsmith_-5%"]["id_s"] <= 6.0
+    assert abs(by["tempo_signalsmith_-5%"]["tempo_error"]) < 1e-3
+    assert np.isnan(by["noise_white_5dB"]["payload_s"])
+    assert by["noise_white_5dB"]["heard_s"] == 6.0
+    assert all(r["wrong"] == 0 for r in rows)
+
+
+def test_seeds_are_kept_once_the_speed_is_undone(rows):
+    by = {r["attack"]: r for r in rows}
+    for name in ("none", "speed_+5%"):
+        assert by[name]["seeds"] >= 1
+        assert by[name]["seeds_kept"] == by[name]["seeds"]
+
+
+def test_true_factors():
+    assert true_factors(attacks.get("speed_-5%")) == (0.95, 0.95)
+    assert true_factors(attacks.get("tempo_atempo_+5%")) == (1.05, 1.0)
+    assert true_factors(attacks.get("pitch_signalsmith_+5%")) == (1.0, 1.05)
+    assert true_factors(attacks.get("tempo_pitch_rubberband_+4%_-4%")) == (1.04, 0.96)
+    assert true_factors(attacks.get("mp3_128")) is None
+    assert true_factors(attacks.get("wow_0.1%")) is None
+
+
+def test_shares_over_seconds():
+    nan = float("nan")
+    rows = pd.DataFrame(
+        {"attack": "a", "group": list("uvwxyz"), "heard_s": [4.0, 2.0, 2.0, 4.0, 4.0, 4.0],
+         "id_s": [2.0, 2.0, nan, 2.0, 4.0, nan], "payload_s": [4.0, 2.0, nan, nan, 4.0, nan]}
+    )  # fmt: skip
+    table = curves(rows, (2.0, 4.0)).set_index(["word", "seconds"])
+    assert table.loc[("id", 2.0), "share"] == 3 / 6
+    # One clip is shorter than four seconds and had nothing by its end: it does not count there.
+    assert table.loc[("id", 4.0), "share"] == 4 / 5
+    assert table.loc[("id", 4.0), "clips"] == 5
+    assert table.loc[("payload", 4.0), "share"] == 3 / 5
+    assert table.loc[("payload", 4.0), "low"] < 3 / 5 < table.loc[("payload", 4.0), "high"]
+
+
+def test_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("soundsafe.eval.time_to_payload.LENGTHS_S", (2.0,))
+    suite = tmp_path / "one.toml"
+    suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB"]\n')
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        main(["time-to-payload", "--suite", str(suite), "--limit", "1", "--out", str(out), "--json"])
+    assert end.value.code in (0, None)
+    shares = {(r["attack"], r["word"]): r["share"] for r in json.loads(capsys.readouterr().out)["rows"]}
+    assert shares["gain_-3dB", "payload"] == 1.0
+    assert len(pd.read_csv(out / "rows.csv")) == 2
+    assert (out / "time_to_payload.png").stat().st_size > 1000
+
+
+def test_no_such_clips(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["time-to-payload", "--suite", "gain", "--category", "none", "--out", str(tmp_path / "o")])
+    assert end.value.code == 2
+    assert "no such clips" in capsys.readouterr().err
