@@ -15,6 +15,7 @@ from soundsafe.attacks import (
     gradient,
     limiter,
     mp3,
+    neural,
     noise,
     opus,
     oracle,
@@ -33,6 +34,7 @@ from soundsafe.attacks import (
 from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.registry import JOIN, Attack, all_attacks, attack, get
 from soundsafe.attacks.suite_files import CONTROLS, Suite, suite, suites
+from soundsafe.attacks.weights import Weights
 
 __all__ = [
     "CONTROLS",
@@ -40,6 +42,7 @@ __all__ = [
     "Access",
     "Attack",
     "Suite",
+    "Weights",
     "all_attacks",
     "at_snr",
     "attack",
@@ -73,6 +76,7 @@ FAMILIES = (
     rubberband,
     rerecord,
     stirmark,
+    neural,
     collusion,
     forgery,
     overwriting,

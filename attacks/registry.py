@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.attacks.access import Access
+from soundsafe.attacks.weights import Weights
 from soundsafe.errors import InputError
 
 __all__ = ["JOIN", "Attack", "Audio", "all_attacks", "attack", "get"]
@@ -41,6 +42,7 @@ class Attack:
         differentiable: almost everywhere, as a function of the audio.
         engine: the outside code that does it, '' for this package's own.
         needs_access: it is an adversary's, who has more than the audio: see `Access`.
+        weights: of networks that it runs, which the user brings.
     """
 
     name: str
@@ -53,6 +55,12 @@ class Attack:
     function: Callable[..., Audio] = field(repr=False, compare=False)
     delay: Delay = field(repr=False, compare=False)
     needs_access: bool = False
+    weights: tuple[Weights, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """Why it cannot be run here, in one line; '' where it can."""
+        return next((reason for w in self.weights if (reason := w.missing())), "")
 
     def apply(
         self, audio: Audio, rate: int, rng: np.random.Generator, access: Access | None = None
@@ -70,7 +78,7 @@ class Attack:
             is about clipping. Attacks on channels may return fewer of them.
 
         Raises:
-            InputError: it needs access and there is none.
+            InputError: it needs access and there is none, or it is left out here.
         """
         source = np.atleast_2d(np.asarray(audio, dtype=np.float32))
         more: dict[str, Any] = dict(self.params)
@@ -109,6 +117,7 @@ def attack(
     engine: str = "",
     delay: Delay = no_delay,
     needs_access: bool = False,
+    weights: Weights | None = None,
 ) -> Callable[[F], F]:
     """Register the decorated function `f(audio, rate, rng, **params) -> audio` under several names.
 
@@ -120,6 +129,7 @@ def attack(
         changes_length, differentiable, engine: see `Attack`.
         delay: `f(rate, channels, **params)`, see `Attack.delay_samples`.
         needs_access: the function takes `access` (an `Access`) too.
+        weights: without which it is left out.
 
     Raises:
         ValueError: a name is taken.
@@ -132,7 +142,7 @@ def attack(
                 raise ValueError(f"attack {name} is registered twice")
             _ATTACKS[name] = Attack(
                 name, family, kind, dict(params), changes_length, differentiable, engine, function, delay,
-                needs_access,
+                needs_access, () if weights is None else (weights,),
             )  # fmt: skip
         return function
 
@@ -182,6 +192,7 @@ def _chain(steps: list[Attack]) -> Attack:
         function=run,
         delay=delay,
         needs_access=any(s.needs_access for s in steps),
+        weights=tuple(dict.fromkeys(w for s in steps for w in s.weights)),
     )
 
 

@@ -116,6 +116,8 @@ def run(
         attacked_controls=attacked_controls,
         metrics=metric or [],
     )
+    for line in plan.left_out:
+        sys.stderr.write(f"left out: {line}\n")
     folder = out if out is not None else Path("runs") / "+".join(s.name for s in suites)
     steps = [
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -194,6 +196,7 @@ def _listing(kind: str) -> list[dict[str, Any]]:
                 "differentiable": a.differentiable,
                 "engine": a.engine,
                 "needs_access": a.needs_access,
+                "left_out": a.left_out,
             }
             for a in attacks.all_attacks()
         ]
@@ -227,6 +230,8 @@ def list_(kind: Annotated[_KINDS, typer.Argument()], as_json: Json = False) -> N
         _print_json(items)
         return
     for item in items:
+        if item.get("left_out"):
+            item["left_out"] = f"left out: {item['left_out']}"
         name, *rest = item.values()
         texts = []
         for value in rest:

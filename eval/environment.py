@@ -17,6 +17,7 @@ __all__ = ["commit", "environment", "source_hash"]
 _PACKAGES = (
     "soundsafe", "numpy", "scipy", "torch", "pandas", "pyarrow", "soundfile", "soxr", "lameenc", "av", "ldpc",
     "reedsolo", "pyloudnorm", "zimtohrli", "visqol-python", "pesq", "pystoi",
+    "transformers",
 )  # fmt: skip
 _CODE = ("soundsafe", "soundsafe.pipeline", "soundsafe.attacks", "soundsafe.datasets", "soundsafe.eval")
 

@@ -59,7 +59,10 @@ _POOL_TRIES = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `cells` pairs each attack with the suites that ask for it, in order, each once."""
+    """What to run. `cells` pairs each attack with the suites that ask for it, in order, each once.
+
+    `left_out`: attacks of the suites that cannot be run here, and why.
+    """
 
     systems: tuple[System | str, ...]
     system_names: tuple[str, ...]
@@ -71,10 +74,11 @@ class Plan:
     seed: int = 0
     seconds: float | None = None
     metrics: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def configuration(self) -> dict[str, Any]:
         """Everything that decides the rows, as JSON; a run is resumed only where it is equal."""
-        return {
+        document: dict[str, Any] = {
             "systems": list(self.system_names),
             "dataset": self.dataset,
             "split": self.split,
@@ -83,7 +87,13 @@ class Plan:
             "attacks": [cell.name for cell, _ in self.cells],
             "seed": self.seed,
             "seconds": self.seconds,
-        } | ({"metrics": list(self.metrics)} if self.metrics else {})
+        }
+        if self.metrics:
+            document["metrics"] = list(self.metrics)
+        needed = [w for cell, _ in self.cells for w in getattr(cell.resolve(), "weights", ())]
+        if needed:
+            document["weights"] = {w.variable: w.digest() for w in dict.fromkeys(needed)}
+        return document
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,7 @@ def make_plan(
     extra = to_ask(_as_list(metrics))
     asked: dict[str, tuple[Cell, list[str]]] = {}
     suites: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}
     for item in _as_list(attacks):
         if isinstance(item, str) and (item in attack_registry.suites() or item.endswith(".toml")):
             item = attack_registry.suite(item)
@@ -167,6 +178,12 @@ def make_plan(
             suites.append({"suite": label, "version": version})
         for member in members:
             cell = _cell(member)
+            reason = getattr(cell.resolve(), "left_out", "")
+            if reason and version is None:
+                raise InputError(f"{cell.name} {reason}")
+            if reason:
+                left_out[cell.name] = reason
+                continue
             labels = asked.setdefault(cell.name, (cell, []))[1]
             if label not in labels:
                 labels.append(label)
@@ -199,6 +216,7 @@ def make_plan(
         seed=seed,
         seconds=seconds,
         metrics=extra,
+        left_out=tuple(f"{name} {reason}" for name, reason in left_out.items()),
     )
 
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from soundsafe import attacks
 
 RATE = 44100
-# Rubber Band is an outside program, which need not be there; an adversary's attacks have a file of their own.
+# Rubber Band is an outside program, which need not be there; an adversary's attacks and outside networks have
+# files of their own.
 ATTACKS = tuple(
     a
     for a in attacks.all_attacks()
-    if not a.needs_access and (shutil.which("rubberband") or not a.engine.startswith("Rubber Band"))
+    if not (a.needs_access or a.weights)
+    and (shutil.which("rubberband") or not a.engine.startswith("Rubber Band"))
 )
 
 

@@ -1,0 +1,56 @@
+"""Weights of networks that this package does not bring: folders of the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from soundsafe.errors import InputError
+
+__all__ = ["Weights"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's folder, which the environment variable `variable` names.
+
+    `package` is the module that runs it, `extra` this package's extra that brings that.
+    """
+
+    variable: str
+    package: str
+    extra: str
+
+    def missing(self) -> str:
+        """Why the model cannot be had, in one line; '' where it can."""
+        if find_spec(self.package) is None:
+            return f"needs {self.package}: pip install 'soundsafe[{self.extra}]'"
+        folder = os.environ.get(self.variable)
+        if not folder:
+            return f"needs weights: {self.variable} names their folder"
+        if not Path(folder).is_dir():
+            return f"needs weights: {self.variable} names no folder"
+        return ""
+
+    def folder(self) -> Path:
+        """The folder.
+
+        Raises:
+            InputError: there is none.
+        """
+        reason = self.missing()
+        if reason:
+            raise InputError(reason)
+        return Path(os.environ[self.variable])
+
+    def digest(self) -> str:
+        """16 hex digits of the SHA-256 of the folder's files."""
+        digest = hashlib.sha256()
+        for path in sorted(p for p in self.folder().rglob("*") if p.is_file()):
+            digest.update(path.relative_to(self.folder()).as_posix().encode() + b"\0")
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:16]
