@@ -220,9 +220,20 @@ class Soundsafe128Bit(Soundsafe):
         self.payload_bytes = 16
 
 
+@register("soundsafe-rs")
+class SoundsafeRs(SoundsafeEul):
+    """The layer of one-second EULs with RS(255,191), which reads hard decisions, in place of LDPC."""
+
+    name = "soundsafe-rs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.profile = dataclasses.replace(self.profile, name="rs", code="rs")
+
+
 @register("soundsafe-fixed")
-class SoundsafeFixed(Soundsafe):
-    """The same codec, its bits in the same proportion in all bands whatever the audio: adapting off."""
+class SoundsafeFixed(SoundsafeEul):
+    """The layer of one-second EULs, its bits in the same proportion in all bands whatever the audio."""
 
     name = "soundsafe-fixed"
 
