@@ -1,8 +1,8 @@
 """Whether the gate trips on a weakened codec and on nothing else: `python benchmarks/gate_power.py`.
 
-Runs the suite `smoke` on bundled clips with one seed for the baseline and others for what must pass, then
-with what the codec adds halved, which must not. Prints one line for each run; exits with 1 where the
-gate erred.
+Runs the suite `smoke` on bundled clips with one seed for the baseline, then with what the codec adds halved,
+which must not pass, and with other seeds, which must. Prints one line for each run; exits with 1 where the gate
+erred.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def main() -> int:
     given = parser.parse_args()
     run = {"seconds": given.seconds, "limit": given.limit, "jobs": given.jobs}
     baseline = gate.make_baseline(evaluate(Soundsafe(), "smoke", **run), {})
-    passed = sum(_judge("unchanged", Soundsafe(), s, baseline, run) for s in range(1, given.seeds + 1))
     tripped = not _judge("weakened", Weakened(given.strength), given.seeds + 1, baseline, run)
+    passed = sum(_judge("unchanged", Soundsafe(), s, baseline, run) for s in range(1, given.seeds + 1))
     verdict = "failed" if tripped else "passed"
     print(f"{passed} of {given.seeds} unchanged runs passed; the weakened one {verdict}")
     return 0 if passed == given.seeds and tripped else 1
