@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pypdf import PdfReader
 
 from soundsafe.reports import pdf
+from soundsafe.reports.axes import share_axis
 from soundsafe.reports.content import build
 from soundsafe.reports.load import read_run
-from soundsafe.reports.model import Cell, Column, Report, Section, Table
+from soundsafe.reports.model import Cell, Column, Figure, Report, Section, Table, Text
+from soundsafe.reports.svg import Point, Series, dots
 
 HOSTILE = '#panic() $x$ "\\ @a <b> `c` *d* \u202e\x00 名 ' + "long_name" * 40
 
@@ -76,3 +80,32 @@ def test_wide_tables_are_set_in_parts() -> None:
     assert "(part 4 of 4)" in text
     assert all(f"group {i}" in text for i in range(20))
     assert text.count("row") == 4
+
+
+def test_a_run_without_any_success_and_with_figures_missing(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = make_rows([("lost", -20.0, 0)], clips=[("only", "music")], euls=1)
+    for column in ("score", "snr_db", "zimtohrli", "lufs_difference", "parity_frames", "ber"):
+        rows[column] = np.nan
+    _, text = _read(make_run(tmp_path / "x", rows))
+    assert "no clip gives its payload" in " ".join(text.split())
+    assert not re.search(r"\bnan\b|Infinity", text, re.IGNORECASE)
+
+
+def test_a_chart_of_many_lines_stays_on_its_page() -> None:
+    names = [f"attack_{i}" for i in range(40)]
+    series = [Series(s, k, tuple(Point(0.1 * k) for _ in names)) for k, s in enumerate("abcd")]
+    chart = dots(names, series, share_axis(), groups=[n[-1] for n in names])
+    figure = Figure("f", "Many lines.", "A dot plot.", chart, ("a",), ())
+    report = Report("T", "S", (Section("s", "S", (Text("Before."), figure)),))
+    reader = PdfReader(io.BytesIO(pdf.render(report)))
+    heights: list[float] = []
+
+    def note(text: str, cm: list[float], tm: list[float], *_: object) -> None:
+        if text.strip():
+            heights.append(tm[4] * cm[1] + tm[5] * cm[3] + cm[5])
+
+    words = [page.extract_text(visitor_text=note) for page in reader.pages]
+    assert "attack_39" in words[-1]
+    assert min(heights) > 20
