@@ -135,7 +135,7 @@ def clip_rows(
                 row["seeds_kept"], row["seeds"] = _seeds_kept(marked.audio, heard, rate, key, found)
             if found.ok:
                 row["payload_s"] = length
-                row["euls_ok"], row["euls"] = sum(e.ok for e in found.euls), int(length)
+                row["euls_ok"], row["euls"] = sum(e.ok for e in found.euls), int(length * found.tempo + 1e-3)
                 break
         truth = true_factors(attack)
         if truth is not None and "tempo" in row:
