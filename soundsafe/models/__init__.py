@@ -1,7 +1,12 @@
 """Invertible networks on the pipeline's spectra, and the bound that keeps their layers in check."""
 
 from soundsafe.models.inn import SIZES, INNWatermarker, Size, Spectrum
-from soundsafe.models.spectral import BoundedNorm, apply_spectral_normalization, normalised_layers
+from soundsafe.models.spectral import (
+    BoundedNorm,
+    apply_spectral_normalization,
+    matched_layers,
+    normalised_layers,
+)
 
 __all__ = [
     "SIZES",
@@ -10,5 +15,6 @@ __all__ = [
     "Size",
     "Spectrum",
     "apply_spectral_normalization",
+    "matched_layers",
     "normalised_layers",
 ]

@@ -102,7 +102,8 @@ class CouplingNet(nn.Module):
         smooth = nn.functional.avg_pool2d(size, (9, 3), 1, (4, 1), count_include_pad=False)
         seen = torch.cat([message, size, smooth, (size - smooth)], dim=1).movedim(1, -1)
         value = self.fc_out(nn.functional.leaky_relu(self.fc_in(seen), 0.2))[..., 0]
-        value = (value * self.sign.to(value.dtype)).flatten(1)
+        # In mixed precision the sums over cells are not left to the short format.
+        value = (value.to(message.dtype) * self.sign.to(message.dtype)).flatten(1)
         sums = value.new_zeros(len(value), self.bits + 1).index_add(1, self.owner, value)
         per_bit = max(1, int((self.owner < self.bits).sum()) // self.bits)
         return sums[:, : self.bits] / math.sqrt(per_bit)
@@ -142,10 +143,14 @@ class INNWatermarker(nn.Module):
 
     def inverse(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Spectrum and message branch before all blocks: the inverse of ``forward``."""
-        audio = _compand(spectrum)
+        audio, message = self._undone(_compand(spectrum), message)
+        return _expand(audio), message
+
+    def _undone(self, audio: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Companded audio and message branch before all blocks."""
         for block in reversed(self.affine_coupling):
             audio, message = block.inverse(audio, message)  # type: ignore[operator]
-        return _expand(audio), message
+        return audio, message
 
     def embed(self, x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
         """`x` ``[batch, length]`` with `bits` ``[batch, bits]`` (0 or 1) concealed, of the same shape."""
@@ -155,5 +160,6 @@ class INNWatermarker(nn.Module):
     def read(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``[batch, bits]``, positive for 1, from the audio `x` ``[batch, length]`` alone."""
         spectrum = self.stft(x)
-        audio, message = self.inverse(spectrum, torch.zeros_like(spectrum))
-        return self.coupling_net.read(message, _compand(audio))
+        # Companded throughout: with a message of zeros the inverse may leave the range that sinh can hold.
+        audio, message = self._undone(_compand(spectrum), torch.zeros_like(spectrum))
+        return self.coupling_net.read(message, audio)

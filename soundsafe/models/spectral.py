@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-__all__ = ["BoundedNorm", "apply_spectral_normalization", "normalised_layers"]
+__all__ = ["BoundedNorm", "apply_spectral_normalization", "matched_layers", "normalised_layers"]
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _SETTLING = 30
@@ -58,6 +58,20 @@ def apply_spectral_normalization(
     """
     if not target > 0 or power_iter < 1:
         raise ValueError(f"target and power_iter must be positive, not {target} and {power_iter}")
+    chosen = matched_layers(module, patterns)
+    names = sorted(name for name, layer in chosen.items() if not parametrize.is_parametrized(layer))
+    for name in names:
+        weight = chosen[name].weight
+        assert isinstance(weight, torch.Tensor)
+        parametrize.register_parametrization(chosen[name], "weight", BoundedNorm(weight, target, power_iter))
+    return names
+
+
+def matched_layers(module: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Module]:
+    """Linear and convolution layers that match one of `patterns`, by name, bounded or not.
+
+    Raises ValueError for a pattern that matches none.
+    """
     layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, _LAYERS)}
     chosen: dict[str, nn.Module] = {}
     for pattern in patterns:
@@ -66,12 +80,7 @@ def apply_spectral_normalization(
         if not found:
             raise ValueError(f"the pattern {pattern!r} matches no layer")
         chosen |= found
-    names = sorted(name for name, layer in chosen.items() if not parametrize.is_parametrized(layer))
-    for name in names:
-        weight = chosen[name].weight
-        assert isinstance(weight, torch.Tensor)
-        parametrize.register_parametrization(chosen[name], "weight", BoundedNorm(weight, target, power_iter))
-    return names
+    return chosen
 
 
 def normalised_layers(module: nn.Module) -> dict[str, nn.Module]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from soundsafe.errors import InputError
-from soundsafe.models import INNWatermarker, apply_spectral_normalization
+from soundsafe.models import INNWatermarker, apply_spectral_normalization, matched_layers
 from soundsafe.training.config import TrainConfig
 
 __all__ = ["Checkpoint", "build_model", "read_checkpoint", "require_safetensors", "write_checkpoint"]
@@ -43,10 +43,17 @@ class Checkpoint:
 
 
 def build_model(cfg: TrainConfig) -> INNWatermarker:
-    """The network of `cfg` with its seed's random start, its layers bounded where ``cfg.sn_enable``."""
+    """The network of `cfg` with its seed's random start, its layers bounded where ``cfg.sn_enable``.
+
+    Raises InputError where one of ``cfg.sn_layers`` matches no layer.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         model = INNWatermarker(cfg.size, cfg.bits, key=cfg.seed)
+    try:
+        matched_layers(model, cfg.sn_layers)
+    except ValueError as error:
+        raise InputError(f"sn_layers: {error}") from None
     if cfg.sn_enable:
         apply_spectral_normalization(model, cfg.sn_layers, cfg.sn_target, cfg.sn_power_iter)
     return model

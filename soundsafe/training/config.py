@@ -28,11 +28,12 @@ class TrainConfig:
 
     `rs_payload_bytes`: payload of a second, 1 to 191; 64 bytes of Reed-Solomon parity join it. `w_*`: weights
     of the losses, at least 0. Shares of training, 0 to 1: `stability_ramp_start` and `stability_ramp_end`
-    (rise of `w_stab` to 0.5), `csd_start_frac`, `curriculum_frac` (rise of the perceptual weight from 0, and
-    clean channels alone). `stability_ramp`: ``rollout`` (0.3 at 0.6) or ``linear``. `thr_step`: step of the
-    stability loss's thresholds. `sn_*`: see ``apply_spectral_normalization``. `csd_*`: see
-    ``soundsafe.training.channel``. `decode_precision`: ``fp32`` or ``fp64``, of reading in evaluations.
-    `size`: of the network; `steps` of `batch` seconds; `evaluate_every` steps make an epoch.
+    (rise of `w_stab` to 0.5), `csd_start_frac`, `curriculum_frac` (rise of the perceptual weight from 0).
+    `stability_ramp`: ``rollout`` (0.3 at 0.6) or ``linear``. `thr_step`: step of the stability loss's
+    thresholds. `sn_*`: see ``apply_spectral_normalization``. `csd_*`: see ``soundsafe.training.channel``.
+    `decode_precision`: ``fp32`` or ``fp64``, of reading in evaluations. `size`: of the network; `steps` of
+    `batch` seconds; `evaluate_every` steps make an epoch. `devices`: how many share each batch, a process
+    each; `precision` of training: ``32-true`` or ``bf16-mixed``.
 
     Raises ValueError for a value out of its range.
     """
@@ -62,6 +63,8 @@ class TrainConfig:
     learning_rate: float = 1e-3
     clip_norm: float = 1.0
     curriculum_frac: float = 0.3
+    devices: int = 1
+    precision: str = "32-true"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,6 +87,7 @@ class TrainConfig:
             "csd_schedule": ("cosine", "linear"),
             "decode_precision": ("fp32", "fp64"),
             "size": tuple(SIZES),
+            "precision": ("32-true", "bf16-mixed"),
         }.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
@@ -99,9 +103,11 @@ class TrainConfig:
         for name in ("thr_step", "sn_target", "learning_rate", "clip_norm"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
-        for name in ("sn_power_iter", "batch", "evaluate_every"):
+        for name in ("sn_power_iter", "batch", "evaluate_every", "devices"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.batch % self.devices:
+            raise ValueError(f"batch must be a multiple of devices, not {self.batch} on {self.devices}")
         if self.steps < 10:
             raise ValueError(f"steps must be at least 10, not {self.steps}")
         if self.seed < 0:

@@ -28,7 +28,7 @@ def evaluate(model: INNWatermarker, seconds: torch.Tensor, cfg: TrainConfig) -> 
     """
     rng = np.random.default_rng(cfg.seed + 1)
     bits = torch.from_numpy(rng.integers(0, 2, (len(seconds), cfg.bits)).astype(np.float32))
-    model = copy.deepcopy(model).eval()
+    model = copy.deepcopy(model).cpu().eval()
     with torch.no_grad():
         marked = torch.cat([model.embed(x[None], b[None]) for x, b in zip(seconds, bits, strict=True)])
         stability = float(compute_slot_stability_loss(seconds, marked, cfg, model))

@@ -1,4 +1,4 @@
-"""Losses, each a scalar with a gradient; audio is ``[batch, samples]`` at 44,100 Hz."""
+"""Losses, each a scalar with a gradient, the mean over a batch ``[batch, samples]`` at 44,100 Hz."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def multi_resolution_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     total = x.new_zeros(())
     for n_fft, hop in _GRIDS:
         a, b = _magnitude(x, n_fft, hop), _magnitude(y, n_fft, hop)
-        convergence = (a - b).norm() / a.norm().clamp(min=1e-6)
-        total = total + convergence + (torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean()
+        convergence = (a - b).norm(dim=(-2, -1)) / a.norm(dim=(-2, -1)).clamp(min=1e-6)
+        total = total + convergence.mean() + (torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean()
     return total / len(_GRIDS)
 
 
@@ -117,8 +117,9 @@ def invertibility_loss(model: INNWatermarker, x: torch.Tensor, bits: torch.Tenso
     marked, rest = model(spectrum, message)
     again = model.stft(model.stft.inverse(marked, x.shape[-1]))
     audio, back = model.inverse(again, rest)
-    lost = (audio - spectrum).abs().mean() / spectrum.abs().mean().clamp(min=1e-6)
-    return lost + (back - message).abs().mean() / message.abs().mean()
+    cells = (1, 2, 3)
+    lost = (audio - spectrum).abs().mean(cells) / spectrum.abs().mean(cells).clamp(min=1e-6)
+    return (lost + (back - message).abs().mean(cells) / message.abs().mean(cells)).mean()
 
 
 def _soft_significance(mag: torch.Tensor, fixed: NDArray[np.float64], quiet: torch.Tensor) -> torch.Tensor:

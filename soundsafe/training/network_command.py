@@ -14,15 +14,16 @@ from soundsafe.errors import InputError
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import require_safetensors
 from soundsafe.training.config import load_config
+from soundsafe.training.devices import first_process
 from soundsafe.training.trainer import SHOWN, train_network
 
-__all__ = ["train_from_folder"]
+__all__ = ["seconds_of", "train_from_folder"]
 
-_VALIDATION_SECONDS = 8
+_VALIDATION_SECONDS = 24
 _QUIET = 1e-3
 
 
-def _seconds(data: Path | None, split: str) -> list[torch.Tensor]:
+def seconds_of(data: Path | None, split: str) -> list[torch.Tensor]:
     """Every whole second, mono at 44.1 kHz, of the split's clips; silent ones left out; clip by clip."""
     dataset = load(BUNDLED if data is None else str(data), split)
     found = []
@@ -46,8 +47,8 @@ def train_from_folder(
     if out is None:
         raise InputError(f"cannot train {what} without a folder for its checkpoints: give --out DIR")
     require_safetensors()
-    train = torch.cat(_seconds(data, "train"))
-    clips = _seconds(data, "val")
+    train = torch.cat(seconds_of(data, "train"))
+    clips = seconds_of(data, "val")
     chosen = clips[:: max(1, len(clips) // _VALIDATION_SECONDS)][:_VALIDATION_SECONDS]
     validation = torch.stack([clip[len(clip) // 2] for clip in chosen])
 
@@ -58,6 +59,8 @@ def train_from_folder(
         rows = train_network(cfg, train, validation, out, resume, tell)
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror}") from None
+    if not first_process():
+        return []
     lines = [f"{len(train)} seconds to train on, {len(validation)} to validate"]
     for row in rows:
         lines.append(f"{row['attack']}: BER {row['ber']:.3f}, payload_ok {row['payload_ok']:.2f}")

@@ -7,11 +7,12 @@ import math
 
 from soundsafe.training.config import TrainConfig
 
-__all__ = ["PHASES", "csd_scale", "perceptual_weight", "phase_at", "stability_weight"]
+__all__ = ["PHASES", "csd_scale", "learning_rate", "perceptual_weight", "phase_at", "stability_weight"]
 
 PHASES = {"A": (0.0, 1.0 / 3.0), "B": (1.0 / 3.0, 0.6), "C": (0.6, 1.0)}
 """Start and end of each phase: A settles, B raises the weight of stability, C adds the random channel."""
 
+_LAST_RATE = 0.02
 _W_STAB_FINAL = 0.5
 _W_STAB_AT_C = 0.3
 
@@ -46,6 +47,11 @@ def csd_scale(cfg: TrainConfig, epoch: float) -> float:
     if cfg.csd_schedule == "cosine":
         share = (1.0 - math.cos(math.pi * share)) / 2.0
     return cfg.csd_final_scale * share
+
+
+def learning_rate(cfg: TrainConfig, epoch: float) -> float:
+    """``cfg.learning_rate`` at the start, falling by half a cosine to a fiftieth of it."""
+    return cfg.learning_rate * (_LAST_RATE + (1.0 - _LAST_RATE) * (1.0 + math.cos(math.pi * epoch)) / 2.0)
 
 
 def perceptual_weight(cfg: TrainConfig, epoch: float) -> float:

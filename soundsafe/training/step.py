@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,11 @@ from soundsafe.training.losses import (
     message_loss,
     perceptual_loss,
 )
-from soundsafe.training.schedules import csd_scale, perceptual_weight, stability_weight
+from soundsafe.training.schedules import PHASES, csd_scale, perceptual_weight, stability_weight
 
 __all__ = ["compute_losses_and_metrics", "draw_bits"]
 
-_MEAN_SIGNIFICANCE = SCALE / 24
+_PER_CENT = SCALE / 24 / 100.0
 
 
 def draw_bits(batch: int, cfg: TrainConfig, rng: np.random.Generator) -> torch.Tensor:
@@ -36,25 +38,27 @@ def compute_losses_and_metrics(
     cfg: TrainConfig,
     payload_bits: torch.Tensor,
     epoch: float = 0.0,
-    rng: np.random.Generator | None = None,
+    rngs: Sequence[np.random.Generator] | None = None,
 ) -> dict[str, Any]:
     """Losses and metrics of a batch of seconds ``[batch, 44100]`` with coded bits ``[batch, bits]``.
 
-    `epoch` is the share of training done, 0 to 1; `rng` draws the channel (fixed where None). Keys: ``loss``
-    (the weighted sum, with a gradient), ``byte_loss``, ``perc``, ``inv``, ``stability`` (in its own units;
-    the sum counts it in shares of a band's mean significance), ``byte_acc``, ``payload_ok`` (share of seconds
-    with at most 32 wrong bytes: what RS(255,191) corrects), ``w_stab``, ``x_wm`` ``[batch, 44100]``.
+    `epoch` is the share of training done, 0 to 1; `rngs`, one a second, draw the channel (fixed where None).
+    Keys: ``loss`` (the weighted sum, with a gradient), ``byte_loss``, ``perc``, ``inv``, ``stability`` (in
+    its own units; the sum counts it in per cent of a band's mean significance), ``byte_acc``, ``payload_ok``
+    (share of seconds with at most 32 wrong bytes: what RS(255,191) corrects), ``w_stab``, ``x_wm``
+    ``[batch, 44100]``.
+    A network that came apart gives a loss that is not a number.
     """
     assert RATE == 44_100, f"the rate must be 44100, not {RATE}"
     assert model.stft.n_fft == 882, f"n_fft must be 882, not {model.stft.n_fft}"
     assert model.stft.hop_length == 441, f"the hop must be 441, not {model.stft.hop_length}"
-    rng = rng or np.random.default_rng(cfg.seed)
+    rngs = rngs or [np.random.default_rng((cfg.seed, i)) for i in range(len(x_1s))]
     x_wm = model.embed(x_1s, payload_bits)
-    received = x_wm
-    if epoch >= cfg.curriculum_frac:
-        received = attack(received, ATTACKS[int(rng.integers(len(ATTACKS)))], rng)
-    received = channel_spectral_distortion(model, received, csd_scale(cfg, epoch), cfg.csd_feature_aware, rng)
-    logits = model.read(received)
+    finite = bool(torch.isfinite(x_wm).all())
+    if not finite:  # codecs and the allocator take numbers alone
+        x_wm = torch.nan_to_num(x_wm, 0.0, 0.0, 0.0)
+    received = [_channel(model, one[None], cfg, epoch, rng) for one, rng in zip(x_wm, rngs, strict=True)]
+    logits = model.read(torch.cat(received))
     byte_loss = message_loss(logits, payload_bits)
     perc = perceptual_loss(x_1s, x_wm)
     inv = invertibility_loss(model, x_1s, payload_bits)
@@ -64,11 +68,11 @@ def compute_losses_and_metrics(
         cfg.w_msg * byte_loss
         + perceptual_weight(cfg, epoch) * perc
         + cfg.w_inv * inv
-        + w_stab * stability / _MEAN_SIGNIFICANCE
+        + w_stab * stability / _PER_CENT
     )
     wrong = ((logits > 0) != (payload_bits > 0.5)).unflatten(1, (-1, 8)).any(-1)
     return {
-        "loss": loss,
+        "loss": loss if finite else loss * math.nan,
         "byte_loss": byte_loss.detach(),
         "perc": perc.detach(),
         "inv": inv.detach(),
@@ -78,3 +82,12 @@ def compute_losses_and_metrics(
         "w_stab": torch.tensor(w_stab),
         "x_wm": x_wm.detach(),
     }
+
+
+def _channel(
+    model: INNWatermarker, x: torch.Tensor, cfg: TrainConfig, epoch: float, rng: np.random.Generator
+) -> torch.Tensor:
+    """One second ``[1, samples]`` through an attack, from phase B on, and the random channel."""
+    if epoch >= PHASES["A"][1]:
+        x = attack(x, ATTACKS[int(rng.integers(len(ATTACKS)))], rng)
+    return channel_spectral_distortion(model, x, csd_scale(cfg, epoch), cfg.csd_feature_aware, rng)

@@ -1,9 +1,10 @@
 """The loop: seconds of audio in, checkpoints and tables out.
 
 A run's folder holds ``last.safetensors`` (written after each epoch that stayed finite), ``log.csv`` (one row
-a step), ``validation.csv`` (one row an epoch and attack) and, at the end of each phase, ``phase_A`` and so on
-with ``model.safetensors`` and ``table.csv``. Each step's data, bits and channel come from one generator,
-whose state is in the checkpoint: a resumed run does what an uninterrupted one does.
+a step), ``validation.csv`` (one row an epoch and attack), ``tensorboard`` (the log, and the spread of each
+layer's gradient norms in each epoch) and, at the end of each phase, ``phase_A`` and so on with
+``model.safetensors`` and ``table.csv``. Each step's data, bits and channel come from one generator, whose
+state is in the checkpoint: a resumed run does what an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import pandas as pd
 import torch
 
 from soundsafe.errors import InputError
-from soundsafe.models import normalised_layers
+from soundsafe.models import matched_layers
+from soundsafe.training.board import Board
 from soundsafe.training.checkpoint import (
     build_model,
     read_checkpoint,
@@ -28,9 +30,10 @@ from soundsafe.training.checkpoint import (
     write_checkpoint,
 )
 from soundsafe.training.config import TrainConfig
+from soundsafe.training.devices import Step, first_process, launched
 from soundsafe.training.evaluation import evaluate
-from soundsafe.training.schedules import PHASES, phase_at
-from soundsafe.training.step import compute_losses_and_metrics, draw_bits
+from soundsafe.training.schedules import PHASES, learning_rate, phase_at
+from soundsafe.training.step import draw_bits
 
 __all__ = ["SHOWN", "Diverged", "train_network"]
 
@@ -38,6 +41,7 @@ SHOWN = ("loss", "byte_loss", "perc", "stability", "w_stab", "byte_acc", "payloa
 """What the progress display shows of each step."""
 
 _HISTORY = 50
+_RECENT = 5
 _EXPLOSION = 20.0
 
 
@@ -57,57 +61,81 @@ def train_network(
     """Train on seconds ``[n, 44100]``, validate on others, and return the last validation's rows.
 
     `report` gets the share done and the figures of ``SHOWN``; `stop_after` ends early after that many steps
-    in all (to be resumed). Raises InputError where `out` holds a run that is not to be resumed or is another,
-    Diverged where training came apart: the last good checkpoint then stays.
+    in all (to be resumed). With several devices the first process alone reports, writes and returns rows.
+    Raises InputError where `out` holds a run that is not to be resumed or is another, Diverged where training
+    came apart: the last good checkpoint then stays.
     """
     data_hash = hashlib.sha256(train.numpy().tobytes() + validation.numpy().tobytes()).hexdigest()
     last = out / "last.safetensors"
+    if not resume and last.exists() and first_process():
+        raise InputError(f"{out} holds a run: give --resume or another folder")
+    fabric = launched(cfg)
     model = build_model(cfg)
-    optimizer = torch.optim.Adam(model.parameters(), lr=cfg.learning_rate)
+    plain = torch.optim.Adam(model.parameters(), lr=cfg.learning_rate)
+    module, optimizer = fabric.setup(Step(model, cfg), plain)
     rng = np.random.default_rng(cfg.seed)
+    layers = matched_layers(model, cfg.sn_layers)
     start, log, table = 0, _Table(out / "log.csv"), _Table(out / "validation.csv")
     if resume:
         checkpoint = read_checkpoint(last)
         same_run(checkpoint, cfg, data_hash)
         model.load_state_dict(checkpoint.weights)
-        restore_optimizer(optimizer, checkpoint)
+        restore_optimizer(plain, checkpoint)
         rng.bit_generator.state = checkpoint.rng
         start = checkpoint.step
         log.load(start)
         table.load(start)
-    elif last.exists():
-        raise InputError(f"{out} holds a run: give --resume or another folder")
+    board = Board(out / "tensorboard", start) if fabric.is_global_zero else None
+    share = cfg.batch // fabric.world_size
+    mine = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
     rows: list[dict[str, Any]] = []
+    shown = start
     for step in range(start, min(cfg.steps, stop_after or cfg.steps)):
         epoch = step / cfg.steps
-        model.train()
+        module.train()
+        # Every process draws for the whole batch and takes its own seconds.
         x = train[torch.from_numpy(rng.integers(0, len(train), cfg.batch))]
-        result = compute_losses_and_metrics(model, x, cfg, draw_bits(cfg.batch, cfg, rng), epoch, rng)
+        bits = draw_bits(cfg.batch, cfg, rng)
+        rngs = [np.random.default_rng(seed) for seed in rng.integers(2**63, size=cfg.batch)]
+        result = module(fabric.to_device(x[mine]), fabric.to_device(bits[mine]), epoch, rngs[mine])
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(cfg, epoch)
         optimizer.zero_grad()
-        result["loss"].backward()
-        norms = {f"grad/{name}": _norm(layer) for name, layer in normalised_layers(model).items()}
-        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), cfg.clip_norm))
-        loss = float(result["loss"].detach())
-        _check(loss, norm, [row["loss"] for row in log.rows[-_HISTORY:]], step, last)
+        fabric.backward(result["loss"])
+        norms = {f"grad/{name}": _norm(layer) for name, layer in layers.items()}
+        norm = float(
+            fabric.clip_gradients(module, optimizer, max_norm=cfg.clip_norm, error_if_nonfinite=False)
+        )
+        names = (*SHOWN, "inv")
+        means = fabric.all_reduce(torch.stack([result[n].detach().float().cpu() for n in names]))
+        figures = dict(zip(names, means.tolist(), strict=True))
+        _check(figures["loss"], norm, [row["loss"] for row in log.rows[-_HISTORY:]], step, last)
         optimizer.step()
-        figures = {name: float(result[name].detach()) for name in (*SHOWN, "inv")}
         log.rows.append({"step": step + 1, "phase": phase_at(epoch), **figures, "grad_norm": norm, **norms})
-        if report is not None:
+        if report is not None and fabric.is_global_zero:
             report((step + 1) / cfg.steps, figures)
         done = step + 1
         ending = [name for name, (_, end) in PHASES.items() if done == max(1, round(end * cfg.steps))]
         if done % cfg.evaluate_every == 0 or ending or done == cfg.steps:
+            if board is None:  # the first process alone evaluates and writes
+                fabric.barrier()
+                continue
             rows = evaluate(model, validation, cfg)
             table.rows += [{"step": done, "phase": phase_at(epoch), **row} for row in rows]
             state = dict(rng.bit_generator.state)
             for name in ending:
                 folder = out / f"phase_{name}"
-                write_checkpoint(folder / "model.safetensors", model, optimizer, cfg, data_hash, done, state)
+                write_checkpoint(folder / "model.safetensors", model, plain, cfg, data_hash, done, state)
                 _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows]).save()
             out.mkdir(parents=True, exist_ok=True)
             log.save()
             table.save()
-            write_checkpoint(last, model, optimizer, cfg, data_hash, done, state)
+            write_checkpoint(last, model, plain, cfg, data_hash, done, state)
+            board.add([row for row in log.rows if row["step"] > shown])
+            shown = done
+            fabric.barrier()
+    if board is not None:
+        board.close()
     return rows
 
 
@@ -117,11 +145,16 @@ def _norm(layer: torch.nn.Module) -> float:
 
 
 def _check(loss: float, norm: float, before: list[float], step: int, last: Path) -> None:
-    kept = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint was written yet"
     if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise Diverged(f"step {step + 1}: loss {loss}, gradient norm {norm}; {kept}")
-    if len(before) == _HISTORY and loss > _EXPLOSION * float(np.median(before)):
-        raise Diverged(f"step {step + 1}: loss {loss:.3g} after a median of {np.median(before):.3g}; {kept}")
+        raise Diverged(f"step {step + 1}: loss {loss}, gradient norm {norm}; {_kept(last)}")
+    usual = float(np.median(before)) if len(before) == _HISTORY else math.inf
+    now = float(np.median([*before[1 - _RECENT :], loss]))  # one second of near silence is no divergence
+    if now > _EXPLOSION * usual:
+        raise Diverged(f"step {step + 1}: loss {now:.3g} after a median of {usual:.3g}; {_kept(last)}")
+
+
+def _kept(last: Path) -> str:
+    return f"the last good checkpoint is {last}" if last.exists() else "no checkpoint was written yet"
 
 
 class _Table:
