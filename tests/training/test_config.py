@@ -5,7 +5,13 @@ import pytest
 
 from soundsafe.errors import InputError
 from soundsafe.training.config import CONFIGS, TrainConfig, load_config
-from soundsafe.training.schedules import csd_scale, perceptual_weight, phase_at, stability_weight
+from soundsafe.training.schedules import (
+    csd_scale,
+    learning_rate,
+    perceptual_weight,
+    phase_at,
+    stability_weight,
+)
 
 
 def test_defaults_are_the_missions():
@@ -64,3 +70,9 @@ def test_phases_channel_and_curriculum():
     assert [csd_scale(cfg, e) for e in (0.5, 0.6, 0.8, 1.0)] == pytest.approx([0, 0, 0.35, 0.7])
     assert csd_scale(TrainConfig(csd_schedule="linear"), 0.7) == pytest.approx(0.175)
     assert [perceptual_weight(cfg, e) for e in (0, 0.15, 0.3, 1)] == pytest.approx([0, 0.5, 1, 1])
+
+
+def test_the_learning_rate_falls_by_half_a_cosine():
+    cfg = TrainConfig(learning_rate=1e-2)
+    rates = [learning_rate(cfg, epoch) for epoch in (0.0, 0.25, 0.5, 1.0)]
+    assert rates == pytest.approx([1e-2, 8.565e-3, 5.1e-3, 2e-4], rel=1e-3)

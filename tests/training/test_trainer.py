@@ -7,12 +7,14 @@ import torch
 from soundsafe.cli import main
 from soundsafe.datasets import load
 from soundsafe.errors import InputError
-from soundsafe.training import trainer
+from soundsafe.training import devices, trainer
 from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.trainer import Diverged, train_network
 
 pytest.importorskip("safetensors")
+pytest.importorskip("lightning_fabric")
+pytest.importorskip("tensorboard")
 
 from soundsafe.training.checkpoint import build_model, read_checkpoint
 
@@ -45,6 +47,21 @@ def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
     assert (log.filter(like="grad/affine_coupling").to_numpy() > 0).any(axis=0).all()
 
 
+def test_a_run_leaves_every_step_and_the_spread_of_gradient_norms_for_tensorboard(whole):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out, _ = whole
+    board = EventAccumulator(str(out / "tensorboard")).Reload()
+    log = pd.read_csv(out / "log.csv")
+    assert [(e.step, e.value) for e in board.Scalars("loss")] == [
+        (step, pytest.approx(loss, rel=1e-6)) for step, loss in zip(log["step"], log["loss"], strict=True)
+    ]
+    name = "grad/affine_coupling.0.phi.proj"
+    spreads = [e.histogram_value for e in board.Histograms(name)]
+    assert sum(s.num for s in spreads) == 10
+    assert max(s.max for s in spreads) == pytest.approx(log[name].max(), rel=1e-6)
+
+
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(seconds, whole, tmp_path):
     out, _ = whole
     train_network(CFG, seconds[:2], seconds[2:], tmp_path / "run", stop_after=5)
@@ -70,18 +87,50 @@ def test_what_cannot_be_resumed(seconds, whole):
 def test_training_stops_where_the_loss_is_not_finite_and_keeps_the_last_good(
     seconds, tmp_path, monkeypatch
 ):
-    real, calls = trainer.compute_losses_and_metrics, []
+    real, calls = devices.compute_losses_and_metrics, []
 
     def failing(*args):
         result = real(*args)
         calls.append(1)
         return result | {"loss": result["loss"] * float("nan")} if len(calls) == 8 else result
 
-    monkeypatch.setattr(trainer, "compute_losses_and_metrics", failing)
+    monkeypatch.setattr(devices, "compute_losses_and_metrics", failing)
     with pytest.raises(Diverged, match=r"step 8.*last\.safetensors"):
         train_network(CFG, seconds[:2], seconds[2:], tmp_path)
     weights = read_checkpoint(tmp_path / "last.safetensors").weights
     assert all(torch.isfinite(w).all() for w in weights.values() if w.is_floating_point())
+
+
+def test_a_network_that_gives_no_numbers_ends_the_run_in_one_line(seconds, tmp_path, monkeypatch):
+    def broken(cfg):
+        model = build_model(cfg)
+        with torch.no_grad():
+            model.affine_coupling[0].phi.proj.bias.fill_(1e9)
+        return model
+
+    monkeypatch.setattr(trainer, "build_model", broken)
+    with pytest.raises(Diverged, match=r"step 1: loss nan.*no checkpoint"):
+        train_network(CFG, seconds[:2], seconds[2:], tmp_path)
+
+
+def test_one_loud_step_is_no_divergence_and_several_are(tmp_path):
+    before = [1.0] * 50
+    trainer._check(25.0, 1.0, before, 50, tmp_path / "last")
+    with pytest.raises(Diverged, match="loss 25 after a median of 1"):
+        trainer._check(25.0, 1.0, [*before[2:], 25.0, 25.0], 52, tmp_path / "last")
+
+
+def test_mixed_precision_starts_where_the_plain_one_does(seconds, whole, tmp_path):
+    cfg = TrainConfig(**(CFG.to_json() | {"precision": "bf16-mixed"}))
+    train_network(cfg, seconds[:2], seconds[2:], tmp_path, stop_after=3)  # phase A ends: a table is written
+    mixed, plain = (pd.read_csv(f / "log.csv")["loss"][:3] for f in (tmp_path, whole[0]))
+    assert not np.array_equal(mixed, plain)
+    np.testing.assert_allclose(mixed, plain, rtol=0.01)
+
+
+def test_a_pattern_without_a_layer_is_one_line():
+    with pytest.raises(InputError, match=r"sn_layers.*no_such"):
+        build_model(TrainConfig(**(CFG.to_json() | {"sn_layers": ["no_such/layer"], "sn_enable": False})))
 
 
 def test_the_channel_keeps_features_where_it_is_to_and_moves_them_where_not(seconds):
