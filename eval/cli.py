@@ -25,8 +25,8 @@ from rich.progress import (
 )
 
 from soundsafe.errors import InputError
+from soundsafe.eval import bench, phases, report_command, runner, systems, time_to_payload
 from soundsafe.eval import gate as gates
-from soundsafe.eval import phases, report_command, runner, systems, time_to_payload
 from soundsafe.eval.compare import compare as compare_runs
 from soundsafe.eval.drawing import draw
 from soundsafe.eval.history import history as history_of
@@ -380,6 +380,7 @@ app.command()(report_command.report)
 app.command()(report_command.listen)
 app.command()(phases.phases)
 app.command()(time_to_payload.time_to_payload)
+app.command()(bench.bench)
 
 
 def _fail(message: str, code: int = 2) -> int:
