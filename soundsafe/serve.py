@@ -399,6 +399,21 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
     return app
 
 
+def _allow_open_files(waiting: int) -> None:
+    """Raise this process's limit of open files, as far as it may, to what that many requests take: each a
+    connection, and a file while it arrives."""
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * waiting + 64
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, and then finish what is being worked on. Raises InputError where
     nothing can listen. `ready` is called with the address."""
@@ -408,6 +423,7 @@ def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot listen on {host}, port {port}: {reason}") from None
+    _allow_open_files(limits.waiting)
     hosts = LOOPBACK if host in LOOPBACK else ("*",)
     config = uvicorn.Config(
         create_app(key, limits, hosts),

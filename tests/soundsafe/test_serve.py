@@ -322,3 +322,18 @@ def test_a_port_in_use(capfd: pytest.CaptureFixture[str], service: tuple[Any, st
         cli.main(["serve", "--port", service[1].rsplit(":", 1)[1]])
     assert caught.value.code == 2
     assert "Address already in use" in capfd.readouterr().err
+
+
+def test_there_are_files_for_all_that_may_wait() -> None:
+    resource = pytest.importorskip("resource")
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 400:
+        pytest.skip("this process may not open so many files")
+    code = (
+        "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (100, r.getrlimit(r.RLIMIT_NOFILE)[1]));"
+        "from soundsafe.serve import _allow_open_files as allow;"
+        "allow(10); print(r.getrlimit(r.RLIMIT_NOFILE)[0]);"
+        "allow(100); print(r.getrlimit(r.RLIMIT_NOFILE)[0]);"
+        "r.setrlimit(r.RLIMIT_NOFILE, (100, 150)); allow(100); print(r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100", "264", "150"]
