@@ -1,8 +1,8 @@
 """Whether the gate trips on a weakened codec and on nothing else: `python benchmarks/gate_power.py`.
 
 Runs the suite `smoke` on bundled clips with one seed for the baseline, then with what the codec adds halved,
-which must not pass, and with other seeds, which must. Prints one line for each run; exits with 1 where the gate
-erred.
+which must not pass, and with other seeds, which must. Prints one line for each run; exits with 1 where the
+gate erred.
 """
 
 from __future__ import annotations
