@@ -22,6 +22,8 @@ Target = Callable[[Load, Path, list[bytes]], Check]
 
 KEY = bytes(32)
 
+_LONGEST_S = 4.0
+
 
 def container_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
     """Blocks with the right tag and any content, so that all behind the tag is reached."""
@@ -139,6 +141,32 @@ def audio_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
     return check
 
 
+def decode_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
+    """Any file as audio that may bear a mark, read to the end; never another payload than the right one."""
+    api, audio_file = load("soundsafe.api"), load("soundsafe.audio_file")
+    import numpy as np
+    import soundfile
+
+    golden = Path(__file__).parents[1] / "soundsafe" / "golden"
+    entry = json.loads((golden / "golden.json").read_text())["files"]["choral_mono_both"]
+    key, payload = bytes.fromhex(entry["key_hex"]), entry["payload_hex"]
+    marked, info = audio_file.read_audio(golden / "choral_mono_both.flac")
+    noise = np.random.default_rng(0).standard_normal(8_000) * 0.1
+    for samples, rate, suffix in ((marked[0, : info.rate], info.rate, "flac"), (noise, 8_000, "wav")):
+        soundfile.write(folder / f"x.{suffix}", samples, rate, subtype="PCM_16")
+        seeds.append((folder / f"x.{suffix}").read_bytes())
+
+    def check(data: bytes) -> None:
+        path = folder / "input"
+        path.write_bytes(data)
+        with audio_file.AudioReader(path) as reader:
+            if reader.info.seconds > _LONGEST_S:  # minutes of silence fit into few bytes, and take long
+                return
+        assert api.decode_file(path, key).payload_hex in (None, payload)
+
+    return check
+
+
 def _read_registry(module: Any, path: Path) -> object:
     with module.Registry(path) as opened:
         return [mark.to_json() for mark in opened.search()]
@@ -165,6 +193,7 @@ TARGETS: dict[str, Target] = {
     "container": container_target,
     "run_folder": run_target,
     "audio": audio_target,
+    "decode": decode_target,
     "manifest": file_target(
         "soundsafe.datasets.dataset",
         "manifest.csv",

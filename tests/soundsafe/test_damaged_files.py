@@ -40,7 +40,8 @@ def damaged(sound: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+# Whole decodes take long, and have a test of their own.
+@pytest.mark.parametrize("name", [name for name in TARGETS if name != "decode"])
 def test_damage_is_said_in_one_way(name: str, tmp_path: Path) -> None:
     pytest.importorskip("safetensors")
     examples: list[bytes] = []
@@ -70,6 +71,7 @@ def test_damaged_marked_audio_gives_its_payload_or_none(suffix: str, inputs: int
     golden = Path(__file__).parent / "golden"
     entry = json.loads((golden / "golden.json").read_text())["files"]["choral_mono_both"]
     audio, info = read_audio(golden / "choral_mono_both.flac")
+    audio = audio[:, : 2 * info.rate]  # what is read in vain is searched, at length
     path = tmp_path / f"x.{suffix}"
     if suffix == "mp3":
         encoder = lameenc.Encoder()
