@@ -91,7 +91,7 @@ def by_quality(rows: pd.DataFrame) -> pd.DataFrame:
     for quality, its in rows.groupby("quality", sort=False):
         means = its.drop(columns=["clip", "group", "quality", "euls", "ok", "clip_ok"]).mean()
         hits = np.concatenate([np.arange(n) < k for n, k in zip(its["euls"], its["ok"], strict=True)])
-        interval = proportion_interval(hits.astype(float), np.repeat(its["group"], its["euls"]).to_numpy())
+        interval = proportion_interval(hits.astype(float), np.repeat(its["group"].to_numpy(), its["euls"]))
         low, high = interval or (np.nan, np.nan)
         out.append(
             {"quality": quality, "clips": len(its), "euls": len(hits), **means, "success": hits.mean(),
