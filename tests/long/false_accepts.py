@@ -1,0 +1,101 @@
+"""EULs read where there is nothing to read: unmarked audio, a wrong key, and both after attacks.
+
+    python tests/long/false_accepts.py --n 100000
+
+Every second is read at a random offset under a new key for each piece, and a word is looked for in its soft
+values however little they promise; `decode` gives up sooner. Prints one JSON document with the tags that were
+compared, the analytic bound of them, and the 95 % bound that the count alone allows (rule of three); exit
+code 1 where anything was accepted. What is done so far is printed now and then on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+
+import soundsafe
+from soundsafe import attacks, datasets
+from soundsafe.container import FALSE_ACCEPT
+from soundsafe.detector import read_eul
+from soundsafe.errors import NotMarkable
+from soundsafe.profile import EUL_SAMPLES, ROBUST
+from soundsafe.words import read_word
+
+ATTACKS = (
+    "none", "gain_-6dB", "mp3_192", "mp3_64", "limiter_drive_6dB", "noise_white_20dB", "lowpass_8000Hz",
+    "speed_+5%",
+)  # fmt: skip
+RATE = 44_100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--n", type=int, default=100_000)
+    parser.add_argument("--dataset", default="bundled")
+    parser.add_argument("--split", help="of the dataset; everything without")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each clip, from a random place")
+    parser.add_argument("--limit-s", type=float, default=float("inf"), help="end after so many seconds")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(asked.seed)
+    clips = [
+        audio
+        for clip in datasets.load(asked.dataset).clips
+        if asked.split in (None, clip.split)
+        for audio, rate in [clip.read()]
+        if rate == RATE and audio.shape[1] >= 2 * RATE
+    ]
+    marked: dict[int, np.ndarray] = {}
+    euls: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    tags = 0
+    started = said = time.monotonic()
+    while sum(euls.values()) < asked.n and time.monotonic() - started < asked.limit_s:
+        number = int(rng.integers(len(clips)))
+        length = min(clips[number].shape[1], int(asked.seconds * RATE))
+        first = int(rng.integers(clips[number].shape[1] - length + 1))
+        audio, state = clips[number][:, first : first + length], "unmarked"
+        if rng.integers(2):
+            if number not in marked:
+                try:
+                    whole, payload, owner = clips[number][:, :length], rng.bytes(175), rng.bytes(32)
+                    marked[number] = soundsafe.embed(whole, RATE, payload, owner, quality="fast").audio
+                except NotMarkable:
+                    continue
+            audio, state = marked[number], "wrong_key"
+        name = ATTACKS[int(rng.integers(len(ATTACKS)))]
+        heard = attacks.get(name).apply(np.ascontiguousarray(audio), RATE, rng)
+        kind = state if name == "none" else f"attacked_{state}"
+        key, start, phase = rng.bytes(32), float(rng.uniform(0, EUL_SAMPLES)), int(rng.integers(4))
+        while (reading := read_eul(heard, start, phase, key, ROBUST)) is not None:
+            word, compared = read_word(reading.llr, key, ROBUST)
+            euls[kind] += 1
+            accepted[kind] += word is not None
+            tags += compared
+            start, phase = start + EUL_SAMPLES, (phase + 1) % 4
+        if time.monotonic() - said > 60:
+            said = time.monotonic()
+            sofar = f"{sum(euls.values())} EULs, {sum(accepted.values())} accepted"
+            print(sofar, file=sys.stderr, flush=True)
+    n, wrong = sum(euls.values()), sum(accepted.values())
+    answer = {
+        "euls": n,
+        "of": dict(sorted(euls.items())),
+        "accepted": wrong,
+        "bound_95": None if wrong else 3 / n,
+        "tags_compared": tags,
+        "analytic": tags * FALSE_ACCEPT,
+        "seed": asked.seed,
+        "took_s": round(time.monotonic() - started, 1),
+    }
+    print(json.dumps(answer))
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
