@@ -37,9 +37,10 @@ def main() -> None:
         audio, rate = clip.read()
         audio = np.ascontiguousarray(audio[:, : int(given.seconds * rate)])
         seconds = audio.shape[1] // rate
-        key, payload = bench_key(given.seed), payload_of(given.seed, clip.clip, 175)
+        key = bench_key(given.seed)
         for name in SYSTEMS:
             system = get(name)
+            payload = payload_of(given.seed, clip.clip, system.payload_bytes)
             marked = system.embed(audio, rate, payload, key)
             quality.append({"system": name, "clip": clip.clip, "zimtohrli": marked.zimtohrli})
             sent = system.coded_bits(payload, key, seconds)

@@ -25,17 +25,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from soundsafe.container import BODY
 from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
 from soundsafe.eval.store import write_atomically
+from soundsafe.reports import plots
 from soundsafe.workers import CallFailed, Worker
 
 __all__ = ["bench", "by_quality", "length_row", "quality_row"]
-
-PAYLOAD_BYTES = 175
-_QUALITIES = ["fast", "default", "best"]
 
 
 def _timed(work: Callable[[], Any], rounds: int = 1) -> tuple[Any, float, float]:
@@ -62,7 +61,7 @@ def quality_row(
     audio, rate = clip.read()
     audio = np.ascontiguousarray(audio[:, : int(seconds * rate)])
     length = audio.shape[1] / rate
-    key, payload = bench_key(seed), payload_of(seed, clip.clip, PAYLOAD_BYTES)
+    key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
     _, _, mp3 = _timed(lambda: mp3_roundtrip(audio, rate, kbps=192), rounds)
     try:
         marked, embed_s, embed_cpu = _timed(lambda: embed(audio, rate, payload, key, quality=quality), rounds)
@@ -195,12 +194,13 @@ def bench(
 ) -> None:
     """Measure what marking and reading cost, by quality or by length of the audio."""
     from soundsafe import attacks, datasets
+    from soundsafe.embedder import QUALITIES
 
     attacks.get(attack)
-    qualities = list(dict.fromkeys(quality or (["default"] if length else _QUALITIES)))
+    qualities = list(dict.fromkeys(quality or (["default"] if length else QUALITIES)))
     for name in qualities:
-        if name not in _QUALITIES:
-            raise InputError(f"unknown quality {name!r}: {', '.join(_QUALITIES)}")
+        if name not in QUALITIES:
+            raise InputError(f"unknown quality {name!r}: {', '.join(QUALITIES)}")
     if any(s < 1 for s in length or ()):
         raise InputError("--length: marking needs at least one second")
     bundled = {c.clip: c for c in datasets.load("bundled").clips}
@@ -232,7 +232,7 @@ def bench(
     if out is not None:
         write_atomically(out / f"{name}.csv", table.to_csv(index=False).encode())
         if not length:
-            draw(table, attack).savefig(out / "qualities.svg")
+            write_atomically(out / "qualities.svg", plots.images(draw(table, attack))[".svg"])
     if as_json:
         sys.stdout.write(json.dumps({"rows": json.loads(table.to_json(orient="records"))}) + "\n")
     else:

@@ -23,20 +23,19 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from soundsafe.container import BODY
 from soundsafe.datasets import Clip
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import CONTROLS
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
 from soundsafe.eval.store import write_atomically
+from soundsafe.reports import plots
 
 __all__ = ["LENGTHS_S", "clip_rows", "curves", "true_factors"]
 
 LENGTHS_S = (4.0, 6.0, 10.0, 15.0, 20.0, 28.0)
 """Lengths in seconds that are tried."""
-
-PAYLOAD_BYTES = 175
-
 
 def true_factors(attack: Any) -> tuple[float, float] | None:
     """The factors (tempo, pitch) of an attack that changes speed, tempo or pitch, None for others."""
@@ -50,9 +49,9 @@ def true_factors(attack: Any) -> tuple[float, float] | None:
 
 
 def _seeds_kept(
-    marked: NDArray[np.float32], heard: NDArray[np.float32], rate: int, key: bytes, decoded: Any
+    seeds: Sequence[int | None], heard: NDArray[np.float32], rate: int, key: bytes, decoded: Any
 ) -> tuple[int, int]:
-    """EULs with the anchor seed that the marked audio names, once tempo and pitch are undone; EULs compared.
+    """EULs whose anchor seed is that of `seeds` once tempo and pitch are undone, and EULs compared.
 
     Undone by the estimated factors alone: resampled so that the pitch is right, then each EUL taken where its
     stretched second lies. No list of candidates is tried: the seed is the one that the audio itself names.
@@ -60,7 +59,6 @@ def _seeds_kept(
     import soxr
     import torch
 
-    from soundsafe import layouts
     from soundsafe.embedder import mix_channels, views
     from soundsafe.layout import PHASES, features, layout
     from soundsafe.profile import EUL_FRAMES, ROBUST
@@ -71,23 +69,24 @@ def _seeds_kept(
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(restored, dtype=np.float32)))
     stretch = decoded.pitch / decoded.tempo
     equal = total = 0
-    for i, eul in enumerate(layouts(marked, rate, key)):
+    for i, seed in enumerate(seeds):
         first = (start * decoded.pitch + i * stretch) * EUL_FRAMES
         begin, end = round(first), round(first + stretch * EUL_FRAMES)
         if begin < 0 or end > spectrum.shape[-1]:
             continue
-        mix = views(len(marked), i % PHASES)[0]
+        mix = views(len(heard), i % PHASES)[0]
         named = layout(features(mix_channels(spectrum[..., begin:end], mix), ROBUST), key, ROBUST, i % PHASES)
-        equal += named.seed == eul.seed
+        equal += named.seed == seed
         total += 1
     return equal, total
 
 
 def _start_s(decoded: Any, rate: int) -> float:
     """Where the original's first sample lies in seconds; a tile reading knows it modulo its cycle alone."""
+    from soundsafe.stft import RATE
     from soundsafe.tiles import ROBUST_TILES
 
-    cycle = ROBUST_TILES.cycle * ROBUST_TILES.block / 44_100 / decoded.tempo
+    cycle = ROBUST_TILES.cycle * ROBUST_TILES.block / RATE / decoded.tempo
     start = (decoded.offset_samples or 0) / rate
     return float((start + cycle / 2) % cycle - cycle / 2) if decoded.layer == "tile" else start
 
@@ -102,15 +101,16 @@ def clip_rows(
     import torch
 
     from soundsafe import attacks as registry
-    from soundsafe import decode, embed
+    from soundsafe import decode, embed, layouts
 
     torch.set_num_threads(1)
     audio, rate = clip.read()
     # A faster copy needs more of the original.
     audio = np.ascontiguousarray(audio[:, : int(1.06 * max(lengths_s) * rate)])
-    key, payload = bench_key(seed), payload_of(seed, clip.clip, PAYLOAD_BYTES)
+    key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
     marked = embed(audio, rate, payload, key)
     assert marked.audio is not None
+    seeds = [eul.seed for eul in layouts(marked.audio, rate, key)]
     rows = []
     for name in attacks:
         attack = registry.get(name)
@@ -132,7 +132,7 @@ def clip_rows(
             if found.id_ok:
                 row |= {"tempo": found.tempo, "pitch": found.pitch, "layer": found.layer or ""}
                 row["offset_s"] = _start_s(found, rate)
-                row["seeds_kept"], row["seeds"] = _seeds_kept(marked.audio, heard, rate, key, found)
+                row["seeds_kept"], row["seeds"] = _seeds_kept(seeds, heard, rate, key, found)
             if found.ok:
                 row["payload_s"] = length
                 row["euls_ok"], row["euls"] = sum(e.ok for e in found.euls), int(length * found.tempo + 1e-3)
@@ -201,7 +201,11 @@ def time_to_payload(
     """Measure how many seconds of attacked audio give the identifier and the payload back."""
     from soundsafe import attacks, datasets
 
-    names = list(dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if a not in CONTROLS))
+    named = dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if a not in CONTROLS)
+    missing = {name: reason for name in named if (reason := attacks.get(name).left_out)}
+    for name, reason in missing.items():
+        sys.stderr.write(f"left out: {name} {reason}\n")
+    names = [name for name in named if name not in missing]
     wanted = set(split or ["test"])
     clips = [
         c
@@ -228,9 +232,8 @@ def time_to_payload(
     table = curves(frame, LENGTHS_S)
     write_atomically(out / "rows.csv", frame.to_csv(index=False).encode())
     write_atomically(out / "curves.csv", table.to_csv(index=False).encode())
-    figure = draw(table)
-    for suffix in ("png", "svg"):
-        figure.savefig(out / f"time_to_payload.{suffix}", dpi=150)
+    for suffix, data in plots.images(draw(table)).items():
+        write_atomically(out / f"time_to_payload{suffix}", data)
     if as_json:
         sys.stdout.write(json.dumps({"rows": json.loads(table.to_json(orient="records"))}) + "\n")
         return

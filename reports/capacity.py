@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -48,6 +48,26 @@ def needed(s: Subject, attack: str, bits: int) -> float | None:
     return min((seconds_for(bits, size, v, unit) for v, unit in ways if v is not None), default=None)
 
 
+def _rates(
+    subjects: Sequence[tuple[int, Subject]],
+    attacks: Sequence[AttackFacts],
+    rate: Callable[[Subject, str], float | None],
+    text: Callable[[float], str],
+) -> tuple[list[Series], list[tuple[str, str, float | None]]]:
+    """A dot in bit/s for each attack of each system, which come with their place; and the numbers in them."""
+    series, data = [], []
+    for index, s in subjects:
+        rates = [rate(s, a.name) for a in attacks]
+        data += [(s.label, a.name, v) for a, v in zip(attacks, rates, strict=True)]
+        points = tuple(
+            None if v is None else Point(v, tip=f"{s.label}, {a.name}: {text(v)} bit/s")
+            for a, v in zip(attacks, rates, strict=True)
+        )
+        if any(points):
+            series.append(Series(s.label, index, points))
+    return series, data
+
+
 def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
     """Goodput with no more than so many bits of a payload counted, for the systems that carry one."""
     able = [(i, s) for i, s in enumerate(e.subjects) if s.payload_bits]
@@ -64,16 +84,12 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
     field, parts = f"goodput_{size}_bps", pages(known)
     out: list[Block] = [Heading("Goodput at equal payload")]
     for i, part in enumerate(parts):
-        series, data = [], []
-        for index, s in able:
-            rates = [fmt.number((s.figures(a.name) or {}).get(field)) for a in part]
-            data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
-            points = tuple(
-                None if v is None else Point(v, tip=f"{s.label}, {a.name}: {v:.3g} bit/s")
-                for a, v in zip(part, rates, strict=True)
-            )
-            if any(points):
-                series.append(Series(s.label, index, points))
+        series, data = _rates(
+            able,
+            part,
+            lambda s, attack: fmt.number((s.figures(attack) or {}).get(field)),
+            lambda v: f"{v:.3g}",
+        )
         name = (
             f"Goodput at {size} bits of payload: how many of them a clip has given for each second of audio "
             "until it first gives them, mean over clips"
@@ -125,16 +141,7 @@ def capacity(e: Evidence) -> Section | None:
     parts = pages(figures)
     values = [v for s in e.subjects for a in figures if (v := delivered(s, a.name)) is not None]
     for i, part in enumerate(parts):
-        series, data = [], []
-        for index, s in enumerate(e.subjects):
-            rates = [delivered(s, a.name) for a in part]
-            data += [(s.label, a.name, rate) for a, rate in zip(part, rates, strict=True)]
-            points = tuple(
-                None if v is None else Point(v, tip=f"{s.label}, {a.name}: {fmt.decibel(v)} bit/s")
-                for a, v in zip(part, rates, strict=True)
-            )
-            if any(points):
-                series.append(Series(s.label, index, points))
+        series, data = _rates(list(enumerate(e.subjects)), part, delivered, fmt.decibel)
         if not series:
             continue
         axis = rate_axis(max(values), "payload bits delivered for each second of audio")

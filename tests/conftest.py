@@ -1,8 +1,25 @@
-"""One thread for each worker, here and in the processes that tests start."""
+"""One thread for each worker, here and in the processes that tests start; the bench's command."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run `soundsafe-eval` in this process: (exit code, stdout, stderr)."""
+    from soundsafe.eval import cli
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(a) for a in arguments])
+        out = capsys.readouterr()
+        return int(stop.value.code or 0), out.out, out.err
+
+    return call

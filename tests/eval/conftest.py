@@ -4,7 +4,6 @@ import importlib
 import shutil
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -57,17 +56,3 @@ def suite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("suite") / "tiny.toml"
     path.write_text('suite = "tiny"\nversion = 3\nattacks = ["gain_-3dB", "gain_+3dB"]\n')
     return path
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run `soundsafe-eval` in this process: (exit code, stdout, stderr)."""
-    from soundsafe.eval import cli
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        out = capsys.readouterr()
-        return int(stop.value.code or 0), out.out, out.err
-
-    return call

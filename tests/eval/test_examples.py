@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
-from soundsafe.eval import cli, evaluate, examples, seeds
+from soundsafe.eval import evaluate, examples, seeds
 from soundsafe.eval.systems import Found, Marked, SimpleSystem
 
 
@@ -36,17 +36,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _document(run: Path) -> dict[str, Any]:
     return dict(json.loads((run / "run.json").read_text()))
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        out = capsys.readouterr()
-        return int(stop.value.code or 0), out.out, out.err
-
-    return call
 
 
 def test_marked_again_it_holds_the_runs_payload(run: Path) -> None:

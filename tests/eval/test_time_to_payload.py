@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from soundsafe import attacks, datasets
-from soundsafe.eval.cli import main
 from soundsafe.eval.time_to_payload import clip_rows, curves, true_factors
 
 
@@ -62,22 +61,24 @@ def test_shares_over_seconds():
     assert table.loc[("payload", 4.0), "low"] < 3 / 5 < table.loc[("payload", 4.0), "high"]
 
 
-def test_command(tmp_path, capsys, monkeypatch):
+def test_command(command, tmp_path, monkeypatch):
     monkeypatch.setattr("soundsafe.eval.time_to_payload.LENGTHS_S", (2.0,))
+    monkeypatch.delenv("SOUNDSAFE_WEIGHTS_DAC", raising=False)
     suite = tmp_path / "one.toml"
-    suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB"]\n')
+    suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB", "dac"]\n')
     out = tmp_path / "out"
-    with pytest.raises(SystemExit) as end:
-        main(["time-to-payload", "--suite", str(suite), "--limit", "1", "--out", str(out), "--json"])
-    assert end.value.code in (0, None)
-    shares = {(r["attack"], r["word"]): r["share"] for r in json.loads(capsys.readouterr().out)["rows"]}
+    code, text, err = command("time-to-payload", "--suite", suite, "--limit", 1, "--out", out, "--json")
+    assert code == 0
+    assert err.startswith("left out: dac ")
+    shares = {(r["attack"], r["word"]): r["share"] for r in json.loads(text)["rows"]}
     assert shares["gain_-3dB", "payload"] == 1.0
     assert len(pd.read_csv(out / "rows.csv")) == 2
     assert (out / "time_to_payload.png").stat().st_size > 1000
 
 
-def test_no_such_clips(tmp_path, capsys):
-    with pytest.raises(SystemExit) as end:
-        main(["time-to-payload", "--suite", "gain", "--category", "none", "--out", str(tmp_path / "o")])
-    assert end.value.code == 2
-    assert "no such clips" in capsys.readouterr().err
+def test_no_such_clips(command, tmp_path):
+    code, _, err = command(
+        "time-to-payload", "--suite", "gain", "--category", "none", "--out", tmp_path / "o"
+    )
+    assert code == 2
+    assert "no such clips" in err

@@ -8,19 +8,6 @@ from typing import Any
 
 import pytest
 
-from soundsafe.eval import cli
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(a) for a in arguments])
-        out = capsys.readouterr()
-        return int(stop.value.code or 0), out.out, out.err
-
-    return call
-
 
 def test_both_files_and_both_cards(command: Any, four_systems: Path, tmp_path: Path) -> None:
     names = [tmp_path / n for n in ("r.html", "r.pdf", "model.md", "data.md")]
