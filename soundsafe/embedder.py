@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from soundsafe.codecs import mp3_roundtrip
 from soundsafe.distance import worst_channel
@@ -222,7 +222,7 @@ def _better_scale(
         wrong.scatter_add_(1, view.region, flips)
         count.scatter_add_(1, view.region, torch.ones_like(flips))
     rate = ((wrong + 1.0) / (count + 4.0)).clamp(2e-3, 0.45).double().numpy()
-    return group[0].scale * torch.from_numpy(norm.isf(goal / 2.0) / norm.isf(rate / 2.0)).float()
+    return group[0].scale * torch.from_numpy(ndtri(goal / 2.0) / ndtri(rate / 2.0)).float()
 
 
 def mark_block(
@@ -287,7 +287,9 @@ def mark_block(
 
 def too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:
     """EULs whose distance exceeds `limit`, and by which factor."""
-    found = {}
+    found: dict[int, float] = {}
+    if limit == float("inf"):
+        return found
     for i in range(euls):
         here = slice(first + i * RATE, first + (i + 1) * RATE)
         excess = worst_channel(original[:, here], marked[:, here], RATE) / limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -49,6 +50,7 @@ class SpeedLock:
     tried: int
 
 
+@lru_cache(maxsize=8)
 def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
     """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` were frame 0 frame ``residue + PATTERNS i``
     of the period."""
@@ -60,13 +62,11 @@ def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
 def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample."""
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
-    rows = [
-        soft_cosines(torch.from_numpy(np.ascontiguousarray(mono[start:])), shifts, key, profile)
-        for start in range(_GRID // 2, _HOP + _GRID // 2, _GRID)
-    ]
-    frames = min(len(r) for r in rows)
-    every = torch.stack([r[:frames] for r in rows], dim=1)  # [frames, starts, PATTERNS, pilots, shifts]
-    return every.permute(2, 3, 0, 1, 4).reshape(*every.shape[2:4], -1)
+    starts = range(_GRID // 2, _HOP + _GRID // 2, _GRID)
+    length = len(mono) - starts[-1]
+    rows = torch.from_numpy(np.stack([mono[start : start + length] for start in starts]))
+    every = soft_cosines(rows, shifts, key, profile)  # [starts, frames, PATTERNS, pilots, shifts]
+    return every.permute(2, 3, 1, 0, 4).reshape(*every.shape[2:4], -1)
 
 
 def _fit(
@@ -75,14 +75,16 @@ def _fit(
     """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
     cosines = _cosines(mono, key, profile)
     templates = _templates(frames, key, profile)
-    n = frames * cosines.shape[1]
-    out = np.zeros(len(deltas))
-    for i, delta in enumerate(deltas.tolist()):
-        at = [_HOP + round(_HOP * f / (1.0 + delta)) for f in range(frames)]
-        for residue in range(PATTERNS):
-            read = torch.stack([cosines[(residue + f) % PATTERNS, :, a : a + _HOP] for f, a in enumerate(at)])
-            out[i] = max(out[i], float((templates[residue] @ read.reshape(n, _HOP)).max()))
-    return out / math.sqrt(n / 2.0), len(deltas) * _PERIOD * _HOP
+    frame = torch.arange(frames)
+    at = _HOP + (_HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
+    pattern = (torch.arange(PATTERNS)[:, None] + frame) % PATTERNS
+    # All stretches of a frame, of which one gather takes those that follow one another.
+    read = cosines.unfold(-1, _HOP, 1)[
+        pattern[:, :, None, None], torch.arange(cosines.shape[1])[:, None], at.T[:, None]
+    ]
+    score = templates @ read.reshape(PATTERNS, templates.shape[-1], -1)
+    best = score.reshape(-1, len(deltas), _HOP).amax((0, 2)).double().numpy()
+    return best / math.sqrt(templates.shape[-1] / 2.0), len(deltas) * _PERIOD * _HOP
 
 
 def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from soundsafe.layout import PHASES, geometry
 from soundsafe.masking import threshold
@@ -54,7 +54,7 @@ class Lock:
 
 def false_alarm(z: float, hypotheses: int) -> float:
     """Bound on the chance that the largest of `hypotheses` statistics of unmarked audio reaches `z`."""
-    return float(min(1.0, hypotheses * norm.sf(z)))
+    return float(min(1.0, hypotheses * ndtr(-z)))
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,18 @@ def pilot_cells(key: bytes, profile: Profile) -> Pilots:
 
 
 def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
-    """Cosines ``[frames, PATTERNS, pilots, shifts]`` of the pilots, read `shifts` samples later."""
+    """Cosines ``[..., frames, PATTERNS, pilots, shifts]`` of the pilots of `audio` ``[..., samples]``, read
+    `shifts` samples later."""
     pilots = pilot_cells(key, profile)
     flat = pilots.bins.reshape(-1)
     spectrum = Stft().forward(audio)
-    ratio = spectrum[flat] / threshold(spectrum, profile, flat)
-    ratio = ratio.T.reshape(-1, *pilots.bins.shape) * pilots.weight.conj()
+    ratio = (spectrum[..., flat, :] / threshold(spectrum, profile, flat)).transpose(-1, -2)
+    ratio = ratio.reshape(*ratio.shape[:-1], *pilots.bins.shape) * pilots.weight.conj()
     turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / Stft().n_fft
-    p = torch.einsum("tmpc,mpcs->tmps", ratio.real, turn.cos()) - torch.einsum(
-        "tmpc,mpcs->tmps", ratio.imag, turn.sin()
+    p = torch.einsum("...mpc,mpcs->...mps", ratio.real, turn.cos()) - torch.einsum(
+        "...mpc,mpcs->...mps", ratio.imag, turn.sin()
     )
-    return torch.cos(math.pi * (p / pilots.step[None, None, :, None] + pilots.dither[None, :, :, None]))
+    return torch.cos(math.pi * (p / pilots.step[:, None] + pilots.dither[..., None]))
 
 
 def _by_view(audio: Audio) -> list[tuple[list[int], list[Audio]]]:
