@@ -260,10 +260,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     parts: list[Part] = []
     attempts = 0
     for reading in _walk(blocks, key, profile, state):
-        word, tried = (None, 0)
-        if worth(reading.llr) > _WORTH_DECODING:
-            word, tried, llr = _read_alone(reading, key, profile)
-            reading = replace(reading, llr=llr)
+        word, tried, reading = read_alone(reading, key, profile)
         attempts += tried
         readings.append(reading)
         euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
@@ -272,7 +269,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     payload = assemble(parts)
     combined = 0
     if payload is None and len(readings) > 1:
-        payload, combined, tried = _combine(readings, euls, parts, key, profile)
+        payload, combined, tried = combine(readings, parts, key, profile)
         attempts += tried
     bound = min(1.0, max(attempts, 1) * FALSE_ACCEPT)
     identifier = payload_id(payload) if payload is not None else None
@@ -293,11 +290,13 @@ def _likely_counts(readings: Sequence[Reading], number: NDArray[np.int64]) -> li
     return best if 1 in best else [1, *best]
 
 
-def _read_alone(
+def read_alone(
     reading: Reading, key: bytes, profile: Profile
-) -> tuple[Word | None, int, NDArray[np.float64]]:
-    """The word of one EUL, how many blocks were tried, and the soft values it was last looked for in."""
+) -> tuple[Word | None, int, Reading]:
+    """The word of one EUL, how many blocks were tried, and the reading with the soft values of the last."""
     llr = reading.llr
+    if worth(llr) <= _WORTH_DECODING:
+        return None, 0, reading
     word, attempts = read_word(llr, key, profile)
     ask = beliefs(profile)
     for _ in range(_TURNS if ask else 0):
@@ -306,7 +305,7 @@ def _read_alone(
         (llr,) = read_jointly([reading.mixtures], [llr], key, profile, ask, rounds=1)
         word, tried = read_word(llr, key, profile)
         attempts += tried
-    return word, attempts, llr
+    return word, attempts, replace(reading, llr=llr)
 
 
 def _read_together(
@@ -327,8 +326,8 @@ def _read_together(
     return word, attempts
 
 
-def _combine(
-    readings: list[Reading], euls: list[Eul], parts: list[Part], key: bytes, profile: Profile
+def combine(
+    readings: list[Reading], parts: list[Part], key: bytes, profile: Profile
 ) -> tuple[bytes | None, int, int]:
     """Add the soft values of EULs that should carry the same part, until the payload is whole.
 

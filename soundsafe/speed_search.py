@@ -20,7 +20,7 @@ from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.stft import RATE
 from soundsafe.sync import pilot_cells, soft_cosines
 
-__all__ = ["SpeedLock", "search_speed"]
+__all__ = ["SpeedLock", "fit_speeds", "pilot_cosines", "pilot_templates", "search_speed"]
 
 Audio = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ class SpeedLock:
 
 
 @lru_cache(maxsize=8)
-def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
+def pilot_templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
     """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` were frame 0 frame ``residue + PATTERNS i``
     of the period."""
     signs = pilot_cells(key, profile).template.sum(1)  # a frame has the pilots of one pattern
@@ -59,7 +59,7 @@ def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
     return signs[(t[..., None] + torch.arange(frames)) % _PERIOD].reshape(PATTERNS, len(t[0]), -1)
 
 
-def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
+def pilot_cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample."""
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
     starts = range(_GRID // 2, _HOP + _GRID // 2, _GRID)
@@ -69,12 +69,12 @@ def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     return every.permute(2, 3, 1, 0, 4).reshape(*every.shape[2:4], -1)
 
 
-def _fit(
+def fit_speeds(
     mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
 ) -> tuple[NDArray[np.float64], int]:
     """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
-    cosines = _cosines(mono, key, profile)
-    templates = _templates(frames, key, profile)
+    cosines = pilot_cosines(mono, key, profile)
+    templates = pilot_templates(frames, key, profile)
     frame = torch.arange(frames)
     at = _HOP + (_HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
     pattern = (torch.arange(PATTERNS)[:, None] + frame) % PATTERNS
@@ -119,11 +119,11 @@ def search_speed(
     for middle in spots:
         found: list[tuple[float, float]] = []
         for factor in coarse.tolist():
-            z, n = _fit(_stretch(mono, middle, _LOOK_S, factor), fine, frames, key, profile)
+            z, n = fit_speeds(_stretch(mono, middle, _LOOK_S, factor), fine, frames, key, profile)
             tried += n
             found.append((float(z.max()), factor * (1.0 + float(fine[z.argmax()]))))
         for _, factor in sorted(found, reverse=True)[:_KEPT]:
-            z, n = _fit(_stretch(mono, middle, _CONFIRM_S, factor), finer, confirmed, key, profile)
+            z, n = fit_speeds(_stretch(mono, middle, _CONFIRM_S, factor), finer, confirmed, key, profile)
             tried += n
             if best is None or z.max() > best.z:
                 best = SpeedLock(factor * (1.0 + float(finer[z.argmax()])), float(z.max()), tried)

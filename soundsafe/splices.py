@@ -1,29 +1,30 @@
 """The cell layer read from audio that was cut into pieces and spliced: tempo and pitch by waveform
 overlap-add.
 
-Such engines leave the waveform whole for tens of milliseconds and shift each piece by up to some 15 ms. The
-tile layer says where every frame of an EUL should lie; around that place all positions are tried, and a
-Viterbi path over the frames (staying in a piece is free, a jump has a price) takes the positions at which
-carriers sit on their lattice. Frames at splices fit nowhere and become erasures.
+Such engines leave the waveform whole for tens of milliseconds and shift each piece by up to some 15 ms. Where
+every frame of an EUL should lie is known (`soundsafe.splice_search`); round that place all positions are
+tried, and a Viterbi path over the frames (staying in a piece is free, a jump has a price) takes the positions
+at which carriers sit on their lattice. Frames at splices fit nowhere and become erasures.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.detector import Reading
 from soundsafe.embedder import views
+from soundsafe.joint import Positions
 from soundsafe.lattice import fit, soft_values
 from soundsafe.layout import Geometry, Layout, candidates, features, geometry
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, Profile
 from soundsafe.stft import RATE, Stft
 
-__all__ = ["SplicedReading", "read_spliced_eul"]
+__all__ = ["read_spliced_eul"]
 
 Audio = NDArray[np.float32]
 
@@ -40,17 +41,8 @@ _SHARPNESS = 1.5
 
 _LOG_I0 = 0.499
 
-
-@dataclass(frozen=True)
-class SplicedReading:
-    """Soft values ``[2040]`` in the order of the code; `path` ``[frames]``: where each frame's middle was
-    found, in samples; `fit`: how well the slots sit on the lattice (standard normal by chance)."""
-
-    llr: NDArray[np.float64]
-    path: NDArray[np.int64]
-    layout: Layout
-    scales: tuple[float, ...]
-    fit: float
+_LEAST_SHARE = 0.5
+"""Share of an EUL that the audio must hold."""
 
 
 class _View:
@@ -120,16 +112,17 @@ def read_spliced_eul(
     key: bytes,
     profile: Profile,
     rounds: int = 2,
-) -> SplicedReading | None:
+) -> Reading | None:
     """The EUL of `phase` that begins near sample `start` of `audio` ``[channels, samples]`` at 44.1 kHz,
     whose frames follow each other every 441 / `tempo` samples on the average. None where the audio does not
-    hold most of it.
+    hold half of it.
     """
     geo = geometry(key, profile)
     reach = int(REACH_S * RATE) // _GRID * _GRID
     middle = np.round(start + np.arange(EUL_FRAMES) * _HOP / tempo).astype(np.int64)
     first, last = int(middle[0]) - reach - _GRID, int(middle[-1]) + reach + 2 * _GRID
-    if middle[-1] > audio.shape[1] + 5 * _HOP or middle[0] < -5 * _HOP:
+    heard = (middle > -5 * _HOP) & (middle < audio.shape[1] + 5 * _HOP)
+    if heard.mean() < _LEAST_SHARE:
         return None
     seen = [_View(mix @ audio, first, last, profile) for mix in views(len(audio), phase)]
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
@@ -157,10 +150,10 @@ def read_spliced_eul(
                     u = p[row] / geo.step[c] + geo.pilot_dither[g, i]
                     pilots[f] += (torch.cos(math.pi * u) * geo.pilot_sign[phase, g, i]).numpy() / len(seen)
     emission = _SHARPNESS * pilots
-    best: SplicedReading | None = None
+    best: Reading | None = None
     for _ in range(rounds + 1):
         path = _best_path(emission, drift)
-        found = _read(seen, kept, path, pilots, origin, phase, geo, key, profile)
+        found = _read(start, seen, kept, path, heard, pilots, origin, phase, geo, key, profile)
         if best is None or found.fit > best.fit:
             best = found
         emission = _SHARPNESS * (pilots + _data_emission(kept, by_frame, found, geo, profile))
@@ -168,16 +161,18 @@ def read_spliced_eul(
 
 
 def _read(
+    start: float,
     seen: list[_View],
     kept: list[list[torch.Tensor]],
     path: NDArray[np.int64],
+    heard: NDArray[np.bool_],
     pilots: NDArray[np.float32],
     origin: NDArray[np.int64],
     phase: int,
     geo: Geometry,
     key: bytes,
     profile: Profile,
-) -> SplicedReading:
+) -> Reading:
     """Layout, scales and soft values of frames read where `path` says."""
     at = origin + path
     options: list[tuple[Layout, torch.Tensor, torch.Tensor]] = []
@@ -203,11 +198,19 @@ def _read(
         u = position / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
         llr += soft_values(u, lay, geo)
     # What was read in a piece of which the pilots say that it lies elsewhere is worth little.
-    trust = _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])[geo.frame[lay.slots]]
+    trust = heard * _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])
+    trust = trust[geo.frame[lay.slots]]
     llr = 2.0 * np.arctanh(np.clip(trust * np.tanh(np.clip(llr, -30, 30) / 2.0), -1 + 1e-9, 1 - 1e-9))
     llr *= 1.0 - 2.0 * geo.scramble
     best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
-    return SplicedReading(llr, at, options[0][0], tuple(float(s) for s in scale), best)
+    return Reading(
+        start,
+        llr,
+        tuple(lay for lay, _, _ in options),
+        tuple(float(s) for s in scale),
+        best,
+        tuple(Positions(p.numpy(), lay) for lay, p, _ in options),
+    )
 
 
 def _trust(at: NDArray[np.int64], agreement: NDArray[np.float32], pilots: int) -> NDArray[np.float64]:
@@ -231,12 +234,12 @@ def _fits(position: torch.Tensor, lay: Layout, geo: Geometry, profile: Profile) 
 def _data_emission(
     kept: list[list[torch.Tensor]],
     by_frame: list[NDArray[np.int64]],
-    found: SplicedReading,
+    found: Reading,
     geo: Geometry,
     profile: Profile,
 ) -> NDArray[np.float32]:
     """How well the slots of each frame sit on the lattice at each position ``[frames, states]``."""
-    lay = found.layout
+    lay = found.layouts[0]
     order = np.full(len(geo.frame), -1, np.int64)
     order[lay.slots] = np.arange(len(lay.slots))
     scale = torch.tensor(found.scales)

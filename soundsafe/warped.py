@@ -1,10 +1,10 @@
 """Reading a mark from audio that has lost its clock: what `decode` turns to when the plain reading found
 nothing.
 
-The tile layer finds tempo, pitch and offset. One factor for both is a change of speed: it is undone and the
-cell layer reads. Where there is no tile layer, a change of speed is looked for with the cell layer's own
-pilots. Otherwise the tile layer's words are read, and where they do not suffice the cell layer is read piece
-by piece, as waveform overlap-add leaves it.
+First the cell layer's pilots are looked for in pieces, as waveform overlap-add leaves them. Then the tile
+layer finds tempo, pitch and offset. One factor for both is a change of speed: it is undone and the cell layer
+reads. Where there is no tile layer, a change of speed is looked for with the cell layer's own pilots.
+Otherwise the tile layer's words are read, and where they do not suffice pieces of the pitch that was found.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
-from soundsafe.detector import Detection, detect
+from soundsafe.container import FALSE_ACCEPT, Part, assemble, payload_id
+from soundsafe.detector import Detection, Reading, combine, detect, read_alone
 from soundsafe.layout import PHASES
 from soundsafe.low_rate_code import IDENTIFIER_FALSE_ACCEPT
 from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
 from soundsafe.speed import resample_by, undo_speed
 from soundsafe.speed_search import search_speed
+from soundsafe.splice_search import SplicedClock, refine_pitch, search_splices
 from soundsafe.splices import read_spliced_eul
 from soundsafe.sync import LOCK_Z, false_alarm
 from soundsafe.tile_detector import read_words
 from soundsafe.tiles import ROBUST_TILES, TileProfile, tile_geometry
 from soundsafe.warp import Spectrogram, Warp, find
-from soundsafe.words import read_word
 
 __all__ = ["SAME", "WarpedReading", "read_speed", "read_warped"]
 
@@ -42,8 +42,17 @@ SAME = 0.004
 _NEAR = 0.002
 """How far from the tile layer's speed the cell layer's is looked for."""
 
+_SAME_PITCH = 2e-3
+"""A pitch that differs by less is as it was: the tile layer tells it no better."""
+
+_PIECES_Z = 5.5
+"""Smallest z of a speed's pilots in one stretch, for which pieces at that speed are looked for."""
+
 _HOPELESS_FIT = 12.0
 _HOPELESS_AFTER = 3
+
+_COMBINED_AFTER = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+"""Numbers of EULs after which those at hand are read together."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class WarpedReading:
     gave the payload, or else the identifier. `speed`: the factor where it is one, else 1; `tempo`, `pitch`:
     factors by which the audio was changed; `confidence`: 1 less the bound on the chance that pilots agree as
     well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a later
-    multiple of the tile layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
+    multiple of the layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
     `bound`: chance of a false accept, over all that was tried. `detection`: the cell layer's, in the time of
     the audio whose speed was undone."""
 
@@ -75,40 +84,53 @@ def _origin(warp: Warp, profile: TileProfile) -> float:
 
 
 def _read_pieces(
-    audio: Audio, warp: Warp, tiles: TileProfile, key: bytes, profile: Profile
-) -> tuple[bytes | None, int, int]:
-    """The payload from the pieces of the cell layer, EULs added up, and blocks tried."""
-    start, tempo = _origin(warp, tiles), warp.tempo
-    if abs(warp.pitch - 1.0) > 2e-3:
-        audio = resample_by(audio, warp.pitch)
-        start, tempo = start * warp.pitch, tempo / warp.pitch
-    step = EUL_SAMPLES / tempo
-    first = math.ceil((-start - 0.1 * step) / step)
-    last = math.floor((audio.shape[1] - start + 0.1 * step) / step)
-    llr: dict[int, NDArray[np.float64]] = {}
+    audio: Audio, clock: SplicedClock, pitch: float, key: bytes, profile: Profile
+) -> tuple[WarpedReading | None, int]:
+    """The payload from the pieces of the cell layer, EULs added up, and blocks tried.
+
+    `audio`: of the right pitch already; all its frequencies had been times `pitch`.
+    """
+    step = EUL_SAMPLES / clock.tempo
+    half = int(0.5 * step)
+    readings: list[Reading] = []
     parts: list[Part] = []
-    best, attempts = 0.0, 0
-    for number in range(first, last):
-        reading = read_spliced_eul(audio, start + number * step, tempo, number % PHASES, key, profile)
+    attempts = 0
+    numbers = range(
+        math.ceil((-clock.start - half) / step), math.ceil((audio.shape[1] - clock.start - half) / step)
+    )
+    for number in numbers:
+        start = clock.start + number * step
+        reading = read_spliced_eul(audio, start, clock.tempo, number % PHASES, key, profile)
         if reading is None:
             continue
-        llr[number] = reading.llr
-        best = max(best, reading.fit)
-        if len(llr) == _HOPELESS_AFTER and best < _HOPELESS_FIT:
-            return None, 0, attempts
-        # One part is the usual case: all EULs say the same. Then those that may carry the same of several.
-        counts = {parts_of(part.length) for part in parts} or ({1} if number < last - 1 else range(1, 9))
-        for count in counts:
-            chosen = [v for n, v in llr.items() if (n - number) % count == 0]
-            word, tried = read_word(np.sum(chosen, axis=0), key, profile)
+        word, tried, reading = read_alone(replace(reading, start=number * EUL_SAMPLES), key, profile)
+        attempts += tried
+        readings.append(reading)
+        count = len(readings)
+        if count == _HOPELESS_AFTER and max(r.fit for r in readings) < _HOPELESS_FIT:
+            break
+        if word is not None:
+            parts.append(word.part)
+        payload, combined = assemble(parts), 1
+        if payload is None and (count in _COMBINED_AFTER or number == numbers[-1]):
+            payload, combined, tried = combine(readings, parts, key, profile)
             attempts += tried
-            if word is not None:
-                parts.append(word.part)
-                payload = assemble(parts)
-                if payload is not None:
-                    return payload, len(chosen), attempts
-                break
-    return None, 0, attempts
+        if payload is not None:
+            found = WarpedReading(
+                payload,
+                payload_id(payload),
+                "eul",
+                1.0,
+                clock.tempo * pitch,
+                pitch,
+                1.0 - false_alarm(clock.z, clock.tried),
+                clock.start / pitch,
+                clock.z,
+                combined,
+                min(1.0, attempts * FALSE_ACCEPT),
+            )
+            return found, attempts
+    return None, attempts
 
 
 def read_speed(
@@ -153,16 +175,26 @@ def read_warped(
     speed.
 
     `clock_found`: the cell layer's pilots answered as they were, so its speed is not searched for. None where
-    the audio is shorter than the tile layer's two blocks.
+    the audio is shorter than the tile layer's two blocks and no piece of it was read.
     """
-    if audio.shape[1] < 2 * tiles.block:
+    clock = search_splices(audio, key, profile)
+    attempts = 0
+    short = audio.shape[1] < 2 * tiles.block
+    # Pieces that hardly move may be a small change of speed, which is better undone.
+    in_pieces = clock is not None and (short or abs(clock.tempo - 1.0) > _SAME_PITCH)
+    if clock is not None and in_pieces:
+        reading, attempts = _read_pieces(audio, clock, 1.0, key, profile)
+        if reading is not None:
+            return reading
+    if short:
         return None
     spec = Spectrogram(audio, tile_geometry(key, tiles))
     warp = find(spec)
     same = abs(warp.tempo / warp.pitch - 1.0) <= SAME
     score = warp.z
-    reading: WarpedReading | None = None
+    reading, pitch = None, 1.0
     if warp.z >= LOCKED_Z:
+        pitch = warp.pitch
         if same and not (clock_found and abs(warp.tempo - 1.0) < SAME / 4):
             # Over few seconds the tiles' factor is too rough for the cells.
             near = search_speed(audio, key, profile, warp.tempo, _NEAR)
@@ -174,6 +206,8 @@ def read_warped(
             score = max(score, lock.z)
             if lock.z >= LOCK_Z:
                 reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
+            if lock.z >= _PIECES_Z:
+                pitch = lock.factor
     if reading is not None:
         return reading
     words = read_words(spec, warp, key)
@@ -188,14 +222,21 @@ def read_warped(
         _origin(warp, tiles),
         score,
         0,
-        min(1.0, IDENTIFIER_FALSE_ACCEPT + words.tries * FALSE_ACCEPT),
+        min(1.0, IDENTIFIER_FALSE_ACCEPT + (attempts + words.tries) * FALSE_ACCEPT),
     )
-    if words.payload is not None or warp.z < LOCKED_Z:
+    if words.payload is not None:
         return result
-    payload, combined, tried = _read_pieces(audio, warp, tiles, key, profile)
-    bound = min(1.0, result.bound + tried * FALSE_ACCEPT)
-    if payload is None:
-        return replace(result, bound=bound)
-    return replace(
-        result, payload=payload, identifier=payload_id(payload), layer="eul", combined=combined, bound=bound
-    )
+    if abs(pitch - 1.0) > _SAME_PITCH:
+        if warp.z >= LOCKED_Z:  # the tile layer's is rough
+            pitch = refine_pitch(audio, pitch, key, profile)
+        audio = resample_by(audio, pitch)
+        clock = search_splices(audio, key, profile)
+    elif in_pieces or clock_found:
+        return result
+    else:
+        pitch = 1.0
+    if clock is None:
+        return result
+    reading, attempts = _read_pieces(audio, clock, pitch, key, profile)
+    bound = min(1.0, result.bound + attempts * FALSE_ACCEPT)
+    return replace(result if reading is None else reading, bound=bound)
