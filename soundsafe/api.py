@@ -256,8 +256,9 @@ def _read(
     start = np.concatenate(kept, axis=1)
     warped = read_warped(start, key, profile, clock_found=found.start is not None)
     if warped is not None and warped.detection is not None and found.samples > start.shape[1]:
-        # More audio than was searched, its speed now known.
-        whole = detect(_to_44k(blocks(), rate, warped.speed), key, profile)
+        # More audio than was searched, its speed and polarity now known.
+        sign = np.float32(-1.0 if warped.inverted else 1.0)
+        whole = detect(_to_44k((sign * b for b in blocks()), rate, warped.speed), key, profile)
         if whole.payload is not None:
             warped = replace(warped, detection=whole, payload=whole.payload, identifier=whole.identifier)
     return found, warped

@@ -63,7 +63,7 @@ class WarpedReading:
     well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a later
     multiple of the layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
     `bound`: chance of a false accept, over all that was tried. `detection`: the cell layer's, in the time of
-    the audio whose speed was undone."""
+    the audio whose speed was undone. `inverted`: all samples had the wrong sign."""
 
     payload: bytes | None
     identifier: bytes | None
@@ -77,6 +77,7 @@ class WarpedReading:
     combined: int
     bound: float
     detection: Detection | None = field(default=None, repr=False)
+    inverted: bool = False
 
 
 def _origin(warp: Warp, profile: TileProfile) -> float:
@@ -143,8 +144,14 @@ def read_speed(
     undone = undo_speed(audio, factor, key, profile)
     if undone is None:
         return None
-    restored, factor = undone
-    found = detect([restored], key, profile)
+    return _read_seconds(*undone, score, tried, key, profile)
+
+
+def _read_seconds(
+    audio: Audio, factor: float, score: float, tried: int, key: bytes, profile: Profile
+) -> WarpedReading | None:
+    """The cell layer of `audio`, from which a change of speed by `factor` is gone."""
+    found = detect([audio], key, profile)
     if found.payload is None or found.start is None:
         return None
     return WarpedReading(
@@ -178,6 +185,13 @@ def read_warped(
     the audio is shorter than the tile layer's two blocks and no piece of it was read.
     """
     clock = search_splices(audio, key, profile)
+    inverted = search_splices(-audio, key, profile)
+    if inverted is not None and (clock is None or inverted.z > clock.z):
+        audio, clock, clock_found = -audio, inverted, False
+        if abs(clock.tempo - 1.0) <= _SAME_PITCH:
+            reading = _read_seconds(audio, 1.0, clock.z, clock.tried, key, profile)
+            if reading is not None:
+                return replace(reading, inverted=True)
     attempts = 0
     short = audio.shape[1] < 2 * tiles.block
     # Pieces that hardly move may be a small change of speed, which is better undone.

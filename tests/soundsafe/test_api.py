@@ -129,6 +129,14 @@ def test_a_payload_that_needs_more_seconds_than_there_are(cut: Cut) -> None:
         soundsafe.embed(cut("rock", 2.0), RATE, bytes(400), quality="fast")
 
 
+def test_audio_turned_upside_down_is_read(marked: Mark) -> None:
+    m = marked("rock", 4.0)
+    answer = soundsafe.decode(-m.audio, RATE)
+    assert (answer.payload, answer.layer, answer.tempo) == (m.payload, "eul", 1.0)
+    assert sum(e.ok for e in answer.euls) >= 3
+    assert not soundsafe.decode(-m.audio, RATE, bytes(32)).ok
+
+
 @pytest.mark.parametrize("factor", [0.953, 1.0004, 1.05])
 def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> None:
     audio = soundsafe.embed(cut("rock", 8.0), RATE, b"speed", quality="fast", layers=("eul",)).audio
