@@ -60,8 +60,8 @@ class WarpedReading:
     """`payload`, `identifier` (8 bytes): authenticated, or None. `layer`: ``"tile"`` or ``"eul"``, which one
     gave the payload, or else the identifier. `speed`: the factor where it is one, else 1; `tempo`, `pitch`:
     factors by which the audio was changed; `confidence`: 1 less the bound on the chance that pilots agree as
-    well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a later
-    multiple of the layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
+    well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a multiple
+    of the layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
     `bound`: chance of a false accept, over all that was tried. `detection`: the cell layer's, in the time of
     the audio whose speed was undone. `inverted`: all samples had the wrong sign."""
 
@@ -82,6 +82,11 @@ class WarpedReading:
 
 def _origin(warp: Warp, profile: TileProfile) -> float:
     return warp.start - warp.block * profile.block / warp.tempo
+
+
+def _nearest(place: float, cycle: float) -> float:
+    """`place` modulo `cycle`, the one nearest to 0."""
+    return (place + cycle / 2) % cycle - cycle / 2
 
 
 def _read_pieces(
@@ -125,7 +130,7 @@ def _read_pieces(
                 clock.tempo * pitch,
                 pitch,
                 1.0 - false_alarm(clock.z, clock.tried),
-                clock.start / pitch,
+                _nearest(clock.start, PHASES * step) / pitch,
                 clock.z,
                 combined,
                 min(1.0, attempts * FALSE_ACCEPT),

@@ -68,6 +68,7 @@ def test_the_cell_layer_alone_is_read_from_pieces(
     assert (answer.payload, answer.layer) == (clip.payload, "eul")
     assert answer.tempo == pytest.approx(tempo, abs=4e-3)
     assert (answer.speed, answer.pitch) == (1.0, 1.0)
+    assert answer.offset_samples == pytest.approx(0, abs=0.012 * RATE)
     assert not soundsafe.decode(attacked(clip.audio, name), RATE, bytes(32)).ok
 
 
