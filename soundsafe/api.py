@@ -20,6 +20,7 @@ import numpy as np
 import soxr
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from threadpoolctl import threadpool_limits
 
 from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
@@ -52,6 +53,8 @@ SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
 
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 8_000, 192_000, 8
+_RAMP_S = 0.003
+
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
 
@@ -106,6 +109,13 @@ def _digital_silence(audio: Audio, rate: int) -> NDArray[np.bool_]:
         for first, end in zip(np.flatnonzero(flags == 1), np.flatnonzero(flags == -1), strict=True):
             out[channel, first:end] = end - first >= run
     return out
+
+
+def _away_from_silence(audio: Audio, rate: int) -> Audio:
+    """0 in digital silence, 1 from `_RAMP_S` away from it on: a mark that ended at once would click."""
+    width = round(_RAMP_S * rate) | 1
+    silent = maximum_filter1d(_digital_silence(audio, rate).astype(np.float32), width, axis=1)
+    return 1.0 - uniform_filter1d(silent, width, axis=1)
 
 
 def coded_bits(
@@ -169,7 +179,7 @@ class _Marker:
         if self.rate != RATE:
             bound = np.maximum(np.abs(buffer), HEADROOM)
             y = np.clip(buffer + _resample(y - x, RATE, self.rate, buffer.shape[1]), -bound, bound)
-        buffer = np.where(_digital_silence(buffer, self.rate), np.float32(0.0), y)
+        buffer = buffer + _away_from_silence(buffer, self.rate) * (y - buffer)
         out, self.before = buffer[:, : here - self.rate], buffer[:, here - self.rate : here]
         self.after = np.concatenate([buffer[:, here:], self.after[:, (euls + 1) * self.rate :]], axis=1)
         self.first += euls

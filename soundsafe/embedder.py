@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.special import ndtri
 
 from soundsafe.codecs import mp3_roundtrip
@@ -56,6 +57,12 @@ _JUDGE = partial(_mp3, 3, 150)
 
 RETREAT = 0.7
 """Scales fall with this power of the excess of distance."""
+
+_MOST_DISTANCE = 2e-4
+"""A second that is further from the original even at the smallest scales keeps a share of its mark only: it
+may not read alone then, but is not heard either."""
+
+_RAMP_S = 0.02
 
 _REACH = 1e-3
 """A carrier is left alone where the audio's neighbouring frames would hide so small a share of what it needs:
@@ -270,7 +277,7 @@ def mark_block(
     for done in range(quality.rounds + 1):
         loud = too_loud(audio, marked, first, len(coded), quality.distance_limit)
         if done == quality.rounds and not loud:
-            break
+            return marked
         if done < quality.rounds:
             judged = stft(codec_by_pairs(marked, quality.judge, origin))
             for group in groups:
@@ -282,7 +289,15 @@ def mark_block(
             for group in groups:
                 _adjust(group, group[0].scale, loud, profile, n_data)
         marked = solver.solve(every, quality.steps).numpy()
-    return marked
+    return _held_back(audio, marked, first, too_loud(audio, marked, first, len(coded), _MOST_DISTANCE))
+
+
+def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float]) -> Audio:
+    """`marked` with a smaller share of the change in the EULs that are `loud`, short ramps round them."""
+    share = np.ones(original.shape[1], np.float32)
+    for eul, excess in loud.items():
+        share[first + eul * RATE : first + (eul + 1) * RATE] = excess**-RETREAT
+    return original + uniform_filter1d(share, round(_RAMP_S * RATE)) * (marked - original)
 
 
 def too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:

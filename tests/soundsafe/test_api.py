@@ -207,6 +207,15 @@ def test_nothing_is_added_to_silence(rate: int, cut: Cut) -> None:
     assert soundsafe.decode(answer.audio, rate).payload == b"silence"
 
 
+def test_the_mark_fades_out_before_silence(cut: Cut) -> None:
+    audio = cut("rock", 4.0).copy()
+    audio[:, 2 * RATE :] = 0.0
+    answer = soundsafe.embed(audio, RATE, b"silence", quality="fast")
+    assert answer.audio is not None
+    change = np.abs(answer.audio - audio)
+    assert change[:, 2 * RATE - 20 : 2 * RATE].max() < 0.1 * change[:, RATE : 2 * RATE].max()
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_silence_throughout_cannot_be_marked(channels: int) -> None:
     with pytest.raises(NotMarkable, match="silent throughout"):

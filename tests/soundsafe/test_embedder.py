@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe.detector import read_eul
+from soundsafe.distance import worst_channel
 from soundsafe.embedder import HEADROOM, QUALITIES, codec_by_pairs, mark_block, mix_channels, views
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_SAMPLES, ROBUST
+from soundsafe.stft import RATE
 
 Cut = Callable[..., NDArray[np.float32]]
 
@@ -103,3 +106,10 @@ def test_more_steps_leave_fewer_errors(cut: Cut) -> None:
         readings = [read_eul(marked, i * EUL_SAMPLES, i, DEFAULT_KEY, ROBUST) for i in range(2)]
         wrong.append(sum(int(((r.llr < 0) != c).sum()) for r, c in zip(readings, coded, strict=True) if r))
     assert wrong[1] < wrong[0]
+
+
+def test_no_second_of_a_sparse_clip_is_far_from_the_original(marked: Callable[..., Any]) -> None:
+    clip = marked("caribbean")
+    for i in range(4):
+        here = slice(i * RATE, (i + 1) * RATE)
+        assert worst_channel(clip.original[:, here], clip.audio[:, here], RATE) < 2.5e-4
