@@ -68,6 +68,7 @@ def mark_both(
     host = tiled(None)
     rough = mark_block(host, first, coded, phase, key, profile, ROUGH, origin, audio)
     host = _quieter(audio, tiled(rough - host), first, len(coded))
+    host = np.clip(_as_loud(audio, host, first, len(coded)), -bound, bound)
     return mark_block(host, first, coded, phase, key, profile, quality, origin, audio)
 
 
@@ -79,3 +80,15 @@ def _quieter(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
     middles = first + (np.arange(euls) + 0.5) * EUL_SAMPLES
     each = np.interp(np.arange(audio.shape[1]), middles, share).astype(np.float32)
     return audio + each * (marked - audio)
+
+
+def _as_loud(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
+    """`marked` with the energy that `audio` has in each second; tiles do not see so slow a gain."""
+    gain = np.ones(euls)
+    for i in range(euls):
+        here = slice(first + i * EUL_SAMPLES, first + (i + 1) * EUL_SAMPLES)
+        before, after = (float(np.sum(x[:, here].astype(np.float64) ** 2)) for x in (audio, marked))
+        gain[i] = np.sqrt(before / after) if before and after else 1.0
+    at = first + np.concatenate([[0.0], np.arange(euls) + 0.5, [euls]]) * EUL_SAMPLES
+    each = np.interp(np.arange(audio.shape[1]), at, np.concatenate([[1.0], gain, [1.0]]))
+    return marked * each.astype(np.float32)
