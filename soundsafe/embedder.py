@@ -58,7 +58,7 @@ _JUDGE = partial(_mp3, 3, 150)
 RETREAT = 0.7
 """Scales fall with this power of the excess of distance."""
 
-_MOST_DISTANCE = 2e-4
+_MOST_DISTANCE = 2.5e-4
 """A second that is further from the original even at the smallest scales keeps a share of its mark only: it
 may not read alone then, but is not heard either."""
 

@@ -112,4 +112,4 @@ def test_no_second_of_a_sparse_clip_is_far_from_the_original(marked: Callable[..
     clip = marked("caribbean")
     for i in range(4):
         here = slice(i * RATE, (i + 1) * RATE)
-        assert worst_channel(clip.original[:, here], clip.audio[:, here], RATE) < 2.5e-4
+        assert worst_channel(clip.original[:, here], clip.audio[:, here], RATE) < 2.8e-4
