@@ -267,8 +267,8 @@ def _read(
     warped = read_warped(start, key, profile, clock_found=found.start is not None)
     if warped is not None and warped.detection is not None and found.samples > start.shape[1]:
         # More audio than was searched, its speed and polarity now known.
-        sign = np.float32(-1.0 if warped.inverted else 1.0)
-        whole = detect(_to_44k((sign * b for b in blocks()), rate, warped.speed), key, profile)
+        upright = (-block if warped.inverted else block for block in blocks())
+        whole = detect(_to_44k(upright, rate, warped.speed), key, profile)
         if whole.payload is not None:
             warped = replace(warped, detection=whole, payload=whole.payload, identifier=whole.identifier)
     return found, warped

@@ -191,12 +191,25 @@ def read_warped(
     """
     clock = search_splices(audio, key, profile)
     inverted = search_splices(-audio, key, profile)
-    if inverted is not None and (clock is None or inverted.z > clock.z):
-        audio, clock, clock_found = -audio, inverted, False
-        if abs(clock.tempo - 1.0) <= _SAME_PITCH:
-            reading = _read_seconds(audio, 1.0, clock.z, clock.tried, key, profile)
-            if reading is not None:
-                return replace(reading, inverted=True)
+    if inverted is None or (clock is not None and inverted.z <= clock.z):
+        return _read_upright(audio, clock, key, profile, tiles, clock_found)
+    reading = None
+    if abs(inverted.tempo - 1.0) <= _SAME_PITCH:
+        reading = _read_seconds(-audio, 1.0, inverted.z, inverted.tried, key, profile)
+    if reading is None:
+        reading = _read_upright(-audio, inverted, key, profile, tiles, False)
+    return None if reading is None else replace(reading, inverted=True)
+
+
+def _read_upright(
+    audio: Audio,
+    clock: SplicedClock | None,
+    key: bytes,
+    profile: Profile,
+    tiles: TileProfile,
+    clock_found: bool,
+) -> WarpedReading | None:
+    """`read_warped` of audio whose polarity is right and whose pieces have the `clock`."""
     attempts = 0
     short = audio.shape[1] < 2 * tiles.block
     # Pieces that hardly move may be a small change of speed, which is better undone.

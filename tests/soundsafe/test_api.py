@@ -159,6 +159,20 @@ def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
     assert len(answer.euls) == 8
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.0004])
+def test_an_inverted_file_is_read_to_its_end(
+    factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "SEARCH_S", 4.0)
+    m = marked("rock", 8.0)
+    audio = m.audio if factor == 1.0 else change_speed(m.audio, factor)
+    soundfile.write(tmp_path / "m.wav", -audio.T, RATE, subtype="PCM_16")
+    answer = soundsafe.decode_file(tmp_path / "m.wav")
+    assert answer.payload == m.payload
+    assert answer.speed == pytest.approx(factor, rel=2e-6)
+    assert len(answer.euls) == 8
+
+
 @pytest.mark.parametrize("rate", [RATE, 48_000])
 def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
     """Twenty-one seconds are two blocks: in one piece or in many, the same samples."""
