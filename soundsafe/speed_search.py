@@ -20,7 +20,7 @@ from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.stft import RATE
 from soundsafe.sync import pilot_cells, soft_cosines
 
-__all__ = ["SpeedLock", "fit_speeds", "pilot_cosines", "pilot_templates", "search_speed"]
+__all__ = ["SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 
 Audio = NDArray[np.float32]
 
@@ -51,15 +51,16 @@ class SpeedLock:
 
 
 @lru_cache(maxsize=8)
-def pilot_templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
+def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
     """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` were frame 0 frame ``residue + PATTERNS i``
-    of the period."""
+    of the period, scaled so that their sum over cosines of no pilots is about standard normal."""
     signs = pilot_cells(key, profile).template.sum(1)  # a frame has the pilots of one pattern
     t = torch.arange(_PERIOD).reshape(-1, PATTERNS).T
-    return signs[(t[..., None] + torch.arange(frames)) % _PERIOD].reshape(PATTERNS, len(t[0]), -1)
+    chosen = signs[(t[..., None] + torch.arange(frames)) % _PERIOD].reshape(PATTERNS, len(t[0]), -1)
+    return chosen / math.sqrt(chosen.shape[-1] / 2.0)
 
 
-def pilot_cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
+def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample."""
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
     starts = range(_GRID // 2, _HOP + _GRID // 2, _GRID)
@@ -69,12 +70,17 @@ def pilot_cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     return every.permute(2, 3, 1, 0, 4).reshape(*every.shape[2:4], -1)
 
 
-def fit_speeds(
+def pilot_scores(
     mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
-) -> tuple[NDArray[np.float64], int]:
-    """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
-    cosines = pilot_cosines(mono, key, profile)
-    templates = pilot_templates(frames, key, profile)
+) -> torch.Tensor:
+    """z ``[PATTERNS, _PERIOD / PATTERNS, deltas, _HOP]`` of all phases and positions, were the audio still
+    that much too fast.
+
+    Entry ``[residue, row, :, shift]``: `frames` frames, of which the first lies at sample ``_HOP + shift``
+    and is frame ``residue + PATTERNS row`` of the period.
+    """
+    cosines = _cosines(mono, key, profile)
+    templates = _templates(frames, key, profile)
     frame = torch.arange(frames)
     at = _HOP + (_HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
     pattern = (torch.arange(PATTERNS)[:, None] + frame) % PATTERNS
@@ -83,8 +89,15 @@ def fit_speeds(
         pattern[:, :, None, None], torch.arange(cosines.shape[1])[:, None], at.T[:, None]
     ]
     score = templates @ read.reshape(PATTERNS, templates.shape[-1], -1)
-    best = score.reshape(-1, len(deltas), _HOP).amax((0, 2)).double().numpy()
-    return best / math.sqrt(templates.shape[-1] / 2.0), len(deltas) * _PERIOD * _HOP
+    return score.reshape(*score.shape[:2], len(deltas), _HOP)
+
+
+def fit_speeds(
+    mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
+) -> tuple[NDArray[np.float64], int]:
+    """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
+    best = pilot_scores(mono, deltas, frames, key, profile).amax((0, 1, 3))
+    return best.double().numpy(), len(deltas) * _PERIOD * _HOP
 
 
 def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:

@@ -11,13 +11,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.speed import resample_by
-from soundsafe.speed_search import fit_speeds, pilot_cosines, pilot_templates
+from soundsafe.speed_search import fit_speeds, pilot_scores
 from soundsafe.stft import RATE
 
 __all__ = ["SplicedClock", "refine_pitch", "search_splices"]
@@ -59,23 +58,14 @@ class SplicedClock:
 
 def _looks(mono: Audio, key: bytes, profile: Profile) -> NDArray[np.float64]:
     """The best sample, frame of the cycle and z ``[looks, 3]`` of stretches spread over `mono`."""
-    templates = pilot_templates(_WINDOW, key, profile)
-    frame = torch.arange(_WINDOW)
-    pattern = (torch.arange(PATTERNS)[:, None] + frame) % PATTERNS
     span = (_WINDOW + 3) * _HOP
     out = []
     for first in range(0, len(mono) - span, max(_WINDOW // 3 * _HOP, len(mono) // _MOST_LOOKS)):
-        cosines = pilot_cosines(mono[first : first + span], key, profile)
-        pilots = torch.arange(cosines.shape[1])
-        # The first frame sees the reflected end.
-        read = cosines.unfold(-1, _HOP, 1)[pattern[:, :, None], pilots, (_HOP * (frame + 1))[:, None]]
-        score = templates @ read.reshape(PATTERNS, templates.shape[-1], _HOP)
+        score = pilot_scores(mono[first : first + span], np.zeros(1), _WINDOW, key, profile)[:, :, 0]
         z, best = score.reshape(-1).max(0)
         residue, row, shift = np.unravel_index(int(best), score.shape)
         out.append((first + _HOP + shift, residue + PATTERNS * row, float(z)))
-    found = np.array(out, np.float64).reshape(-1, 3)
-    found[:, 2] /= math.sqrt(templates.shape[-1] / 2.0)
-    return found
+    return np.array(out, np.float64).reshape(-1, 3)
 
 
 def _weight(z: NDArray[np.float64]) -> NDArray[np.float64]:
