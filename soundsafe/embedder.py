@@ -101,7 +101,7 @@ class Quality:
     distance_limit: float = 1.2e-4
 
 
-ROUGH = Quality(probe=5, rounds=0, codecs=(), distance_limit=float("inf"))
+ROUGH = Quality(probe=5, rounds=0, codecs=())
 """About what the cells will add, for the layer that is solved before them."""
 
 QUALITIES: dict[str, Quality] = {
@@ -272,7 +272,7 @@ def mark_block(
     for group in groups:
         _set_scales(group, torch.ones(len(group[0].euls), profile.regions), n_data)
     marked = solver.solve(every, quality.probe if len(profile.scales) > 1 else quality.steps).numpy()
-    if len(profile.scales) == 1:
+    if len(profile.scales) == 1 or not quality.rounds:
         return marked
     for done in range(quality.rounds + 1):
         loud = too_loud(audio, marked, first, len(coded), quality.distance_limit)
@@ -302,9 +302,7 @@ def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float
 
 def too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:
     """EULs whose distance exceeds `limit`, and by which factor."""
-    found: dict[int, float] = {}
-    if limit == float("inf"):
-        return found
+    found = {}
     for i in range(euls):
         here = slice(first + i * RATE, first + (i + 1) * RATE)
         excess = worst_channel(original[:, here], marked[:, here], RATE) / limit
