@@ -23,7 +23,7 @@ from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, Stft, stft
-from soundsafe.sync import LOCK_Z, Lock, scan, try_offsets
+from soundsafe.sync import LOCK_Z, Lock, nudge, scan, try_offsets
 from soundsafe.words import ERASED, Word, beliefs, read_word, worth
 
 __all__ = ["Detection", "Reading", "detect", "read_eul"]
@@ -43,6 +43,9 @@ _KEEP_FIT = 6.0
 """Fit under which an EUL may lie elsewhere: the best by chance, of all layouts and scales, is about 5."""
 
 _MOST_PATIENCE = 16
+
+_NUDGED_FIT, _NUDGE = 25.0, 0.2
+"""An EUL that fits less is looked for nearby (two clocks drift apart), and read again that many samples off."""
 
 _SURE_FIT = 25.0
 
@@ -212,6 +215,12 @@ def _walk(
         reading = read_eul(buffer, at - base, phase, key, profile)
         if reading is None:
             return
+        if reading.fit < _NUDGED_FIT:
+            near = max(0, round(at - base))
+            off = near + nudge(buffer, near, phase, key, profile) - (at - base)
+            moved = read_eul(buffer, at + off - base, phase, key, profile) if abs(off) > _NUDGE else None
+            if moved is not None and moved.fit > max(reading.fit, _KEEP_FIT):
+                reading, at = moved, at + off
         if reading.fit >= _KEEP_FIT:
             misses, patience = 0, 1
         else:

@@ -27,6 +27,7 @@ __all__ = [
     "Lock",
     "Pilots",
     "false_alarm",
+    "nudge",
     "pilot_cells",
     "scan",
     "soft_cosines",
@@ -152,6 +153,17 @@ def try_offsets(audio: Audio, offsets: list[int], key: bytes, profile: Profile) 
     shifts = torch.arange(-8, 9) / 8.0
     found = [_lock(_scores(audio, o, shifts, key, profile)[0], shifts, o) for o in offsets]
     return max(found, key=lambda lock: lock.z)
+
+
+def nudge(audio: Audio, start: int, phase: int, key: bytes, profile: Profile) -> float:
+    """By how much the EUL of `phase` lies behind sample `start`, within two samples, to an eighth."""
+    shifts = torch.arange(-16, 17) / 8.0
+    views = _by_view(audio[:, start : start + EUL_SAMPLES])
+    mixes = next(mixes for phases, mixes in views if phase in phases)
+    parts = [soft_cosines(torch.from_numpy(np.ascontiguousarray(m)), shifts, key, profile) for m in mixes]
+    soft = torch.stack(parts).mean(0)[1:EUL_FRAMES]
+    signs = pilot_cells(key, profile).template[phase * EUL_FRAMES + 1 :][: len(soft)]
+    return float(shifts[torch.einsum("fmp,fmps->s", signs, soft).argmax()])
 
 
 def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:

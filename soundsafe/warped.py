@@ -42,6 +42,12 @@ SAME = 0.004
 _NEAR = 0.002
 """How far from the tile layer's speed the cell layer's is looked for."""
 
+_CLOCKS = 0.001
+"""How far from 1 a speed is looked for where pilots answered as they were: two clocks differ by less."""
+
+_DRIFT = 3e-5
+"""The least of that which is undone: an EUL stretched by one sample and a half reads as it is."""
+
 _SAME_PITCH = 2e-3
 """A pitch that differs by less is as it was: the tile layer tells it no better."""
 
@@ -227,12 +233,16 @@ def _read_upright(
     reading, pitch = None, 1.0
     if warp.z >= LOCKED_Z:
         pitch = warp.pitch
-        if same and not (clock_found and abs(warp.tempo - 1.0) < SAME / 4):
-            # Over few seconds the tiles' factor is too rough for the cells.
-            near = search_speed(audio, key, profile, warp.tempo, _NEAR)
-            factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
-            reading = read_speed(audio, factor, warp.z, warp.tried, key, profile)
-    elif not clock_found:
+    if warp.z >= LOCKED_Z and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
+        # Over few seconds the tiles' factor is too rough for the cells.
+        near = search_speed(audio, key, profile, warp.tempo, _NEAR)
+        factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
+        reading = read_speed(audio, factor, warp.z, warp.tried, key, profile)
+    elif clock_found:
+        lock = search_speed(audio, key, profile, 1.0, _CLOCKS)
+        if lock is not None and lock.z >= LOCK_Z and abs(lock.factor - 1.0) > _DRIFT:
+            reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
+    elif warp.z < LOCKED_Z:
         lock = search_speed(audio, key, profile)
         if lock is not None:
             score = max(score, lock.z)

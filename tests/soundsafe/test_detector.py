@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import soundsafe
+from soundsafe.attacks.speed import change_speed
 from soundsafe.container import FALSE_ACCEPT
 from soundsafe.detector import Detection, detect, read_eul
 from soundsafe.keys import DEFAULT_KEY
@@ -137,6 +138,17 @@ def test_a_splice_is_found_again(marked: Callable[..., Any]) -> None:
     assert answer.payload == m.payload
     grids = {round(e.start_s * RATE) % EUL_SAMPLES for e in answer.euls if e.ok}
     assert {0, EUL_SAMPLES - 17_000} <= grids
+
+
+@pytest.mark.parametrize("ppm", [15, -15])
+def test_a_drifting_clock_is_followed(ppm: int, marked: Callable[..., Any]) -> None:
+    """Half a sample a second: read where the first one lay, the last EULs would be at chance."""
+    m = marked("rock", 8.0)
+    still, moved = found(m.audio), found(change_speed(m.audio, 1.0 + ppm * 1e-6))
+    assert moved.payload == m.payload
+    assert sum(e.ok for e in moved.euls) >= sum(e.ok for e in still.euls) - 3
+    places = np.array([e.start_s * RATE - i * EUL_SAMPLES for i, e in enumerate(moved.euls)])
+    assert places[-1] - places[0] == pytest.approx(-7 * ppm * 1e-6 * EUL_SAMPLES, abs=1.0)
 
 
 def test_every_eul_is_reported(marked: Callable[..., Any]) -> None:

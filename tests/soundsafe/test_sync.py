@@ -17,7 +17,7 @@ from soundsafe.keys import DEFAULT_KEY
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_SAMPLES, ROBUST
 from soundsafe.stft import RATE
-from soundsafe.sync import LOCK_Z, false_alarm, scan, try_offsets
+from soundsafe.sync import LOCK_Z, false_alarm, nudge, scan, try_offsets
 
 OTHER_KEY = bytes(range(32))
 
@@ -47,6 +47,13 @@ def test_half_a_sample(marked: Callable[..., Any]) -> None:
     moved = soxr.resample(double[2 * 1001 - 1 :], 2 * RATE, RATE, quality="VHQ").T.astype(np.float32)
     lock, _ = scan(moved, DEFAULT_KEY, ROBUST)
     assert lock.start == pytest.approx(EUL_SAMPLES - 1001 + 0.5, abs=0.25)
+
+
+def test_a_nudge(marked: Callable[..., Any]) -> None:
+    audio = marked("rock").audio.copy()
+    for phase, off in ((1, 0), (2, 1), (3, -2)):
+        start = phase * EUL_SAMPLES
+        assert nudge(audio, start - off, phase, DEFAULT_KEY, ROBUST) == pytest.approx(off, abs=0.13)
 
 
 def test_a_known_offset(marked: Callable[..., Any]) -> None:

@@ -129,6 +129,15 @@ def test_decode_undoes_speed_and_reads_every_eul(both: Audio) -> None:
     np.testing.assert_allclose([e.start_s * 1.03 for e in answer.euls], np.arange(8), atol=1e-3)
 
 
+@pytest.mark.parametrize("ppm", [100, -100])
+def test_two_clocks_that_differ_are_told_apart(both: Audio, ppm: int) -> None:
+    """The pilots still answer as they are, and no second reads."""
+    answer = soundsafe.decode(change_speed(both, 1.0 + ppm * 1e-6), RATE, KEY)
+    assert (answer.ok, answer.layer, answer.combined) == (True, "eul", 0)
+    assert answer.speed == pytest.approx(1.0 + ppm * 1e-6, rel=2e-6)
+    assert sum(e.ok for e in answer.euls) >= 6
+
+
 def test_decode_reads_the_tiles_after_a_phase_vocoder(music: Audio) -> None:
     long = np.concatenate([music, music[:, : 4 * RATE]], axis=1)
     marked = soundsafe.embed(long, RATE, PAYLOAD, KEY, quality="fast", layers=("eul", "tile")).audio
