@@ -45,7 +45,7 @@ _KEEP_FIT = 6.0
 _MOST_PATIENCE = 16
 
 _NUDGED_FIT, _NUDGE = 25.0, 0.2
-"""An EUL that fits less is looked for nearby (two clocks drift apart), and read again that many samples off."""
+"""Clocks drift: an EUL that fits less is looked for nearby, and read again if it is so many samples away."""
 
 _SURE_FIT = 25.0
 

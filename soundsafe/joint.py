@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ _CAUTION = 0.8
 
 _NOISES = (0.12, 0.2, 0.3, 0.42, 0.6)
 """Standard deviations in steps among which the likelihood of a scale may choose."""
+
+_CELLS = 4096
+"""Positions that the table of densities tells apart."""
 
 _LEAST = 0.02
 """Scales less likely than this are left out."""
@@ -58,14 +62,21 @@ def _density(u: Floats, variance: Floats | float) -> tuple[Floats, Floats]:
     return base + even, base + odd
 
 
+@lru_cache(maxsize=1)
+def _table() -> Floats:
+    """Densities ``[_CELLS, noises, 2]`` of positions -1 ... 1 round the points of bits 0 and 1."""
+    u = (np.arange(_CELLS) + 0.5) * 2.0 / _CELLS - 1.0
+    return np.exp(np.stack([np.stack(_density(u, noise**2), axis=-1) for noise in _NOISES], axis=1))
+
+
 def _likelihoods(u: Floats, even_bits: Floats, region: NDArray[np.int64], regions: int) -> Floats:
-    """Logarithm ``[regions]`` of the chance of positions `u`, the bits being 0 with chance `even_bits`."""
-    best = np.full(regions, -np.inf)
-    for noise in _NOISES:
-        even, odd = _density(u, noise**2)
-        log = np.logaddexp(np.log(even_bits) + even, np.log1p(-even_bits) + odd)
-        best = np.maximum(best, np.bincount(region, log, regions))
-    return best
+    """Logarithms ``[scales, regions]`` of the chance of positions `u` ``[scales, 2040]``, each at the noise
+    that suits it best, the bits being 0 with chance `even_bits`."""
+    cell = (np.mod(u + 1.0, 2.0) * (_CELLS / 2)).astype(np.intp) % _CELLS
+    both = _table()[cell]
+    log = np.log(even_bits[:, None] * both[..., 0] + (1.0 - even_bits)[:, None] * both[..., 1])
+    of = (region[:, None] == np.arange(regions)).astype(np.float64)
+    return (log.transpose(0, 2, 1) @ of).max(axis=1)
 
 
 def _soft(
@@ -131,8 +142,7 @@ def _read(
     log = np.log(prior)
     for one in mixtures:
         region, dither = geo.region[one.layout.slots], one.layout.dither.double().numpy()
-        at = [_likelihoods(one.p / s + dither, even_bits, region, len(prior)) for s in known]
-        log = log + np.stack(at, axis=1)
+        log = log + _likelihoods(one.p / known[:, None] + dither, even_bits, region, len(prior)).T
     weights = np.exp(log - log.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     llr = np.zeros(len(bits))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.stft import RATE
-from soundsafe.sync import pilot_cells, soft_cosines
+from soundsafe.sync import patterns, signs_by_residue, soft_cosines
 
 __all__ = ["SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 
@@ -50,16 +49,6 @@ class SpeedLock:
     tried: int
 
 
-@lru_cache(maxsize=8)
-def _templates(frames: int, key: bytes, profile: Profile) -> torch.Tensor:
-    """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` were frame 0 frame ``residue + PATTERNS i``
-    of the period, scaled so that their sum over cosines of no pilots is about standard normal."""
-    signs = pilot_cells(key, profile).template.sum(1)  # a frame has the pilots of one pattern
-    t = torch.arange(_PERIOD).reshape(-1, PATTERNS).T
-    chosen = signs[(t[..., None] + torch.arange(frames)) % _PERIOD].reshape(PATTERNS, len(t[0]), -1)
-    return chosen / math.sqrt(chosen.shape[-1] / 2.0)
-
-
 def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample."""
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
@@ -80,15 +69,15 @@ def pilot_scores(
     and is frame ``residue + PATTERNS row`` of the period.
     """
     cosines = _cosines(mono, key, profile)
-    templates = _templates(frames, key, profile)
+    signs = signs_by_residue(0, frames, tuple(range(PHASES)), key, profile)
     frame = torch.arange(frames)
     at = _HOP + (_HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
-    pattern = (torch.arange(PATTERNS)[:, None] + frame) % PATTERNS
     # All stretches of a frame, of which one gather takes those that follow one another.
     read = cosines.unfold(-1, _HOP, 1)[
-        pattern[:, :, None, None], torch.arange(cosines.shape[1])[:, None], at.T[:, None]
+        patterns(0, frames)[:, :, None, None], torch.arange(cosines.shape[1])[:, None], at.T[:, None]
     ]
-    score = templates @ read.reshape(PATTERNS, templates.shape[-1], -1)
+    # Scaled so that a sum over cosines of no pilots is about standard normal.
+    score = (signs / math.sqrt(signs.shape[-1] / 2.0)) @ read.reshape(PATTERNS, signs.shape[-1], -1)
     return score.reshape(*score.shape[:2], len(deltas), _HOP)
 
 

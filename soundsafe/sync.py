@@ -28,8 +28,10 @@ __all__ = [
     "Pilots",
     "false_alarm",
     "nudge",
+    "patterns",
     "pilot_cells",
     "scan",
+    "signs_by_residue",
     "soft_cosines",
     "try_offsets",
 ]
@@ -102,6 +104,28 @@ def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile:
     return torch.cos(math.pi * (p / pilots.step[:, None] + pilots.dither[..., None]))
 
 
+@lru_cache(maxsize=32)
+def signs_by_residue(
+    first: int, frames: int, phases: tuple[int, ...], key: bytes, profile: Profile
+) -> torch.Tensor:
+    """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` of the pilots of frames `first` and on, were
+    frame 0 frame ``residue + PATTERNS row`` of the period; 0 in EULs of other `phases`.
+
+    A frame holds the pilots of one pattern, number `patterns` of them.
+    """
+    signs = pilot_cells(key, profile).template.sum(1)
+    start = torch.arange(_PERIOD).reshape(-1, PATTERNS).T
+    at = (start[..., None] + first + torch.arange(frames)) % _PERIOD
+    carries = torch.isin(torch.arange(PHASES), torch.tensor(phases)).float()
+    chosen = signs[at] * carries[at // EUL_FRAMES, None]
+    return chosen.reshape(PATTERNS, len(start[0]), -1)
+
+
+def patterns(first: int, frames: int) -> torch.Tensor:
+    """Patterns ``[PATTERNS, frames]`` of the frames from `first` on, were frame 0 of pattern 0, 1, ..."""
+    return (torch.arange(PATTERNS)[:, None] + first + torch.arange(frames)) % PATTERNS
+
+
 def _by_view(audio: Audio) -> list[tuple[list[int], list[Audio]]]:
     """Mixtures of channels, with the phases that they carry; in mono the one channel carries all."""
     together, apart = list(range(PHASES - 1)), [PHASES - 1]
@@ -117,9 +141,8 @@ def _scores(
 
     And the number of pilots behind each.
     """
-    pilots = pilot_cells(key, profile)
-    total = torch.zeros(_PERIOD, len(shifts))
-    frames = 0
+    total = torch.zeros(PATTERNS, _PERIOD // PATTERNS, len(shifts))
+    n = 0
     for phases, mixes in _by_view(audio[:, start:]):
         parts = [
             soft_cosines(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile) for mix in mixes
@@ -128,12 +151,11 @@ def _scores(
         # The first and last frames see the reflected ends.
         soft = soft[1:-1] if len(soft) > 4 else soft
         frames = len(soft)
-        index = (torch.arange(_PERIOD)[:, None] + 1 + torch.arange(frames)[None]) % _PERIOD
-        here = torch.isin(index // EUL_FRAMES, torch.tensor(phases)).float()
-        kernel = pilots.template[index] * here[..., None, None]
-        total = total + kernel.reshape(_PERIOD, -1) @ soft.reshape(-1, len(shifts))
-    n = frames * pilots.template.shape[2]
-    return total / math.sqrt(max(n, 1) / 2.0), n
+        read = soft[torch.arange(frames), patterns(1, frames)].reshape(PATTERNS, -1, len(shifts))
+        total += signs_by_residue(1, frames, tuple(phases), key, profile) @ read
+        n = read.shape[1]
+    score = total.transpose(0, 1).reshape(_PERIOD, -1) / math.sqrt(max(n, 1) / 2.0)
+    return score, n
 
 
 def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:

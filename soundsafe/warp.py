@@ -26,6 +26,8 @@ REACH = 0.06
 """Largest change of tempo and of pitch that is looked for."""
 
 _TEMPO_STEP, _PITCH_STEP = 0.0045, 0.004
+_LEVELS_STEP = 0.04
+"""Tempos that have levels of their own; others take those of the nearest, whose tiles are up to 2 % off."""
 _FIRST_S = 5.0
 _ENOUGH_Z = 6.5
 
@@ -52,6 +54,7 @@ class Spectrogram:
         self.samples = audio.shape[1]
         self.geo = geo
         self._kept: dict[tuple[float, bool], T.BandPower] = {}
+        self._levels: dict[tuple[float, float], NDArray[np.float32]] = {}
         self._pilot_bands = np.unique(geo.band[geo.pilot])
 
     def bands(self, pitch: float, pilots_only: bool = False) -> T.BandPower:
@@ -65,23 +68,37 @@ class Spectrogram:
             self._kept[at] = T.band_power(self.power, matrix, self.samples)
         return self._kept[at]
 
+    def levels(self, pitch: float, tempo: float) -> NDArray[np.float32]:
+        """Relative levels in dB ``[bands, frames]`` of tiles that begin at each frame, in bands with pilots.
+
+        As long as the nearest of a few tempos has them.
+        """
+        tempo = round(tempo / _LEVELS_STEP) * _LEVELS_STEP
+        at = (pitch, tempo)
+        if at not in self._levels:
+            if len(self._levels) > 16:
+                self._levels.clear()
+            p = self.geo.profile
+            step = p.tile / tempo / T.GRID.hop
+            c = self.bands(pitch, True).cumulative
+            whole, part = int(step), step - int(step)
+            ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
+            energy = ahead - c[:, : ahead.shape[1]]
+            floor = p.floor * T.box_mean(energy, round(0.5 * RATE / p.tile * step)) + 1e-9 * p.tile
+            level = 10.0 * np.log10(energy + floor)
+            # The mean over the neighbouring tiles, as a mean over all frames between them.
+            mean = T.box_mean(level, round((p.radius + 0.5) * step))
+            self._levels[at] = (level - mean).astype(np.float32)
+        return self._levels[at]
+
 
 def _fast_cosines(
-    bands: T.BandPower, first: int, count: int, tempo: float, geo: TileGeometry
+    rel: NDArray[np.float32], first: int, count: int, tempo: float, geo: TileGeometry
 ) -> NDArray[np.float32]:
     """Cosines and sines of the pilots' places on the lattice ``[count, 2 * pilots]``, for a block that starts
-    at frame ``first + 0 ... count-1``; tile edges are rounded to frames but for a tile's length."""
+    at frame ``first + 0 ... count-1``; tiles, of levels `rel`, begin at whole frames."""
     p = geo.profile
     step = p.tile / tempo / T.GRID.hop
-    c = bands.cumulative
-    whole, part = int(step), step - int(step)
-    ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
-    energy = ahead - c[:, : ahead.shape[1]]
-    second = round(0.5 * RATE / p.tile * step)
-    floor = p.floor * T.box_mean(energy, second) + 1e-9 * p.tile
-    level = 10.0 * np.log10(energy + floor)
-    # The mean over the neighbouring tiles, as a mean over all frames between them.
-    rel = (level - T.box_mean(level, round((p.radius + 0.5) * step))).astype(np.float32)
     pilots = geo.pilot
     rows = np.searchsorted(np.unique(geo.band[pilots]), geo.band[pilots])
     # Frame t's tile begins at sample (t - 1/2) hops: half a frame before its middle.
@@ -101,15 +118,16 @@ def _fast_cosines(
 
 
 def _scan_one(
-    bands: T.BandPower, low: int, high: int, tempo: float, pitch: float, geo: TileGeometry, keep: int
+    spec: Spectrogram, low: int, high: int, tempo: float, pitch: float, keep: int
 ) -> tuple[list[Warp], int]:
     """The best offsets for one tempo and pitch, from the audio in frames ``low ... high``."""
+    geo = spec.geo
     p = geo.profile
     span = p.block / tempo / T.GRID.hop
     count = int(high - low - span)
     if count < 1:
         return [], 0
-    places = _fast_cosines(bands, low, count, tempo, geo)
+    places = _fast_cosines(spec.levels(pitch, tempo), low, count, tempo, geo)
     phase = 2.0 * np.pi * geo.phase[:, geo.pilot]
     score = places @ np.concatenate([np.cos(phase), -np.sin(phase)], axis=1).T.astype(np.float32)
     starts = min(count, int(np.ceil(span)))
@@ -149,7 +167,7 @@ def search(
     found: list[Warp] = []
     tried = 0
     for tempo, pitch in pairs:
-        here, n = _scan_one(spec.bands(pitch, True), low, high, tempo, pitch, spec.geo, 2)
+        here, n = _scan_one(spec, low, high, tempo, pitch, 2)
         tried += n
         found += here
     found.sort(key=lambda w: -w.z)
