@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
 from soundsafe.embedder import mix_channels, views
+from soundsafe.equaliser import CHANCE, undo_equaliser
 from soundsafe.joint import Positions, read_jointly
-from soundsafe.lattice import cell_index, fit, project, soft_values
+from soundsafe.lattice import cell_index, correlate, fit, project, soft_values
 from soundsafe.layout import PHASES, Layout, allocation, candidates, features, geometry
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
@@ -46,6 +47,9 @@ _MOST_PATIENCE = 16
 
 _NUDGED_FIT, _NUDGE = 25.0, 0.2
 """Clocks drift: an EUL that fits less is looked for nearby, and read again if it is so many samples away."""
+
+_EQUALISED_FIT, _EQUALISED_TRIES = 15.0, 3
+"""An EUL that still fits less may have gone through an equaliser; so many that did not are tried in a row."""
 
 _SURE_FIT = 25.0
 
@@ -156,6 +160,33 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
     return Reading(start, llr, layouts, tuple(float(s) for s in scale), best, mixtures)
 
 
+def _read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile: Profile) -> Reading | None:
+    """`read_eul` of audio behind an equaliser that is not known; the fit is less what chance makes of it."""
+    spectrum = _eul_spectrum(audio, start)
+    if spectrum is None:
+        return None
+    geo = geometry(key, profile)
+    index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
+    llr = np.zeros(len(geo.scramble))
+    layouts, mixtures, total = [], [], 0.0
+    for mix in views(spectrum.shape[0], phase):
+        mixed = mix_channels(spectrum, mix)
+        x = correlate(mixed / threshold(mixed, profile), index, geo) / geo.step
+        lay = max(
+            candidates(features(mixed, profile), key, profile, phase),
+            key=lambda lay: undo_equaliser(x[lay.slots], lay, geo, quick=True).fit,
+        )
+        undone = undo_equaliser(x[lay.slots], lay, geo)
+        soft = soft_values(undone.p + lay.dither, lay, geo)
+        llr += np.where(undone.trusted.numpy(), soft, 0.0)
+        layouts.append(lay)
+        mixtures.append(Positions(undone.p.numpy(), lay))
+        total += undone.fit - CHANCE
+    llr *= 1.0 - 2.0 * geo.scramble
+    ones = (1.0,) * profile.regions
+    return Reading(start, llr, tuple(layouts), ones, total / math.sqrt(len(layouts)), tuple(mixtures))
+
+
 def _fits(position: torch.Tensor, lay: Layout, region: NDArray[np.int64], profile: Profile) -> torch.Tensor:
     """Fit ``[regions, scales]`` of the slots of each region."""
     of = torch.from_numpy(region[lay.slots])
@@ -177,7 +208,7 @@ def _walk(
     base = 0  # samples of the stream before the buffer
     position = 0  # where to look for a lock
     at: float | None = None
-    phase, misses, patience = 0, 0, 1
+    phase, misses, patience, equalisable = 0, 0, 1, _EQUALISED_TRIES
     source = iter(blocks)
     ended = False
     while True:
@@ -221,6 +252,12 @@ def _walk(
             moved = read_eul(buffer, at + off - base, phase, key, profile) if abs(off) > _NUDGE else None
             if moved is not None and moved.fit > max(reading.fit, _KEEP_FIT):
                 reading, at = moved, at + off
+        if reading.fit < _EQUALISED_FIT and equalisable:
+            undone = _read_equalised(buffer, at - base, phase, key, profile)
+            if undone is not None and undone.fit > max(reading.fit, _KEEP_FIT):
+                reading, equalisable = undone, _EQUALISED_TRIES
+            else:
+                equalisable -= 1
         if reading.fit >= _KEEP_FIT:
             misses, patience = 0, 1
         else:

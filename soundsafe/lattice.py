@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from soundsafe.layout import Geometry, Layout
 from soundsafe.profile import EUL_FRAMES
 
-__all__ = ["cell_index", "concentration", "displacement", "fit", "project", "soft_values"]
+__all__ = ["cell_index", "concentration", "correlate", "displacement", "fit", "project", "soft_values"]
 
 _NEAR = (1.0, 1.5)
 """Widths of a neighbourhood in bands and frames (standard deviations)."""
@@ -41,9 +41,14 @@ def cell_index(geo: Geometry, eul_frames: torch.Tensor, frames: int) -> torch.Te
     return torch.from_numpy(geo.bins)[None] * frames + at
 
 
+def correlate(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
+    """Complex projections ``[euls, carriers]`` of a spectrum over its threshold, `ratio` ``[bins, frames]``."""
+    return (ratio.reshape(-1)[index] * geo.weight.conj()).sum(-1)
+
+
 def project(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
-    """Projections ``[euls, carriers]`` of a spectrum over its threshold, ``ratio`` ``[bins, frames]``."""
-    return (ratio.reshape(-1)[index] * geo.weight.conj()).real.sum(-1)
+    """The real part of `correlate`, which carries the bits."""
+    return correlate(ratio, index, geo).real
 
 
 def displacement(position: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:

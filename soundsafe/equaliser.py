@@ -1,0 +1,108 @@
+"""Undoing an equaliser: a gain and a phase for each critical band, found by the lattice itself.
+
+A filter that changes slowly with frequency multiplies each band's projections by one complex factor, all the
+time the same. Lattices forgive little of it (one part in ten of a projection of ten steps is all of a step),
+but tell it: of all factors, those of a band's slots fit at one only. No bits and no original are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from soundsafe.layout import Geometry, Layout
+from soundsafe.masking import ANALYZER
+from soundsafe.stft import RATE
+
+__all__ = ["CHANCE", "Undone", "undo_equaliser"]
+
+CHANCE = 8.0
+"""What the best of all factors makes of the fit where there is no mark, less the fit of one of them."""
+
+_GAINS = (0.3, 2.7)
+"""Least and largest factor; the embedder's own scale is part of it."""
+
+_FINE, _COARSE = 0.02, 0.045
+"""Steps of the logarithm of the gain; those of the phase, in radians, are half as large again."""
+
+_PHASE, _DELAY = 0.5, 1.2
+"""Largest phase in radians, and delay in samples beyond it."""
+
+_TOLD = 4.8
+"""Fit of a band that chance does not reach with so many factors."""
+
+_NEAR_PHASE, _NEAR_GAIN, _TOLD_NEAR = 0.2, 0.3, 3.2
+"""How far from its neighbours' phase and logarithm of the gain those of another band may be, and its fit."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """`p` ``[2040]``: projections in steps, the factors undone, and the embedder's scale with them; `fit`:
+    how well they sit on the lattice, about standard normal plus `CHANCE`; `trusted` ``[2040]``: whether the
+    band tells its factor."""
+
+    p: torch.Tensor
+    fit: float
+    trusted: torch.Tensor
+
+
+@lru_cache(maxsize=64)
+def _factors(band: int, step: float) -> torch.Tensor:
+    """Complex factors that are tried in a band ``[factors]``."""
+    hz = float(ANALYZER.bin_frequencies[ANALYZER.band_indices == band].mean())
+    most = _PHASE + 2.0 * math.pi * hz * _DELAY / RATE
+    gain = np.exp(np.arange(math.log(_GAINS[0]), math.log(_GAINS[1]), step))
+    phase = np.arange(-round(most / (1.5 * step)), round(most / (1.5 * step)) + 1) * 1.5 * step
+    return torch.from_numpy((gain[:, None] * np.exp(1j * phase)).reshape(-1)).to(torch.complex64)
+
+
+def _fits(x: torch.Tensor, dither: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Fit ``[factors]`` of projections `x` ``[slots]``, complex and in steps, times each factor."""
+    position = torch.outer(factors.real, x.real) - torch.outer(factors.imag, x.imag) + dither
+    return torch.cos(2.0 * math.pi * position).sum(1) / math.sqrt(len(x) / 2.0)
+
+
+def undo_equaliser(x: torch.Tensor, lay: Layout, geo: Geometry, quick: bool = False) -> Undone:
+    """Each band's factor undone in the complex projections `x` ``[2040]`` of the slots of `lay`, in steps.
+
+    `quick`: only the bands of most slots, in coarser steps; what it returns compares layouts.
+    """
+    band = geo.band[lay.slots]
+    count = np.bincount(band)
+    bands = np.flatnonzero(count)
+    if quick:
+        bands = bands[np.argsort(-count[bands], kind="stable")[:5]]
+    p, trusted = x.real.clone(), torch.zeros(len(x), dtype=torch.bool)
+    members = {int(b): torch.from_numpy(np.flatnonzero(band == b)) for b in bands}
+    best: dict[int, complex] = {}
+    z: dict[int, float] = {}
+    for b, here in members.items():
+        factors = _factors(b, _COARSE if quick else _FINE)
+        fits = _fits(x[here], lay.dither[here], factors)
+        best[b], z[b] = complex(factors[fits.argmax()]), float(fits.max())
+    total = sum(z.values()) / math.sqrt(len(bands))
+    told = [b for b in best if z[b] >= _TOLD]
+    for b, here in members.items():
+        if quick or not told:
+            break
+        if b not in told:
+            # Too few slots, or too noisy: like its neighbours, or not at all.
+            phase = float(np.interp(b, told, np.unwrap([np.angle(best[t]) for t in told])))
+            gain = math.log(abs(best[min(told, key=lambda t: abs(t - b))]))
+            factors = _factors(b, _FINE)
+            near = (factors.angle() - phase).abs() < _NEAR_PHASE
+            near &= (factors.abs().log() - gain).abs() < _NEAR_GAIN
+            if not bool(near.any()):
+                continue
+            factors = factors[near]
+            fits = _fits(x[here], lay.dither[here], factors)
+            best[b], z[b] = complex(factors[fits.argmax()]), float(fits.max())
+            if z[b] < _TOLD_NEAR:
+                continue
+        p[here] = (x[here] * best[b]).real
+        trusted[here] = True
+    return Undone(p, total, trusted)
