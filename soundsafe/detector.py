@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
 from soundsafe.embedder import mix_channels, views
-from soundsafe.equaliser import CHANCE, undo_equaliser
+from soundsafe.equaliser import CHANCE, supposed_features, undo_equaliser
 from soundsafe.joint import Positions, read_jointly
 from soundsafe.lattice import cell_index, correlate, fit, project, soft_values
-from soundsafe.layout import PHASES, Layout, allocation, candidates, features, geometry
+from soundsafe.layout import PHASES, Features, Layout, allocation, candidates, features, geometry
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
 from soundsafe.result import Eul
@@ -50,6 +50,9 @@ _NUDGED_FIT, _NUDGE = 25.0, 0.2
 
 _EQUALISED_FIT, _EQUALISED_TRIES = 15.0, 3
 """An EUL that still fits less may have gone through an equaliser; so many that did not are tried in a row."""
+
+_SUPPOSED, _TOLD_LAYOUT = 12, 12.0
+"""Layouts that are tried for each supposed equaliser, and the quick fit that ends the search."""
 
 _SURE_FIT = 25.0
 
@@ -160,6 +163,25 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
     return Reading(start, llr, layouts, tuple(float(s) for s in scale), best, mixtures)
 
 
+def _likeliest_layout(x: torch.Tensor, feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
+    """The layout on whose lattice the complex projections `x` ``[carriers]`` sit best behind an equaliser."""
+    geo = geometry(key, profile)
+    best: tuple[float, Layout] | None = None
+    seen = set()
+    for supposed in supposed_features(feats):
+        for lay in candidates(supposed, key, profile, phase)[:_SUPPOSED]:
+            if lay.digest in seen:
+                continue
+            seen.add(lay.digest)
+            fit = undo_equaliser(x[lay.slots], lay, geo, quick=True).fit
+            if best is None or fit > best[0]:
+                best = fit, lay
+            if fit > _TOLD_LAYOUT:
+                return lay
+    assert best is not None
+    return best[1]
+
+
 def _read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile: Profile) -> Reading | None:
     """`read_eul` of audio behind an equaliser that is not known; the fit is less what chance makes of it."""
     spectrum = _eul_spectrum(audio, start)
@@ -172,10 +194,7 @@ def _read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile:
     for mix in views(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
         x = correlate(mixed / threshold(mixed, profile), index, geo) / geo.step
-        lay = max(
-            candidates(features(mixed, profile), key, profile, phase),
-            key=lambda lay: undo_equaliser(x[lay.slots], lay, geo, quick=True).fit,
-        )
+        lay = _likeliest_layout(x, features(mixed, profile), key, profile, phase)
         undone = undo_equaliser(x[lay.slots], lay, geo)
         soft = soft_values(undone.p + lay.dither, lay, geo)
         llr += np.where(undone.trusted.numpy(), soft, 0.0)

@@ -13,14 +13,15 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from soundsafe.layout import Geometry, Layout
+from soundsafe.layout import Features, Geometry, Layout
 from soundsafe.masking import ANALYZER
 from soundsafe.stft import RATE
 
-__all__ = ["CHANCE", "Undone", "undo_equaliser"]
+__all__ = ["CHANCE", "Undone", "supposed_features", "undo_equaliser"]
 
-CHANCE = 8.0
+CHANCE = 10.0
 """What the best of all factors makes of the fit where there is no mark, less the fit of one of them."""
 
 _GAINS = (0.3, 2.7)
@@ -28,6 +29,9 @@ _GAINS = (0.3, 2.7)
 
 _FINE, _COARSE = 0.02, 0.045
 """Steps of the logarithm of the gain; those of the phase, in radians, are half as large again."""
+
+_QUICK_BANDS, _QUICK_SLOTS = 5, 64
+"""How much of an EUL is looked at to compare layouts."""
 
 _PHASE, _DELAY = 0.5, 1.2
 """Largest phase in radians, and delay in samples beyond it."""
@@ -37,6 +41,34 @@ _TOLD = 4.8
 
 _NEAR_PHASE, _NEAR_GAIN, _TOLD_NEAR = 0.2, 0.3, 3.2
 """How far from its neighbours' phase and logarithm of the gain those of another band may be, and its fit."""
+
+
+def _hertz() -> NDArray[np.float64]:
+    """Mean frequency of the bins of each critical band, in Hz."""
+    index = ANALYZER.band_indices
+    total = np.bincount(index, ANALYZER.bin_frequencies, ANALYZER.n_critical_bands)
+    return np.maximum(total / np.maximum(np.bincount(index, minlength=len(total)), 1), 30.0)
+
+
+def supposed_features(feats: Features) -> list[Features]:
+    """`feats` as they are, and as they would be before some rough equalisers: high and low cuts, a boost of
+    the bass or the middle, tilts. Layouts forgive small differences from one of these."""
+    hz = _hertz()
+    gains = (
+        24.0 / (1.0 + (4000.0 / hz) ** 2),
+        12.0 / (1.0 + (hz / 250.0) ** 4),
+        -12.0 / (1.0 + (hz / 200.0) ** 2),
+        24.0 / (1.0 + (hz / 100.0) ** 4),
+        24.0 / (1.0 + (hz / 250.0) ** 4),
+        -1.5 * np.log2(hz / 1000.0),
+        3.0 * np.log2(hz / 1000.0),
+        -6.0 / (1.0 + np.log2(hz / 1000.0) ** 2),
+    )
+    heard = feats.level_db > -200.0
+    if not heard.any():
+        return [feats]
+    levels = (np.where(heard, feats.level_db + gain, -200.0) for gain in gains)
+    return [feats, *(Features(np.maximum(level - level.max(), -200.0)) for level in levels)]
 
 
 @dataclass(frozen=True)
@@ -75,9 +107,10 @@ def undo_equaliser(x: torch.Tensor, lay: Layout, geo: Geometry, quick: bool = Fa
     count = np.bincount(band)
     bands = np.flatnonzero(count)
     if quick:
-        bands = bands[np.argsort(-count[bands], kind="stable")[:5]]
+        bands = bands[np.argsort(-count[bands], kind="stable")[:_QUICK_BANDS]]
     p, trusted = x.real.clone(), torch.zeros(len(x), dtype=torch.bool)
-    members = {int(b): torch.from_numpy(np.flatnonzero(band == b)) for b in bands}
+    most = _QUICK_SLOTS if quick else len(band)
+    members = {int(b): torch.from_numpy(np.flatnonzero(band == b)[:most]) for b in bands}
     best: dict[int, complex] = {}
     z: dict[int, float] = {}
     for b, here in members.items():

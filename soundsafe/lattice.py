@@ -42,7 +42,7 @@ def cell_index(geo: Geometry, eul_frames: torch.Tensor, frames: int) -> torch.Te
 
 
 def correlate(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
-    """Complex projections ``[euls, carriers]`` of a spectrum over its threshold, `ratio` ``[bins, frames]``."""
+    """Complex projections ``[euls, carriers]`` of `ratio` ``[bins, frames]``, spectrum over threshold."""
     return (ratio.reshape(-1)[index] * geo.weight.conj()).sum(-1)
 
 
