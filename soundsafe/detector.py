@@ -7,8 +7,9 @@ their pilots answer, look again when they stop.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -221,8 +222,11 @@ def _fits(position: torch.Tensor, lay: Layout, region: NDArray[np.int64], profil
 
 def _walk(
     blocks: Iterable[Audio], key: bytes, profile: Profile, state: dict[str, float]
-) -> Iterator[Reading]:
-    """Readings of all EULs of a stream, in order; `state` collects score, tries and samples."""
+) -> Iterator[tuple[Reading, Callable[[], Reading | None]]]:
+    """Readings of all EULs of a stream, in order; `state` collects score, tries and samples.
+
+    With each comes what reads the same EUL as if it had gone through an equaliser.
+    """
     buffer: Audio | None = None
     base = 0  # samples of the stream before the buffer
     position = 0  # where to look for a lock
@@ -290,7 +294,7 @@ def _walk(
             if lock.z >= LOCK_Z and (abs(here + lock.start - at) > 1.0 or lock.phase != phase):
                 at, phase = here + lock.start, lock.phase
                 continue
-        yield replace(reading, start=at)
+        yield replace(reading, start=at), partial(_read_equalised, buffer, at - base, phase, key, profile)
         at, phase = at + EUL_SAMPLES, (phase + 1) % PHASES
 
 
@@ -324,9 +328,19 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     euls: list[Eul] = []
     parts: list[Part] = []
     attempts = 0
-    for reading in _walk(blocks, key, profile, state):
+    equalisable = _EQUALISED_TRIES
+    for reading, behind_equaliser in _walk(blocks, key, profile, state):
         word, tried, reading = read_alone(reading, key, profile)
         attempts += tried
+        if word is None and reading.fit >= _EQUALISED_FIT and equalisable:
+            # Most bands are as they were; a filter may have changed the others.
+            equalisable -= 1
+            other = behind_equaliser()
+            if other is not None:
+                word, tried, other = read_alone(replace(other, start=reading.start), key, profile)
+                attempts += tried
+                if word is not None:
+                    reading, equalisable = other, _EQUALISED_TRIES
         readings.append(reading)
         euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
         if word is not None:

@@ -72,7 +72,8 @@ def behind(audio: Audio, name: str) -> Detection:
 
 
 @pytest.mark.parametrize(
-    "name", ["eq_bass_+12dB", "eq_mid_+6dB", "eq_presence_-6dB", "eq_10band_3dB", "tilt_-3dB"]
+    "name",
+    ["eq_bass_+12dB", "eq_mid_+6dB", "eq_presence_-6dB", "eq_treble_-6dB", "eq_10band_3dB", "tilt_-3dB"],
 )
 def test_seconds_are_read_behind_an_equaliser(name: str, marked: Callable[..., Any]) -> None:
     m = marked("rock", 8.0)
