@@ -33,6 +33,10 @@ _FINE, _COARSE = 0.02, 0.045
 _QUICK_BANDS, _QUICK_SLOTS = 5, 64
 """How much of an EUL is looked at to compare layouts."""
 
+_LOST_DB, _FALL_DB = -80.0, 6.0
+"""Level under which the highest bands may have been cut off, and how far they are supposed to have lain below
+the one that was left."""
+
 _PHASE, _DELAY = 0.5, 1.2
 """Largest phase in radians, and delay in samples beyond it."""
 
@@ -52,7 +56,8 @@ def _hertz() -> NDArray[np.float64]:
 
 def supposed_features(feats: Features) -> list[Features]:
     """`feats` as they are, and as they would be before some rough equalisers: high and low cuts, a boost of
-    the bass or the middle, tilts. Layouts forgive small differences from one of these."""
+    the bass or the middle, tilts; or before their highest one or all high bands were lost. Layouts forgive
+    small differences from one of these."""
     hz = _hertz()
     gains = (
         24.0 / (1.0 + (4000.0 / hz) ** 2),
@@ -67,7 +72,12 @@ def supposed_features(feats: Features) -> list[Features]:
     heard = feats.level_db > -200.0
     if not heard.any():
         return [feats]
-    levels = (np.where(heard, feats.level_db + gain, -200.0) for gain in gains)
+    levels = [np.where(heard, feats.level_db + gain, -200.0) for gain in gains]
+    top = int(np.flatnonzero(feats.level_db > _LOST_DB).max(initial=0))
+    for lost in (slice(top + 1, None), slice(top + 1, top + 2)):
+        level = feats.level_db.copy()
+        level[lost] = level[top] - _FALL_DB
+        levels.append(level)
     return [feats, *(Features(np.maximum(level - level.max(), -200.0)) for level in levels)]
 
 
