@@ -74,7 +74,7 @@ def supposed_features(feats: Features) -> list[Features]:
         return [feats]
     levels = [np.where(heard, feats.level_db + gain, -200.0) for gain in gains]
     top = int(np.flatnonzero(feats.level_db > _LOST_DB).max(initial=0))
-    for lost in (slice(top + 1, None), slice(top + 1, top + 2)):
+    for lost in (slice(top + 1, None), slice(top + 1, top + 2)) if top + 1 < len(hz) else ():
         level = feats.level_db.copy()
         level[lost] = level[top] - _FALL_DB
         levels.append(level)
