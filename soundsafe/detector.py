@@ -52,6 +52,9 @@ _NUDGED_FIT, _NUDGE = 25.0, 0.2
 _EQUALISED_FIT, _EQUALISED_TRIES = 15.0, 3
 """An EUL that still fits less may have gone through an equaliser; so many that did not are tried in a row."""
 
+_UNFILTERED_FIT = 34.0
+"""A fit, of one mixture of channels, that no equaliser leaves: after it none is looked for."""
+
 _SUPPOSED, _TOLD_LAYOUT = 12, 12.0
 """Layouts that are tried for each supposed equaliser, and the quick fit that ends the search."""
 
@@ -162,6 +165,10 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
     layouts = tuple(lay for lay, _, _ in options)
     mixtures = tuple(Positions(p.numpy(), lay) for lay, p, _ in options)
     return Reading(start, llr, layouts, tuple(float(s) for s in scale), best, mixtures)
+
+
+def _unfiltered(reading: Reading) -> bool:
+    return reading.fit >= _UNFILTERED_FIT * math.sqrt(len(reading.layouts))
 
 
 def _likeliest_layout(x: torch.Tensor, feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
@@ -275,7 +282,9 @@ def _walk(
             moved = read_eul(buffer, at + off - base, phase, key, profile) if abs(off) > _NUDGE else None
             if moved is not None and moved.fit > max(reading.fit, _KEEP_FIT):
                 reading, at = moved, at + off
-        if reading.fit < _EQUALISED_FIT and equalisable:
+        if _unfiltered(reading):
+            equalisable = 0
+        elif reading.fit < _EQUALISED_FIT and equalisable:
             undone = _read_equalised(buffer, at - base, phase, key, profile)
             if undone is not None and undone.fit > max(reading.fit, _KEEP_FIT):
                 reading, equalisable = undone, _EQUALISED_TRIES
@@ -332,7 +341,9 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     for reading, behind_equaliser in _walk(blocks, key, profile, state):
         word, tried, reading = read_alone(reading, key, profile)
         attempts += tried
-        if word is None and reading.fit >= _EQUALISED_FIT and equalisable:
+        if _unfiltered(reading):
+            equalisable = 0
+        elif word is None and reading.fit >= _EQUALISED_FIT and equalisable:
             # Most bands are as they were; a filter may have changed the others.
             equalisable -= 1
             other = behind_equaliser()
