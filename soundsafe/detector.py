@@ -28,7 +28,7 @@ from soundsafe.stft import RATE, Stft, stft
 from soundsafe.sync import LOCK_Z, Lock, nudge, scan, try_offsets
 from soundsafe.words import ERASED, Word, beliefs, read_word, worth
 
-__all__ = ["Detection", "Reading", "detect", "read_eul"]
+__all__ = ["Detection", "Reading", "detect", "read_equalised", "read_eul"]
 
 Audio = NDArray[np.float32]
 
@@ -190,7 +190,7 @@ def _likeliest_layout(x: torch.Tensor, feats: Features, key: bytes, profile: Pro
     return best[1]
 
 
-def _read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile: Profile) -> Reading | None:
+def read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile: Profile) -> Reading | None:
     """`read_eul` of audio behind an equaliser that is not known; the fit is less what chance makes of it."""
     spectrum = _eul_spectrum(audio, start)
     if spectrum is None:
@@ -285,7 +285,7 @@ def _walk(
         if _unfiltered(reading):
             equalisable = 0
         elif reading.fit < _EQUALISED_FIT and equalisable:
-            undone = _read_equalised(buffer, at - base, phase, key, profile)
+            undone = read_equalised(buffer, at - base, phase, key, profile)
             if undone is not None and undone.fit > max(reading.fit, _KEEP_FIT):
                 reading, equalisable = undone, _EQUALISED_TRIES
             else:
@@ -303,7 +303,7 @@ def _walk(
             if lock.z >= LOCK_Z and (abs(here + lock.start - at) > 1.0 or lock.phase != phase):
                 at, phase = here + lock.start, lock.phase
                 continue
-        yield replace(reading, start=at), partial(_read_equalised, buffer, at - base, phase, key, profile)
+        yield replace(reading, start=at), partial(read_equalised, buffer, at - base, phase, key, profile)
         at, phase = at + EUL_SAMPLES, (phase + 1) % PHASES
 
 
