@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
 from soundsafe.embedder import mix_channels, views
-from soundsafe.equaliser import CHANCE, supposed_features, undo_equaliser
+from soundsafe.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
 from soundsafe.joint import Positions, read_jointly
 from soundsafe.lattice import cell_index, correlate, fit, project, soft_values
 from soundsafe.layout import PHASES, Features, Layout, allocation, candidates, features, geometry
@@ -181,7 +181,7 @@ def _likeliest_layout(x: torch.Tensor, feats: Features, key: bytes, profile: Pro
             if lay.digest in seen:
                 continue
             seen.add(lay.digest)
-            fit = undo_equaliser(x[lay.slots], lay, geo, quick=True).fit
+            fit = layout_fit(x[lay.slots], lay, geo)
             if best is None or fit > best[0]:
                 best = fit, lay
             if fit > _TOLD_LAYOUT:

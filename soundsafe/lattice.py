@@ -17,7 +17,16 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from soundsafe.layout import Geometry, Layout
 from soundsafe.profile import EUL_FRAMES
 
-__all__ = ["cell_index", "concentration", "correlate", "displacement", "fit", "project", "soft_values"]
+__all__ = [
+    "cell_index",
+    "concentration",
+    "correlate",
+    "displacement",
+    "fit",
+    "fits",
+    "project",
+    "soft_values",
+]
 
 _NEAR = (1.0, 1.5)
 """Widths of a neighbourhood in bands and frames (standard deviations)."""
@@ -59,8 +68,12 @@ def displacement(position: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
 
 def fit(position: torch.Tensor) -> float:
     """How well positions ``[n]`` sit on the lattice, whatever the bits: standard normal if there is none."""
-    n = position.numel()
-    return float(torch.cos(2.0 * math.pi * position).sum() / math.sqrt(n / 2.0)) if n else 0.0
+    return float(fits(position)) if position.numel() else 0.0
+
+
+def fits(positions: torch.Tensor) -> torch.Tensor:
+    """`fit` ``[...]`` of each row of positions ``[..., n]``."""
+    return torch.cos(2.0 * math.pi * positions).sum(-1) / math.sqrt(positions.shape[-1] / 2.0)
 
 
 def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ finer ones: those only move where in it each frame is read, so they cost a slice
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +75,7 @@ def pilot_scores(
     read = cosines.unfold(-1, _HOP, 1)[
         patterns(0, frames)[:, :, None, None], torch.arange(cosines.shape[1])[:, None], at.T[:, None]
     ]
-    # Scaled so that a sum over cosines of no pilots is about standard normal.
-    score = (signs / math.sqrt(signs.shape[-1] / 2.0)) @ read.reshape(PATTERNS, signs.shape[-1], -1)
+    score = signs @ read.reshape(PATTERNS, signs.shape[-1], -1)
     return score.reshape(*score.shape[:2], len(deltas), _HOP)
 
 

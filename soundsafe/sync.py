@@ -111,14 +111,15 @@ def signs_by_residue(
     """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` of the pilots of frames `first` and on, were
     frame 0 frame ``residue + PATTERNS row`` of the period; 0 in EULs of other `phases`.
 
-    A frame holds the pilots of one pattern, number `patterns` of them.
+    Scaled so that their sum over cosines of no pilots is about standard normal.
     """
     signs = pilot_cells(key, profile).template.sum(1)
     start = torch.arange(_PERIOD).reshape(-1, PATTERNS).T
     at = (start[..., None] + first + torch.arange(frames)) % _PERIOD
     carries = torch.isin(torch.arange(PHASES), torch.tensor(phases)).float()
     chosen = signs[at] * carries[at // EUL_FRAMES, None]
-    return chosen.reshape(PATTERNS, len(start[0]), -1)
+    chosen = chosen.reshape(PATTERNS, len(start[0]), -1)
+    return chosen / math.sqrt(chosen.shape[-1] / 2.0)
 
 
 def patterns(first: int, frames: int) -> torch.Tensor:
@@ -134,28 +135,25 @@ def _by_view(audio: Audio) -> list[tuple[list[int], list[Audio]]]:
     return [(together, [audio.mean(axis=0)]), (apart, list(audio))]
 
 
+def _mean_cosines(mixes: list[Audio], shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
+    """`soft_cosines` of mixtures that carry the same pilots, in the mean."""
+    parts = [soft_cosines(torch.from_numpy(np.ascontiguousarray(m)), shifts, key, profile) for m in mixes]
+    return torch.stack(parts).mean(0)
+
+
 def _scores(
     audio: Audio, start: int, shifts: torch.Tensor, key: bytes, profile: Profile
-) -> tuple[torch.Tensor, int]:
-    """Statistics ``[_PERIOD, shifts]``, were the frame at sample `start` frame ``i`` of the period.
-
-    And the number of pilots behind each.
-    """
+) -> torch.Tensor:
+    """Statistics ``[_PERIOD, shifts]``, were the frame at sample `start` frame ``i`` of the period."""
     total = torch.zeros(PATTERNS, _PERIOD // PATTERNS, len(shifts))
-    n = 0
     for phases, mixes in _by_view(audio[:, start:]):
-        parts = [
-            soft_cosines(torch.from_numpy(np.ascontiguousarray(mix)), shifts, key, profile) for mix in mixes
-        ]
-        soft = torch.stack(parts).mean(0)
+        soft = _mean_cosines(mixes, shifts, key, profile)
         # The first and last frames see the reflected ends.
         soft = soft[1:-1] if len(soft) > 4 else soft
         frames = len(soft)
         read = soft[torch.arange(frames), patterns(1, frames)].reshape(PATTERNS, -1, len(shifts))
         total += signs_by_residue(1, frames, tuple(phases), key, profile) @ read
-        n = read.shape[1]
-    score = total.transpose(0, 1).reshape(_PERIOD, -1) / math.sqrt(max(n, 1) / 2.0)
-    return score, n
+    return total.transpose(0, 1).reshape(_PERIOD, -1)
 
 
 def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
@@ -173,7 +171,7 @@ def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
 def try_offsets(audio: Audio, offsets: list[int], key: bytes, profile: Profile) -> Lock:
     """The best of a few sample `offsets` of an EUL's start, at its nearest eighth of a sample."""
     shifts = torch.arange(-8, 9) / 8.0
-    found = [_lock(_scores(audio, o, shifts, key, profile)[0], shifts, o) for o in offsets]
+    found = [_lock(_scores(audio, o, shifts, key, profile), shifts, o) for o in offsets]
     return max(found, key=lambda lock: lock.z)
 
 
@@ -182,8 +180,7 @@ def nudge(audio: Audio, start: int, phase: int, key: bytes, profile: Profile) ->
     shifts = torch.arange(-16, 17) / 8.0
     views = _by_view(audio[:, start : start + EUL_SAMPLES])
     mixes = next(mixes for phases, mixes in views if phase in phases)
-    parts = [soft_cosines(torch.from_numpy(np.ascontiguousarray(m)), shifts, key, profile) for m in mixes]
-    soft = torch.stack(parts).mean(0)[1:EUL_FRAMES]
+    soft = _mean_cosines(mixes, shifts, key, profile)[1:EUL_FRAMES]
     signs = pilot_cells(key, profile).template[phase * EUL_FRAMES + 1 :][: len(soft)]
     return float(shifts[torch.einsum("fmp,fmps->s", signs, soft).argmax()])
 
@@ -193,7 +190,7 @@ def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:
     shifts = torch.arange(-(_GRID_STEP // 2), _GRID_STEP // 2 + 1).float()
     best: Lock | None = None
     for start in range(_GRID_STEP // 2, _HOP + _GRID_STEP // 2, _GRID_STEP):
-        lock = _lock(_scores(audio, start, shifts, key, profile)[0], shifts, start)
+        lock = _lock(_scores(audio, start, shifts, key, profile), shifts, start)
         best = lock if best is None or lock.z > best.z else best
     assert best is not None
     fine = try_offsets(audio, [round(best.start) % _HOP], key, profile)

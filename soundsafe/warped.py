@@ -230,10 +230,9 @@ def _read_upright(
     warp = find(spec)
     same = abs(warp.tempo / warp.pitch - 1.0) <= SAME
     score = warp.z
-    reading, pitch = None, 1.0
-    if warp.z >= LOCKED_Z:
-        pitch = warp.pitch
-    if warp.z >= LOCKED_Z and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
+    locked = warp.z >= LOCKED_Z
+    reading, pitch = None, warp.pitch if locked else 1.0
+    if locked and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
         # Over few seconds the tiles' factor is too rough for the cells.
         near = search_speed(audio, key, profile, warp.tempo, _NEAR)
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
@@ -242,7 +241,7 @@ def _read_upright(
         lock = search_speed(audio, key, profile, 1.0, _CLOCKS)
         if lock is not None and lock.z >= LOCK_Z and abs(lock.factor - 1.0) > _DRIFT:
             reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
-    elif warp.z < LOCKED_Z:
+    elif not locked:
         lock = search_speed(audio, key, profile)
         if lock is not None:
             score = max(score, lock.z)
@@ -269,7 +268,7 @@ def _read_upright(
     if words.payload is not None:
         return result
     if abs(pitch - 1.0) > _SAME_PITCH:
-        if warp.z >= LOCKED_Z:  # the tile layer's is rough
+        if locked:  # the tile layer's is rough
             pitch = refine_pitch(audio, pitch, key, profile)
         audio = resample_by(audio, pitch)
         clock = search_splices(audio, key, profile)

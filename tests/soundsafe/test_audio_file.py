@@ -383,11 +383,6 @@ def test_nothing_is_left_when_interrupted(source: Path, error: type[BaseExceptio
     assert sorted(p.name for p in source.parent.iterdir()) == ["in.wav", "out.flac"]
 
 
-def hears_interrupts() -> None:
-    """Even where the tests run in the background of a shell, whose jobs ignore them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def stop_while_writing(source: Path, target: Path, number: int) -> None:
     """Send the signal to a process that has written some of `target`."""
     program = """
@@ -403,7 +398,6 @@ with AudioReader(sys.argv[1]) as reader, AudioWriter(sys.argv[2], reader.info) a
         [sys.executable, "-c", program, str(source), str(target)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        preexec_fn=hears_interrupts,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"writing\n"
