@@ -380,9 +380,7 @@ def _likely_counts(readings: Sequence[Reading], number: NDArray[np.int64]) -> li
     return best if 1 in best else [1, *best]
 
 
-def read_alone(
-    reading: Reading, key: bytes, profile: Profile
-) -> tuple[Word | None, int, Reading]:
+def read_alone(reading: Reading, key: bytes, profile: Profile) -> tuple[Word | None, int, Reading]:
     """The word of one EUL, how many blocks were tried, and the reading with the soft values of the last."""
     llr = reading.llr
     if worth(llr) <= _WORTH_DECODING:
@@ -398,9 +396,7 @@ def read_alone(
     return word, attempts, replace(reading, llr=llr)
 
 
-def _read_together(
-    readings: Sequence[Reading], key: bytes, profile: Profile
-) -> tuple[Word | None, int]:
+def _read_together(readings: Sequence[Reading], key: bytes, profile: Profile) -> tuple[Word | None, int]:
     """The word that several EULs carry, and how many blocks were tried."""
     llr = np.sum([r.llr for r in readings], axis=0)
     readings = sorted(readings, key=lambda r: -r.fit)[:_MOST_TOGETHER]

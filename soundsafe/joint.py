@@ -79,9 +79,7 @@ def _likelihoods(u: Floats, even_bits: Floats, region: NDArray[np.int64], region
     return (log.transpose(0, 2, 1) @ of).max(axis=1)
 
 
-def _soft(
-    one: Positions, weights: Floats, scales: Floats, mean: Floats, region: NDArray[np.int64]
-) -> Floats:
+def _soft(one: Positions, weights: Floats, scales: Floats, mean: Floats, region: NDArray[np.int64]) -> Floats:
     """Log-likelihood ratios ``[2040]`` where the scale is known by its `weights` ``[regions, scales]`` alone.
 
     `mean` ``[2040]``: expected cosine of the first harmonic at each slot.

@@ -55,7 +55,7 @@ _FEW, _MANY = 3, 14
 """Uses of most message bits, and of as many of the first ones as fill the checks."""
 
 _CHECK_EDGES = 3
-_ROUNDS = 80
+_ROUNDS = 200
 _LIMIT = 15.0
 _lock = threading.Lock()
 

@@ -141,9 +141,7 @@ def _mean_cosines(mixes: list[Audio], shifts: torch.Tensor, key: bytes, profile:
     return torch.stack(parts).mean(0)
 
 
-def _scores(
-    audio: Audio, start: int, shifts: torch.Tensor, key: bytes, profile: Profile
-) -> torch.Tensor:
+def _scores(audio: Audio, start: int, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
     """Statistics ``[_PERIOD, shifts]``, were the frame at sample `start` frame ``i`` of the period."""
     total = torch.zeros(PATTERNS, _PERIOD // PATTERNS, len(shifts))
     for phases, mixes in _by_view(audio[:, start:]):

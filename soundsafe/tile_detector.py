@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from soundsafe.short_payloads import promise, supposed
 from soundsafe.stft import RATE
 from soundsafe.tile_embedder import identifier_index
 from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
-from soundsafe.warp import Spectrogram, Warp, aligned_levels, find
+from soundsafe.warp import Spectrogram, Warp, aligned_tiles, find
 
 __all__ = ["TileReading", "Words", "read_tiles", "read_words", "soft_blocks"]
 
@@ -33,6 +34,13 @@ _WORTH_DECODING = 0.85
 """Share of a block's bits that soft values must claim to hold before it is worth decoding."""
 
 _SIGMAS = np.geomspace(0.05, 0.7, 18)
+"""Sizes of the noise, in periods of the lattice, among which each group of bands may choose."""
+
+_PER_DB, _DEEPEST = 0.04, (-5.0, 8.0)
+"""Logarithm by which the noise grows for each dB that a symbol's tiles lie deeper, within these bounds."""
+
+_OUTLIERS = 0.05
+"""Share of symbols that say nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,47 +60,43 @@ class TileReading:
     information: float = 0.0
 
 
-def _log_likelihood(position: Array, sigma: Array, bit: int) -> Array:
-    """Of places on the lattice (in periods) where `bit` was sent, noise of size `sigma`, up to a constant."""
-    u = position - np.round(position)
-    d = u[..., None] - (np.arange(-2, 3) + 0.5 * bit)
-    return np.logaddexp.reduce(-0.5 * (d / sigma[..., None]) ** 2, axis=-1) - np.log(sigma)
+def _log_density(position: Array, sigma: Array, bit: int) -> Array:
+    """Of places on the lattice (in periods) where `bit` was sent, noise of size `sigma` and some outliers."""
+    d = (position - np.round(position))[..., None] - (np.arange(-2, 3) + 0.5 * bit)
+    wrapped = np.exp(-0.5 * (d / sigma[..., None]) ** 2).sum(axis=-1) / (sigma * math.sqrt(2.0 * math.pi))
+    return np.log((1.0 - _OUTLIERS) * wrapped + _OUTLIERS)
 
 
-def _wrapped_llr(position: Array, sigma: Array) -> Array:
-    """Log-likelihood ratios of the bits 0 and 1, ln P0/P1."""
-    return _log_likelihood(position, sigma, 0) - _log_likelihood(position, sigma, 1)
+def _soft(position: Array, depth: Array, group: NDArray[np.int64], pilot: NDArray[np.int64]) -> Array:
+    """Log-likelihood ratios ln P0/P1 of symbols at `position` ``[blocks, symbols]`` that lie `depth` deep.
 
-
-def _sigmas(position: Array, group: NDArray[np.int64], pilot: NDArray[np.int64]) -> Array:
-    """Size of the noise in periods at each place ``[blocks, symbols]``: the likeliest in its `group` of
-    bands.
-
-    Pilots count as known; what other symbols say of the noise, whatever their bits, counts as well.
+    The size of the noise is the likeliest in each `group` of bands: pilots count as known; what other symbols
+    say of it, whatever their bits, counts as well.
     """
-    groups = int(group.max()) + 1
+    growth = np.exp(_PER_DB * np.clip(depth, *_DEEPEST))
     known = np.zeros(len(group), bool)
     known[pilot] = True
-    like = np.empty((len(_SIGMAS), groups))
+    like = np.empty((len(_SIGMAS), int(group.max()) + 1))
     for i, sigma in enumerate(_SIGMAS):
-        zero = _log_likelihood(position, np.full(position.shape, sigma), 0)
-        one = _log_likelihood(position[:, ~known], np.full(position[:, ~known].shape, sigma), 1)
+        zero = _log_density(position, sigma * growth, 0)
+        one = _log_density(position[:, ~known], sigma * growth[:, ~known], 1)
         zero[:, ~known] = np.logaddexp(zero[:, ~known], one) - np.log(2.0)
-        like[i] = np.bincount(group, zero.sum(axis=0), minlength=groups)
-    return np.broadcast_to(_SIGMAS[like.argmax(axis=0)][group], position.shape)
+        like[i] = np.bincount(group, zero.sum(axis=0), minlength=like.shape[1])
+    sigmas = _SIGMAS[like.argmax(axis=0)][group] * growth
+    return _log_density(position, sigmas, 0) - _log_density(position, sigmas, 1)
 
 
 def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
     """Soft values ``[blocks, symbols]`` of all whole blocks under `warp`, and the blocks' numbers."""
     geo = spec.geo
     p = geo.profile
-    rel, first, blocks = aligned_levels(spec.bands(warp.pitch), warp, p)
-    number = warp.block + first + np.arange(blocks)
-    if not blocks:
+    tiles = aligned_tiles(spec.bands(warp.pitch), warp, p)
+    number = tiles.numbers
+    if not len(number):
         return np.zeros((0, len(geo.band))), number
-    place = T.symbols(rel, geo) / geo.period + geo.phase[number % p.cycle]
+    place = T.symbols(tiles.relative, geo) / geo.period + geo.phase[number % p.cycle]
     group = geo.band * p.pilot_bands // geo.bands
-    return _wrapped_llr(place, _sigmas(place, group, geo.pilot)), number
+    return _soft(place, T.depths(tiles.level, geo), group, geo.pilot), number
 
 
 def identifier_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> Array:

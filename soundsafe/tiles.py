@@ -21,6 +21,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from soundsafe.keys import derive
 from soundsafe.stft import RATE, Stft
@@ -32,6 +33,7 @@ __all__ = [
     "TileProfile",
     "band_power",
     "box_mean",
+    "depths",
     "edges_matrix",
     "levels",
     "relative",
@@ -256,9 +258,25 @@ def relative(level: Array, profile: TileProfile) -> Array:
     return level - box_mean(level, profile.radius)
 
 
+def _of_symbols(x: Array, geo: TileGeometry) -> Array:
+    """Of values ``[bands, tiles]`` those of each symbol's tiles ``[symbols, symbol_tiles, blocks]``."""
+    by_block = x.reshape(len(x), -1, geo.profile.block_tiles)
+    chosen: Array = by_block[geo.band[:, None], :, geo.position]
+    return chosen
+
+
 def symbols(rel: Array, geo: TileGeometry) -> Array:
     """Symbols in dB ``[blocks, symbols]`` of relative levels ``[bands, blocks * block_tiles]``."""
-    p = geo.profile
-    by_block = rel.reshape(len(rel), -1, p.block_tiles)
-    chosen = by_block[geo.band[:, None], :, geo.position]  # [symbols, symbol_tiles, blocks]
-    return np.einsum("sib,si->bs", chosen, geo.sign) / np.sqrt(p.symbol_tiles)
+    return np.einsum("sib,si->bs", _of_symbols(rel, geo), geo.sign) / np.sqrt(geo.profile.symbol_tiles)
+
+
+def depths(level: Array, geo: TileGeometry, radius: int = 5) -> Array:
+    """How many dB the tiles of each symbol lie under the `radius` bands on either side ``[blocks, symbols]``.
+
+    `level` in dB ``[bands, blocks * block_tiles]``. Codecs spoil what lies deep first.
+    """
+    return (
+        _of_symbols(uniform_filter1d(level, 2 * radius + 1, axis=0, mode="nearest") - level, geo)
+        .mean(axis=1)
+        .T
+    )

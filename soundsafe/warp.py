@@ -178,30 +178,43 @@ def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64
     """Pilots in periods of the lattice ``[blocks, pilots]`` of all whole blocks, and the blocks' numbers."""
     geo = spec.geo
     p = geo.profile
-    rel, first, blocks = aligned_levels(spec.bands(warp.pitch, True), warp, p)
-    by_block = rel.reshape(len(rel), -1, p.block_tiles)
+    tiles = aligned_tiles(spec.bands(warp.pitch, True), warp, p)
+    by_block = tiles.relative.reshape(len(tiles.relative), -1, p.block_tiles)
     rows = np.searchsorted(np.unique(geo.band[geo.pilot]), geo.band[geo.pilot])
     chosen = by_block[rows[:, None], :, geo.position[geo.pilot]]
     s = np.einsum("sib,si->bs", chosen, geo.sign[geo.pilot]) / np.sqrt(p.symbol_tiles)
-    return s / geo.period[geo.pilot], warp.block + first + np.arange(blocks)
+    return s / geo.period[geo.pilot], tiles.numbers
 
 
-def aligned_levels(bands: T.BandPower, warp: Warp, profile: TileProfile) -> tuple[Array, int, int]:
-    """Relative levels ``[bands, tiles]`` of all whole blocks in the audio, the first one's number relative to
-    the warp's block, and how many there are."""
+@dataclass(frozen=True)
+class AlignedTiles:
+    """All tiles of the whole blocks in some audio: `level` in dB and `relative` to their neighbours in time
+    ``[bands, tiles]``; `numbers` ``[blocks]`` of the blocks, counted on from the warp's."""
+
+    level: Array
+    relative: Array
+    numbers: NDArray[np.int64]
+
+
+def aligned_tiles(bands: T.BandPower, warp: Warp, profile: TileProfile) -> AlignedTiles:
+    """The tiles under `warp`."""
     span = profile.block / warp.tempo
     slack = 0.004 * RATE
     first = int(np.ceil((-slack - warp.start) / span))
     blocks = int(np.floor((bands.samples + slack - warp.start) / span)) - first
     if blocks < 1:
-        return np.zeros((len(bands.cumulative), 0)), first, 0
+        none = np.zeros((len(bands.cumulative), 0))
+        return AlignedTiles(none, none, np.zeros(0, np.int64))
     # Tiles of the blocks that are cut off still say what the level of their neighbours is relative to.
     length, start = profile.tile / warp.tempo, warp.start + first * span
     tiles = blocks * profile.block_tiles
     before = min(2 * profile.radius, max(0, math.floor(start / length)))
     after = min(2 * profile.radius, max(0, math.floor((bands.samples - start) / length) - tiles))
     level, _ = T.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
-    return T.relative(level, profile)[:, before : before + tiles], first, blocks
+    whole = slice(before, before + tiles)
+    return AlignedTiles(
+        level[:, whole], T.relative(level, profile)[:, whole], warp.block + first + np.arange(blocks)
+    )
 
 
 def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: int = 2) -> Warp:

@@ -12,7 +12,7 @@ from soundsafe.attacks import get
 from soundsafe.attacks.speed import change_speed
 from soundsafe.container import payload_id
 from soundsafe.speed import undo_speed
-from soundsafe.tile_detector import read_tiles
+from soundsafe.tile_detector import _soft, read_tiles
 from soundsafe.tile_embedder import mark_tiles
 from soundsafe.tiles import ROBUST_TILES, tile_geometry
 from soundsafe.warp import Spectrogram, find
@@ -153,6 +153,25 @@ def test_decode_reads_the_tiles_after_a_phase_vocoder(music: Audio) -> None:
     short = soundsafe.decode(heard[:, : 5 * RATE], RATE, KEY)
     assert (short.ok, short.payload, short.id_ok) == (False, None, True)
     assert short.id_hex == payload_id(PAYLOAD).hex()
+
+
+def test_soft_values_claim_what_they_hold() -> None:
+    rng = np.random.default_rng(0)
+    blocks, group = 40, np.repeat(np.arange(20), 15)
+    depth = rng.uniform(-5, 8, (blocks, len(group)))
+    bits = rng.integers(0, 2, depth.shape)
+    pilot = np.arange(0, len(group), 8)
+    bits[:, pilot] = 0
+    noise = 0.15 * np.exp(0.04 * depth) * rng.standard_normal(depth.shape)
+    llr = _soft(0.5 * bits + noise, depth, group, pilot)
+    right = llr * (1 - 2 * bits)
+    held = np.mean(1 - np.log2(1 + np.exp(-right)))
+    p = 1 / (1 + np.exp(np.abs(llr)))
+    claimed = np.mean(1 + p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    assert held > 0.3
+    assert -0.01 < held - claimed < 0.08  # cautious: there are no outliers here
+    # Deep symbols are the noisier ones, and are trusted less.
+    assert np.abs(llr[depth > 5]).mean() < 0.6 * np.abs(llr[depth < -2]).mean()
 
 
 def test_short_audio_is_no_error(music: Audio, both: Audio) -> None:

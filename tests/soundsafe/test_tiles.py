@@ -51,6 +51,17 @@ def test_relative_levels_ignore_gain() -> None:
     np.testing.assert_allclose(out[0], out[1], atol=1e-3)
 
 
+def test_a_band_that_lies_deeper_is_told() -> None:
+    geo = tile_geometry(KEY, ROBUST_TILES)
+    level = np.zeros((geo.bands, 2 * ROBUST_TILES.block_tiles))
+    level[70] = -11.0
+    depth = T.depths(level, geo)
+    assert depth.shape == (2, len(geo.band))
+    np.testing.assert_allclose(depth[:, geo.band == 70], 10.0)
+    np.testing.assert_allclose(depth[:, geo.band == 72], -1.0)
+    np.testing.assert_allclose(depth[:, geo.band == 100], 0.0, atol=1e-9)
+
+
 def test_bands_share_out_the_energy() -> None:
     geo = tile_geometry(KEY, ROBUST_TILES)
     for pitch in (0.95, 1.0, 1.05):
