@@ -4,9 +4,10 @@ The mark is made at 44.1 kHz and added as a difference, so that what lies outsid
 Blocks of 16 EULs lie on a grid fixed by absolute position and are worked with a second on either side; a
 file of any length therefore takes the memory of one block, and gives the same result however it is read.
 
-Reading first takes the audio as it is. Only where that gives no payload, its first `SEARCH_S` seconds are
-searched for a change of speed, tempo or pitch (`soundsafe.warped`); a change of speed that is found there is
-undone for all of the audio, read a second time.
+Reading first takes the audio as it is. Only where that gives no payload, a constant offset is taken out, and
+the first `SEARCH_S` seconds are searched for echoes (`soundsafe.echo`) and for a change of speed, tempo or
+pitch (`soundsafe.warped`); echoes and changes of speed that are found there are undone for all of the audio,
+read a second time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from soundsafe.both_layers import CHUNK_EULS, mark_both
 from soundsafe.container import BODY, MAX_PAYLOAD, pack
 from soundsafe.detector import Detection, detect
 from soundsafe.distance import worst_channel
+from soundsafe.echo import read_echoed, undo_echoes
 from soundsafe.embedder import HEADROOM, QUALITIES, Quality, mark_block, mix_channels, views
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY
@@ -54,6 +56,9 @@ SEARCH_S = 60.0
 
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 8_000, 192_000, 8
 _RAMP_S = 0.003
+
+_OFFSET = 2e-3
+"""A constant offset above this drowns the lowest bands: it is tried without."""
 
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
@@ -258,17 +263,40 @@ def _keep_first(blocks: Iterable[Audio], kept: list[Audio], seconds: float) -> I
 def _read(
     blocks: Callable[[], Iterable[Audio]], rate: int, key: bytes, profile: Profile
 ) -> tuple[Detection, WarpedReading | None]:
-    """The plain reading of all blocks, and where that has no payload what a search says of the first ones."""
+    """The plain reading of all blocks; where that has no payload, what is read without a constant offset, or
+    without echoes, or else what a search says of the first blocks."""
     kept: list[Audio] = []
     found = detect(_keep_first(_to_44k(blocks(), rate), kept, SEARCH_S), key, profile)
     if found.payload is not None or not kept:
         return found, None
     start = np.concatenate(kept, axis=1)
+    offset = start.mean(axis=1, keepdims=True)
+    if float(np.abs(offset).max()) < _OFFSET:
+        offset = np.zeros_like(offset)
+
+    def stream(undo: Callable[[Iterable[Audio]], Iterable[Audio]], factor: float = 1.0) -> Detection:
+        return detect(undo(block - offset for block in _to_44k(blocks(), rate, factor)), key, profile)
+
+    if offset.any():
+        start = start - offset
+        level = stream(lambda audio: audio)
+        found = replace(
+            level if level.payload is not None else found, bound=min(1.0, found.bound + level.bound)
+        )
+        if found.payload is not None:
+            return found, None
+    longer = found.samples > start.shape[1]
+    echoed = read_echoed(start, found.score, key, profile)
+    if echoed is not None:
+        heard, echoes = echoed
+        whole = stream(lambda audio: undo_echoes(audio, echoes)) if longer else heard
+        heard = whole if whole.payload is not None else heard
+        return replace(heard, bound=min(1.0, found.bound + heard.bound)), None
     warped = read_warped(start, key, profile, clock_found=found.start is not None)
-    if warped is not None and warped.detection is not None and found.samples > start.shape[1]:
+    if warped is not None and warped.detection is not None and longer:
         # More audio than was searched, its speed and polarity now known.
-        upright = (-block if warped.inverted else block for block in blocks())
-        whole = detect(_to_44k(upright, rate, warped.speed), key, profile)
+        sign = np.float32(-1.0 if warped.inverted else 1.0)
+        whole = stream(lambda audio: (sign * block for block in audio), warped.speed)
         if whole.payload is not None:
             warped = replace(warped, detection=whole, payload=whole.payload, identifier=whole.identifier)
     return found, warped
@@ -341,8 +369,8 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     """Find and read a mark in `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz.
 
     Needs the audio and the key alone. Where the audio as it is gives no payload, its first `SEARCH_S` seconds
-    are searched for changes of speed, tempo and pitch up to 5 %. Raises InputError for audio that cannot be
-    worked on; no mark is an answer (`ok` is False).
+    are searched for echoes and for changes of speed, tempo and pitch up to 5 %. Raises InputError for audio
+    that cannot be worked on; no mark is an answer (`ok` is False).
     """
     x = _array(audio, rate)
     started = time.perf_counter()
