@@ -45,6 +45,9 @@ _OTHER_WIDTH = 1.0
 _MASKS, _SWAPS, _CANDIDATES = 6, 9, 24
 """How many sets of alive bands and of anchors, and how many pairs of both, the detector tries at most."""
 
+_MOST_NOISY, _NOISY = 9, 1.5
+"""How many of the highest bands noise may have filled, and the distance in dB that this counts for."""
+
 Ints = NDArray[np.int64]
 _Mask = tuple[float, tuple[bool, ...]]
 
@@ -296,6 +299,21 @@ def _layout(
     return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, mask, anchors, seed)
 
 
+def _before_noise(
+    alive: tuple[bool, ...], anchors: tuple[int, ...], geo: Geometry
+) -> list[tuple[tuple[tuple[bool, ...], bool, tuple[int, ...]], float]]:
+    """What names a layout, and its distance, if the highest bands with carriers were dead: one, two, ..."""
+    found = []
+    mask = np.array(alive)
+    for top in np.flatnonzero(mask & (geo.capacity > 0))[: -_MOST_NOISY - 1 : -1]:
+        mask[top] = False
+        fits = geo.capacity[mask].sum() < geo.profile.narrow
+        fits = bool(fits and geo.fine_capacity[mask].sum() >= geo.profile.fine_least)
+        for narrow in (False, True) if fits else (False,):
+            found.append(((tuple(bool(a) for a in mask), narrow, anchors), _NOISY))
+    return found
+
+
 def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
     """The layout that the features name for an EUL of this phase: phases differ, so that what falls on a weak
     band in one EUL lies elsewhere in the next."""
@@ -305,7 +323,8 @@ def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
 def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True) -> list[Layout]:
     """The layout that the features name, and behind it those that a small change of a feature would name.
 
-    In ascending order of `distance_db`, at most 24.
+    In ascending order of `distance_db`, at most 24; last those that would be named if noise had not filled
+    the highest bands.
     """
     geo = geometry(key, profile)
     masks = _alive(feats.level_db, geo.capacity, profile, every)
@@ -322,6 +341,8 @@ def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every:
             away = far + further + (0.0 if narrow == named else _OTHER_WIDTH)
             best[mask, narrow, bands] = min(away, best.get((mask, narrow, bands), np.inf))
     ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
+    if every:
+        ordered += _before_noise(masks[0][1], sets[0][1], geo)
     return [
         replace(_layout(key, profile, *option, phase), distance_db=distance) for option, distance in ordered
     ]

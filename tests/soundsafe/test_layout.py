@@ -149,6 +149,18 @@ def test_a_small_change_stays_among_the_candidates(
             assert wanted in {lay.digest for lay in candidates(Features(moved), DEFAULT_KEY, ROBUST, 0)}
 
 
+@pytest.mark.parametrize("filled", [1, 3, 6])
+def test_noise_in_the_highest_bands_hides_no_layout(filled: int) -> None:
+    carrying = np.flatnonzero(GEO.capacity > 0)
+    level = np.linspace(0.0, -30.0, 24)
+    level[carrying[-filled] :] = -90.0
+    before = layout(Features(level), DEFAULT_KEY, ROBUST, 0)
+    level[carrying[-filled] :] = -45.0
+    noisy = Features(level)
+    assert layout(noisy, DEFAULT_KEY, ROBUST, 0).digest != before.digest
+    assert before.digest in {lay.digest for lay in candidates(noisy, DEFAULT_KEY, ROBUST, 0)}
+
+
 def test_key_and_audio_decide(cut: Callable[..., NDArray[np.float32]]) -> None:
     audio = cut("rock")
     feats = features(stft(torch.from_numpy(audio[0].copy()))[:, :EUL_FRAMES], ROBUST)
