@@ -49,7 +49,6 @@ CARRIERS = {
     "flat": _start(0.0, 9),
     "a quarter of MP3's tilt": _start(0.25, 9),
     "MP3's tilt": _start(1.0, 9),
-    "MP3's tilt, 6 cells": _start(1.0, 6),
     "shipped steps, 9 cells": dataclasses.replace(ROBUST, scales=(1.0,), cells=9),
 }
 
@@ -94,18 +93,20 @@ def main() -> int:
     wrong: dict[str, NDArray[np.float64]] = {}
     wanted = math.nan
     for name, carrier in CARRIERS.items():
-        profile, factor = carrier, 1.0
+        factor, slope = 1.0, 1.4
+        profile = carrier
         marked = _mark(clips, words, profile)
         distance = _distance(clips, marked)
-        if math.isnan(wanted):
-            wanted = distance
-        for _ in range(4):
+        wanted = distance if math.isnan(wanted) else wanted
+        for _ in range(5):
             if abs(distance - wanted) < 0.01:
                 break
-            factor *= math.exp((wanted - distance) / 1.4)
+            move, before = (wanted - distance) / slope, distance
+            factor *= math.exp(move)
             profile = _scaled(carrier, factor)
             marked = _mark(clips, words, profile)
             distance = _distance(clips, marked)
+            slope = max(0.5, (distance - before) / move)
         rows = np.full((len(ATTACKS), len(groups)), 0.5)
         for a, attack in enumerate(ATTACKS):
             for c, y in enumerate(marked):
