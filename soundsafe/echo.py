@@ -34,8 +34,11 @@ _DELAYS_S = (0.003, 1.2)
 """Shorter ones are equalisers: `soundsafe.equaliser`. Longer ones do not fit the window."""
 
 _FLOOR_SAMPLES = 2001
-_LEAST_Z, _LEAST_GAIN, _MOST_GAIN = 12.0, 0.04, 0.95
-_CANDIDATES, _MOST_ECHOES, _REFINED = 3, 4, 3
+_LEAST = ((12.0, 0.04), (6.5, 0.12))
+"""Height in the cepstrum over the mean round it, and height itself: one pair of both makes a candidate."""
+
+_MOST_GAIN = 0.95
+_CANDIDATES, _MOST_ECHOES, _REFINED = 3, 4, 8
 _LOOK_S = 16.0
 _HELPED = 1.5
 """By how much the pilots must agree better for another echo to be looked for behind one that was undone."""
@@ -90,11 +93,12 @@ def find_echoes(audio: Audio) -> list[Echo]:
     z = height / np.maximum(uniform_filter1d(height, _FLOOR_SAMPLES), 1e-12)
     z[: round(_DELAYS_S[0] * RATE)] = 0.0
     z[min(round(_DELAYS_S[1] * RATE), round(0.4 * size)) :] = 0.0
-    height[z < _LEAST_Z] = 0.0
+    plain = [(z >= least_z) & (height >= least) for least_z, least in _LEAST]
+    height[~np.any(plain, axis=0)] = 0.0
     out: list[Echo] = []
     while len(out) < _CANDIDATES:
         at = int(height.argmax())
-        if height[at] < _LEAST_GAIN:
+        if not height[at]:
             break
         out.append(Echo(at, _gain(cepstrum, size, at)))
         height[max(0, at - 20) : at + 21] = 0.0
@@ -120,7 +124,7 @@ def _refined(audio: Audio, echo: Echo) -> Echo:
             break
         rest = _gain(*found, echo.delay)
         echo = replace(echo, gain=float(np.clip(echo.gain + rest, -_MOST_GAIN, _MOST_GAIN)))
-        if abs(rest) < 1e-3:
+        if abs(rest) < 2e-3:
             break
     return echo
 
