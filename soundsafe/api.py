@@ -289,9 +289,12 @@ def _read(
     echoed = read_echoed(start, found.score, key, profile)
     if echoed is not None:
         heard, echoes = echoed
-        whole = stream(lambda audio: undo_echoes(audio, echoes)) if longer else heard
-        heard = whole if whole.payload is not None else heard
-        return replace(heard, bound=min(1.0, found.bound + heard.bound)), None
+        bound = found.bound + heard.bound
+        if longer:
+            whole = stream(lambda audio: undo_echoes(audio, echoes))
+            bound += whole.bound
+            heard = whole if whole.payload is not None else heard
+        return replace(heard, bound=min(1.0, bound)), None
     warped = read_warped(start, key, profile, clock_found=found.start is not None)
     if warped is not None and warped.detection is not None and longer:
         # More audio than was searched, its speed and polarity now known.
