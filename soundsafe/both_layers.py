@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.embedder import HEADROOM, RETREAT, ROUGH, Quality, mark_block, too_loud
+from soundsafe.embedder import HEADROOM, RETREAT, ROUGH, Loudness, Quality, mark_block
 from soundsafe.profile import EUL_SAMPLES, Profile
 from soundsafe.tile_embedder import mark_tiles
 from soundsafe.tiles import ROBUST_TILES, TileProfile
@@ -75,7 +75,7 @@ def mark_both(
 def _quieter(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
     """`marked` with a smaller share of the change in seconds that differ by more than `TILE_DISTANCE`."""
     share = np.ones(euls)
-    for eul, excess in too_loud(audio, marked, first, euls, TILE_DISTANCE).items():
+    for eul, excess in Loudness(audio, first, euls).over(marked, TILE_DISTANCE).items():
         share[eul] = excess**-RETREAT
     middles = first + (np.arange(euls) + 0.5) * EUL_SAMPLES
     each = np.interp(np.arange(audio.shape[1]), middles, share).astype(np.float32)

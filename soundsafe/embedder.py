@@ -21,14 +21,14 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import ndtri
 
 from soundsafe.codecs import mp3_roundtrip
-from soundsafe.distance import worst_channel
+from soundsafe.distance import by_channel
 from soundsafe.lattice import cell_index, displacement
 from soundsafe.layout import PHASES, Layout, features, geometry, layout
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, Profile
 from soundsafe.stft import RATE, istft, stft
 
-__all__ = ["QUALITIES", "RETREAT", "ROUGH", "Quality", "mark_block", "too_loud", "views"]
+__all__ = ["QUALITIES", "RETREAT", "ROUGH", "Loudness", "Quality", "mark_block", "views"]
 
 Audio = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ _PIECE, _RUN_IN, _RUN_OUT = 192 * _FRAME, 8 * _FRAME, 4 * _FRAME
 
 # Two settings of one encoder and two places of its frames: informed on one alone, the mark reads best behind
 # that one. The judge is a third.
-_CODECS = (partial(_mp3, 2, 0), partial(_mp3, 5, 300))
+_CODECS = (partial(_mp3, 5, 300), partial(_mp3, 2, 0))
 _JUDGE = partial(_mp3, 3, 150)
 
 
@@ -87,8 +87,8 @@ class Quality:
     added, `error_goal_mono` in mono) and its Zimtohrli distance stays under `distance_limit`."""
 
     steps: int = 10
-    refresh: int = 2
-    memory: float = 0.9
+    refresh: int = 3
+    memory: float = 0.85
     codecs: tuple[Callable[[Audio], Audio], ...] = _CODECS
     judge: Callable[[Audio], Audio] = _JUDGE
     stay: float = 0.2
@@ -107,7 +107,7 @@ ROUGH = Quality(probe=5, rounds=0, codecs=())
 QUALITIES: dict[str, Quality] = {
     "fast": Quality(steps=8, rounds=1),
     "default": Quality(),
-    "best": Quality(steps=16, refresh=1, memory=0.85, rounds=3),
+    "best": Quality(steps=16, refresh=1, rounds=3),
 }
 
 
@@ -274,22 +274,27 @@ def mark_block(
     marked = solver.solve(every, quality.probe if len(profile.scales) > 1 else quality.steps).numpy()
     if len(profile.scales) == 1 or not quality.rounds:
         return marked
+    loudness = Loudness(audio, first, len(coded))
     for done in range(quality.rounds + 1):
-        loud = too_loud(audio, marked, first, len(coded), quality.distance_limit)
-        if done == quality.rounds and not loud:
-            return marked
-        if done < quality.rounds:
-            judged = stft(codec_by_pairs(marked, quality.judge, origin))
+        if done == quality.rounds:
+            loud = loudness.over(marked, quality.distance_limit)
+            if not loud:
+                return marked
+            for group in groups:
+                _adjust(group, group[0].scale, loud, profile, n_data)
+        else:
+            # The distance takes one core, the judge the others.
+            with ThreadPoolExecutor(1) as pool:
+                behind = pool.submit(codec_by_pairs, marked, quality.judge, origin)
+                loud = loudness.over(marked, quality.distance_limit)
+                judged = stft(behind.result())
             for group in groups:
                 goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
                 goal = quality.error_goal_mono if channels == 1 else goal
                 seen = [view.observe(judged, profile)[0] for view in group]
                 _adjust(group, _better_scale(group, seen, profile, goal), loud, profile, n_data)
-        else:
-            for group in groups:
-                _adjust(group, group[0].scale, loud, profile, n_data)
         marked = solver.solve(every, quality.steps).numpy()
-    return _held_back(audio, marked, first, too_loud(audio, marked, first, len(coded), _MOST_DISTANCE))
+    return _held_back(audio, marked, first, loudness.over(marked, _MOST_DISTANCE))
 
 
 def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float]) -> Audio:
@@ -300,15 +305,26 @@ def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float
     return original + uniform_filter1d(share, round(_RAMP_S * RATE)) * (marked - original)
 
 
-def too_loud(original: Audio, marked: Audio, first: int, euls: int, limit: float) -> dict[int, float]:
-    """EULs whose distance exceeds `limit`, and by which factor."""
-    found = {}
-    for i in range(euls):
-        here = slice(first + i * RATE, first + (i + 1) * RATE)
-        excess = worst_channel(original[:, here], marked[:, here], RATE) / limit
-        if excess > 1.0:
-            found[i] = excess
-    return found
+class Loudness:
+    """How far EULs of a block are from the original: all channels, later the one that was furthest."""
+
+    def __init__(self, original: Audio, first: int, euls: int) -> None:
+        self.original = original
+        self.seconds = [slice(first + i * RATE, first + (i + 1) * RATE) for i in range(euls)]
+        self.channels = [slice(None)] * euls
+
+    def over(self, marked: Audio, limit: float) -> dict[int, float]:
+        """EULs whose distance exceeds `limit`, and by which factor."""
+        found = {}
+        for i, here in enumerate(self.seconds):
+            which = self.channels[i]
+            each = by_channel(self.original[which, here], marked[which, here], RATE)
+            if len(each) > 1:
+                furthest = int(each.argmax())
+                self.channels[i] = slice(furthest, furthest + 1)
+            if (excess := float(each.max()) / limit) > 1.0:
+                found[i] = excess
+        return found
 
 
 def _adjust(

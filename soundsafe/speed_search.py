@@ -18,7 +18,7 @@ from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.stft import RATE
 from soundsafe.sync import patterns, signs_by_residue, soft_cosines
 
-__all__ = ["SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
+__all__ = ["SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 
 Audio = NDArray[np.float32]
 
@@ -35,7 +35,8 @@ _KEPT = 8
 _APART_S = 1.5
 """Between the stretches looked at: no two of them lie in seconds that mark each channel by itself."""
 
-_SURE_Z = 8.0
+SURE_Z = 8.0
+"""No further stretch is looked at, and no other polarity."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,6 @@ def search_speed(
             tried += n
             if best is None or z.max() > best.z:
                 best = SpeedLock(factor * (1.0 + float(finer[z.argmax()])), float(z.max()), tried)
-        if best is not None and best.z >= _SURE_Z:
+        if best is not None and best.z >= SURE_Z:
             break
     return best

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from soundsafe import tiles as T
 from soundsafe.container import pack
@@ -92,7 +93,7 @@ def mark_tiles(
     tiles = min(room + lead, core.stop + 2 * profile.radius)
     matrix = T.edges_matrix(geo.edges)
     spectrum = T.GRID.forward(torch.from_numpy(np.ascontiguousarray(audio)))
-    to_frames = _frames_matrix(tiles, spectrum.shape[-1], profile)
+    to_frames = csr_array(_frames_matrix(tiles, spectrum.shape[-1], profile))
     phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
     gain = np.zeros((geo.bands, tiles))
     target: NDArray[np.float64] | None = None

@@ -21,7 +21,7 @@ from soundsafe.layout import PHASES
 from soundsafe.low_rate_code import IDENTIFIER_FALSE_ACCEPT
 from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
 from soundsafe.speed import resample_by, undo_speed
-from soundsafe.speed_search import search_speed
+from soundsafe.speed_search import SURE_Z, search_speed
 from soundsafe.splice_search import SplicedClock, refine_pitch, search_splices
 from soundsafe.splices import read_spliced_eul
 from soundsafe.sync import LOCK_Z, false_alarm
@@ -204,7 +204,7 @@ def read_warped(
         reading = _read_seconds(-audio, 1.0, inverted.z, inverted.tried, key, profile)
     if reading is None:
         reading = _read_upright(-audio, inverted, key, profile, tiles, False)
-    return None if reading is None else replace(reading, inverted=True)
+    return None if reading is None else replace(reading, inverted=not reading.inverted)
 
 
 def _read_upright(
@@ -235,8 +235,16 @@ def _read_upright(
     if locked and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
         # Over few seconds the tiles' factor is too rough for the cells.
         near = search_speed(audio, key, profile, warp.tempo, _NEAR)
+        inverted = False
+        if near is not None and near.z < SURE_Z:
+            # Tiles do not tell polarity.
+            opposite = search_speed(-audio, key, profile, warp.tempo, _NEAR)
+            if opposite is not None and opposite.z > near.z:
+                near, inverted = opposite, True
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
-        reading = read_speed(audio, factor, warp.z, warp.tried, key, profile)
+        reading = read_speed(-audio if inverted else audio, factor, warp.z, warp.tried, key, profile)
+        if reading is not None:
+            reading = replace(reading, inverted=inverted)
     elif clock_found:
         lock = search_speed(audio, key, profile, 1.0, _CLOCKS)
         if lock is not None and lock.z >= LOCK_Z and abs(lock.factor - 1.0) > _DRIFT:

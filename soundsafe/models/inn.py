@@ -21,7 +21,7 @@ from torch import nn
 from soundsafe.models.coupling import AffineCoupling
 from soundsafe.stft import RATE, Stft
 
-__all__ = ["SIZES", "INNWatermarker", "Size", "Spectrum"]
+__all__ = ["SIZES", "INNWatermarker", "Size", "Spectrum", "compand", "expand"]
 
 _FLOOR = 0.02  # of |X|: a sine 81 dB below full scale
 _LOW_HZ, _HIGH_HZ = 500.0, 11_000.0
@@ -58,12 +58,14 @@ class Spectrum(nn.Module):
         return self.grid.inverse(torch.view_as_complex(pairs), length)
 
 
-def _compand(spectrum: torch.Tensor) -> torch.Tensor:
+def compand(spectrum: torch.Tensor) -> torch.Tensor:
+    """``[batch, 2, bins, frames]`` with each magnitude on the scale of the arcsinh, its angle as it was."""
     size = spectrum.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
     return spectrum * (torch.asinh(size / _FLOOR) / size)
 
 
-def _expand(companded: torch.Tensor) -> torch.Tensor:
+def expand(companded: torch.Tensor) -> torch.Tensor:
+    """The inverse of `compand`."""
     size = companded.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
     return companded * (_FLOOR * torch.sinh(size) / size)
 
@@ -136,15 +138,15 @@ class INNWatermarker(nn.Module):
 
     def forward(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Spectrum and message branch, both ``[batch, 2, bins, frames]``, after all blocks."""
-        audio = _compand(spectrum)
+        audio = compand(spectrum)
         for block in self.affine_coupling:
             audio, message = block(audio, message)
-        return _expand(audio), message
+        return expand(audio), message
 
     def inverse(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Spectrum and message branch before all blocks: the inverse of ``forward``."""
-        audio, message = self._undone(_compand(spectrum), message)
-        return _expand(audio), message
+        audio, message = self._undone(compand(spectrum), message)
+        return expand(audio), message
 
     def _undone(self, audio: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Companded audio and message branch before all blocks."""
@@ -161,5 +163,5 @@ class INNWatermarker(nn.Module):
         """Logits ``[batch, bits]``, positive for 1, from the audio `x` ``[batch, length]`` alone."""
         spectrum = self.stft(x)
         # Companded throughout: with a message of zeros the inverse may leave the range that sinh can hold.
-        audio, message = self._undone(_compand(spectrum), torch.zeros_like(spectrum))
+        audio, message = self._undone(compand(spectrum), torch.zeros_like(spectrum))
         return self.coupling_net.read(message, audio)

@@ -163,7 +163,7 @@ def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
 def test_an_inverted_file_is_read_to_its_end(
     factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "SEARCH_S", 4.0)
+    monkeypatch.setattr(api, "SEARCH_S", 7.0)
     m = marked("rock", 8.0)
     audio = m.audio if factor == 1.0 else change_speed(m.audio, factor)
     soundfile.write(tmp_path / "m.wav", -audio.T, RATE, subtype="PCM_16")
@@ -171,6 +171,14 @@ def test_an_inverted_file_is_read_to_its_end(
     assert answer.payload == m.payload
     assert answer.speed == pytest.approx(factor, rel=2e-6)
     assert len(answer.euls) == 8
+
+
+def test_polarity_is_found_behind_a_change_of_speed(cut: Cut) -> None:
+    answer = soundsafe.embed(cut("rock", 8.0), RATE, b"upside down", quality="fast")
+    assert answer.audio is not None
+    found = soundsafe.decode(-change_speed(answer.audio, 0.97), RATE)
+    assert (found.payload, found.layer) == (b"upside down", "eul")
+    assert found.speed == pytest.approx(0.97, rel=2e-6)
 
 
 @pytest.mark.parametrize("rate", [RATE, 48_000])
