@@ -2,7 +2,8 @@
 
 The mark is made at 44.1 kHz and added as a difference, so that what lies outside its band is left as it is.
 Blocks of 16 EULs lie on a grid fixed by absolute position and are worked with a second on either side; a
-file of any length therefore takes the memory of one block, and gives the same result however it is read.
+file of any length therefore takes the memory of a few blocks, and gives the same result however it is read
+and however many of them are marked side by side.
 
 Reading first takes the audio as it is. Only where that gives no payload, a constant offset is taken out, and
 the first `SEARCH_S` seconds are searched for echoes (`soundsafe.echo`) and for a change of speed, tempo or
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +61,9 @@ _RAMP_S = 0.003
 
 _OFFSET = 2e-3
 """A constant offset above this drowns the lowest bands: it is tried without."""
+
+_MOST_LANES = 4
+"""Blocks that are marked side by side, at most; each needs some 300 MB."""
 
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
@@ -132,7 +137,11 @@ def coded_bits(
 
 
 class _Marker:
-    """Marks a stream of blocks at any rate; ``feed`` and ``finish`` return what is ready."""
+    """Marks a stream of blocks at any rate; ``feed`` and ``finish`` return what is ready.
+
+    Each block is marked in the unmarked audio round it, so that blocks need not wait for each other and one
+    thread each may work on them; where two meet, their changes add.
+    """
 
     def __init__(
         self,
@@ -147,48 +156,72 @@ class _Marker:
         self.rate, self.key, self.profile, self.quality = rate, key, profile, quality
         self.tiled = "tile" in layers
         self.payload = payload
-        self.before = np.zeros((channels, 0), np.float32)  # marked, up to one second
-        self.after = np.zeros((channels, 0), np.float32)  # not yet marked
-        self.first = 0  # number of the first EUL in `after`
+        self.lanes = min(torch.get_num_threads(), _MOST_LANES)
+        self.audio = np.zeros((channels, 0), np.float32)  # unmarked, from `lead` before the next block on
+        self.change = np.zeros((channels, 0), np.float32)  # what is to be added to it so far
+        self.lead = 0
+        self.first = 0  # number of the next EUL
 
     def feed(self, block: Audio) -> Iterator[Audio]:
-        self.after = np.concatenate([self.after, block], axis=1)
-        while self.after.shape[1] >= (BLOCK_EULS + 1) * self.rate:
-            yield self._mark(BLOCK_EULS)
+        self.audio = np.concatenate([self.audio, block], axis=1)
+        while self.audio.shape[1] - self.lead >= (self.lanes * BLOCK_EULS + 1) * self.rate:
+            yield self._mark([BLOCK_EULS] * self.lanes)
 
     def finish(self) -> Iterator[Audio]:
-        while self.after.shape[1] // self.rate > BLOCK_EULS:
-            yield self._mark(BLOCK_EULS)
-        left = self.after.shape[1] // self.rate
-        if left:
-            yield self._mark(left, last=True)
-        yield np.concatenate([self.before, self.after], axis=1)
+        left = (self.audio.shape[1] - self.lead) // self.rate
+        sizes = [min(BLOCK_EULS, left - done) for done in range(0, left, BLOCK_EULS)]
+        for i in range(0, len(sizes), self.lanes):
+            yield self._mark(sizes[i : i + self.lanes], last=i + self.lanes >= len(sizes))
+        yield self._added(self.audio.shape[1])
 
-    def _mark(self, euls: int, last: bool = False) -> Audio:
-        """Mark the next `euls` and return all that no later block will touch."""
-        lead = self.before.shape[1]
-        here = lead + euls * self.rate
-        buffer = np.concatenate([self.before, self.after[:, : (euls + 1) * self.rate]], axis=1)
-        n44 = -(-buffer.shape[1] * RATE // self.rate)
-        x = _resample(buffer, self.rate, RATE, n44)
-        coded = coded_bits(self.payload, self.key, self.first + euls, self.profile)[self.first :]
-        start = lead // self.rate * EUL_SAMPLES
-        origin = self.first * EUL_SAMPLES - start
-        phase, effort = self.first % PHASES, self.quality
-        if self.tiled:
-            y = mark_both(
-                x, start, coded, self.first, phase, self.payload, self.key, self.profile, effort, last=last
-            )
-        else:
-            y = mark_block(x, start, coded, phase, self.key, self.profile, effort, origin)
-        if self.rate != RATE:
-            bound = np.maximum(np.abs(buffer), HEADROOM)
-            y = np.clip(buffer + _resample(y - x, RATE, self.rate, buffer.shape[1]), -bound, bound)
-        buffer = buffer + _away_from_silence(buffer, self.rate) * (y - buffer)
-        out, self.before = buffer[:, : here - self.rate], buffer[:, here - self.rate : here]
-        self.after = np.concatenate([buffer[:, here:], self.after[:, (euls + 1) * self.rate :]], axis=1)
-        self.first += euls
+    def _mark(self, sizes: list[int], last: bool = False) -> Audio:
+        """Mark blocks of so many EULs side by side and return all that no later block will touch."""
+        jobs, at, first = [], self.lead, self.first
+        for number, euls in enumerate(sizes):
+            begin, end = max(0, at - self.rate), at + (euls + 1) * self.rate
+            here = self.audio[:, begin:end]
+            jobs.append((here, at - begin, first, euls, last and number == len(sizes) - 1))
+            at, first = at + euls * self.rate, first + euls
+        total = np.zeros((len(self.audio), min(self.audio.shape[1], at + self.rate)), np.float32)
+        total[:, : self.change.shape[1]] = self.change[:, : total.shape[1]]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            changes = list(pool.map(lambda job: self._changed(*job), jobs))
+        for (here, lead, number, _, _), change in zip(jobs, changes, strict=True):
+            begin = self.lead + (number - self.first) * self.rate - lead
+            total[:, begin : begin + here.shape[1]] += change
+        self.change = total
+        out = self._added(at - self.rate)
+        self.lead, self.first = self.rate, first
         return out
+
+    def _added(self, samples: int) -> Audio:
+        """The first `samples`, marked; they are let go."""
+        self.change = np.pad(self.change, ((0, 0), (0, max(0, samples - self.change.shape[1]))))
+        plain, change = self.audio[:, :samples], self.change[:, :samples]
+        self.audio, self.change = self.audio[:, samples:], self.change[:, samples:]
+        bound = np.maximum(np.abs(plain), HEADROOM)
+        return np.clip(plain + change, -bound, bound)
+
+    def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool) -> Audio:
+        """What marking `euls` EULs from sample `lead` on adds to `buffer`; `first`: number of the first."""
+        torch.get_num_threads()  # torch decides on a new thread's number when it is first asked
+        with threadpool_limits(limits=1 if self.lanes > 1 else None, user_api="openmp"):
+            n44 = -(-buffer.shape[1] * RATE // self.rate)
+            x = _resample(buffer, self.rate, RATE, n44)
+            coded = coded_bits(self.payload, self.key, first + euls, self.profile)[first:]
+            start = lead // self.rate * EUL_SAMPLES
+            origin = first * EUL_SAMPLES - start
+            phase, effort = first % PHASES, self.quality
+            if self.tiled:
+                y = mark_both(
+                    x, start, coded, first, phase, self.payload, self.key, self.profile, effort, last=last
+                )
+            else:
+                y = mark_block(x, start, coded, phase, self.key, self.profile, effort, origin)
+            if self.rate != RATE:
+                bound = np.maximum(np.abs(buffer), HEADROOM)
+                y = np.clip(buffer + _resample(y - x, RATE, self.rate, buffer.shape[1]), -bound, bound)
+            return _away_from_silence(buffer, self.rate) * (y - buffer)
 
 
 class _Differ:
@@ -492,8 +525,10 @@ def embed(
     marker = _Marker(rate, x.shape[0], payload, key, profile, effort, layers)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
-    found = detect(_to_44k(_blocks(marked, rate), rate), key, profile)
-    differ = _compare(_blocks(x, rate), _blocks(marked, rate), rate)
+    with ThreadPoolExecutor(1) as pool:
+        comparing = pool.submit(_compare, _blocks(x, rate), _blocks(marked, rate), rate)
+        found = detect(_to_44k(_blocks(marked, rate), rate), key, profile)
+        differ = comparing.result()
     return _answer(marked, differ, found, payload, started, "the audio")
 
 
@@ -539,13 +574,16 @@ def embed_file(
                 writer.write(part)
             partial = writer.finish()
             report(0.88, "verifying")
-            with AudioReader(partial) as again:
-                found = detect(_to_44k(again.blocks(BLOCK_EULS * info.rate), info.rate), key, profile)
-            report(0.94, "measuring quality")
-            with AudioReader(source) as one, AudioReader(partial) as two:
-                differ = _compare(
-                    one.blocks(BLOCK_EULS * info.rate), two.blocks(BLOCK_EULS * info.rate), info.rate
-                )
+            size = BLOCK_EULS * info.rate
+            with (
+                AudioReader(source) as one,
+                AudioReader(partial) as two,
+                AudioReader(partial) as again,
+                ThreadPoolExecutor(1) as pool,
+            ):
+                comparing = pool.submit(_compare, one.blocks(size), two.blocks(size), info.rate)
+                found = detect(_to_44k(again.blocks(size), info.rate), key, profile)
+                differ = comparing.result()
             answer = _answer(None, differ, found, payload, started, name, tuple(writer.warnings))
             writer.commit()
     report(1.0, "done")
