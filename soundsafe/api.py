@@ -185,7 +185,7 @@ class _Marker:
         total = np.zeros((len(self.audio), min(self.audio.shape[1], at + self.rate)), np.float32)
         total[:, : self.change.shape[1]] = self.change[:, : total.shape[1]]
         with ThreadPoolExecutor(len(jobs)) as pool:
-            changes = list(pool.map(lambda job: self._changed(*job), jobs))
+            changes = list(pool.map(lambda job: self._changed(*job, alone=len(jobs) == 1), jobs))
         for (here, lead, number, _, _), change in zip(jobs, changes, strict=True):
             begin = self.lead + (number - self.first) * self.rate - lead
             total[:, begin : begin + here.shape[1]] += change
@@ -202,10 +202,12 @@ class _Marker:
         bound = np.maximum(np.abs(plain), HEADROOM)
         return np.clip(plain + change, -bound, bound)
 
-    def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool) -> Audio:
+    def _changed(
+        self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool
+    ) -> Audio:
         """What marking `euls` EULs from sample `lead` on adds to `buffer`; `first`: number of the first."""
         torch.get_num_threads()  # torch decides on a new thread's number when it is first asked
-        with threadpool_limits(limits=1 if self.lanes > 1 else None, user_api="openmp"):
+        with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
             n44 = -(-buffer.shape[1] * RATE // self.rate)
             x = _resample(buffer, self.rate, RATE, n44)
             coded = coded_bits(self.payload, self.key, first + euls, self.profile)[first:]
