@@ -185,7 +185,7 @@ class _Marker:
         total = np.zeros((len(self.audio), min(self.audio.shape[1], at + self.rate)), np.float32)
         total[:, : self.change.shape[1]] = self.change[:, : total.shape[1]]
         with ThreadPoolExecutor(len(jobs)) as pool:
-            changes = list(pool.map(lambda job: self._changed(*job, alone=len(jobs) == 1), jobs))
+            changes = list(pool.map(lambda job: self._changed(*job, len(jobs) == 1), jobs))
         for (here, lead, number, _, _), change in zip(jobs, changes, strict=True):
             begin = self.lead + (number - self.first) * self.rate - lead
             total[:, begin : begin + here.shape[1]] += change
