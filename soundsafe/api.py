@@ -180,13 +180,14 @@ class _Marker:
         for number, euls in enumerate(sizes):
             begin, end = max(0, at - self.rate), at + (euls + 1) * self.rate
             here = self.audio[:, begin:end]
-            jobs.append((here, at - begin, first, euls, last and number == len(sizes) - 1))
+            ends = last and number == len(sizes) - 1
+            jobs.append((here, at - begin, first, euls, ends, len(sizes) == 1))
             at, first = at + euls * self.rate, first + euls
         total = np.zeros((len(self.audio), min(self.audio.shape[1], at + self.rate)), np.float32)
         total[:, : self.change.shape[1]] = self.change[:, : total.shape[1]]
         with ThreadPoolExecutor(len(jobs)) as pool:
-            changes = list(pool.map(lambda job: self._changed(*job, len(jobs) == 1), jobs))
-        for (here, lead, number, _, _), change in zip(jobs, changes, strict=True):
+            changes = list(pool.map(lambda job: self._changed(*job), jobs))
+        for (here, lead, number, *_), change in zip(jobs, changes, strict=True):
             begin = self.lead + (number - self.first) * self.rate - lead
             total[:, begin : begin + here.shape[1]] += change
         self.change = total
