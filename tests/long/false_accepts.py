@@ -84,15 +84,15 @@ def main() -> None:
             euls[kind] += 1
             accepted[kind] += answer.ok or answer.id_ok
             bound += answer.false_accept_bound
-            continue
-        key, start, phase = rng.bytes(32), float(rng.uniform(0, EUL_SAMPLES)), int(rng.integers(4))
-        read = read_equalised if rng.integers(4) == 0 else read_eul
-        while (reading := read(heard, start, phase, key, ROBUST)) is not None:
-            word, compared = read_word(reading.llr, key, ROBUST)
-            euls[kind] += 1
-            accepted[kind] += word is not None
-            tags += compared
-            start, phase = start + EUL_SAMPLES, (phase + 1) % 4
+        else:
+            key, start, phase = rng.bytes(32), float(rng.uniform(0, EUL_SAMPLES)), int(rng.integers(4))
+            read = read_equalised if rng.integers(4) == 0 else read_eul
+            while (reading := read(heard, start, phase, key, ROBUST)) is not None:
+                word, compared = read_word(reading.llr, key, ROBUST)
+                euls[kind] += 1
+                accepted[kind] += word is not None
+                tags += compared
+                start, phase = start + EUL_SAMPLES, (phase + 1) % 4
         if time.monotonic() - said > 60:
             said = time.monotonic()
             sofar = f"{sum(euls.values())} done, {sum(accepted.values())} accepted"
