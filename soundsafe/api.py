@@ -266,6 +266,21 @@ def _compare(originals: Iterable[Audio], marked: Iterable[Audio], rate: int) -> 
     return differ
 
 
+def _verified(
+    originals: Iterable[Audio],
+    marked: Iterable[Audio],
+    again: Iterable[Audio],
+    rate: int,
+    key: bytes,
+    profile: Profile,
+) -> tuple[Detection, _Differ]:
+    """What is read from the marked blocks `again`, and meanwhile how `marked` differ from the originals."""
+    with ThreadPoolExecutor(1) as pool:
+        comparing = pool.submit(_compare, originals, marked, rate)
+        found = detect(_to_44k(again, rate), key, profile)
+        return found, comparing.result()
+
+
 def _to_44k(blocks: Iterable[Audio], rate: int, factor: float = 1.0) -> Iterator[Audio]:
     """Blocks at 44.1 kHz from blocks at `rate`, made `factor` times as long."""
     if rate == RATE and factor == 1.0:
@@ -528,10 +543,9 @@ def embed(
     marker = _Marker(rate, x.shape[0], payload, key, profile, effort, layers)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
-    with ThreadPoolExecutor(1) as pool:
-        comparing = pool.submit(_compare, _blocks(x, rate), _blocks(marked, rate), rate)
-        found = detect(_to_44k(_blocks(marked, rate), rate), key, profile)
-        differ = comparing.result()
+    found, differ = _verified(
+        _blocks(x, rate), _blocks(marked, rate), _blocks(marked, rate), rate, key, profile
+    )
     return _answer(marked, differ, found, payload, started, "the audio")
 
 
@@ -578,15 +592,10 @@ def embed_file(
             partial = writer.finish()
             report(0.88, "verifying")
             size = BLOCK_EULS * info.rate
-            with (
-                AudioReader(source) as one,
-                AudioReader(partial) as two,
-                AudioReader(partial) as again,
-                ThreadPoolExecutor(1) as pool,
-            ):
-                comparing = pool.submit(_compare, one.blocks(size), two.blocks(size), info.rate)
-                found = detect(_to_44k(again.blocks(size), info.rate), key, profile)
-                differ = comparing.result()
+            with AudioReader(source) as one, AudioReader(partial) as two, AudioReader(partial) as again:
+                found, differ = _verified(
+                    one.blocks(size), two.blocks(size), again.blocks(size), info.rate, key, profile
+                )
             answer = _answer(None, differ, found, payload, started, name, tuple(writer.warnings))
             writer.commit()
     report(1.0, "done")
