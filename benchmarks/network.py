@@ -120,6 +120,7 @@ def _at_distance(
     words = [[rng.integers(0, 2, system.bits).astype(np.uint8) for _ in own] for _, own in clips]
     factor, slope, before, move = 1.0, 1.4, math.nan, 0.0
     for _ in range(6):
+        factor *= math.exp(move)
         marked = [
             [system.mark(s, w, factor) for s, w in zip(own, word, strict=True)]
             for (_, own), word in zip(clips, words, strict=True)
@@ -135,7 +136,6 @@ def _at_distance(
         if move:
             slope = max(0.5, (distance - before) / move)
         move, before = (wanted - distance) / slope, distance
-        factor *= math.exp(move)
     return factor, distance, marked, words
 
 
