@@ -21,7 +21,7 @@ from soundsafe.layout import PHASES
 from soundsafe.low_rate_code import IDENTIFIER_FALSE_ACCEPT
 from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
 from soundsafe.speed import resample_by, undo_speed
-from soundsafe.speed_search import SURE_Z, search_speed
+from soundsafe.speed_search import REACH, SURE_Z, SpeedLock, search_speed
 from soundsafe.splice_search import SplicedClock, refine_pitch, search_splices
 from soundsafe.splices import read_spliced_eul
 from soundsafe.sync import LOCK_Z, false_alarm
@@ -207,6 +207,17 @@ def read_warped(
     return None if reading is None else replace(reading, inverted=not reading.inverted)
 
 
+def _either_polarity(
+    audio: Audio, key: bytes, profile: Profile, around: float = 1.0, reach: float = REACH
+) -> tuple[SpeedLock | None, bool]:
+    """`search_speed` of the audio as it is and, unless that is sure, upside down; whether the latter fits."""
+    found = search_speed(audio, key, profile, around, reach)
+    if found is None or found.z >= SURE_Z:
+        return found, False
+    opposite = search_speed(-audio, key, profile, around, reach)
+    return (opposite, True) if opposite is not None and opposite.z > found.z else (found, False)
+
+
 def _read_upright(
     audio: Audio,
     clock: SplicedClock | None,
@@ -231,34 +242,27 @@ def _read_upright(
     same = abs(warp.tempo / warp.pitch - 1.0) <= SAME
     score = warp.z
     locked = warp.z >= LOCKED_Z
-    reading, pitch = None, warp.pitch if locked else 1.0
+    reading, pitch, inverted = None, warp.pitch if locked else 1.0, False
     if locked and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
         # Over few seconds the tiles' factor is too rough for the cells.
-        near = search_speed(audio, key, profile, warp.tempo, _NEAR)
-        inverted = False
-        if near is not None and near.z < SURE_Z:
-            # Tiles do not tell polarity.
-            opposite = search_speed(-audio, key, profile, warp.tempo, _NEAR)
-            if opposite is not None and opposite.z > near.z:
-                near, inverted = opposite, True
+        near, inverted = _either_polarity(audio, key, profile, warp.tempo, _NEAR)
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
         reading = read_speed(-audio if inverted else audio, factor, warp.z, warp.tried, key, profile)
-        if reading is not None:
-            reading = replace(reading, inverted=inverted)
     elif clock_found:
         lock = search_speed(audio, key, profile, 1.0, _CLOCKS)
         if lock is not None and lock.z >= LOCK_Z and abs(lock.factor - 1.0) > _DRIFT:
             reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
     elif not locked:
-        lock = search_speed(audio, key, profile)
+        lock, inverted = _either_polarity(audio, key, profile)
         if lock is not None:
             score = max(score, lock.z)
             if lock.z >= LOCK_Z:
-                reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
+                upright = -audio if inverted else audio
+                reading = read_speed(upright, lock.factor, lock.z, lock.tried, key, profile)
             if lock.z >= _PIECES_Z:
                 pitch = lock.factor
     if reading is not None:
-        return reading
+        return replace(reading, inverted=inverted)
     words = read_words(spec, warp, key)
     result = WarpedReading(
         words.payload,

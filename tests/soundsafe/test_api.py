@@ -163,7 +163,7 @@ def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
 def test_an_inverted_file_is_read_to_its_end(
     factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "SEARCH_S", 7.0)
+    monkeypatch.setattr(api, "SEARCH_S", 4.0)
     m = marked("rock", 8.0)
     audio = m.audio if factor == 1.0 else change_speed(m.audio, factor)
     soundfile.write(tmp_path / "m.wav", -audio.T, RATE, subtype="PCM_16")
