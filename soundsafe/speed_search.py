@@ -36,7 +36,7 @@ _APART_S = 1.5
 """Between the stretches looked at: no two of them lie in seconds that mark each channel by itself."""
 
 SURE_Z = 8.0
-"""No further stretch is looked at, and no other polarity."""
+"""No further stretch is looked at, and near a known speed no other polarity."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,11 @@ def pilot_scores(
     signs = signs_by_residue(0, frames, tuple(range(PHASES)), key, profile)
     frame = torch.arange(frames)
     at = _HOP + (_HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
-    # All stretches of a frame, of which one gather takes those that follow one another.
-    read = cosines.unfold(-1, _HOP, 1)[
-        patterns(0, frames)[:, :, None, None], torch.arange(cosines.shape[1])[:, None], at.T[:, None]
-    ]
+    # All stretches of a frame, one after the other: rows are copied whole and already in order.
+    pilots, length = cosines.shape[1:]
+    row = patterns(0, frames)[:, :, None, None] * pilots + torch.arange(pilots)[:, None]
+    stretches = cosines.reshape(-1).unfold(0, _HOP, 1)
+    read = stretches.index_select(0, (row * length + at.T[:, None]).reshape(-1))
     score = signs @ read.reshape(PATTERNS, signs.shape[-1], -1)
     return score.reshape(*score.shape[:2], len(deltas), _HOP)
 
@@ -84,7 +85,7 @@ def fit_speeds(
     mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
 ) -> tuple[NDArray[np.float64], int]:
     """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
-    best = pilot_scores(mono, deltas, frames, key, profile).amax((0, 1, 3))
+    best = pilot_scores(mono, deltas, frames, key, profile).flatten(0, 1).amax(0).amax(1)
     return best.double().numpy(), len(deltas) * _PERIOD * _HOP
 
 

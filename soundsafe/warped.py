@@ -21,7 +21,7 @@ from soundsafe.layout import PHASES
 from soundsafe.low_rate_code import IDENTIFIER_FALSE_ACCEPT
 from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
 from soundsafe.speed import resample_by, undo_speed
-from soundsafe.speed_search import REACH, SURE_Z, SpeedLock, search_speed
+from soundsafe.speed_search import SURE_Z, SpeedLock, search_speed
 from soundsafe.splice_search import SplicedClock, refine_pitch, search_splices
 from soundsafe.splices import read_spliced_eul
 from soundsafe.sync import LOCK_Z, false_alarm
@@ -207,11 +207,11 @@ def read_warped(
     return None if reading is None else replace(reading, inverted=not reading.inverted)
 
 
-def _either_polarity(
-    audio: Audio, key: bytes, profile: Profile, around: float = 1.0, reach: float = REACH
+def _unless_sure(
+    found: SpeedLock | None, audio: Audio, around: float, reach: float, key: bytes, profile: Profile
 ) -> tuple[SpeedLock | None, bool]:
-    """`search_speed` of the audio as it is and, unless that is sure, upside down; whether the latter fits."""
-    found = search_speed(audio, key, profile, around, reach)
+    """`found`, or what `search_speed` finds near `around` in the audio upside down, where that fits better;
+    whether it does."""
     if found is None or found.z >= SURE_Z:
         return found, False
     opposite = search_speed(-audio, key, profile, around, reach)
@@ -245,7 +245,8 @@ def _read_upright(
     reading, pitch, inverted = None, warp.pitch if locked else 1.0, False
     if locked and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
         # Over few seconds the tiles' factor is too rough for the cells.
-        near, inverted = _either_polarity(audio, key, profile, warp.tempo, _NEAR)
+        near = search_speed(audio, key, profile, warp.tempo, _NEAR)
+        near, inverted = _unless_sure(near, audio, warp.tempo, _NEAR, key, profile)
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
         reading = read_speed(-audio if inverted else audio, factor, warp.z, warp.tried, key, profile)
     elif clock_found:
@@ -253,7 +254,8 @@ def _read_upright(
         if lock is not None and lock.z >= LOCK_Z and abs(lock.factor - 1.0) > _DRIFT:
             reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
     elif not locked:
-        lock, inverted = _either_polarity(audio, key, profile)
+        # Upside down, two clocks that differ are looked for and no more: all speeds would double the work.
+        lock, inverted = _unless_sure(search_speed(audio, key, profile), audio, 1.0, _CLOCKS, key, profile)
         if lock is not None:
             score = max(score, lock.z)
             if lock.z >= LOCK_Z:
