@@ -14,19 +14,19 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from equal_distance import at_distance, log_distance, more_wrong
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
 from soundsafe.codecs import resample
 from soundsafe.coding import N
 from soundsafe.detector import read_eul
-from soundsafe.distance import worst_channel
 from soundsafe.embedder import QUALITIES, mark_block
-from soundsafe.eval.stats import paired_interval
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.models import INNWatermarker
 from soundsafe.models.inn import compand, expand
@@ -112,31 +112,16 @@ def _clips(folder: Path, seconds: int) -> list[tuple[str, list[Audio]]]:
     return found
 
 
-def _at_distance(
-    system: System, clips: list[tuple[str, list[Audio]]], wanted: float | None
-) -> tuple[float, float, list[list[Audio]], list[list[Bits]]]:
-    """Factor, log distance (where asked for, `wanted` within 0.01), marked seconds and their bits."""
-    rng = np.random.default_rng(0)
-    words = [[rng.integers(0, 2, system.bits).astype(np.uint8) for _ in own] for _, own in clips]
-    factor, slope, before, move = 1.0, 1.4, math.nan, 0.0
-    for _ in range(6):
-        factor *= math.exp(move)
-        marked = [
-            [system.mark(s, w, factor) for s, w in zip(own, word, strict=True)]
-            for (_, own), word in zip(clips, words, strict=True)
-        ]
-        each = [
-            worst_channel(s, y, RATE)
-            for (_, own), ys in zip(clips, marked, strict=True)
-            for s, y in zip(own, ys, strict=True)
-        ]
-        distance = float(np.mean(np.log(np.maximum(each, 1e-7))))
-        if wanted is None or abs(distance - wanted) < 0.01:
-            break
-        if move:
-            slope = max(0.5, (distance - before) / move)
-        move, before = (wanted - distance) / slope, distance
-    return factor, distance, marked, words
+def _mark(
+    system: System, clips: list[tuple[str, list[Audio]]], words: list[list[Bits]], factor: float
+) -> tuple[list[list[Audio]], float]:
+    """Marked seconds and their log distance."""
+    marked = [
+        [system.mark(s, w, factor) for s, w in zip(own, word, strict=True)]
+        for (_, own), word in zip(clips, words, strict=True)
+    ]
+    pairs = [(s, y) for (_, own), ys in zip(clips, marked, strict=True) for s, y in zip(own, ys, strict=True)]
+    return marked, log_distance(pairs)
 
 
 def _wrong(
@@ -176,7 +161,9 @@ def main() -> int:
     wanted: float | None = None
     first: NDArray[np.float64] | None = None
     for name, system in systems.items():
-        factor, distance, marked, words = _at_distance(system, clips, wanted)
+        rng = np.random.default_rng(0)
+        words = [[rng.integers(0, 2, system.bits).astype(np.uint8) for _ in own] for _, own in clips]
+        factor, distance, marked = at_distance(partial(_mark, system, clips, words), wanted)
         rows = _wrong(system, factor, marked, words)
         figures = ", ".join(f"{k} {100 * v:.2f}" for k, v in zip(ATTACKS, rows.mean(axis=1), strict=True))
         print(
@@ -186,13 +173,7 @@ def main() -> int:
         if first is None:
             wanted, first = distance, rows
             continue
-        more = (rows - first).mean(axis=0)
-        low, high = paired_interval(more, groups) or (math.nan, math.nan)
-        print(
-            f"  more than the network: {100 * more.mean():.2f} ({100 * low:.2f} to {100 * high:.2f});"
-            f" {len(groups)} seconds of {len(set(groups))} groups",
-            flush=True,
-        )
+        print(f"  more than the network: {more_wrong(rows, first, groups)}", flush=True)
     return 0
 
 

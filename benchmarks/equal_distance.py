@@ -1,0 +1,59 @@
+"""What benchmarks of marks share: as far from the original as another mark, and how much more is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.distance import worst_channel
+from soundsafe.eval.stats import paired_interval
+from soundsafe.stft import RATE
+
+Audio = NDArray[np.float32]
+Marked = TypeVar("Marked")
+
+_NEAR = 0.01
+"""Marks count as equally far where the mean logarithms of their distances differ by less."""
+
+_SLOPE = 1.4
+"""Of the logarithm of the distance over that of the factor, before two factors tell it."""
+
+
+def log_distance(pairs: Iterable[tuple[Audio, Audio]]) -> float:
+    """Mean logarithm of the Zimtohrli distance of `pairs` of original and marked audio
+    ``[channels, samples]``."""
+    return float(np.mean([math.log(max(worst_channel(x, y, RATE), 1e-7)) for x, y in pairs]))
+
+
+def at_distance(
+    mark: Callable[[float], tuple[Marked, float]], wanted: float | None
+) -> tuple[float, float, Marked]:
+    """Factor, log distance and what was marked, by secants from factor 1 until the distance is `wanted`.
+
+    `mark(factor)`: what is marked and its log distance. Without `wanted` the factor is 1. After six tries
+    the last is taken.
+    """
+    factor, slope = 1.0, _SLOPE
+    marked, distance = mark(factor)
+    for _ in range(5):
+        if wanted is None or abs(distance - wanted) < _NEAR:
+            break
+        move, before = (wanted - distance) / slope, distance
+        factor *= math.exp(move)
+        marked, distance = mark(factor)
+        slope = max(0.5, (distance - before) / move)
+    return factor, distance, marked
+
+
+def more_wrong(rows: NDArray[np.float64], than: NDArray[np.float64], groups: NDArray[np.str_]) -> str:
+    """The mean of `rows` less that of `than`, both ``[attacks, seconds]``, with its interval by `groups`."""
+    more = (rows - than).mean(axis=0)
+    low, high = paired_interval(more, groups) or (math.nan, math.nan)
+    return (
+        f"{100 * more.mean():.2f} ({100 * low:.2f} to {100 * high:.2f}); {len(groups)} seconds"
+        f" of {len(set(groups.tolist()))} groups"
+    )
