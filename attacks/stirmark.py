@@ -266,7 +266,7 @@ def zero_cross(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: 
     return np.where(np.abs(audio) < amplitude * STEP, np.float32(0), audio)
 
 
-@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, delay=unknown_delay)
+@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}})
 def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The `samples` after each sample that is zero in 16 bits set to zero too."""
     zero = (np.abs(audio).max(axis=0) < STEP / 2).astype(np.uint8)

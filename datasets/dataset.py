@@ -3,7 +3,7 @@
 Manifest columns: `file` (relative to the folder; the only one that must be there), `clip` (a unique name;
 else the file's name without its suffix), `category` (else "all"), `split` (else none), `group` (clips of one
 source, which are not independent; else the file), `license`, `lossy` ("yes" where the source was coded
-lossily). Further columns are ignored. Without a manifest every audio file in or below the folder is a clip.
+lossily). Further columns are kept. Without a manifest every audio file in or below the folder is a clip.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ _FOLDERS = {BUNDLED: Path(__file__).parent / "corpus"}
 
 @dataclass(frozen=True)
 class Clip:
-    """One audio file and what the manifest says of it."""
+    """One audio file and what the manifest says of it; `columns`: its line there, {} without a manifest."""
 
     clip: str
     path: Path
@@ -43,6 +43,7 @@ class Clip:
     license: str = ""
     lossy: str = ""
     mono: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def read(self) -> tuple[NDArray[np.float32], int]:
         """The audio, float32 `[channels, samples]`, and its rate; mixed to one channel where `mono` is set.
@@ -139,6 +140,7 @@ def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
             license=_cell(row, "license"),
             lossy=_cell(row, "lossy"),
             mono=mono,
+            columns={column: _cell(row, column) for column in row if column},
         )
 
 

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import soundfile
 import typer
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -166,7 +165,6 @@ def length_row(seconds: float, clips: Sequence[Clip], quality: str, seed: int) -
 def draw(table: pd.DataFrame, attack: str) -> Figure:
     """Distance and success of each quality against the processor time that it takes."""
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = (("zimtohrli", 1e4, "Zimtohrli distance, 1e-4"), ("success", 100.0, f"EULs behind {attack}, %"))
     for axes, (column, scale, words) in zip(figure.subplots(1, 2), panels, strict=True):
         axes.plot(table["embed_cpu_s"], scale * table[column], marker="o")

@@ -24,7 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval import bench, phases, report_command, runner, systems, time_to_payload
 from soundsafe.eval import gate as gates
 from soundsafe.eval.compare import compare as compare_runs
@@ -169,7 +169,7 @@ def _show(result: runner.Result) -> None:
 
 
 def _remarks(result: runner.Result) -> list[str]:
-    """Failures, which count as such in every figure, each kind on one line."""
+    """Failures, which count as such in every figure, each kind on one line, and what was not measured."""
     bad = result.rows[result.rows["status"] != "ok"]
     cells = bad.drop_duplicates(["system", "clip", "attack"])
     out = []
@@ -177,7 +177,7 @@ def _remarks(result: runner.Result) -> list[str]:
         clips = list(dict.fromkeys(part["clip"]))
         more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
         out.append(f"{status} in {len(part)} cells ({clips[0]}{more}): {message}")
-    return out
+    return [*out, *result.unmeasured]
 
 
 _KINDS = Literal["suites", "attacks", "systems", "datasets", "metrics"]
@@ -393,6 +393,8 @@ def _call(arguments: Sequence[str] | None) -> int:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except InputError as error:
         return _fail(str(error))
+    except NotMarkable as error:
+        return _fail(str(error), 1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}")
@@ -406,7 +408,7 @@ def _call(arguments: Sequence[str] | None) -> int:
             return _fail(f"{error.format_message()} (--help shows the usage)")
         raise
     if code == INTERRUPTED:
-        return _fail("interrupted; --resume goes on from here", code)
+        return _fail("interrupted; a run goes on with --resume", code)
     return code if isinstance(code, int) else 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.rows import control_of, from_frame_value, measured_ber
 from soundsafe.eval.stats import holm, mcnemar, paired_interval
 
 __all__ = ["compare"]
@@ -38,6 +38,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> list[dict[str, Any]]:
         InputError: nothing in common.
     """
     out: list[dict[str, Any]] = []
+    a, b = (rows.assign(ber=measured_ber(rows)) for rows in (a, b))
     for left, right in _one_system(a, b):
         pairs = a[a["system"] == left].merge(
             b[b["system"] == right], on=_CELL, suffixes=("_a", "_b"), validate="one_to_one"

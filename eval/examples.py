@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +55,10 @@ def clip_facts(document: Document) -> list[dict[str, Any]]:
         clips = _clips(document, None)
     except InputError:
         return []
-    listed: dict[Path, dict[str, Any]] = {}
-    for manifest in {c.path.parent / "manifest.csv" for c in clips}:
-        if manifest.is_file():
-            with manifest.open(newline="", encoding="utf-8-sig") as lines:
-                for row in csv.DictReader(lines):
-                    listed[manifest.parent / (row.get("file") or "")] = {k: v for k, v in row.items() if k}
-    own = [{"clip": c.clip, "license": c.license, "category": c.category, "lossy": c.lossy} for c in clips]
-    return [listed.get(c.path, {}) | facts for c, facts in zip(clips, own, strict=True)]
+    return [
+        {**c.columns, "clip": c.clip, "license": c.license, "category": c.category, "lossy": c.lossy}
+        for c in clips
+    ]
 
 
 def worst_first(rows: pd.DataFrame, system: str) -> list[str]:

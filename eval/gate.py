@@ -4,8 +4,8 @@
 paired test. A run fails on
 
 - a significant fall of payload success, of clip success or of a parity, or a significant rise of BER;
-- any false accept;
-- clips or attacks of the baseline that it does not hold.
+- any false accept, or no control that was read;
+- clips, attacks, EULs or figures of the baseline that it does not hold.
 
 Significant means at a family-wise error of 0.001 over all tests (Bonferroni), and larger than a margin that
 nobody would mind (`MARGINS`): with enough EULs even a harmless change is significant.
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.rows import control_of, from_frame_value, measured_ber
 from soundsafe.eval.stats import paired_rise, stratified_shift
 from soundsafe.eval.summary import quality_rows
 
@@ -36,7 +36,7 @@ MARGINS = {
 }  # fmt: skip
 """How much each figure may fall (BER: rise), as a difference of means."""
 
-_SHARES = {"payload_success": "payload_ok", "parity_slots": "parity_slots", "seed_parity": "seed_parity"}
+_MEANS = ("parity_frames", "ber")
 _FEWEST_BITS = 1000.0
 
 
@@ -47,7 +47,7 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
         "payload_success": int(rows["payload_ok"].sum()),
         "clip_success": int(bool(rows["clip_ok"].iloc[0])),
     }
-    for name in ("ber", "parity_frames"):
+    for name in _MEANS:
         values = rows[name].dropna()
         out[name] = float(values.mean()) if len(values) else None
     for name in ("parity_slots", "seed_parity"):
@@ -59,6 +59,7 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
 def make_baseline(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
     """The baseline of a run: `rows` are its rows, `run` its `run.json`."""
     figures: dict[str, Any] = {}
+    rows = rows.assign(ber=measured_ber(rows))
     for (system, attack), part in rows.groupby(["system", "attack"], sort=False):
         if control_of(str(attack)):
             continue
@@ -92,12 +93,16 @@ def read_baseline(path: Path) -> dict[str, Any]:
     return data
 
 
+def _less(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether a clip has fewer EULs than the baseline's, or lacks a figure that the baseline has."""
+    return new["euls"] < old["euls"] or any(new[m] is None and old[m] is not None for m in MARGINS)
+
+
 def _share_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any] | None:
     pairs = [(o, n) for o, n in zip(old, new, strict=True) if o[name] is not None and n[name] is not None]
     if not pairs:
         return None
-    trials = ("euls", "euls") if name != "clip_success" else None
-    size = [(o["euls"], n["euls"]) if trials else (1, 1) for o, n in pairs]
+    size = [(1, 1) if name == "clip_success" else (o["euls"], n["euls"]) for o, n in pairs]
     a, b = [o[name] for o, _ in pairs], [n[name] for _, n in pairs]
     before, after = [s[0] for s in size], [s[1] for s in size]
     difference, p = stratified_shift(a, before, b, after)
@@ -135,15 +140,16 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
     """
     tests: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
+    rows = rows.assign(ber=measured_ber(rows))
     for system, attacks in baseline["systems"].items():
         mine = rows[rows["system"] == system]
         for attack, clips in attacks.items():
             part = mine[mine["attack"] == attack]
             held = {str(clip): _counts(r) for clip, r in part.groupby("clip", sort=False)}
-            absent = [clip for clip in clips if clip not in held]
+            absent = [clip for clip, old in clips.items() if clip not in held or _less(held[clip], old)]
             head = {"system": system, "attack": attack}
             if absent:
-                text = f"the run lacks {len(absent)} of {len(clips)} clips, {absent[0]} first"
+                text = f"the run lacks all or part of {len(absent)} of {len(clips)} clips, {absent[0]} first"
                 missing.append(
                     head | {"metric": "coverage", "ok": False, "baseline": len(clips)}
                     | {"run": len(clips) - len(absent), "worse_by": len(absent), "p": None, "message": text}
@@ -153,7 +159,7 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
                 continue
             old, new = [clips[c] for c in names], [held[c] for c in names]
             for metric in MARGINS:
-                test = _share_test if metric in {*_SHARES, "clip_success"} else _mean_test
+                test = _mean_test if metric in _MEANS else _share_test
                 result = test(metric, old, new)
                 if result is not None:
                     tests.append(head | {"metric": metric} | result)
@@ -166,12 +172,13 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
             if not t["ok"]
             else ""
         )
-    accepts = sum(r["false_accepts"] for r in quality_rows(rows) if r["category"] == "all")
-    euls = sum(r["unmarked_euls"] for r in quality_rows(rows) if r["category"] == "all")
+    controls = [r for r in quality_rows(rows) if r["category"] == "all"]
+    accepts, euls = (sum(r[name] for r in controls) for name in ("false_accepts", "unmarked_euls"))
+    ok = accepts == 0 and euls > 0
     false = {
-        "system": "", "attack": "controls", "metric": "false_accepts", "ok": accepts == 0, "baseline": 0,
+        "system": "", "attack": "controls", "metric": "false_accepts", "ok": ok, "baseline": 0,
         "run": accepts, "worse_by": accepts, "p": None,
-        "message": f"{accepts} false accepts in {euls} EULs without the mark" if accepts else "",
+        "message": "" if ok else f"{accepts} false accepts in {euls} EULs without the mark",
     }  # fmt: skip
     checks = [false, *missing, *tests]
     return {

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import CONTROLS, from_frame_value
+from soundsafe.eval.rows import control_of, from_frame_value
 
 __all__ = ["connect", "history"]
+
+
+_LACKING = "SELECT NULL::DOUBLE AS parity_slots WHERE false"
 
 
 def connect(folders: Sequence[Path]) -> Any:
@@ -37,7 +40,8 @@ def connect(folders: Sequence[Path]) -> Any:
             quoted = str(file).replace("'", "''")
             base.execute(f"CREATE VIEW run{number} AS SELECT *, {number} AS run FROM '{quoted}'")
         union = " UNION ALL BY NAME ".join(f"SELECT * FROM run{n}" for n in range(len(files)))
-        base.execute(f"CREATE VIEW rows AS {union}")
+        # Where no run has a column, it is null all the same.
+        base.execute(f"CREATE VIEW rows AS {union} UNION ALL BY NAME {_LACKING}")
     except duckdb.Error as error:
         raise InputError(f"the runs cannot be read together: {str(error).splitlines()[0]}") from error
     return base
@@ -51,9 +55,9 @@ WITH clips AS (
   SELECT run, system, attack, count(*) AS clips, avg(ok::INT) AS clip_success FROM clips GROUP BY ALL
 ), single AS (
   SELECT run, system, attack, count(*) AS euls, avg(payload_ok::INT) AS payload_success,
-    avg(ber) FILTER (WHERE bits > 0) AS ber,
+    avg(ber) FILTER (WHERE coded) AS ber,
     avg(parity_slots) FILTER (WHERE NOT isnan(parity_slots)) AS parity_slots
-  FROM rows GROUP BY ALL
+  FROM (SELECT *, max(bits) OVER (PARTITION BY run, system) > 0 AS coded FROM rows) GROUP BY ALL
 )
 SELECT * FROM single JOIN whole USING (run, system, attack)
 """
@@ -70,8 +74,9 @@ def history(folders: Sequence[Path]) -> list[dict[str, Any]]:
     Raises:
         InputError: see `connect`.
     """
-    found = connect(folders).execute(_QUERY).df()
-    found = found[~found["attack"].str.split("+then+", regex=False).str[0].isin(CONTROLS)]
+    with connect(folders) as base:
+        found = base.execute(_QUERY).df()
+    found = found[found["attack"].map(control_of) == ""]
     order = {key: i for i, key in enumerate(dict.fromkeys(_order(folders)))}
     out: list[dict[str, Any]] = []
     lines = found.to_dict("records")

@@ -12,6 +12,7 @@ added is added to every channel, so that the rest of the band stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -122,6 +123,7 @@ class _Server:
         assert stdout is not None
         line = stdout.readline()
         if not line:
+            self.close()
             raise RuntimeError(f"{self.name} ended by itself")
         header = json.loads(line)
         if "error" in header:
@@ -132,7 +134,8 @@ class _Server:
 def _end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            stream.close()
+            with contextlib.suppress(OSError):  # what was not sent is lost with the process
+                stream.close()
     process.terminate()
     process.wait()
 
@@ -160,6 +163,9 @@ class PeerSystem(SimpleSystem):
         self._server: _Server | None = None
 
     def _ask(self, header: dict[str, Any], audio: Audio) -> tuple[dict[str, Any], Audio]:
+        if self._server is not None and self._server.process.poll() is not None:
+            self._server.close()
+            self._server = None
         if self._server is None:
             self._server = _Server(self.name, self.python, self.weights)
         return self._server.ask(header, audio)

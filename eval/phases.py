@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from soundsafe.errors import InputError
@@ -78,7 +77,6 @@ def plots(run: Path) -> dict[str, Figure]:
 
 def _figure(title: str, x: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.set_title(title)
     axes.set_xlabel(x)

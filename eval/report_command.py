@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ from soundsafe.eval.store import write_atomically
 
 if TYPE_CHECKING:
     from soundsafe.eval.examples import Example
-    from soundsafe.reports.load import Run
+    from soundsafe.reports.load import Run, Subject
     from soundsafe.reports.model import Report, Section
 
 __all__ = ["listen", "report"]
@@ -50,9 +51,10 @@ def _renderer(path: Path) -> Callable[[Report], bytes]:
 
 
 def _marked_again(
-    wanted: Sequence[tuple[Path, Run, str, Sequence[str]]], dataset: str | None
+    wanted: Sequence[tuple[Path, Subject, Sequence[str]]], dataset: str | None
 ) -> tuple[list[Example], list[str]]:
-    """Clips of runs' systems, marked again, and one line for each system that is not there to do so.
+    """Clips of runs' systems, marked again, under the systems' labels; one line for each system that is not
+    there to do so.
 
     Raises:
         InputError: none of them is there, or the clips are not.
@@ -61,18 +63,29 @@ def _marked_again(
 
     out: list[Example] = []
     missing: list[str] = []
-    for folder, run, name, clips in wanted:
+    for folder, subject, clips in wanted:
+        document = subject.run.document
         try:
-            system = system_of(folder, run.document, name)
+            system = system_of(folder, document, subject.system)
         except InputError as error:
             missing.append(str(error))
             continue
-        out += mark_again(run.document, system, clips, dataset=dataset)
+        again = mark_again(document, system, clips, dataset=dataset)
+        out += [replace(x, system=subject.label) for x in again]
     if missing and not out:
         raise InputError(missing[0])
     for line in missing:
         sys.stderr.write(f"left out: {line}\n")
     return out, missing
+
+
+def _subjects(folders: Sequence[Path], runs: Sequence[Run]) -> list[tuple[Path, Subject]]:
+    """Every system of the runs, with its run's folder."""
+    from soundsafe.reports.load import gather
+
+    gathered = gather(runs)
+    found = {run.name: folder for run, folder in zip(gathered.runs, folders, strict=True)}
+    return [(found[subject.run.name], subject) for subject in gathered.subjects]
 
 
 def _worst(
@@ -82,9 +95,8 @@ def _worst(
     from soundsafe.eval.examples import worst_first
 
     wanted = [
-        (folder, run, str(system), worst_first(run.frame, str(system))[:many])
-        for folder, run in zip(folders, runs, strict=True)
-        for system in dict.fromkeys(run.frame["system"])
+        (folder, subject, worst_first(subject.frame, subject.system)[:many])
+        for folder, subject in _subjects(folders, runs)
     ]
     return _marked_again(wanted, dataset)
 
@@ -197,10 +209,8 @@ def listen(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Make a blind listening page of a run's worst clips, or count the answers that came back."""
-    from dataclasses import asdict
-
     from soundsafe.reports import listen as listening
-    from soundsafe.reports.load import gather, read_run
+    from soundsafe.reports.load import read_run
 
     if scores:
         result = _listened(run_dirs, scores)
@@ -224,14 +234,12 @@ def listen(
         raise InputError("at least 1 clip and no negative number of trials")
     _writable(out)
     runs = [read_run(folder) for folder in run_dirs]
-    gathered = gather(runs)
+    subjects = _subjects(run_dirs, runs)
     first = runs[0]
     from soundsafe.eval.examples import worst_first
 
     names = worst_first(first.frame, str(first.frame["system"].iloc[0]))[:clips] if len(first.frame) else []
-    folders = {run.name: folder for run, folder in zip(gathered.runs, run_dirs, strict=True)}
-    wanted = [(folders[s.run.name], s.run, s.system, names) for s in gathered.subjects]
-    examples, _ = _marked_again(wanted, dataset)
+    examples, _ = _marked_again([(folder, subject, names) for folder, subject in subjects], dataset)
     test = listening.make(examples, trials=trials, rng=np.random.default_rng(seed))
     folder = run_dirs[0] / "listening"
     folder.mkdir(exist_ok=True)

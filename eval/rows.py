@@ -14,9 +14,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["CONTROLS", "NAN", "QUALITY", "Row", "control_of", "from_frame_value", "to_frame"]
+__all__ = [
+    "CONTROLS",
+    "JOIN",
+    "NAN",
+    "QUALITY",
+    "Row",
+    "control_of",
+    "from_frame_value",
+    "measured_ber",
+    "to_frame",
+]
 
 NAN = float("nan")
+
+JOIN = "+then+"
+"""`soundsafe.attacks.JOIN`, known without importing every attack."""
 
 CONTROLS = ("unmarked", "wrong_key")
 """Attacks after which no mark should be found; a real attack may follow (`unmarked+then+mp3_128`)."""
@@ -30,13 +43,14 @@ QUALITY = (
 
 def control_of(attack: str) -> str:
     """The control that an attack's name begins with, or '' for a real attack."""
-    head = attack.split("+then+", 1)[0]
+    head = attack.partition(JOIN)[0]
     return head if head in CONTROLS else ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One EUL. `ber` lies in [0, 1], and is 0.5 where the EUL was not found or a step failed. `parity_bands`:
+    """One EUL. `ber` lies in [0, 1], and is 0.5 where the EUL was not found or a step failed; it says nothing
+    where the system has no coded `bits`, see `measured_ber`. `parity_bands`:
     share of frames whose feature is equal, for each band, joined by commas; empty where there is none."""
 
     system: str
@@ -85,6 +99,12 @@ class Row:
     silence_peak: float = NAN
     pesq: float = NAN
     stoi: float = NAN
+
+
+def measured_ber(rows: pd.DataFrame) -> pd.Series:
+    """The BER of the rows of systems that have coded bits, failed steps among them."""
+    coded = rows["system"].isin(rows.loc[rows["bits"] > 0, "system"])
+    return rows.loc[coded, "ber"]
 
 
 _DTYPES = {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}

@@ -96,7 +96,7 @@ def study(clips: Any, seconds: int) -> dict[str, dict[str, float]]:
         for name in ATTACKS:
             attack = attacks.get(name)
             x = attack.apply(marked.copy(), rate, np.random.default_rng(0))
-            cut[name] = _seconds(x, attack.delay_samples(rate, marked.shape[1]) or 0, seconds)
+            cut[name] = _seconds(x, attack.delay_samples(rate, len(marked)) or 0, seconds)
         for rule, function in RULES.items():
             said = {name: [function(x) for x in parts] for name, parts in cut.items()}
             for name in equal[rule]:

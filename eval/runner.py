@@ -29,7 +29,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval import systems as registry
 from soundsafe.eval.environment import environment
 from soundsafe.eval.metrics import to_ask
-from soundsafe.eval.rows import CONTROLS, Row, to_frame
+from soundsafe.eval.rows import CONTROLS, JOIN, Row, control_of, to_frame
 from soundsafe.eval.store import UnitFile, address, lines_in, write_atomically
 from soundsafe.eval.summary import (
     band_rows,
@@ -98,12 +98,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """Rows, their summary (`{"rows": [...], "quality": [...]}`) and times of a finished run."""
+    """Rows, their summary (`{"rows": [...], "quality": [...]}`) and times of a finished run.
+
+    `unmeasured`: a line for each clip that lacks figures of quality, since measuring them failed.
+    """
 
     rows: pd.DataFrame
     summary: dict[str, Any]
     timing: pd.DataFrame
     folder: Path
+    unmeasured: tuple[str, ...] = ()
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -119,8 +123,7 @@ def _cell(item: Any) -> Cell:
         return Cell(name, item)
     from soundsafe import attacks
 
-    head, _, rest = name.partition("+then+")
-    attack = rest if head in CONTROLS else name
+    attack = name.partition(JOIN)[2] if control_of(name) else name
     attacks.get(attack)  # an unknown one is refused here, before any work
     return Cell(name, attack)
 
@@ -191,7 +194,7 @@ def make_plan(
         for cell, labels in list(asked.values()):
             if not cell.control and cell.name != "none":
                 for control in CONTROLS:
-                    name = f"{control}+then+{cell.name}"
+                    name = f"{control}{JOIN}{cell.name}"
                     asked.setdefault(name, (Cell(name, cell.attack), labels))
     if not asked:
         raise InputError("no attacks to run: name a suite")
@@ -254,16 +257,14 @@ def _dump(document: Any) -> bytes:
 
 
 def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -> None:
-    """Make the run's folder ready, or refuse.
+    """Make the run's folder, which nobody else may hold, ready, or refuse.
 
     Raises:
         InputError: the folder holds a run and neither `resume` nor `force` is given, or a run that differs in
-            something that decides its rows, or it is not a folder.
+            something that decides its rows.
     """
     if resume and force:
         raise InputError("--resume continues a run, --force starts it afresh: give one of them")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is not a folder: give --out another name")
     held = out / "run.json"
     if held.exists() and not force:
         if not resume:
@@ -280,7 +281,6 @@ def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -
                     f"{out} was run with another {_difference(part, old.get(part), document[part])}: "
                     "--force starts afresh, --out goes elsewhere"
                 )
-    out.mkdir(parents=True, exist_ok=True)
     if force:
         for name in RUN_FILES:
             path = out / name
@@ -371,15 +371,18 @@ def _in_processes(units: list[Unit], jobs: int, tick: Callable[[], None]) -> Non
                     tries = 0
 
 
-def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows and times of finished units, in the plan's order."""
+def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Rows and times of finished units, in the plan's order, and what could not be measured."""
     rows: list[Row] = []
+    unmeasured: list[str] = []
     times: list[dict[str, Any]] = []
     resolved = {cell.name: cell.resolve() for cell, _ in plan.cells}
     for unit in units:
         lines = UnitFile(unit.path).read()
         marking = lines[unit.embed_key]
         clip = unit.clip
+        if marking["status"] == "quality_failed":
+            unmeasured.append(f"quality_failed for {clip.clip}, {unit.system_name}: {marking['message']}")
         for cell, labels in plan.cells:
             line = lines[unit.cell_key(cell)]
             attack = resolved[cell.name]
@@ -408,7 +411,7 @@ def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame
     timing[numbers] = timing[numbers].astype("float64")
     timing["embed_realtime_factor"] = timing["embed_s"] / timing["clip_s"]
     timing["decode_realtime_factor"] = timing["decode_s"] / timing["audio_s"]
-    return to_frame(rows), timing
+    return to_frame(rows), timing, tuple(unmeasured)
 
 
 def _text(value: Any) -> str:
@@ -451,8 +454,11 @@ def run(
         OSError: the folder cannot be written.
     """
     document = _document(plan, "unfinished")
-    prepare(out, document, resume=resume, force=force)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is not a folder: give --out another name")
+    out.mkdir(parents=True, exist_ok=True)
     with claim(out):
+        prepare(out, document, resume=resume, force=force)
         write_atomically(out / "run.json", _dump(document))
         units = _units(plan, out / "store", document)
         total = sum(1 + len(u.cells) for u in units)
@@ -477,7 +483,7 @@ def run(
             for unit in units:
                 run_unit(unit, one=tick)
         tick()
-        rows, timing = _assemble(plan, units)
+        rows, timing, unmeasured = _assemble(plan, units)
         summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
         summary["parity_by_band"] = band_rows(rows)
         summary["breakdown"] = breakdown_rows(summary["rows"])
@@ -489,7 +495,7 @@ def run(
         write_atomically(out / "quality.csv", csv_bytes(summary["quality"]))
         write_atomically(out / "parity_by_band.csv", csv_bytes(summary["parity_by_band"]))
         write_atomically(out / "run.json", _dump(document | {"state": "finished"}))
-    return Result(rows, summary, timing, out)
+    return Result(rows, summary, timing, out, unmeasured)
 
 
 def read_rows(folder: Path) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 An EUL embedded at second i is expected at i seconds plus the attack's known delay, provided that all of it
 lies within the attacked audio. A detected EUL within a quarter of a second is the same one; an expected EUL
 without such a partner was missed (BER 0.5, not decoded). Where an attack's delay is not known in advance
-(crops at random places, tempo), EULs are matched in the order in which they were found.
+(crops at random places, tempo), EULs are matched in the order in which they were found, each is compared with
+the embedded bits that it agrees with best, and parity is not measured: nothing tells which second it was.
 """
 
 from __future__ import annotations
@@ -102,15 +103,21 @@ def _clip_fields(decoded: Any) -> dict[str, Any]:
     }
 
 
+def _ber(read: Any, expected: Expected, truth: Truth) -> float:
+    """Bit errors of what was read (None: missed); NaN where the system has no coded bits."""
+    if truth.bits is None:
+        return NAN
+    likely = truth.bits if expected.start_s is None else truth.bits[expected.index : expected.index + 1]
+    return min(ber.bit_error_rate(read, bits) for bits in likely)
+
+
 def _eul_fields(
     eul: Any, expected: Expected, truth: Truth, reference: Any, rate: int, control: bool
 ) -> dict[str, Any]:
     """Figures of one EUL; `eul` is None where it was missed."""
-    bits = None if truth.bits is None else truth.bits[expected.index]
-    read = getattr(eul, "bits", None)
     out: dict[str, Any] = {
-        "bits": 0 if bits is None else len(bits),
-        "ber": NAN if bits is None else ber.bit_error_rate(read, bits),
+        "bits": 0 if truth.bits is None else truth.bits.shape[1],
+        "ber": _ber(getattr(eul, "bits", None), expected, truth),
         "start_s": _number(getattr(eul, "start_s", None)),
         "corrected_bytes": _number(getattr(eul, "corrected_bytes", None)),
         "erasures": _number(getattr(eul, "erasures", None)),
@@ -134,6 +141,19 @@ def _eul_fields(
         shares = parity.band_parity(getattr(reference, "features", None), getattr(eul, "features", None))
         out["parity_bands"] = ",".join(f"{share:.4g}" for share in shares)
     return out
+
+
+def _ends(
+    decoded: Any, expected: list[Expected], partners: list[int | None], ok: list[bool]
+) -> list[float]:
+    """Where EULs end that decode alone, in seconds of the attacked audio."""
+    tempo = _number(getattr(decoded, "tempo", None))
+    length = EUL_S / tempo if tempo > 0 else EUL_S
+    return [
+        (decoded.euls[k].start_s if e.start_s is None else e.start_s) + length
+        for e, k, accepted in zip(expected, partners, ok, strict=True)
+        if accepted and k is not None
+    ]
 
 
 def score(
@@ -175,13 +195,15 @@ def score(
             for k in partners
         ]
     # A codec pads the end; what was listened to is no longer than the clip.
-    needed = payload.time_to_payload(ok, clip_ok, min(n_samples, n_attacked) / rate)
+    needed = payload.time_to_payload(
+        _ends(decoded, expected, partners, ok), clip_ok, min(n_samples, n_attacked) / rate
+    )
     clip = _clip_fields(decoded) | {"clip_ok": clip_ok, "clip_s": n_samples / rate}
     if not control:
         clip["time_to_payload_s"] = needed
     rows = []
     for e, k, accepted in zip(expected, partners, ok, strict=True):
-        ref = reference[e.index] if e.index < len(reference) else None
+        ref = reference[e.index] if e.start_s is not None and e.index < len(reference) else None
         row = {"eul": e.index, "payload_ok": accepted, "markable": e.index not in truth.unmarked}
         row |= _eul_fields(None if k is None else euls[k], e, truth, ref, rate, control)
         rows.append(row | clip)

@@ -16,7 +16,7 @@ import pandas as pd
 from soundsafe.eval import sweeps
 from soundsafe.eval.metrics import detection
 from soundsafe.eval.metrics.payload import GOODPUT_BITS, capacity, goodput, goodput_of
-from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.rows import JOIN, control_of, from_frame_value, measured_ber
 from soundsafe.eval.stats import mean_interval, proportion_interval
 
 __all__ = [
@@ -84,7 +84,7 @@ def _figures(rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict
         rows = rows[rows["status"] == "ok"]
     clips = rows.drop_duplicates(_CLIP)
     bits = rows["bits"].max() if len(rows) else 0
-    ber = rows.loc[rows["bits"] > 0, "ber"] if bits else rows["ber"].iloc[:0]
+    ber = measured_ber(rows)
     success = _mean(rows["payload_ok"].astype(float))
     size = _mean(clips["payload_bytes"].astype(float))
     offset = _mean(rows["offset_error_samples"].abs()) is not None
@@ -135,7 +135,7 @@ def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     out = []
     for (system, suite, attack), part in rows.groupby(["system", "suite", "attack"], sort=False):
         mine = plain[plain["system"] == system]
-        same = mine[mine["attack"] == f"unmarked+then+{attack}"]
+        same = mine[mine["attack"] == f"unmarked{JOIN}{attack}"]
         attacked = len(same) > 0 or attack == "none"
         unmarked = same if len(same) else mine[mine["attack"] == "unmarked"]
         for category in _categories(rows[rows["system"] == system]):

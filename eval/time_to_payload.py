@@ -11,13 +11,13 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -25,8 +25,8 @@ from rich.progress import track
 
 from soundsafe.container import BODY
 from soundsafe.datasets import Clip
-from soundsafe.errors import InputError
-from soundsafe.eval.rows import CONTROLS
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.rows import control_of
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
 from soundsafe.eval.store import write_atomically
@@ -94,7 +94,8 @@ def _start_s(decoded: Any, rate: int) -> float:
 def clip_rows(
     clip: Clip, attacks: Sequence[str], lengths_s: Sequence[float], seed: int
 ) -> list[dict[str, Any]]:
-    """A row for each attack: shortest lengths in seconds at which identifier and payload came (NaN: never).
+    """A row for each attack: shortest lengths in seconds at which identifier and payload came (NaN: never,
+    as for a clip that cannot be marked).
 
     Only what lies after `lengths_s` of attacked audio at most is needed of the clip, and so much is marked.
     """
@@ -108,18 +109,21 @@ def clip_rows(
     # A faster copy needs more of the original.
     audio = np.ascontiguousarray(audio[:, : int(1.06 * max(lengths_s) * rate)])
     key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
-    marked = embed(audio, rate, payload, key)
+    head = {
+        "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category, "heard_s": 0.0,
+        "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "", "zimtohrli": np.nan,
+    }  # fmt: skip
+    try:
+        marked = embed(audio, rate, payload, key)
+    except NotMarkable:
+        return [head | {"attack": name, "heard_s": audio.shape[1] / rate} for name in attacks]
     assert marked.audio is not None
     seeds = [eul.seed for eul in layouts(marked.audio, rate, key)]
     rows = []
     for name in attacks:
         attack = registry.get(name)
         out = attack.apply(marked.audio, rate, generator(seed, clip.clip, name, attack.params))
-        row: dict[str, Any] = {
-            "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category, "attack": name,
-            "heard_s": 0.0, "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "",
-            "zimtohrli": marked.zimtohrli,
-        }  # fmt: skip
+        row: dict[str, Any] = head | {"attack": name, "zimtohrli": marked.zimtohrli}
         for length in lengths_s:
             if length * rate > out.shape[1] + 0.3 * rate:
                 break
@@ -173,7 +177,6 @@ def curves(rows: pd.DataFrame, lengths_s: Sequence[float]) -> pd.DataFrame:
 def draw(table: pd.DataFrame) -> Figure:
     """Share of clips against seconds heard, a panel for each word."""
     figure = Figure(figsize=(9.0, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     for axes, word in zip(figure.subplots(1, 2, sharey=True), ("id", "payload"), strict=True):
         for attack, its in table[table["word"] == word].groupby("attack", sort=False):
             axes.plot(its["seconds"], 100 * its["share"], marker="o", markersize=3, label=attack)
@@ -194,18 +197,20 @@ def time_to_payload(
     category: Annotated[str | None, typer.Option(help="Clips of this category only.")] = None,
     least: Annotated[float, typer.Option(help="Clips of at least so many seconds only.")] = 0.0,
     limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure how many seconds of attacked audio give the identifier and the payload back."""
     from soundsafe import attacks, datasets
 
-    named = dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if a not in CONTROLS)
+    named = dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if not control_of(a))
     missing = {name: reason for name in named if (reason := attacks.get(name).left_out)}
     for name, reason in missing.items():
         sys.stderr.write(f"left out: {name} {reason}\n")
     names = [name for name in named if name not in missing]
+    if not names:
+        raise InputError("no attacks to run: name a suite")
     wanted = set(split or ["test"])
     clips = [
         c
@@ -219,14 +224,18 @@ def time_to_payload(
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     stderr = Console(stderr=True)
-    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+    with ProcessPoolExecutor(jobs or os.cpu_count(), get_context("spawn")) as pool:
         waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed) for clip in clips]
-        for done in track(
-            as_completed(waiting), "marking, attacking, reading", len(waiting), console=stderr,
-            transient=True, disable=not stderr.is_terminal,
-        ):  # fmt: skip
-            rows += done.result()
-            write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+        try:
+            for done in track(
+                as_completed(waiting), "marking, attacking, reading", len(waiting), console=stderr,
+                transient=True, disable=not stderr.is_terminal,
+            ):  # fmt: skip
+                rows += done.result()
+                write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     place = {c.clip: i for i, c in enumerate(clips)}
     frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r["attack"]), place[r["clip"]])))
     table = curves(frame, LENGTHS_S)

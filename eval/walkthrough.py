@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -75,7 +74,7 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
     assert marked is not None  # only files leave it out
     chosen = attacks.get(attack)
     attacked = chosen.apply(marked.copy(), rate, np.random.default_rng(0))
-    start = chosen.delay_samples(rate, audio.shape[1]) or 0
+    start = chosen.delay_samples(rate, len(audio)) or 0
     mix = views(audio.shape[0], 0)[0]
 
     def of(x: NDArray[np.float32]) -> torch.Tensor:
@@ -116,7 +115,6 @@ def _positions(spectrum: torch.Tensor, lay: Layout, scale: NDArray[np.float64]) 
 
 def _figure(title: str, height: float = 2.6, columns: int = 1) -> tuple[Figure, Any]:
     figure = Figure(figsize=(7.2, height), layout="constrained")
-    FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_INK)
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for one in axes:

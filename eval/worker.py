@@ -238,10 +238,14 @@ class _Bench:
             (audio, rate), (embedded, seconds) = self.original, self.embedded
             line["embed_s"] = seconds
             line["warnings"] = [str(w) for w in getattr(embedded, "warnings", None) or ()]
-            measured = _step(
-                "quality_failed", quality.measure, audio, self.marked, rate, self.unit.metrics
-            )
+            failed: list[str] = []
+            measured = quality.measure(
+                audio, self.marked, rate, self.unit.metrics,
+                lambda name, error: failed.append(f"{name}: {_Failure('', error)}"),
+            )  # fmt: skip
             line["quality"] = {k: v if np.isfinite(v) else None for k, v in measured.items()}
+            if failed:
+                line |= {"status": "quality_failed", "message": "; ".join(failed)}
         except _Failure as failure:
             line |= {"status": failure.status, "message": str(failure)}
         return line

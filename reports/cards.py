@@ -200,8 +200,6 @@ def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
         {"category": r.category, "lossy": r.lossy, "group": r.group}
         | known.get(str(r.clip), {})
         | {"clip": str(r.clip)}
-        | known.get(str(r.clip), {})
-        | {"clip": str(r.clip)}
         for r in first.itertuples(index=False)
     ]
     seconds = [fmt.number(float(v)) or 0.0 for v in first["clip_s"]]

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,12 @@ from scipy import optimize, signal, stats
 
 from soundsafe.errors import InputError
 from soundsafe.eval.examples import Example
-from soundsafe.eval.stats import holm
+from soundsafe.eval.stats import MIN_GROUPS, holm
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting
 from soundsafe.reports.cells import name_cell
 from soundsafe.reports.html import colour_css, environment, read_template, script_json, script_source
+from soundsafe.reports.load import distinct
 from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
 from soundsafe.reports.sound import flac
 from soundsafe.reports.svg import Point, strips
@@ -43,6 +44,7 @@ LONGEST_S = 12.0
 """What is heard of each clip, from its start."""
 
 _SCREEN_BELOW, _SCREEN_SHARE = 90.0, 0.15
+_ALL = -1
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,13 @@ def make(examples: Sequence[Example], *, trials: int, rng: np.random.Generator, 
     """The page and the key of a test.
 
     Args:
-        examples: marked clips; those of one clip share their original.
+        examples: marked clips; those of one clip share their original and differ in `system`.
         trials: ABX trials of each clip and system.
         rng: draws the codes of the conditions.
         title: shown on the page.
 
     Raises:
-        InputError: nothing to listen to, or clips of one name that differ.
+        InputError: nothing to listen to, clips of one name that differ, or two conditions of one name.
     """
     by_clip: dict[str, list[Example]] = defaultdict(list)
     for x in examples:
@@ -113,6 +115,8 @@ def make(examples: Sequence[Example], *, trials: int, rng: np.random.Generator, 
         for x in marked:
             if x.rate != first.rate or not np.array_equal(x.clean, first.clean):
                 raise InputError(f"clip {clip} is not the same in all runs")
+            if x.system in audio:
+                raise InputError(f"clip {clip} has two conditions named {x.system}")
             audio[x.system] = x.marked[:, :n]
         level = matched(audio, first.rate, REFERENCE)
         names = list(level)
@@ -179,9 +183,13 @@ class Abx:
 
 @dataclass(frozen=True)
 class Rating:
-    """Mean rating of a condition and its mean difference to the hidden reference, from 0 to 100."""
+    """Mean rating of a condition and its mean difference to the hidden reference, from 0 to 100.
+
+    Each listener's are averaged first: intervals and p are over `listeners`. `values`: all `ratings`.
+    """
 
     condition: str
+    listeners: int
     ratings: int
     mean: float
     mean_ci95: tuple[float, float] | None
@@ -221,7 +229,7 @@ def _abx(system: str, listener: str, right: int, trials: int) -> Abx:
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    if len(values) < 2:
+    if len(values) < MIN_GROUPS:
         return None
     reach = (
         float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
@@ -229,20 +237,40 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
     return float(values.mean()) - reach, float(values.mean()) + reach
 
 
-def _rated(
-    answers: Iterable[Mapping[str, Any]], key: Mapping[str, Any]
-) -> list[tuple[str, dict[str, dict[str, float]]]]:
-    """For each listener: clip → condition → rating."""
-    out = []
-    for number, listener in enumerate(answers, start=1):
-        clips: dict[str, dict[str, float]] = defaultdict(dict)
-        for a in listener["ratings"]:
-            known = key["conditions"].get(str(a.get("condition")))
-            value = fmt.number(a.get("rating"))
-            if known and value is not None and 0 <= value <= 100:
-                clips[known["clip"]][known["condition"]] = value
-        out.append((str(listener.get("listener") or f"listener {number}"), dict(clips)))
-    return out
+def _rated(listener: Mapping[str, Any], key: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """One listener's answers as clip → condition → rating."""
+    clips: dict[str, dict[str, float]] = defaultdict(dict)
+    for a in listener["ratings"]:
+        known = key["conditions"].get(str(a.get("condition")))
+        value = fmt.number(a.get("rating"))
+        if known and value is not None and 0 <= value <= 100:
+            clips[known["clip"]][known["condition"]] = value
+    return dict(clips)
+
+
+def _rating(condition: str, kept: Sequence[Mapping[str, Mapping[str, float]]]) -> Rating | None:
+    """The figures of a condition from each listener's ratings; None where nobody rated it."""
+    rated = [own for clips in kept if (own := [c for c in clips.values() if condition in c])]
+    if not rated:
+        return None
+    values = [[c[condition] for c in own] for own in rated]
+    pairs = [[c[condition] - c[REFERENCE] for c in own if REFERENCE in c] for own in rated]
+    means = np.array([np.mean(own) for own in values])
+    differences = np.array([np.mean(own) for own in pairs if own and condition != REFERENCE])
+    p = None
+    if len(differences) >= MIN_GROUPS:
+        p = float(stats.wilcoxon(differences, zero_method="pratt").pvalue) if differences.any() else 1.0
+    return Rating(
+        condition,
+        len(rated),
+        sum(map(len, values)),
+        float(means.mean()),
+        _interval(means),
+        float(differences.mean()) if len(differences) else None,
+        _interval(differences),
+        p,
+        tuple(v for own in values for v in own),
+    )
 
 
 def _fails(clips: Mapping[str, Mapping[str, float]]) -> bool:
@@ -264,58 +292,26 @@ def scores(answers: Sequence[Mapping[str, Any]], key: Mapping[str, Any]) -> dict
     for a in answers:
         if a["test"] != key.get("test"):
             raise InputError(f"answers of test {a['test']}, but the key is that of test {key.get('test')}")
-    counts: dict[tuple[str, str], list[int]] = {}
-    for number, listener in enumerate(answers, start=1):
-        who = str(listener.get("listener") or f"listener {number}")
+    names = distinct([str(a.get("listener") or f"listener {i}") for i, a in enumerate(answers, start=1)])
+    counts: dict[tuple[str, int], list[int]] = {}
+    for number, listener in enumerate(answers):
         for a in listener["abx"]:
             known = key["conditions"].get(str(a.get("condition")))
             if known is None or a.get("x") not in ("A", "B") or a.get("answer") not in ("A", "B"):
                 continue
-            for name in ("", who):
-                held = counts.setdefault((known["condition"], name), [0, 0])
+            for who in (_ALL, number):
+                held = counts.setdefault((known["condition"], who), [0, 0])
                 held[0] += a["x"] == a["answer"]
                 held[1] += 1
     abx = [
-        _abx(system, who, *n)
-        for (system, who), n in sorted(counts.items(), key=lambda i: (i[0][1] != "", i[0]))
+        _abx(system, "" if who == _ALL else names[who], *n)
+        for (system, who), n in sorted(counts.items(), key=lambda i: (i[0][1] != _ALL, i[0]))
     ]
-    rated = _rated(answers, key)
-    screened = [who for who, clips in rated if _fails(clips)]
-    kept = [clips for who, clips in rated if who not in screened]
-    ratings = []
-    for condition in (REFERENCE, *key.get("systems", ()), ANCHOR):
-        values = np.array(
-            [c[condition] for clips in kept for c in clips.values() if condition in c], dtype=float
-        )
-        pairs = np.array(
-            [
-                c[condition] - c[REFERENCE]
-                for clips in kept
-                for c in clips.values()
-                if condition in c and REFERENCE in c
-            ],
-            dtype=float,
-        )
-        if not len(values):
-            continue
-        p = None
-        if condition != REFERENCE and len(pairs) and np.any(pairs != 0):
-            p = float(stats.wilcoxon(pairs, zero_method="pratt").pvalue)
-        elif condition != REFERENCE and len(pairs):
-            p = 1.0
-        own = condition != REFERENCE and len(pairs) > 0
-        ratings.append(
-            Rating(
-                condition,
-                len(values),
-                float(values.mean()),
-                _interval(values),
-                float(pairs.mean()) if own else None,
-                _interval(pairs) if own else None,
-                p,
-                tuple(values.tolist()),
-            )
-        )
+    rated = [_rated(listener, key) for listener in answers]
+    screened = [name for name, clips in zip(names, rated, strict=True) if _fails(clips)]
+    kept = [clips for clips in rated if not _fails(clips)]
+    conditions = (REFERENCE, *key.get("systems", ()), ANCHOR)
+    ratings = [r for condition in conditions if (r := _rating(condition, kept)) is not None]
     return {"listeners": len(answers), "abx": abx, "ratings": ratings, "screened": screened}
 
 
@@ -374,6 +370,7 @@ def section(result: Mapping[str, Any]) -> Section:
             rated.append(
                 (
                     name_cell(r.condition),
+                    Cell(str(r.listeners), r.listeners),
                     Cell(str(r.ratings), r.ratings),
                     Cell(fmt.decibel(r.mean), r.mean),
                     Cell(_range(r.mean_ci95)),
@@ -383,12 +380,14 @@ def section(result: Mapping[str, Any]) -> Section:
                 )
             )
         heads = (
-            Column("Condition"), Column("Ratings", True), Column("Mean", True), Column("95 %"),
-            Column("Minus reference", True), Column("95 % "), Column("p", True),
+            Column("Condition"), Column("Listeners", True), Column("Ratings", True), Column("Mean", True),
+            Column("95 %"), Column("Minus reference", True), Column("95 % "), Column("p", True),
         )  # fmt: skip
         caption = (
             "Ratings from 0 to 100 beside a hidden reference and a 3.5 kHz anchor; differences within "
-            "listener and clip, Wilcoxon's signed-rank test with Pratt's zeros."
+            "listener and clip. Each listener's are averaged first: Student's t intervals and Wilcoxon's "
+            "signed-rank test (Pratt's zeros) are over listeners, for these clips; none below "
+            f"{MIN_GROUPS} listeners."
         )
         blocks.append(Table("ratings", caption, heads, tuple(rated)))
         lines = [

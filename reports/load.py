@@ -18,7 +18,7 @@ from soundsafe.eval.runner import read_rows
 from soundsafe.eval.systems import EUL_S
 from soundsafe.reports.format import count, number, seconds
 
-__all__ = ["AttackFacts", "Evidence", "Run", "Subject", "finite", "gather", "read_run"]
+__all__ = ["AttackFacts", "Evidence", "Run", "Subject", "distinct", "finite", "gather", "read_run"]
 
 Item = dict[str, Any]
 
@@ -205,7 +205,8 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that occur several times with a number each."""
     seen: dict[str, int] = {}
     out = []
     for name in names:
@@ -220,7 +221,7 @@ def gather(runs: Sequence[Run]) -> Evidence:
     Raises:
         InputError: nothing to report on.
     """
-    named = [replace(r, name=name) for name, r in zip(_distinct([r.name for r in runs]), runs, strict=True)]
+    named = [replace(r, name=name) for name, r in zip(distinct([r.name for r in runs]), runs, strict=True)]
     held = [(run, str(system)) for run in named for system in dict.fromkeys(run.frame["system"])]
     names = [system for _, system in held]
     subjects = tuple(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from soundsafe.eval import systems as registry
+from soundsafe.eval.rows import control_of
 from soundsafe.eval.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
@@ -67,19 +69,52 @@ def _suites(run: Run) -> list[Item]:
     return [s for s in found if isinstance(s, dict)] if isinstance(found, list) else []
 
 
+def _names(run: Run, key: str) -> list[str]:
+    found = _configuration(run).get(key)
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def _without_option(run: Run) -> list[str]:
+    """What of the run `soundsafe-eval run` has no option for."""
+    out = []
+    described = run.document.get("systems") or {}
+    for name in _names(run, "systems"):
+        found = described.get(name)
+        if isinstance(found, dict) and "checkpoint" in found:
+            out.append(f"{name} is a network: soundsafe-eval phases runs it")
+        elif name not in registry.systems():
+            out.append(f"{name} is not registered as a system")
+    if any("version" in s and s["version"] is None for s in _suites(run)):
+        out.append("attacks of no suite")
+    return out
+
+
+def _comment(text: str) -> str:
+    return f"# {' '.join(text.split())}"
+
+
 def commands(run: Run) -> str:
-    """The commands that make the run and what is drawn from it, one a line."""
+    """The command that makes the run, after a comment for each file that it needs; else a comment alone."""
+    from soundsafe.attacks import suites
+
+    missing = _without_option(run)
+    if missing:
+        return _comment(f"{run.name}: no options of soundsafe-eval run make it ({'; '.join(missing)})")
     c = _configuration(run)
+    lines = []
     parts = ["soundsafe-eval", "run"]
     for suite in _suites(run):
-        parts += ["--suite", str(suite.get("suite"))]
+        name = str(suite.get("suite"))
+        if name not in suites():
+            lines.append(_comment(f"{name}.toml: the file of suite {name}, version {suite.get('version')}"))
+            name += ".toml"
+        parts += ["--suite", name]
     dataset = str(c.get("dataset") or "bundled")
     if dataset != "bundled":
         parts += ["--dataset", PurePath(dataset).name]
     parts += ["--split", str(c.get("split") or "all")]
-    systems = c.get("systems")
-    for system in systems if isinstance(systems, list) else []:
-        parts += ["--system", str(system)]
+    for system in _names(run, "systems"):
+        parts += ["--system", system]
     clips = c.get("clips")
     if isinstance(clips, (dict, list)):
         parts += ["--limit", str(len(clips))]
@@ -88,8 +123,12 @@ def commands(run: Run) -> str:
             "--seconds",
             f"{c['seconds']:g}" if fmt.number(c["seconds"]) is not None else str(c["seconds"]),
         ]
+    for metric in _names(run, "metrics"):
+        parts += ["--metric", metric]
+    if any(control_of(a) not in ("", a) for a in _names(run, "attacks")):
+        parts.append("--attacked-controls")
     parts += ["--seed", str(run.document.get("seed", c.get("seed", 0))), "--out", run.name]
-    return shlex.join(parts)
+    return "\n".join([*lines, shlex.join(parts)])
 
 
 def _tables(runs: Sequence[Run]) -> str:
@@ -311,8 +350,8 @@ def methods(e: Evidence, clips: Sequence[Item], *, listened: bool) -> Section:
         Table("definitions", "What each figure means.", (Column("Figure"), Column("Meaning")),
               tuple((Cell(a), Cell(b)) for a, b in DEFINITIONS)),
         Heading("Commands"),
-        Text("These commands make the runs and everything drawn from them; each table names the file it "
-             "is from."),
+        Text("These commands make the runs, unless a comment says otherwise, and everything drawn from them; "
+             "each table names the file it is from."),
         Code(_tables(e.runs)),
         Heading("Runs"),
         _facts(e.runs),

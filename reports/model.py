@@ -95,19 +95,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one cell for each column. `pdf`: also printed; `file`: another name for its CSV than `id`."""
+    """Rows of one cell for each column. `id` also names its CSV file; `pdf`: also printed."""
 
     id: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    file: str = ""
     pdf: bool = True
-
-    @property
-    def name(self) -> str:
-        """Name of its CSV file, without the suffix."""
-        return self.file or self.id
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 __all__ = ["parity_by_band", "plots_of"]
@@ -34,7 +33,6 @@ def parity_by_band(bands: Sequence[Item], rows: Sequence[Item], *, title: str) -
     figure = Figure(
         figsize=(1.6 + 4.4 * len(systems), 1.5 + 0.24 * max(3, len(attacks))), layout="constrained"
     )
-    FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_INK)
     fields = figure.subplots(1, len(systems), sharey=True, squeeze=False)[0]
     colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")

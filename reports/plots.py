@@ -12,32 +12,30 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+
+from soundsafe.eval.rows import CONTROLS, control_of
+from soundsafe.reports.axes import LOWEST_BER
 
 __all__ = ["ber_by_attack", "images", "plots_of", "success_by_attack", "success_by_bitrate"]
 
 Item = Mapping[str, Any]
 
 _INK, _BLUE, _ORANGE, _GRID = "#333333", "#1f5fa8", "#c8641b", "#dddddd"
-# Fewer errors than this in the mean is "none seen" on a logarithmic axis.
-_LOWEST_BER = 1e-5
-_CONTROLS = ("unmarked", "wrong_key")
 
 
 def _pick(rows: Iterable[Item], category: str, controls: bool = False) -> list[Item]:
     """Rows of one category; of the controls the plain ones at most."""
 
     def wanted(attack: str) -> bool:
-        return not attack.startswith(_CONTROLS) or (controls and attack in _CONTROLS)
+        return not control_of(attack) or (controls and attack in CONTROLS)
 
     return [r for r in rows if r["category"] == category and wanted(str(r["attack"]))]
 
 
 def _figure(lines: int, title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.2, 1.4 + 0.26 * max(3, lines)), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=10, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
@@ -76,10 +74,10 @@ def ber_by_attack(rows: Iterable[Item], *, title: str, category: str = "all") ->
     """Raw bit error rate for each attack, with 95 % intervals, on a logarithmic axis."""
     chosen = [r for r in _pick(rows, category, controls=True) if r["ber"] is not None]
     figure, axes = _figure(len(chosen), title)
-    _whiskers(axes, chosen, "ber", range(len(chosen)), _BLUE, "o", "BER", _LOWEST_BER)
+    _whiskers(axes, chosen, "ber", range(len(chosen)), _BLUE, "o", "BER", LOWEST_BER)
     _names(axes, chosen)
     axes.set_xscale("log")
-    axes.set_xlim(_LOWEST_BER / 1.3, 1.0)
+    axes.set_xlim(LOWEST_BER / 1.3, 1.0)
     axes.set_xlabel("raw bit error rate (at the left edge: 0.001 % or less)")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
     return figure

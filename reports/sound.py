@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import soundfile
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 from scipy.signal import stft
@@ -205,7 +204,6 @@ def spectrograms(example: Example) -> bytes:
     """PNG of the spectrograms of clean, marked and amplified residual audio, beside one another."""
     window = max(256, int(2 ** round(np.log2(example.rate * 0.023))))
     drawing = Drawing(figsize=(9.0, 2.5), layout="constrained")
-    FigureCanvasAgg(drawing)
     axes = drawing.subplots(1, 3, sharey=True)
     image = None
     parts = (

@@ -7,45 +7,27 @@ from typing import Any
 
 from rich.table import Table
 
-__all__ = ["attack_table", "category_table", "comparison_table", "interval_text", "quality_table"]
+from soundsafe.eval.rows import control_of
+from soundsafe.reports import format as fmt
+
+__all__ = ["attack_table", "category_table", "comparison_table", "quality_table"]
 
 Item = Mapping[str, Any]
 
 
-def _share(value: Any) -> str:
-    """A share in per cent, never rounded up to 100 or down to 0."""
-    if value is None:
-        return "–"
-    percent = 100 * float(value)
-    text = f"{percent:.1f}"
-    if text == "100.0":
-        return "100" if percent == 100 else ">99.9"
-    if text == "0.0":
-        return "0" if percent == 0 else "<0.1"
-    return text
-
-
-def interval_text(value: Any) -> str:
-    """An interval of shares in per cent, or a dash where there is none."""
-    return "–" if not value else f"{_share(value[0])}…{_share(value[1])}"
-
-
-def _ber(value: Any) -> str:
-    return "–" if value is None else "0" if value == 0 else f"{100 * value:.2g}"
+def _interval(value: Any) -> str:
+    return fmt.interval(value) or fmt.DASH
 
 
 def _plain(value: Any, spec: str = ".1f") -> str:
-    return "–" if value is None else format(float(value), spec)
+    return fmt.DASH if value is None else format(float(value), spec)
 
 
 def _quiet_control(row: Item) -> bool:
     """A control after an attack in which nothing was accepted: counted among the false accepts, not shown."""
     name = str(row["attack"])
-    return (
-        name.startswith(("unmarked+then+", "wrong_key+then+"))
-        and not row["payload_success"]
-        and not row["clip_success"]
-    )
+    attacked = control_of(name) not in ("", name)
+    return attacked and not row["payload_success"] and not row["clip_success"]
 
 
 def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all") -> Table:
@@ -70,13 +52,13 @@ def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all"
             str(row["attack"]),
             str(row["clips"]),
             str(row["euls"]),
-            _ber(row["ber"]),
-            _share(row["payload_success"]),
-            interval_text(row["payload_success_ci95"]),
-            _share(row["clip_success"]),
-            interval_text(row["clip_success_ci95"]),
+            fmt.ber(row["ber"]),
+            fmt.percent(row["payload_success"]),
+            _interval(row["payload_success_ci95"]),
+            fmt.percent(row["clip_success"]),
+            _interval(row["clip_success_ci95"]),
             _plain(row["time_to_payload_s"], "g"),
-            _share(row["parity_slots"]),
+            fmt.percent(row["parity_slots"]),
         )
     return table
 
@@ -100,9 +82,8 @@ def category_table(rows: Iterable[Item], *, title: str = "") -> Table | None:
         texts = []
         for name in categories:
             cell = cells.get(name)
-            texts.append(
-                f"{_share(cell['payload_success'])} / {_share(cell['clip_success'])}" if cell else "–"
-            )
+            fields = ("payload_success", "clip_success")
+            texts.append(" / ".join(fmt.percent(cell[f]) for f in fields) if cell else fmt.DASH)
         table.add_row(attack, *texts)
     return table
 
@@ -144,12 +125,12 @@ def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
             str(row["system"]),
             str(row["attack"]),
             str(row["euls"]),
-            _share(row["payload_success_a"]),
-            _share(row["payload_success_b"]),
+            fmt.percent(row["payload_success_a"]),
+            fmt.percent(row["payload_success_b"]),
             _plain(100 * row["difference"], "+.1f"),
-            f"{100 * interval[0]:+.1f}…{100 * interval[1]:+.1f}" if interval else "–",
+            f"{100 * interval[0]:+.1f}…{100 * interval[1]:+.1f}" if interval else fmt.DASH,
             _plain(row["p_holm"], ".2g"),
-            _ber(row["ber_a"]),
-            _ber(row["ber_b"]),
+            fmt.ber(row["ber_a"]),
+            fmt.ber(row["ber_b"]),
         )
     return table

@@ -39,7 +39,7 @@ import uvicorn
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
@@ -91,6 +91,15 @@ class Health(BaseModel):
     status: Literal["ok"]
     version: str
     waiting: int
+
+
+class _Asked(BaseModel, extra="forbid"):
+    """The query of a request to mark; one that names anything else is refused."""
+
+    payload_hex: str | None = Field(None, pattern="^([0-9a-fA-F]{2})+$", max_length=2 * MAX_PAYLOAD)
+    message: str | None = Field(None, min_length=1, max_length=MAX_PAYLOAD)
+    format: Literal["flac", "wav"] = "flac"
+    quality: Literal["fast", "default", "best"] = "default"
 
 
 def warm() -> None:
@@ -187,22 +196,24 @@ class _Service:
 
     def _named(self, error: Exception) -> str:
         """The message without the paths of temporary files."""
-        return re.sub(re.escape(str(self.folder)) + r"/[\w.-]+", "the upload", str(error))
+        return re.sub(re.escape(str(self.folder)) + r"/[\w./-]+", "the upload", str(error))
 
     @contextlib.asynccontextmanager
     async def upload(self, request: Request) -> AsyncIterator[Path]:
-        """The request's body in a file of its own, which is gone afterwards."""
+        """The request's body in a folder of its own, which is gone afterwards, with what a worker that was
+        killed has left in it."""
         if self.waiting >= self.limits.waiting:
             raise _Refused(503, f"{self.waiting} requests wait already: come back later")
         self.waiting += 1
         try:
-            descriptor, name = tempfile.mkstemp(dir=self.folder)
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                path = folder / "upload"
+                with path.open("wb") as file:
                     await self._receive(request, file)
-                yield Path(name)
+                yield path
             finally:
-                os.unlink(name)
+                shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise _Refused(503, f"no room for the upload: {error.strerror}") from None
         finally:
@@ -347,30 +358,20 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
             }
         },
     )
-    async def embed(
-        request: Request,
-        payload_hex: Annotated[
-            str | None, Query(pattern="^([0-9a-fA-F]{2})+$", max_length=2 * MAX_PAYLOAD)
-        ] = None,
-        message: Annotated[str | None, Query(min_length=1, max_length=MAX_PAYLOAD)] = None,
-        format: Literal["flac", "wav"] = "flac",
-        quality: Literal["fast", "default", "best"] = "default",
-    ) -> Response:
+    async def embed(request: Request, asked: Annotated[_Asked, Query()]) -> Response:
         """Mark the audio in the body with the payload, given once, as `payload_hex` or as `message`."""
-        if (payload_hex is None) == (message is None):
+        if len(request.query_params.multi_items()) > len(request.query_params):
+            raise _Refused(400, "give each part of the query once")
+        if (asked.payload_hex is None) == (asked.message is None):
             raise _Refused(400, "give the payload once: payload_hex or message")
-        payload = bytes.fromhex(payload_hex) if payload_hex else (message or "").encode()
+        payload = bytes.fromhex(asked.payload_hex) if asked.payload_hex else (asked.message or "").encode()
         service: _Service = request.app.state.service
         async with service.upload(request) as path:
-            target = path.with_name(f"{path.name}.{format}")
-            try:
-                answer = await service.call(
-                    mark_upload, path, target, payload, key, quality, limits.audio_seconds
-                )
-                file = open(target, "rb")  # noqa: SIM115 - closed by the iterator
-            finally:
-                with contextlib.suppress(OSError):
-                    os.unlink(target)
+            target = path.with_name(f"{path.name}.{asked.format}")
+            answer = await service.call(
+                mark_upload, path, target, payload, key, asked.quality, limits.audio_seconds
+            )
+            file = open(target, "rb")  # noqa: SIM115 - closed by the iterator
         headers = {
             "Content-Length": str(os.fstat(file.fileno()).st_size),
             "Soundsafe-Answer": json.dumps(answer),
@@ -381,7 +382,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
                 while chunk := file.read(_CHUNK):
                     yield chunk
 
-        return StreamingResponse(chunks(), headers=headers, media_type=_TYPES[format])
+        return StreamingResponse(chunks(), headers=headers, media_type=_TYPES[asked.format])
 
     @app.get("/health")
     async def health(request: Request) -> Health:

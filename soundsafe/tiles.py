@@ -16,7 +16,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -125,6 +125,16 @@ class TileGeometry:
     identifier: Ints
     payload: Ints
     payload_index: Ints
+
+    @cached_property
+    def pilot_bands(self) -> Ints:
+        """Bands that have pilots, ascending."""
+        return np.unique(self.band[self.pilot])
+
+    @cached_property
+    def pilot_rows(self) -> Ints:
+        """Of each pilot the place of its band among `pilot_bands` ``[pilots]``."""
+        return np.searchsorted(self.pilot_bands, self.band[self.pilot])
 
     @property
     def word(self) -> int:

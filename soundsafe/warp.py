@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from soundsafe import tiles as T
@@ -55,7 +56,6 @@ class Spectrogram:
         self.geo = geo
         self._kept: dict[tuple[float, bool], T.BandPower] = {}
         self._levels: dict[tuple[float, float], NDArray[np.float32]] = {}
-        self._pilot_bands = np.unique(geo.band[geo.pilot])
 
     def bands(self, pitch: float, pilots_only: bool = False) -> T.BandPower:
         """The geometry's bands, their edges times `pitch`; only those with pilots if so asked."""
@@ -64,7 +64,7 @@ class Spectrogram:
             if len(self._kept) > 64:
                 self._kept.clear()
             matrix = T.edges_matrix(self.geo.edges, pitch)
-            matrix = matrix[self._pilot_bands] if pilots_only else matrix
+            matrix = matrix[self.geo.pilot_bands] if pilots_only else matrix
             self._kept[at] = T.band_power(self.power, matrix, self.samples)
         return self._kept[at]
 
@@ -100,18 +100,12 @@ def _fast_cosines(
     p = geo.profile
     step = p.tile / tempo / T.GRID.hop
     pilots = geo.pilot
-    rows = np.searchsorted(np.unique(geo.band[pilots]), geo.band[pilots])
     # Frame t's tile begins at sample (t - 1/2) hops: half a frame before its middle.
     shift = first + np.round(geo.position[pilots] * step).astype(np.int64)
     beyond = int(shift.max()) + count - rel.shape[1]
     rel = np.pad(rel, ((0, 0), (0, max(0, beyond))), mode="edge")
-    out = np.empty((len(pilots), count), np.float32)
-    for q, row in enumerate(rows.tolist()):
-        level_of = rel[row]
-        # Half of the signs are up; slices are faster than one gather.
-        up = [level_of[a : a + count] for a in shift[q, geo.sign[pilots[q]] > 0].tolist()]
-        down = [level_of[a : a + count] for a in shift[q, geo.sign[pilots[q]] < 0].tolist()]
-        np.subtract(sum(up[1:], start=up[0]), sum(down[1:], start=down[0]), out=out[q])
+    stretches = sliding_window_view(rel, count, axis=1)[geo.pilot_rows[:, None], shift]
+    out = np.einsum("ptc,pt->pc", stretches, geo.sign[pilots].astype(np.float32))
     turn = (2.0 * np.pi / geo.period[pilots] / np.sqrt(p.symbol_tiles)).astype(np.float32)
     angle = turn[:, None] * out
     return np.concatenate([np.cos(angle), np.sin(angle)]).T
@@ -180,8 +174,7 @@ def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64
     p = geo.profile
     tiles = aligned_tiles(spec.bands(warp.pitch, True), warp, p)
     by_block = tiles.relative.reshape(len(tiles.relative), -1, p.block_tiles)
-    rows = np.searchsorted(np.unique(geo.band[geo.pilot]), geo.band[geo.pilot])
-    chosen = by_block[rows[:, None], :, geo.position[geo.pilot]]
+    chosen = by_block[geo.pilot_rows[:, None], :, geo.position[geo.pilot]]
     s = np.einsum("sib,si->bs", chosen, geo.sign[geo.pilot]) / np.sqrt(p.symbol_tiles)
     return s / geo.period[geo.pilot], tiles.numbers
 

@@ -37,7 +37,8 @@ def auc(marked: Any, unmarked: Any) -> float:
 
 
 def threshold(unmarked: Any, rate: float) -> float:
-    """The score that a share `rate` of unmarked clips exceeds; NaN where too few scores are known.
+    """The score that a share `rate` of unmarked clips exceeds; NaN where too few scores are known, or
+    all are one.
 
     Where there are at least 1 / `rate` of them, their own quantile. Otherwise an exponential tail fitted to
     the upper half: the distances from the median upwards have a mean, and get e times rarer with each such
@@ -49,7 +50,10 @@ def threshold(unmarked: Any, rate: float) -> float:
     if len(scores) < 2 * _FEWEST:
         return float("nan")
     middle = float(np.median(scores))
-    return middle + float(np.mean(scores[scores > middle] - middle)) * math.log(0.5 / rate)
+    above = scores[scores > middle]
+    if not len(above):
+        return float("nan")
+    return middle + float(np.mean(above - middle)) * math.log(0.5 / rate)
 
 
 @metric("detection_1e2", unit="share of clips", better="higher", level="clip")

@@ -38,18 +38,13 @@ def clip_success(ok: bool, decoded: bytes | None, embedded: bytes) -> bool:
 
 
 @metric("time_to_payload_s", unit="s", better="lower", level="clip")
-def time_to_payload(eul_ok: Sequence[bool], clip_ok: bool, clip_s: float) -> float:
+def time_to_payload(ends_s: Sequence[float], clip_ok: bool, clip_s: float) -> float:
     """Seconds of audio, from its start, needed for the payload; infinite where it never comes.
 
-    The first EUL that decodes alone, counted from 1; where none does but combined EULs give the payload, the
-    whole clip, since this measures nothing shorter than it.
+    `ends_s`: where EULs end that decode alone. Where none does but combined EULs give the payload, the whole
+    clip, since this measures nothing shorter than it.
     """
-    if not clip_ok:
-        return float("inf")
-    for i, ok in enumerate(eul_ok):
-        if ok:
-            return float(i + 1)
-    return float(clip_s)
+    return min([*ends_s, float(clip_s)]) if clip_ok else math.inf
 
 
 @metric("goodput_bps", unit="bit/s", better="higher", level="eul")

@@ -7,7 +7,7 @@ Zimtohrli needs half a second.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pyloudnorm
@@ -124,14 +124,29 @@ def added_to_silence(original: Audio, marked: Audio, rate: int) -> float:
     return peak
 
 
-def measure(original: Audio, marked: Audio, rate: int, asked: Collection[str] = ()) -> dict[str, float]:
+def measure(
+    original: Audio,
+    marked: Audio,
+    rate: int,
+    asked: Collection[str] = (),
+    failed: Callable[[str, Exception], None] | None = None,
+) -> dict[str, float]:
     """Quality figures of one marking, by the names that they have in a row.
 
-    Figures of outside packages that take long are measured where `asked` for by name, else NaN.
+    Figures of outside packages that take long are measured where `asked` for by name, else NaN. `failed` is
+    told the name and error of one that raises, which is then NaN; without it the error is raised.
     """
     out = {}
     for m in metrics():
-        if m.level == "marking":
-            wanted = not m.package or m.name in asked
-            out[m.name] = float(m.function(original, marked, rate)) if wanted else float("nan")
+        if m.level != "marking":
+            continue
+        out[m.name] = float("nan")
+        if m.package and m.name not in asked:
+            continue
+        try:
+            out[m.name] = float(m.function(original, marked, rate))
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(m.name, error)
     return out

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +19,25 @@ from soundsafe.profile import EUL_SAMPLES, ROBUST
 from soundsafe.stft import RATE
 from soundsafe.training.carrier import fit_carrier
 
-__all__ = ["train_carrier"]
+__all__ = ["evenly", "train_carrier"]
+
+T = TypeVar("T")
 
 _CLIPS = 12
 _EULS = 3
 
 
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of the items, evenly drawn from the first on."""
+    many = min(most, len(items))
+    return [items[i * len(items) // many] for i in range(many)]
+
+
 def _clips(data: Path | None) -> list[NDArray[np.float32]]:
     """Up to twelve stretches of three seconds, evenly drawn from the train split."""
     dataset = load(BUNDLED if data is None else str(data), "train")
-    chosen = dataset.clips[:: max(1, len(dataset.clips) // _CLIPS)][:_CLIPS]
     found = []
-    for clip in chosen:
+    for clip in evenly(dataset.clips, _CLIPS):
         audio, rate = clip.read()
         audio = resample(audio, rate, RATE)
         if audio.shape[1] >= _EULS * EUL_SAMPLES and float(np.abs(audio).max()) > 1e-3:

@@ -13,6 +13,7 @@ from soundsafe.datasets import BUNDLED, load
 from soundsafe.errors import InputError
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import require_safetensors
+from soundsafe.training.command import evenly
 from soundsafe.training.config import load_config
 from soundsafe.training.devices import first_process
 from soundsafe.training.trainer import SHOWN, train_network
@@ -39,6 +40,18 @@ def seconds_of(data: Path | None, split: str) -> list[torch.Tensor]:
     return found
 
 
+def _keep_apart(data: Path | None) -> None:
+    """Raises InputError where audio to validate on is audio to train on: clips of no split are both."""
+    folder = BUNDLED if data is None else str(data)
+    train, held_out = (load(folder, split).clips for split in ("train", "val"))
+    both = {clip.path for clip in train} & {clip.path for clip in held_out}
+    if both:
+        raise InputError(
+            f"{folder}: {min(both).name} would be both trained on and validated on: a manifest.csv must put "
+            "each clip into one split, train, val or test"
+        )
+
+
 def train_from_folder(
     what: str, data: Path | None, out: Path | None, resume: bool, report: Callable[[float, str], None]
 ) -> list[str]:
@@ -47,10 +60,10 @@ def train_from_folder(
     if out is None:
         raise InputError(f"cannot train {what} without a folder for its checkpoints: give --out DIR")
     require_safetensors()
+    _keep_apart(data)
     train = torch.cat(seconds_of(data, "train"))
-    clips = seconds_of(data, "val")
-    chosen = clips[:: max(1, len(clips) // _VALIDATION_SECONDS)][:_VALIDATION_SECONDS]
-    validation = torch.stack([clip[len(clip) // 2] for clip in chosen])
+    clips = evenly(seconds_of(data, "val"), _VALIDATION_SECONDS)
+    validation = torch.stack([clip[len(clip) // 2] for clip in clips])
 
     def tell(share: float, figures: dict[str, float]) -> None:
         report(share, " ".join(f"{name} {figures[name]:.3g}" for name in SHOWN))

@@ -1,4 +1,4 @@
-"""One training step's losses, and what the same model does on audio that it was not trained on."""
+"""The losses and metrics of one training step."""
 
 from __future__ import annotations
 

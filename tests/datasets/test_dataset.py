@@ -75,6 +75,7 @@ def test_manifest_in_its_order_and_by_split(tmp_path: Path) -> None:
         "yes",
     )
     assert (x.category, x.split, x.group) == ("all", None, "x.wav")
+    assert (zed.columns["more"], x.columns["more"]) == ("a, b", "")
     assert [c.clip for c in datasets.load(tmp_path, split="test").clips] == ["zed", "x"]
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -203,7 +204,9 @@ def test_another_package_brings_system_and_attacks(installed: Path, clips: Path,
 
 
 def test_version_and_help(command: Any) -> None:
-    assert command("--version")[:2] == (0, command("--version")[1])
+    code, text, _ = command("--version")
+    assert code == 0
+    assert text.split() == ["soundsafe-eval", version("soundsafe")]
     code, text, _ = command("--help")
     assert code == 0
     assert "run" in text

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
+from soundsafe import datasets
 from soundsafe.errors import InputError
 from soundsafe.eval import evaluate, examples, seeds
 from soundsafe.eval.systems import Found, Marked, SimpleSystem
@@ -49,6 +51,41 @@ def test_marked_again_it_holds_the_runs_payload(run: Path) -> None:
     assert found.payload == seeds.payload_of(seed, clip, system.payload_bytes)
     with pytest.raises(InputError, match="clip elsewhere of the run is not in dataset bundled"):
         examples.mark_again(document, system, ["elsewhere"])
+
+
+def test_systems_of_one_name_in_two_runs_are_two_conditions(
+    run: Path, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = tmp_path / "again"
+    evaluate(["null", "spread-spectrum"], ["none", "unmarked"], limit=1, seconds=3, seed=1, out=again)
+    code, out, _ = command("listen", run, again, "--clips", 1, "--out", tmp_path / "page.html", "--json")
+    assert code == 0
+    key = json.loads((run / "listening" / f"{json.loads(out)['test']}.json").read_text())
+    systems = [f"{name} ({of})" for of in ("run", "again") for name in ("null", "spread-spectrum")]
+    assert sorted(key["systems"]) == sorted(systems)
+    conditions = sorted(c["condition"] for c in key["conditions"].values())
+    assert conditions == sorted([*systems, "anchor", "reference"])
+    code, _, _ = command("report", run, again, "--audio", 1, "--html", tmp_path / "r.html")
+    assert code == 0
+    text = (tmp_path / "r.html").read_text()
+    for name in ("spread-spectrum (run)", "spread-spectrum (again)"):
+        assert f">{name}, " in text
+
+
+def test_facts_are_the_manifests_wherever_the_file_lies(tmp_path: Path) -> None:
+    audio, rate = datasets.load("bundled").clips[0].read()
+    (tmp_path / "data" / "sub").mkdir(parents=True)
+    for name in ("sub/x.wav", "y.wav"):
+        soundfile.write(tmp_path / "data" / name, audio[:, : 3 * rate].T, rate)
+    (tmp_path / "data" / "manifest.csv").write_text(
+        "clip,file,genre,license\nx, sub/x.wav ,march,MIT\ny, y.wav,waltz,CC0-1.0\n"
+    )
+    run = tmp_path / "run"
+    evaluate(["null"], ["none", "unmarked"], tmp_path / "data", out=run)
+    facts = examples.clip_facts(_document(run))
+    assert [(f["clip"], f["genre"], f["license"], f["category"]) for f in facts] == [
+        ("x", "march", "MIT", "all"), ("y", "waltz", "CC0-1.0", "all"),
+    ]  # fmt: skip
 
 
 def test_what_cannot_mark_again_is_left_out_and_named(run: Path, command: Any, tmp_path: Path) -> None:

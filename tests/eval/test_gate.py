@@ -75,7 +75,36 @@ def test_missing_clips_and_attacks_fail() -> None:
     failed = [c for c in result["checks"] if not c["ok"]]
     assert {c["metric"] for c in failed} == {"coverage"}
     assert len(failed) == 3
-    assert "lacks 8 of 8 clips" in failed[0]["message"]
+    assert "lacks all or part of 8 of 8 clips" in failed[0]["message"]
+
+
+def test_what_was_not_read_does_not_pass() -> None:
+    rows = _made_up(np.random.default_rng(5), 0.9, 0.002)
+    baseline = gate.make_baseline(rows, {})
+
+    def failed(changed: pd.DataFrame) -> list[str]:
+        return [c["message"] for c in gate.check(changed, baseline)["checks"] if not c["ok"]]
+
+    assert failed(rows) == []
+    no_controls = rows[rows["attack"] != "unmarked"]
+    assert failed(no_controls) == ["0 false accepts in 0 EULs without the mark"]
+    broken = rows.assign(status=np.where(rows["attack"] == "unmarked", "decode_failed", "ok"))
+    assert failed(broken) == ["0 false accepts in 0 EULs without the mark"]
+    shorter = failed(rows[(rows["attack"] != "none") | (rows["eul"] < 4)])
+    assert shorter == ["the run lacks all or part of 8 of 8 clips, c0 first"]
+    assert len(failed(rows.assign(parity_slots=float("nan")))) == 3
+
+
+def test_a_step_that_failed_counts_in_the_ber_only_where_there_are_bits() -> None:
+    rows = _made_up(np.random.default_rng(6), 0.9, 0.002)
+    worse = rows.copy()
+    worse.loc[worse["clip"] == "c0", ["ber", "bits"]] = 0.5, 0  # its worker died
+    (first, *_) = compare(rows, worse)
+    assert first["ber_b"] > first["ber_a"] + 0.05
+    uncoded = rows.assign(bits=0, ber=0.5)
+    assert compare(rows, uncoded)[0]["ber_b"] is None
+    counts = gate.make_baseline(uncoded, {})["systems"]["s"]["none"]["c0"]
+    assert counts["ber"] is None
 
 
 def test_a_weakened_toy_fails_and_an_unchanged_one_passes(fakes: ModuleType, clips: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
@@ -49,6 +50,10 @@ def test_runs_in_the_order_given(tmp_path: Path, command: Any) -> None:
     assert rows[1]["ber"] == pytest.approx(0.2)
     assert rows[0]["parity_slots"] is None
     assert rows[0]["commit"] == "0123456789ab"
+    older = to_frame([]).columns.drop(["parity_slots"])
+    for folder in (second, third):
+        pd.read_parquet(folder / "results.parquet")[older].to_parquet(folder / "results.parquet")
+    assert all(r["parity_slots"] is None for r in history([second, third]))
     count = connect([first, second]).execute("SELECT count(*) FROM rows WHERE run = 1").fetchone()
     assert count == (16,)
     code, text, _ = command("history", first, second, "--json")

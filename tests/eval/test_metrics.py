@@ -40,9 +40,9 @@ def test_payload_figures() -> None:
     assert payload.payload_success(True, b"a", b"a")
     assert not payload.payload_success(True, b"b", b"a")
     assert not payload.clip_success(False, b"a", b"a")
-    assert payload.time_to_payload([False, False, True], True, 8.0) == 3
-    assert payload.time_to_payload([False, False], True, 8.0) == 8
-    assert payload.time_to_payload([True], False, 8.0) == math.inf
+    assert payload.time_to_payload([4.5, 3.0], True, 8.0) == 3
+    assert payload.time_to_payload([], True, 8.0) == 8
+    assert payload.time_to_payload([1.0], False, 8.0) == math.inf
     assert payload.goodput(0.5, 175) == 700
 
 
@@ -125,6 +125,17 @@ def test_measure_has_all_of_a_row(tone: np.ndarray) -> None:
     measured = quality.measure(tone, tone, RATE)
     assert set(measured) == set(QUALITY)
     assert math.isnan(measured["visqol"])  # nobody asked
+
+
+def test_one_figure_that_fails_leaves_the_others(tone: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "visqol", None)
+    failed: dict[str, str] = {}
+    measured = quality.measure(
+        tone, 0.9 * tone, RATE, ["visqol"], lambda name, error: failed.update({name: str(error)})
+    )
+    assert list(failed) == ["visqol"]
+    assert math.isnan(measured["visqol"])
+    assert math.isfinite(measured["snr_db"])
 
 
 def test_noise_to_mask_of_noise_in_noise() -> None:

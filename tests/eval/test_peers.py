@@ -6,6 +6,7 @@ that mark in the simplest way. What the real ones do is measured, not tested.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import venv
 from pathlib import Path
@@ -108,6 +109,19 @@ def test_an_error_is_one_line_and_it_goes_on(other_python: Path, monkeypatch: py
     with pytest.raises(NotMarkable, match=r"0\.1 s"):
         perth.embed(noise(1, 320), 32_000, b"", KEY)
     assert not perth.decode(noise(1, 320), 32_000, KEY).ok
+
+
+def test_a_peer_that_died_is_started_again(other_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDSAFE_PYTHON_PERTH", str(other_python))
+    perth = systems.get("perth")
+    audio = noise(1, 32_000)
+    assert not perth.decode(audio, 32_000, KEY).ok
+    assert isinstance(perth, peers.PeerSystem)
+    assert perth._server is not None
+    perth._server.process.kill()
+    with contextlib.suppress(RuntimeError, OSError):  # it may be noticed while it is asked
+        perth.decode(audio, 32_000, KEY)
+    assert not perth.decode(audio, 32_000, KEY).ok
 
 
 def test_a_peer_whose_package_does_not_load(other_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_one_row_for_each_clip_attack_and_eul(rows: Any) -> None:
     assert rows.loc[rows["clip"] == "c1", "category"].eq("speech").all()
 
 
-def test_what_the_figures_mean(rows: Any) -> None:
+def test_what_the_figures_mean(rows: Any, fakes: ModuleType) -> None:
     good = rows[rows["clip"] != "c5"]
     for attack in ("none", "late", "cut"):
         part = good[good["attack"] == attack]
@@ -51,7 +51,8 @@ def test_what_the_figures_mean(rows: Any) -> None:
         assert part["clip_ok"].all()
         assert (part["ber"] == 0).all()
         assert (part["offset_error_samples"] == 0).all()
-        assert (part["time_to_payload_s"] == 1).all()
+        late = {"none": 0, "late": 1105 / fakes.RATE, "cut": 0.5}[attack]
+        assert np.allclose(part["time_to_payload_s"], 1 + late)
     assert set(good.loc[good["attack"] == "cut", "eul"]) == {1, 2}
     noisy = good[good["attack"] == "noise_0.12"]
     assert 0.02 < noisy["ber"].mean() < 0.3
@@ -217,6 +218,10 @@ def test_two_runs_do_not_share_a_folder(fakes: ModuleType, clips: Path, tmp_path
     tmp_path.joinpath("run").mkdir()
     with claim(tmp_path / "run"), pytest.raises(InputError, match="another run"):
         runner.run(plan, tmp_path / "run", jobs=0)
+    rows = runner.run(plan, tmp_path / "run", jobs=0).rows
+    with claim(tmp_path / "run"), pytest.raises(InputError, match="another run"):
+        runner.run(plan, tmp_path / "run", jobs=0, force=True)
+    assert runner.read_rows(tmp_path / "run").equals(rows)
 
 
 def test_attacked_controls(fakes: ModuleType, clips: Path) -> None:

@@ -95,6 +95,20 @@ def test_parity_of_a_missed_eul_is_none() -> None:
     assert [r["seed_parity"] for r in rows] == [0, 0, 0]
 
 
+def test_an_eul_of_an_unknown_place_counts_where_it_was_found_and_has_no_parity() -> None:
+    truth = Truth(b"yes", np.array([[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], np.uint8), frozenset())
+    decoded = SimpleNamespace(ok=True, payload=b"yes", euls=[_eul(1.6)], tempo=1.25)
+    clean = SimpleNamespace(features=None, slots="x", seed=3)
+    options: dict[str, Any] = {"n_samples": 3000, "n_attacked": 2700, "rate": RATE, "control": False}
+    rows = score(decoded, truth, delay=None, reference=[clean] * 3, **options)
+    assert [r["ber"] for r in rows] == [0, 0.5]
+    assert rows[0]["time_to_payload_s"] == pytest.approx(1.6 + 0.8)
+    assert "parity_slots" not in rows[0]
+    cut = score(decoded, truth, delay=-400, reference=[clean] * 3, **options)
+    assert [r["eul"] for r in cut] == [1, 2]
+    assert cut[1]["time_to_payload_s"] == pytest.approx(1.6 + 0.8)
+
+
 def test_unmarked_seconds() -> None:
     assert unmarked_seconds(SimpleNamespace(warnings=["second 3: silent", "quiet"])) == {3}
     assert unmarked_seconds(SimpleNamespace(unmarked_seconds=[0, 2])) == {0, 2}

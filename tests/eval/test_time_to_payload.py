@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from soundsafe import attacks, datasets
 from soundsafe.eval.time_to_payload import clip_rows, curves, true_factors
@@ -74,6 +75,25 @@ def test_command(command, tmp_path, monkeypatch):
     assert shares["gain_-3dB", "payload"] == 1.0
     assert len(pd.read_csv(out / "rows.csv")) == 2
     assert (out / "time_to_payload.png").stat().st_size > 1000
+
+
+def test_a_clip_that_cannot_be_marked_counts_as_one_that_never_came(tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(4 * 44_100), 44_100)
+    (clip,) = datasets.load(str(tmp_path)).clips
+    (row,) = clip_rows(clip, ["none"], (2.0, 6.0), 0)
+    assert np.isnan(row["id_s"])
+    assert np.isnan(row["payload_s"])
+    table = curves(pd.DataFrame([row]), (2.0, 6.0)).set_index(["word", "seconds"])
+    assert table.loc[("payload", 2.0), "share"] == 0.0
+    assert ("payload", 6.0) not in table.index  # it is shorter
+
+
+def test_nothing_to_do(command, tmp_path, monkeypatch):
+    monkeypatch.delenv("SOUNDSAFE_WEIGHTS_DAC", raising=False)
+    suite = tmp_path / "one.toml"
+    suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB", "dac"]\n')
+    jobs = command("time-to-payload", "--suite", suite, "--jobs", -1, "--out", tmp_path / "o")
+    assert (jobs[0], jobs[2].count("\n")) == (2, 1)
 
 
 def test_no_such_clips(command, tmp_path):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+
 
 def test_a_plot_for_each_stage(command: Any, tmp_path: Path) -> None:
     code, text, errors = command("walkthrough", "rock", "--out", tmp_path / "walk")
@@ -18,5 +21,10 @@ def test_a_plot_for_each_stage(command: Any, tmp_path: Path) -> None:
 def test_what_cannot_be_walked(command: Any, tmp_path: Path) -> None:
     code, _, errors = command("walkthrough", tmp_path / "none.wav", "--out", tmp_path)
     assert code == 2
+    assert errors.count("\n") == 1
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(4 * 44_100), 44_100)
+    code, _, errors = command("walkthrough", silent, "--out", tmp_path)
+    assert code == 1
     assert errors.count("\n") == 1
     assert command("walkthrough", "rock", "--attack", "nothing", "--out", tmp_path)[0] == 2

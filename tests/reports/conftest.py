@@ -162,5 +162,5 @@ def make_run() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def four_systems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The core suite with four systems."""
-    systems = [("soundsafe", 3.0, 175), ("perth", 1.5, 4), ("spread_spectrum", 2.2, 2), ("null", -9.0, 0)]
+    systems = [("soundsafe", 3.0, 175), ("perth", 1.5, 4), ("spread-spectrum", 2.2, 2), ("null", -9.0, 0)]
     return store(tmp_path_factory.mktemp("runs") / "core", made_rows(systems))

@@ -93,6 +93,10 @@ def test_one_clip_from_two_runs_must_be_the_same() -> None:
     other = Example(b.system, b.clip, b.rate, b.clean + np.float32(0.1), b.marked)
     with pytest.raises(InputError, match="secret_0"):
         listen.make([a, other], trials=1, rng=np.random.default_rng(0))
+    for name in ("soundsafe", "reference", "anchor"):
+        twice = Example(name, b.clip, b.rate, b.clean, b.marked)
+        with pytest.raises(InputError, match=f"clip secret_0 has two conditions named {name}"):
+            listen.make([a, twice], trials=1, rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="no clips"):
         listen.make([], trials=1, rng=np.random.default_rng(0))
 
@@ -115,7 +119,7 @@ GOOD = {"reference": 100, "soundsafe": 95, "peer": 60, "anchor": 20}
 
 
 def test_scores_count_what_was_answered(made: listen.Test) -> None:
-    answers = [_answers(made, {"soundsafe": 0.5, "peer": 0.9}, GOOD, w) for w in ("A", "B")]
+    answers = [_answers(made, {"soundsafe": 0.5, "peer": 0.9}, GOOD, w) for w in ("B", "A")]
     result = listen.scores(answers, made.key)
     pooled = {a.system: a for a in result["abx"] if not a.listener}
     assert (pooled["peer"].right, pooled["peer"].trials) == (36, 40)
@@ -126,7 +130,45 @@ def test_scores_count_what_was_answered(made: listen.Test) -> None:
     assert rated["peer"].mean == 60
     assert rated["peer"].difference == -40
     assert rated["reference"].difference is None
-    assert len([a for a in result["abx"] if a.listener]) == 4
+    assert [(a.system, a.listener) for a in result["abx"]] == [
+        ("peer", ""), ("soundsafe", ""), ("peer", "B"), ("peer", "A"), ("soundsafe", "B"), ("soundsafe", "A"),
+    ]  # fmt: skip
+
+
+def test_listeners_of_one_name_are_two(made: listen.Test) -> None:
+    answers = [
+        _answers(made, {"soundsafe": 0, "peer": 1}, GOOD, "A"),
+        _answers(made, {"soundsafe": 1, "peer": 0}, GOOD | {"reference": 50}, "A"),
+    ]
+    result = listen.scores(answers, made.key)
+    assert {(a.system, a.listener): (a.right, a.trials) for a in result["abx"]} == {
+        ("peer", ""): (20, 40), ("soundsafe", ""): (20, 40),
+        ("peer", "A 1"): (20, 20), ("peer", "A 2"): (0, 20),
+        ("soundsafe", "A 1"): (0, 20), ("soundsafe", "A 2"): (20, 20),
+    }  # fmt: skip
+    assert result["screened"] == ["A 2"]
+    assert {(r.condition, r.listeners, r.ratings) for r in result["ratings"]} == {(c, 1, 2) for c in GOOD}
+
+
+def test_intervals_are_over_listeners(made: listen.Test) -> None:
+    """Many clips do not stand in for listeners, and one who rates more of them weighs no more."""
+    levels = (50, 60, 70, 72, 88)
+    answers = [_answers(made, {"soundsafe": 1, "peer": 1}, GOOD | {"peer": v}, str(v)) for v in levels]
+    second = _data(made)["clips"][1]["conditions"]
+    answers[0]["ratings"] = [a for a in answers[0]["ratings"] if a["condition"] not in second]
+
+    def peer(of: list[dict[str, Any]]) -> listen.Rating:
+        return next(r for r in listen.scores(of, made.key)["ratings"] if r.condition == "peer")
+
+    few, enough = peer(answers[:4]), peer(answers)
+    assert (few.listeners, few.ratings, few.mean, few.difference) == (4, 7, 63, -37)
+    assert few.mean_ci95 is few.difference_ci95 is few.p is None
+    assert (enough.listeners, enough.ratings, enough.mean) == (5, 9, 68)
+    reach = stats.t.ppf(0.975, 4) * np.std(levels, ddof=1) / math.sqrt(5)
+    assert enough.mean_ci95 == pytest.approx((68 - reach, 68 + reach))
+    assert enough.difference_ci95 == pytest.approx((-32 - reach, -32 + reach))
+    assert enough.p == pytest.approx(2 / 2**5)
+    assert "over listeners" in str(listen.section(listen.scores(answers, made.key)))
 
 
 def test_listeners_who_miss_the_hidden_reference_are_left_out(made: listen.Test) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from soundsafe.reports import format as fmt
 from soundsafe.reports import tables
 
 ROW: dict[str, Any] = {
@@ -26,7 +27,7 @@ def _text(table: Any) -> str:
 
 def test_attack_table() -> None:
     text = _text(tables.attack_table([ROW, ROW | {"category": "speech", "attack": "hidden"}], title="T"))
-    for part in ("mp3_192", "0.12", ">99.9", "90.0…100", "100", "–", "clustered"):
+    for part in ("mp3_192", "0.12", ">99.9", "90.0–100", "100", "–", "clustered"):
         assert part in text
     assert "hidden" not in text
 
@@ -59,7 +60,13 @@ def test_quality_table_scales_zimtohrli_and_copes_with_nulls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [([0.0, 1.0], "0…100"), ([0.0001, 0.9999], "<0.1…>99.9"), (None, "–")]
+    ("value", "text"), [([0.0, 1.0], "0–100"), ([0.0001, 0.9999], "<0.1–>99.9"), (None, "")]
 )
 def test_intervals_never_claim_more_than_they_know(value: Any, text: str) -> None:
-    assert tables.interval_text(value) == text
+    assert fmt.interval(value) == text
+
+
+def test_terminal_and_report_round_alike() -> None:
+    row = ROW | {"ber": 0.1234, "payload_success": 0.0001}
+    cells = _text(tables.attack_table([row])).split()
+    assert {fmt.ber(0.1234), fmt.percent(0.0001)} == {"12.3", "<0.1"} <= set(cells)

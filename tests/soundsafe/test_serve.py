@@ -68,8 +68,10 @@ def fake_read(path: Path, key: bytes, longest: float) -> dict[str, Any]:
 def fake_mark(
     path: Path, target: Path, payload: bytes, key: bytes, quality: str, longest: float
 ) -> dict[str, Any]:
+    partial = target.with_name(".soundsafe-0.tmp")  # what a worker that is killed leaves
+    partial.write_bytes(path.read_bytes() + b" with " + payload)
     answer = fake_read(path, key, longest)
-    target.write_bytes(path.read_bytes() + b" with " + payload)
+    partial.rename(target)
     return answer | {"quality": quality}
 
 
@@ -84,7 +86,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TestClie
         yield client
         folders = list(tmp_path.iterdir())
         assert len(folders) == 1
-        assert list(folders[0].iterdir()) == [], "an upload was left"
+        assert list(folders[0].iterdir()) == [], "a file was left"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,6 +134,8 @@ def test_what_goes_wrong_is_one_line(
         "?message=x&payload_hex=00",
         "?payload_hex=0",
         "?payload_hex=zz",
+        "?message=x&qualty=best",
+        "?message=x&message=y",
         "?message=",
         "?message=x&format=mp3",
         "?message=x&quality=odd",
@@ -183,11 +187,11 @@ def test_more_than_may_wait_are_turned_away(client: TestClient, monkeypatch: pyt
 
 
 def test_a_full_disk_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**options: Any) -> tuple[int, str]:
+    def full(**options: Any) -> str:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(serve.tempfile, "mkstemp", full)
+        patch.setattr(serve.tempfile, "mkdtemp", full)
         answer = client.post("/decode", content=b"x")
     assert (answer.status_code, answer.json()) == (
         503,

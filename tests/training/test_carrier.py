@@ -8,7 +8,7 @@ from soundsafe.cli import main
 from soundsafe.datasets import load
 from soundsafe.profile import ROBUST, Profile
 from soundsafe.training.carrier import _scaled, _true_information, trial
-from soundsafe.training.command import train_carrier
+from soundsafe.training.command import evenly, train_carrier
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,14 @@ def test_command_writes_a_profile(tmp_path, monkeypatch):
     assert Profile(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}) == ROBUST
     assert any(line.startswith("step ") for line in lines)
     assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize(("many", "last"), [(0, None), (5, 4), (12, 11), (13, 11), (23, 21), (24, 22)])
+def test_clips_are_drawn_evenly(many, last):
+    drawn = evenly(range(many), 12)
+    assert len(drawn) == min(12, many)
+    assert (drawn[-1] if drawn else None) == last
+    assert max(np.diff(drawn), default=0) - min(np.diff(drawn), default=0) <= 1
 
 
 def test_other_names_are_refused_in_one_line(capsys):

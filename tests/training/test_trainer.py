@@ -161,11 +161,25 @@ def test_attacks_change_the_value_and_pass_the_gradient(name, seconds):
 
 def test_the_command_trains_on_a_folder_and_refuses_what_it_cannot_do(tmp_path, capsys, seconds):
     (tmp_path / "audio").mkdir()
-    soundfile.write(tmp_path / "audio" / "one.wav", seconds[:2].flatten().numpy(), 44_100)
+    for name, audio in (("one", seconds[:2]), ("two", seconds[2:])):
+        soundfile.write(tmp_path / "audio" / f"{name}.wav", audio.flatten().numpy(), 44_100)
     config = tmp_path / "tiny.toml"
     config.write_text('rs_payload_bytes = 1\nsteps = 10\nbatch = 1\nevaluate_every = 10\nsize = "small"\n')
     out = tmp_path / "out"
     run = ["train", str(config), "--data", str(tmp_path / "audio"), "--out", str(out)]
+    manifest = tmp_path / "audio" / "manifest.csv"
+    for text in ("", "file\none.wav\ntwo.wav\n", "file,split\none.wav,train\ntwo.wav,\n"):
+        manifest.unlink(missing_ok=True)
+        if text:
+            manifest.write_text(text)
+        with pytest.raises(SystemExit) as end:
+            main(run)
+        assert end.value.code == 2
+        err = capsys.readouterr().err
+        assert "would be both trained on and validated on: a manifest.csv must put each clip" in err
+        assert err.count("\n") == 1
+    assert not out.exists()
+    manifest.write_text("file,split\none.wav,train\ntwo.wav,val\n")
     with pytest.raises(SystemExit) as end:
         main(run)
     assert end.value.code in (0, None)
