@@ -1,12 +1,14 @@
 """Suites of attacks: versioned TOML files in `suites/`, or anywhere else.
 
-A file has `suite` (its name), `version` (an integer, raised with every change of the list), `description`,
-`attacks` (names), and optionally `include` (suites whose attacks come after its own), `source` (where its
-parameters come from) and `leaves_out` (what of that source it does not cover, and why).
+A file has `suite` (its name: letters, digits, `_`, `-` and `.`, no `.` first), `version` (an integer, raised
+with every change of the list), `description`, `attacks` (names), and optionally `include` (suites whose
+attacks come after its own), `source` (where its parameters come from) and `leaves_out` (what of that source
+it does not cover, and why).
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ __all__ = ["CONTROLS", "Suite", "suite", "suites"]
 CONTROLS = ("none", "unmarked", "wrong_key")
 """What every suite holds, before its own attacks."""
 
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _FOLDER = Path(__file__).parent / "suites"
 
 
@@ -51,6 +54,8 @@ def suite(name: str) -> Suite:
 
 def _path(name: str) -> Path:
     if name.endswith(".toml"):
+        if "\0" in name:
+            raise InputError(f"unknown suite {name!r}")
         return Path(name)
     if name not in suites():
         raise InputError(f"unknown suite {name}: choose from {', '.join(suites())}")
@@ -62,13 +67,14 @@ def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
         raise InputError(f"{path}: includes itself")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable suite ({error})") from error
     name, version, own = data.get("suite"), data.get("version"), data.get("attacks", [])
     included, left_out = data.get("include", []), data.get("leaves_out", [])
     if (
         not isinstance(name, str)
         or not isinstance(version, int)
+        or isinstance(version, bool)
         or not all(
             isinstance(x, list) and all(isinstance(a, str) for a in x) for x in (own, included, left_out)
         )
@@ -77,6 +83,8 @@ def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
             f"{path}: a suite needs suite = name, version = integer, and attacks, include and leaves_out"
             " = lists of texts"
         )
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{path}: suite = {name!r}: letters, digits, _, - and . are allowed, no . first")
     names = [*CONTROLS, *own]
     for other in included:
         names.extend(_read(_path(other), (*outer, path)).attacks)

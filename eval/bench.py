@@ -7,6 +7,7 @@ the same process, which a machine's speed and load change less. Processor second
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -199,8 +200,10 @@ def bench(
     for name in qualities:
         if name not in QUALITIES:
             raise InputError(f"unknown quality {name!r}: {', '.join(QUALITIES)}")
-    if any(s < 1 for s in length or ()):
-        raise InputError("--length: marking needs at least one second")
+    if not math.isfinite(seconds):
+        raise InputError(f"--seconds {seconds:g}: a number is needed")
+    if not all(1 <= s < math.inf for s in length or ()):
+        raise InputError("--length: marking needs at least one second, and an end")
     bundled = {c.clip: c for c in datasets.load("bundled").clips}
     if unknown := [name for name in clip or () if name not in bundled]:
         raise InputError(f"{unknown[0]} is no bundled clip: {', '.join(bundled)}")

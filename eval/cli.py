@@ -1,14 +1,16 @@
 """The command `soundsafe-eval`: run suites, list what there is, gate and compare runs.
 
 Exit codes: 0 done, 1 a gate failed, 2 bad input or usage (one line on stderr), 130 interrupted. With `--json`
-exactly one JSON document goes to stdout; progress and remarks go to stderr.
+exactly one JSON document goes to stdout: the result, or `{"error": ...}`; progress and remarks go to stderr.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,7 +43,6 @@ app = typer.Typer(
     name="soundsafe-eval",
     help="Attack marked audio, decode it, and measure what is left.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -249,9 +250,11 @@ def list_(kind: Annotated[_KINDS, typer.Argument()], as_json: Json = False) -> N
 def _run_document(folder: Path) -> dict[str, Any]:
     try:
         document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder}/run.json cannot be read: is {folder} the folder of a run?") from error
-    return dict(document)
+    if not isinstance(document, dict) or not isinstance(document.get("configuration", {}), dict):
+        raise InputError(f"{folder}/run.json is damaged: run --force starts afresh")
+    return document
 
 
 @app.command()
@@ -383,30 +386,42 @@ app.command()(time_to_payload.time_to_payload)
 app.command()(bench.bench)
 
 
-def _fail(message: str, code: int = 2) -> int:
-    sys.stderr.write("soundsafe-eval: " + " ".join(str(message).split()) + "\n")
+def _fail(message: str, code: int = 2, *, as_json: bool = False) -> int:
+    line = " ".join(str(message).split())
+    sys.stderr.write(f"soundsafe-eval: {line}\n")
+    if as_json:
+        with contextlib.suppress(OSError):
+            _print_json({"error": line})
     return code
 
 
-def _call(arguments: Sequence[str] | None) -> int:
+def _call(arguments: Sequence[str]) -> int:
+    wants_json = "--json" in arguments
+    group = typer.main.get_group(app)
+    if not arguments:
+        return _fail(f"name a command: {', '.join(group.commands)}; --help shows them")
     try:
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        code = group.main(args=list(arguments), prog_name="soundsafe-eval", standalone_mode=False)
     except InputError as error:
-        return _fail(str(error))
+        return _fail(str(error), as_json=wants_json)
     except NotMarkable as error:
-        return _fail(str(error), 1)
+        return _fail(str(error), 1, as_json=wants_json)
+    except BrokenPipeError:
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
+        return _fail(f"{where}{error.strerror or error}", as_json=wants_json)
     except MemoryError:
-        return _fail("not enough memory: fewer --jobs or shorter --seconds need less")
+        return _fail("not enough memory: fewer --jobs or shorter --seconds need less", as_json=wants_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
         # Usage errors of the argument parser, whichever module of typer's defines them.
         if hasattr(error, "format_message"):
-            return _fail(f"{error.format_message()} (--help shows the usage)")
-        raise
+            return _fail(f"{error.format_message()} (--help shows the usage)", as_json=wants_json)
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        return _fail(f"internal error at {place}: {type(error).__name__}: {error}", as_json=wants_json)
     if code == INTERRUPTED:
         return _fail("interrupted; a run goes on with --resume", code)
     return code if isinstance(code, int) else 0
@@ -414,9 +429,13 @@ def _call(arguments: Sequence[str] | None) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs the command and exits with its code."""
-    code = _call(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    code = _call(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            code = _fail(f"cannot write the answer: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -14,6 +14,7 @@ nobody would mind (`MARGINS`): with enough EULs even a harmless change is signif
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -57,7 +58,11 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def make_baseline(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
-    """The baseline of a run: `rows` are its rows, `run` its `run.json`."""
+    """The baseline of a run: `rows` are its rows, `run` its `run.json`.
+
+    Raises:
+        InputError: no row is of an attack.
+    """
     figures: dict[str, Any] = {}
     rows = rows.assign(ber=measured_ber(rows))
     for (system, attack), part in rows.groupby(["system", "attack"], sort=False):
@@ -65,11 +70,24 @@ def make_baseline(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
             continue
         clips = {str(clip): _counts(r) for clip, r in part.groupby("clip", sort=False)}
         figures.setdefault(str(system), {})[str(attack)] = clips
+    if not figures:
+        raise InputError("the run holds no attack: there is nothing to judge others by")
     configuration = run.get("configuration", {})
     kept = {k: configuration.get(k) for k in ("split", "suites", "seed", "seconds")}
     # A folder's path means nothing on another machine.
     kept["dataset"] = Path(str(configuration.get("dataset", ""))).name
     return {"format": FORMAT, "configuration": kept, "systems": figures}
+
+
+def _sound(value: Any, level: int = 0) -> bool:
+    """Whether `systems` of a baseline is as `make_baseline` has it: system, attack, clip, figures."""
+    if not isinstance(value, dict) or not value:
+        return False
+    if level < 3:
+        return all(_sound(item, level + 1) for item in value.values())
+    figures = [value.get(m, math.nan) for m in MARGINS]
+    numbers = [value.get("euls"), *(f for f in figures if f is not None)]
+    return all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers) and numbers[0] > 0
 
 
 def read_baseline(path: Path) -> dict[str, Any]:
@@ -90,6 +108,10 @@ def read_baseline(path: Path) -> dict[str, Any]:
         or not isinstance(data.get("systems"), dict)
     ):
         raise InputError(f"{path} is no baseline of format {FORMAT}: soundsafe-eval baseline RUN writes one")
+    if not data["systems"]:
+        raise InputError(f"{path} holds no figures: soundsafe-eval baseline RUN writes some")
+    if not _sound(data["systems"]):
+        raise InputError(f"{path} is damaged: soundsafe-eval baseline RUN writes one")
     return data
 
 

@@ -75,7 +75,12 @@ def history(folders: Sequence[Path]) -> list[dict[str, Any]]:
         InputError: see `connect`.
     """
     with connect(folders) as base:
-        found = base.execute(_QUERY).df()
+        import duckdb
+
+        try:
+            found = base.execute(_QUERY).df()
+        except duckdb.Error as error:
+            raise InputError(f"the runs cannot be read together: {str(error).splitlines()[0]}") from error
     found = found[found["attack"].map(control_of) == ""]
     order = {key: i for i, key in enumerate(dict.fromkeys(_order(folders)))}
     out: list[dict[str, Any]] = []

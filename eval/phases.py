@@ -6,10 +6,11 @@ table over the phases made of them.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,8 @@ import typer
 from matplotlib.figure import Figure
 
 from soundsafe.errors import InputError
+from soundsafe.eval.rows import from_frame_value
+from soundsafe.eval.store import write_atomically
 
 __all__ = ["PHASES", "evaluate_phases", "is_training", "phase_table", "phases", "plots"]
 
@@ -30,6 +33,8 @@ _FIGURES = (
     "clips", "euls", "failed_euls", "ber", "ber_ci95", "payload_success", "payload_success_ci95",
     "clip_success", "clip_success_ci95", "parity_frames",
 )  # fmt: skip
+_TABLE = ("phase", "step", "attack", "ber")
+_LOG = ("step", "stability", "w_stab")
 _NO_RUN = "no phase of a training run in it (soundsafe train NAME --out DIR)"
 
 
@@ -37,13 +42,34 @@ def phase_table(run: Path) -> pd.DataFrame:
     """A row for each phase that has ended and each attack, in the order of the phases.
 
     Columns ``phase``, ``step``, ``attack``, ``ber``, ``payload_ok``, ``snr_db``, ``stability`` and
-    ``parity_frames``. Raises InputError where `run` holds no phase of a training run.
+    ``parity_frames``. Raises InputError where `run` holds no phase of a training run, or a damaged table.
     """
     found = [run / f"phase_{name}" / "table.csv" for name in PHASES]
-    frames = [pd.read_csv(path) for path in found if path.exists()]
+    frames = [_read(path, _TABLE) for path in found if path.exists()]
     if not frames:
         raise InputError(f"{run}: {_NO_RUN}")
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    if table.duplicated(["phase", "attack"]).any():
+        raise InputError(f"{run}: its phases' tables hold an attack twice")
+    return table
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table that has `columns`, of texts or (all others) of numbers, and at least one row."""
+    try:
+        table = pd.read_csv(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or 'cannot be read'}") from None
+    except ValueError:
+        raise InputError(f"{path} is empty or not a table") from None
+    if missing := [name for name in columns if name not in table]:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}")
+    if table.empty:
+        raise InputError(f"{path} holds no rows")
+    for name in columns:
+        if name not in ("phase", "attack") and not pd.api.types.is_numeric_dtype(table[name]):
+            raise InputError(f"{path}: {name} holds what is no number")
+    return table
 
 
 def is_training(run: Path) -> bool:
@@ -53,7 +79,9 @@ def is_training(run: Path) -> bool:
 
 def plots(run: Path) -> dict[str, Figure]:
     """Plots by file name: errors and parity by phase; stability, its weight and gradient norms by step."""
-    table, log = phase_table(run), pd.read_csv(run / "log.csv")
+    table, log = phase_table(run), _read(run / "log.csv", _LOG)
+    if "parity_frames" not in table:
+        raise InputError(f"{run}: its phases' tables lack the column parity_frames")
     figures = {}
     errors, axes = _figure("Bit error rate", "")
     table.pivot(index="attack", columns="phase", values="ber").plot.bar(ax=axes, ylim=(0, 0.6), rot=30)
@@ -195,14 +223,16 @@ def phases(
     if force:
         raise InputError("--force starts runs of a suite afresh: give --suite too")
     table = phase_table(train_dir)
-    try:
-        table.to_csv(train_dir / "phases.csv", index=False)
-        for name, figure in plots(train_dir).items():
-            figure.savefig(train_dir / name)
-    except OSError as error:
-        raise InputError(f"{train_dir}: {error.strerror or error}") from None
+    files = {"phases.csv": table.to_csv(index=False).encode()}
+    for name, figure in plots(train_dir).items():
+        image = io.BytesIO()
+        figure.savefig(image, format="png")
+        files[name] = image.getvalue()
+    for name, data in files.items():
+        write_atomically(train_dir / name, data)
     if as_json:
-        sys.stdout.write(json.dumps({"rows": table.to_dict("records")}) + "\n")
+        rows = from_frame_value(table.to_dict("records"))
+        sys.stdout.write(json.dumps({"rows": rows}, allow_nan=False) + "\n")
     else:
         sys.stdout.write(table.to_string(index=False, float_format="%.3f") + "\n")
 
@@ -213,8 +243,6 @@ def _tell(line: str) -> None:
 
 def _phases_under(train_dir: Path, suite: str, force: bool, as_json: bool) -> None:
     """Evaluate, store and show."""
-    from soundsafe.eval.rows import from_frame_value
-    from soundsafe.eval.store import write_atomically
     from soundsafe.eval.summary import csv_bytes
 
     rows = evaluate_phases(

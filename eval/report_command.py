@@ -164,8 +164,11 @@ def report(
         raise InputError("one training run in a report, please: " + ", ".join(map(str, trained)))
     if not any((html, pdf, model_card, dataset_card)):
         html, pdf = run_dirs[0] / "report.html", run_dirs[0] / "report.pdf"
-    for path in (html, pdf, model_card, dataset_card):
+    asked = [path for path in (html, pdf, model_card, dataset_card) if path is not None]
+    for path in asked:
         _writable(path)
+    if len({path.resolve() for path in asked}) < len(asked):
+        raise InputError("each document needs a file of its own: " + ", ".join(map(str, asked)))
     wanted: list[tuple[Path, Callable[[Report], bytes], Report]] = []
     clips = [facts for run in runs for facts in clip_facts(run.document)]
     if html is not None or pdf is not None:
@@ -191,8 +194,8 @@ def report(
         wanted.append((model_card, _renderer(model_card), cards.model_card(runs, clips=clips)))
     if dataset_card is not None:
         wanted.append((dataset_card, _renderer(dataset_card), cards.dataset_card(runs[0], clips)))
-    for path, render, content in wanted:
-        write_atomically(path, render(content))
+    for path, data in [(path, render(content)) for path, render, content in wanted]:
+        write_atomically(path, data)
         sys.stdout.write(f"{path}\n")
 
 
@@ -203,7 +206,7 @@ def listen(
     ] = None,
     clips: Annotated[int, typer.Option(help="So many clips, the worst first.")] = 4,
     trials: Annotated[int, typer.Option(help="ABX trials of each clip and system.")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of the codes of the conditions.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the codes of the conditions.")] = 0,
     scores: Scores = None,
     dataset: Dataset = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval import systems as registry
 from soundsafe.eval.environment import environment
 from soundsafe.eval.metrics import to_ask
-from soundsafe.eval.rows import CONTROLS, JOIN, Row, control_of, to_frame
+from soundsafe.eval.rows import CONTROLS, JOIN, NAN, Row, control_of, to_frame
 from soundsafe.eval.store import UnitFile, address, lines_in, write_atomically
 from soundsafe.eval.summary import (
     band_rows,
@@ -52,6 +53,11 @@ RUN_FILES = (
     "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "timing.csv",
     "run.json", "store", "plots",
 )  # fmt: skip
+_NEEDED = (
+    "system", "suite", "attack", "clip", "category", "group", "eul", "status", "ber", "bits", "payload_ok",
+    "clip_ok", "id_ok",
+)  # fmt: skip
+_KEY = ["system", "attack", "clip", "eul"]
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 # A worker that dies takes the pool with it, whoever was to blame: once more for everybody, then one by one.
 _POOL_TRIES = 2
@@ -163,7 +169,7 @@ def make_plan(
 
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: at least 1 clip is needed")
-    if seconds is not None and not seconds > 0:
+    if seconds is not None and not 0 < seconds < math.inf:
         raise InputError(f"--seconds {seconds:g}: a positive number is needed")
     extra = to_ask(_as_list(metrics))
     asked: dict[str, tuple[Cell, list[str]]] = {}
@@ -261,7 +267,7 @@ def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -
 
     Raises:
         InputError: the folder holds a run and neither `resume` nor `force` is given, or a run that differs in
-            something that decides its rows.
+            something that decides its rows, or files that are no run's and in the way.
     """
     if resume and force:
         raise InputError("--resume continues a run, --force starts it afresh: give one of them")
@@ -272,23 +278,30 @@ def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -
                 f"{out} holds a run: --resume continues it, --force starts it afresh, --out goes elsewhere"
             )
         try:
-            old = json.loads(held.read_text())
-        except ValueError as error:
-            raise InputError(f"{held} is damaged: --force starts afresh") from error
+            old = json.loads(held.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            old = None
+        if not isinstance(old, dict):
+            raise InputError(f"{held} is damaged: --force starts afresh")
         for part in ("configuration", "systems", "source", "versions"):
             if old.get(part) != document[part]:
                 raise InputError(
                     f"{out} was run with another {_difference(part, old.get(part), document[part])}: "
                     "--force starts afresh, --out goes elsewhere"
                 )
+    if not held.exists():
+        there = {path.name for path in out.iterdir()} - {".lock"}
+        if there if force else there & set(RUN_FILES):
+            raise InputError(f"{out} holds files but no run, --out goes elsewhere")
     if force:
         for name in RUN_FILES:
             path = out / name
+            if path == held:  # replaced in one step: without it the folder would be no run's
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    (out / "store").mkdir(exist_ok=True)
 
 
 def _difference(part: str, old: Any, new: Any) -> str:
@@ -460,6 +473,7 @@ def run(
     with claim(out):
         prepare(out, document, resume=resume, force=force)
         write_atomically(out / "run.json", _dump(document))
+        (out / "store").mkdir(exist_ok=True)
         units = _units(plan, out / "store", document)
         total = sum(1 + len(u.cells) for u in units)
         count = 0
@@ -499,10 +513,10 @@ def run(
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
-    """The rows of a finished run.
+    """The rows of a finished run; figures that a run of an earlier version lacks are NaN.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder holds none, or what no run can have written.
     """
     path = folder / "results.parquet"
     if not path.is_file():
@@ -512,10 +526,15 @@ def read_rows(folder: Path) -> pd.DataFrame:
         rows = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged or not a table of rows") from error
-    missing = {"system", "suite", "attack", "clip", "eul", "payload_ok", "ber"} - set(rows.columns)
+    missing = set(_NEEDED) - set(rows.columns)
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    return rows
+    for name in ("eul", "ber", "bits"):
+        if not pd.api.types.is_numeric_dtype(rows[name]):
+            raise InputError(f"{path} is damaged: {name} holds no numbers")
+    if rows.duplicated(_KEY).any():
+        raise InputError(f"{path} is damaged: it has rows of the same {', '.join(_KEY)}")
+    return rows.assign(**{f.name: NAN for f in fields(Row) if f.type == "float" and f.name not in rows})
 
 
 def evaluate(

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
+
+from soundsafe.errors import InputError
 
 __all__ = ["UnitFile", "address", "lines_in", "write_atomically"]
 
@@ -24,15 +26,23 @@ def address(*parts: Any) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that nobody ever sees half of it: a temporary one beside it, then a rename."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file so that nobody ever sees half of it: a temporary one beside it, then a rename.
+
+    Raises:
+        InputError: what has the name is no regular file.
+        OSError: it cannot be written; names `path`.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a regular file: give another name")
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(partial, "xb") as file:
             file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        os.replace(partial, path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -171,7 +171,7 @@ def curves(rows: pd.DataFrame, lengths_s: Sequence[float]) -> pd.DataFrame:
                     {"attack": attack, "word": word, "seconds": length, "clips": len(use),
                      "share": ok.mean(), "low": low, "high": high}
                 )  # fmt: skip
-    return pd.DataFrame(out)
+    return pd.DataFrame(out, columns=["attack", "word", "seconds", "clips", "share", "low", "high"])
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -196,7 +196,7 @@ def time_to_payload(
     split: Annotated[list[str] | None, typer.Option(help="Split of the dataset; repeatable.")] = None,
     category: Annotated[str | None, typer.Option(help="Clips of this category only.")] = None,
     least: Annotated[float, typer.Option(help="Clips of at least so many seconds only.")] = 0.0,
-    limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many clips.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -243,16 +243,23 @@ def time_to_payload(
     write_atomically(out / "curves.csv", table.to_csv(index=False).encode())
     for suffix, data in plots.images(draw(table)).items():
         write_atomically(out / f"time_to_payload{suffix}", data)
+    if table.empty:
+        sys.stderr.write(f"no clip lasts {min(LENGTHS_S):g} s: there are no shares\n")
     if as_json:
         sys.stdout.write(json.dumps({"rows": json.loads(table.to_json(orient="records"))}) + "\n")
         return
-    wide = table.pivot(index=["attack", "word"], columns="seconds", values="share").reindex(names, level=0)
-    sys.stdout.write((100 * wide).round(0).to_string(na_rep="-") + "\n")
+    if not table.empty:
+        wide = table.pivot(index=["attack", "word"], columns="seconds", values="share")
+        wide = wide.reindex(names, level=0)
+        sys.stdout.write((100 * wide).round(0).to_string(na_rep="-") + "\n")
     sys.stdout.write(f"{len(clips)} clips, shares in percent; intervals in {out / 'curves.csv'}\n")
 
 
 def _seconds(clip: Clip) -> float:
     import soundfile
 
-    info = soundfile.info(clip.path)
+    try:
+        info = soundfile.info(clip.path)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise InputError(f"{clip.path}: not readable as audio ({error})".replace("\n", " ")) from None
     return float(info.frames / info.samplerate)

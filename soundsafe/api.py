@@ -13,6 +13,7 @@ read a second time.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from threadpoolctl import threadpool_limits
 
-from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter
+from soundsafe.audio_file import LOUDEST, AudioInfo, AudioReader, AudioWriter
 from soundsafe.both_layers import CHUNK_EULS, mark_both
 from soundsafe.container import BODY, MAX_PAYLOAD, pack
 from soundsafe.detector import Detection, detect
@@ -34,7 +35,7 @@ from soundsafe.distance import worst_channel
 from soundsafe.echo import read_echoed, undo_echoes
 from soundsafe.embedder import HEADROOM, QUALITIES, Quality, mark_block, mix_channels, views
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.keys import given
 from soundsafe.layout import PHASES, allocation, features, layout
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
 from soundsafe.result import Decoded, Embedded, Eul
@@ -80,7 +81,8 @@ def _quiet(_share: float, _words: str) -> None:
 def _array(audio: object, rate: int) -> Audio:
     """float32 ``[channels, samples]`` from NumPy or torch; raises InputError for what cannot be worked on."""
     if isinstance(audio, torch.Tensor):
-        audio = audio.detach().cpu().numpy()
+        audio = audio.detach().cpu()
+        audio = (audio.float() if audio.dtype == torch.bfloat16 else audio).numpy()
     x = np.asarray(audio)
     if x.ndim == 1:
         x = x[None]
@@ -90,12 +92,16 @@ def _array(audio: object, rate: int) -> Audio:
         raise InputError(
             f"audio has {x.shape[0]} channels: 1 to {_MAX_CHANNELS} work, as [channels, samples]"
         )
+    if not isinstance(rate, (int, np.integer)):
+        raise InputError(f"a rate is a whole number of Hz, not {rate!r}")
     if not _MIN_RATE <= rate <= _MAX_RATE:
         raise InputError(f"a rate of {rate} Hz is not supported: {_MIN_RATE} to {_MAX_RATE} Hz work")
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(f"audio must be floating point in [-1, 1], not {x.dtype}")
     if not np.isfinite(x).all():
         raise InputError("audio has samples that are not finite numbers (NaN or infinity)")
+    if np.abs(x).max() > LOUDEST:
+        raise InputError(f"audio has a sample of {np.abs(x).max():.3g}: full scale is 1")
     x = np.ascontiguousarray(x, dtype=np.float32)
     return x if x.flags.writeable else x.copy()  # torch takes no other
 
@@ -132,7 +138,7 @@ def coded_bits(
     payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST
 ) -> NDArray[np.uint8]:
     """What `embed` puts into the first `n_euls` EULs: ``[n_euls, 2040]``, in the order of the code."""
-    words = np.stack([encode_block(block, profile) for block in pack(payload, key or DEFAULT_KEY)])
+    words = np.stack([encode_block(block, profile) for block in pack(payload, given(key))])
     return words[np.arange(n_euls) % len(words)]
 
 
@@ -428,7 +434,7 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     """
     x = _array(audio, rate)
     started = time.perf_counter()
-    found, warped = _read(lambda: _blocks(x, rate), rate, key or DEFAULT_KEY, profile)
+    found, warped = _read(lambda: _blocks(x, rate), rate, given(key), profile)
     return _decoded(found, warped, profile, started, x.shape[1] / rate)
 
 
@@ -458,11 +464,13 @@ def decode_file(
 
     with AudioReader(path) as reader:
         rate = reader.info.rate
-    found, warped = _read(blocks, rate, key or DEFAULT_KEY, profile)
+    found, warped = _read(blocks, rate, given(key), profile)
     return _decoded(found, warped, profile, started, seconds)
 
 
 def _check_request(payload: bytes, quality: str, layers: tuple[str, ...]) -> Quality:
+    if not isinstance(payload, bytes):
+        raise InputError(f"a payload is bytes, not {type(payload).__name__}")
     if not 1 <= len(payload) <= MAX_PAYLOAD:
         raise InputError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
     if quality not in QUALITIES:
@@ -470,6 +478,17 @@ def _check_request(payload: bytes, quality: str, layers: tuple[str, ...]) -> Qua
     if sorted(layers) not in (["eul"], ["eul", "tile"]):
         raise InputError(f"unknown layers {layers!r}: ('eul',) or ('eul', 'tile')")
     return QUALITIES[quality]
+
+
+def _check_length(payload: bytes, samples: int, rate: int, name: str) -> None:
+    if samples < rate:
+        seconds = math.floor(100 * samples / rate) / 100
+        raise InputError(f"{name} is {seconds:.2f} s long: marking needs at least one second")
+    if len(payload) > samples // rate * BODY:
+        raise InputError(
+            f"{name} has room for {samples // rate * BODY} bytes: {len(payload)} need"
+            f" {-(-len(payload) // BODY)} seconds"
+        )
 
 
 def _answer(
@@ -536,10 +555,9 @@ def embed(
     """
     x = _array(audio, rate)
     effort = _check_request(payload, quality, layers)
-    if x.shape[1] < rate:
-        raise InputError(f"the audio is {x.shape[1] / rate:.2f} s long: marking needs at least one second")
+    _check_length(payload, x.shape[1], rate, "the audio")
     started = time.perf_counter()
-    key = key or DEFAULT_KEY
+    key = given(key)
     marker = _Marker(rate, x.shape[0], payload, key, profile, effort, layers)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
@@ -567,14 +585,14 @@ def embed_file(
     """
     effort = _check_request(payload, quality, layers)
     report = progress or _quiet
-    key = key or DEFAULT_KEY
+    key = given(key)
     started = time.perf_counter()
     name = os.fspath(source)
     with AudioReader(source) as reader:
         info: AudioInfo = reader.info
         # The length of an MP3 is an estimate: what was read counts, below.
-        if info.frames < info.rate and info.format != "MP3":
-            raise InputError(f"{name} is {info.seconds:.2f} s long: marking needs at least one second")
+        if info.format != "MP3":
+            _check_length(payload, info.frames, info.rate, name)
         with AudioWriter(target, info) as writer:
             marker = _Marker(info.rate, info.channels, payload, key, profile, effort, layers)
             done = 0
@@ -583,10 +601,7 @@ def embed_file(
                 for part in marker.feed(block):
                     writer.write(part)
                 report(0.85 * min(1.0, done / max(info.frames, 1)), "marking")
-            if done < info.rate:
-                raise InputError(
-                    f"{name} is {done / info.rate:.2f} s long: marking needs at least one second"
-                )
+            _check_length(payload, done, info.rate, name)
             for part in marker.finish():
                 writer.write(part)
             partial = writer.finish()
@@ -613,7 +628,7 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
     for i in range(x.shape[1] // EUL_SAMPLES):
         here = spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES]
         found = [
-            layout(features(mix_channels(here, mix), profile), key or DEFAULT_KEY, profile, i % PHASES)
+            layout(features(mix_channels(here, mix), profile), given(key), profile, i % PHASES)
             for mix in views(x.shape[0], i % PHASES)
         ]
         out.append(Eul(float(i), False, 0, 0, **allocation(found)))

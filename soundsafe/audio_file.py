@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ from soundsafe import audio_tags
 from soundsafe.errors import InputError
 
 __all__ = [
+    "LOUDEST",
     "MAX_CHANNELS",
     "MAX_RATE",
     "MIN_RATE",
@@ -47,6 +49,10 @@ __all__ = [
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 MAX_CHANNELS = 8
+LOUDEST = 1e4
+"""Largest sample that is worked on: what lies 80 dB above full scale is no audio, and libraries that get it
+may end the process."""
+
 _BLOCK = 1 << 18
 
 _BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -55,6 +61,9 @@ _FLAC_SUBTYPE = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
 _LOSSY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS")
 _RF64_FROM = 3 << 30  # leaves room for metadata
 _UNKNOWN_FRAMES = 1 << 48
+_CUT_OFF = re.compile(r"^data : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_UNKNOWN_SIZE = 0x7FFFF000
+"""A chunk that claims so much was written to a pipe, by a program that could not know its size."""
 
 Path_ = str | os.PathLike[str]
 T = TypeVar("T")
@@ -107,6 +116,9 @@ class AudioReader:
                 )
             if file.frames <= 0:
                 raise InputError(f"{self._name} holds no audio: it has a header and no samples")
+            cut = _CUT_OFF.search(file.extra_info)
+            if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_SIZE:
+                raise InputError(f"{self._name} is cut off: it holds {cut[2]} of {cut[1]} bytes of audio")
             if not 1 <= file.channels <= MAX_CHANNELS:
                 raise InputError(f"{self._name} has {file.channels} channels: 1 to {MAX_CHANNELS} work")
             if not MIN_RATE <= file.samplerate <= MAX_RATE:
@@ -140,7 +152,7 @@ class AudioReader:
                 raise
             raise InputError(f"cannot read {self._name}: {_reason(error)}") from None
         try:
-            return soundfile.SoundFile(self._name)
+            return soundfile.SoundFile(os.fsencode(self._name) if os.name == "posix" else self._name)
         except (soundfile.LibsndfileError, TypeError, ValueError):
             # TypeError: headerless formats. libsndfile's own words mislead here ("possibly a pipe?").
             raise InputError(
@@ -161,6 +173,13 @@ class AudioReader:
             self._position += int(np.argmin(finite))
             raise InputError(
                 f"{self._name} has samples that are not finite numbers (NaN or infinity), the first at"
+                f" {self._seconds():.3f} s"
+            )
+        peaks = np.abs(block).max(axis=1, initial=0.0)
+        if peaks.max(initial=0.0) > LOUDEST:
+            self._position += int(np.argmax(peaks > LOUDEST))
+            raise InputError(
+                f"{self._name} has a sample of {peaks.max():.3g} (full scale is 1) near"
                 f" {self._seconds():.3f} s"
             )
         self._position += len(block)

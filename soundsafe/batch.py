@@ -356,7 +356,7 @@ def _run(
     def note(line: Line, kind: str) -> None:
         _write(results, line)
         counts[kind] += 1
-        counts["marked"] += bool(line["ok"])
+        counts["marked"] += bool(line.get("ok"))
         done = counts["done"] + counts["kept"] + counts["failed"]
         if kind == "failed":
             complain(done / len(items), f"{line['file']}: {line['error']}")

@@ -404,7 +404,13 @@ def _payload(payload_hex: str | None, payload_file: Path | None, message: str | 
 
 
 def _key(path: Path | None) -> bytes:
-    return keys.DEFAULT_KEY if path is None else keys.read_key_file(path)
+    if path is None:
+        return keys.DEFAULT_KEY
+    key = keys.read_key_file(path)
+    mode = path.stat().st_mode & 0o777
+    if os.name == "posix" and mode & 0o077:
+        _say(f"{path} can be read by others (mode {mode:o}): chmod 600 keeps it secret")
+    return key
 
 
 def _public_key_note(path: Path | None) -> None:
@@ -567,7 +573,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         warnings.simplefilter("ignore")
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
-    before = signal.signal(signal.SIGTERM, _terminated)
+    ends = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    # Who was told to ignore a signal (nohup) goes on doing so.
+    before = {n: signal.signal(n, _terminated) for n in ends if signal.getsignal(n) != signal.SIG_IGN}
     code: int
     with _native_libraries_silenced():
         try:
@@ -581,7 +589,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             _say(f"cannot write the answer: {error.strerror}")
             code = 2
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
     _abandon_stdout_if_broken()
     sys.exit(code)
 

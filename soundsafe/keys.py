@@ -16,7 +16,15 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from soundsafe.errors import InputError
 
-__all__ = ["DEFAULT_KEY", "KEY_BYTES", "derive", "key_id", "read_key_file", "write_key_file"]
+__all__ = [
+    "DEFAULT_KEY",
+    "KEY_BYTES",
+    "derive",
+    "given",
+    "key_id",
+    "read_key_file",
+    "write_key_file",
+]
 
 KEY_BYTES = 32
 """Length of a key."""
@@ -26,6 +34,16 @@ DEFAULT_KEY: bytes = hashlib.sha256(b"soundsafe public default key").digest()
 
 _SALT = b"soundsafe/v1"
 _HEX_KEY = re.compile(rb"[0-9a-fA-F]{64}")
+
+
+def given(key: bytes | None) -> bytes:
+    """`key`, or the public one where it is None. Raises InputError for an empty key: a secret that was lost
+    must not become the public one."""
+    if key is None:
+        return DEFAULT_KEY
+    if not isinstance(key, bytes) or not key:
+        raise InputError("a key must be bytes, and not empty")
+    return key
 
 
 def derive(key: bytes, purpose: str, n: int) -> bytes:

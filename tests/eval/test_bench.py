@@ -65,6 +65,9 @@ def test_the_table_of_rows() -> None:
         (["--clip", "none"], "none is no bundled clip: "),
         (["--attack", "none_such"], "none_such"),
         (["--length", "0.5"], "at least one second"),
+        (["--length", "nan"], "at least one second"),
+        (["--length", "inf"], "an end"),
+        (["--seconds", "inf"], "--seconds inf"),
         (["--length", "2", "--clip", "speech_hungarian"], "a clip of music"),
     ],
 )

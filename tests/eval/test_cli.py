@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from soundsafe.eval import runner
+from soundsafe.eval import cli, runner
 
 START = "from soundsafe.eval.cli import main; main()"
 
@@ -158,6 +159,62 @@ def test_damaged_results(finished: Path, command: Any) -> None:
     code, _, errors = command("compare", finished, finished)
     assert code == 2
     assert "--resume" in errors
+
+
+@pytest.mark.parametrize("content", ["[]", '{"configuration": []}', "[" * 100_000])
+def test_damaged_run_json(finished: Path, command: Any, tmp_path: Path, content: str) -> None:
+    (finished / "run.json").write_text(content)
+    code, out, errors = command("baseline", finished, "--out", tmp_path / "b.json")
+    assert (code, out, errors.count("\n")) == (2, "", 1)
+    assert "run.json" in errors
+    assert "internal error" not in errors
+
+
+def test_what_nobody_expected_is_one_line(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(kind: str) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(cli, "_listing", fail)
+    code, out, errors = command("list", "suites")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(
+        r"soundsafe-eval: internal error at test_cli.py:\d+: RuntimeError: two lines\n", errors
+    )
+
+
+@pytest.mark.parametrize("arguments", [["list", "planets"], ["compare", "/no/run", "/no"], ["report", "x"]])
+def test_errors_as_json(command: Any, arguments: list[str]) -> None:
+    code, out, errors = command(*arguments, "--json")
+    assert code == 2
+    assert errors == f"soundsafe-eval: {json.loads(out)['error']}\n"
+
+
+def test_no_command(command: Any) -> None:
+    code, out, errors = command()
+    assert (code, out) == (2, "")
+    assert errors.startswith("soundsafe-eval: name a command: run, list, ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+@pytest.mark.parametrize("kind", ["datasets", "attacks"])  # shorter and longer than a buffer
+def test_an_answer_that_cannot_be_written(kind: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", START, "list", kind, "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_documents_do_not_share_a_file(finished: Path, command: Any, tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    code, out, errors = command("report", finished, "--html", path, "--pdf", tmp_path / "." / "r.html")
+    assert (code, out, errors.count("\n")) == (2, "", 1)
+    assert "a file of its own" in errors
+    assert not path.exists()
 
 
 KEYS = {

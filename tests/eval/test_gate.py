@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
@@ -142,6 +143,39 @@ def test_annotations_name_what_failed() -> None:
     (line,) = gate.github_annotations(gate.check(rows, baseline), "a,b.json")
     assert line.startswith("::error file=a%2Cb.json,title=gate%3A controls false_accepts::1 false accepts in")
     assert "\n" not in line
+
+
+COUNTS = {
+    "euls": 1, "payload_success": 1, "clip_success": 1, "parity_frames": None, "ber": 0.0,
+    "parity_slots": None, "seed_parity": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("systems", "text"),
+    [
+        ({}, "holds no figures"),
+        ({"s": {}}, "damaged"),
+        ({"s": {"none": {}}}, "damaged"),
+        ({"s": {"none": {"c": 1}}}, "damaged"),
+        ({"s": {"none": {"c": {"euls": 1}}}}, "damaged"),
+        ({"s": {"none": {"c": COUNTS | {"euls": "1"}}}}, "damaged"),
+        ({"s": {"none": {"c": COUNTS | {"ber": float("nan")}}}}, "damaged"),
+    ],
+)
+def test_a_baseline_without_figures_judges_nothing(tmp_path: Path, systems: object, text: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps({"format": gate.FORMAT, "systems": {"s": {"none": {"c": COUNTS}}}}))
+    assert gate.read_baseline(path)
+    path.write_text(json.dumps({"format": gate.FORMAT, "systems": systems}))
+    with pytest.raises(InputError, match=text):
+        gate.read_baseline(path)
+
+
+def test_a_run_of_controls_is_no_baseline() -> None:
+    rows = _made_up(np.random.default_rng(7), 0.9, 0.002)
+    with pytest.raises(InputError, match="no attack"):
+        gate.make_baseline(rows[rows["attack"] == "unmarked"], {})
 
 
 def test_the_real_codec_has_a_baseline() -> None:

@@ -14,7 +14,7 @@ from soundsafe.training import TrainConfig
 from soundsafe.training.checkpoint import build_model, write_checkpoint
 
 
-def test_phases_become_one_table_and_plots(tmp_path, capsys):
+def _training(tmp_path):
     for n, phase in enumerate("AB"):
         (tmp_path / f"phase_{phase}").mkdir()
         rows = [
@@ -25,6 +25,10 @@ def test_phases_become_one_table_and_plots(tmp_path, capsys):
         pd.DataFrame(rows).to_csv(tmp_path / f"phase_{phase}" / "table.csv", index=False)
     log = {"step": [1, 2], "stability": [3.0, 1.0], "w_stab": [0.05, 0.1], "grad/a": [1.0, 2.0]}
     pd.DataFrame(log).to_csv(tmp_path / "log.csv", index=False)
+
+
+def test_phases_become_one_table_and_plots(tmp_path, capsys):
+    _training(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(["phases", str(tmp_path), "--json"])
     assert end.value.code in (0, None)
@@ -36,6 +40,40 @@ def test_phases_become_one_table_and_plots(tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "phases.csv")) == 4
     for name in ("ber", "parity", "stability", "w_stab", "gradient_norms"):
         assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_was_not_measured_is_null(tmp_path, capsys):
+    _training(tmp_path)
+    table = pd.read_csv(tmp_path / "phase_A" / "table.csv").assign(snr_db=[float("inf"), float("nan")])
+    table.to_csv(tmp_path / "phase_A" / "table.csv", index=False)
+    assert _run(tmp_path, "--json") == 0
+    rows = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["rows"]
+    assert [r["snr_db"] for r in rows] == [None, None, 30.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("phase_A/table.csv", b"", "phase_A/table.csv is empty"),
+        ("phase_A/table.csv", b"phase,step\nA,1\n", "phase_A/table.csv lacks the columns attack"),
+        ("phase_A/table.csv", b"phase,step,attack,ber\n", "phase_A/table.csv holds no rows"),
+        ("phase_A/table.csv", b"phase,step,attack,ber\nA,1,none,low\n", "ber"),
+        ("phase_A/table.csv", b"phase,step,attack,ber\nB,1,none,0\n", "twice"),
+        ("log.csv", b"\xff\xfe", "log.csv is empty or not a table"),
+        ("log.csv", None, "log.csv: No such file"),
+    ],
+)
+def test_damaged_training_is_one_line_and_writes_nothing(tmp_path, capsys, name, content, says):
+    _training(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    before = set(tmp_path.iterdir())
+    assert _run(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_a_folder_without_phases_is_refused(tmp_path, capsys):

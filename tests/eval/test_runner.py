@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
@@ -206,9 +207,43 @@ def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Pat
     assert len(runner.run(plan, out, jobs=0, resume=True).rows) == 3
     assert len(runner.run(other, out, jobs=0, force=True).rows) == 6
     assert (out / "notes.txt").exists()
-    (out / "run.json").write_text("{")
-    with pytest.raises(InputError, match="damaged"):
-        runner.run(other, out, jobs=0, resume=True)
+    for text in ("{", "[]", "[" * 100_000):
+        (out / "run.json").write_text(text)
+        with pytest.raises(InputError, match="damaged"):
+            runner.run(other, out, jobs=0, resume=True)
+
+
+def test_a_folder_that_never_held_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    out = tmp_path / "mine"
+    (out / "store").mkdir(parents=True)
+    (out / "store" / "notes").write_text("mine")
+    for options in ({}, {"force": True}, {"resume": True}):
+        with pytest.raises(InputError, match="holds files but no run"):
+            runner.run(plan, out, jobs=0, **options)
+    assert (out / "store" / "notes").read_text() == "mine"
+    assert {p.name for p in out.iterdir()} == {"store", ".lock"}
+    for name in ("store", "absent"):  # one that is empty, but for its lock
+        (out / "store" / "notes").unlink(missing_ok=True)
+        runner.run(plan, out / name, jobs=0, force=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes").write_text("mine")  # not in the way
+    runner.run(plan, other, jobs=0)
+
+
+def test_rows_that_no_run_wrote(rows: Any, tmp_path: Path) -> None:
+    path = tmp_path / "results.parquet"
+    for damaged, text in (
+        (rows.drop(columns="status"), "lacks the columns status"),
+        (rows.assign(ber="low"), "ber holds no numbers"),
+        (pd.concat([rows, rows.iloc[:1]]), "rows of the same system"),
+    ):
+        damaged.to_parquet(path)
+        with pytest.raises(InputError, match=text):
+            runner.read_rows(tmp_path)
+    rows.drop(columns="parity_slots").to_parquet(path)
+    assert runner.read_rows(tmp_path)["parity_slots"].isna().all()
 
 
 def test_two_runs_do_not_share_a_folder(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
@@ -250,6 +285,7 @@ def test_run_json_says_what_was_run(fakes: ModuleType, clips: Path, tmp_path: Pa
         ({"limit": 0}, "at least 1"),
         ({"seconds": -1.0}, "positive"),
         ({"seconds": float("nan")}, "positive"),
+        ({"seconds": float("inf")}, "positive"),
         ({"split": "nowhere"}, "no clip in split"),
         ({"attacks": []}, "no attacks"),
     ],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from soundsafe.errors import InputError
 from soundsafe.eval import store
 
 
@@ -48,3 +50,28 @@ def test_writing_is_atomic(tmp_path: Path) -> None:
         store.write_atomically(path, "not bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"one"
     assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("folder", "link"):
+        with pytest.raises(InputError, match=f"{name} is not a regular file"):
+            store.write_atomically(tmp_path / name, b"x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_what_cannot_be_written_is_named_as_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "x"
+    with pytest.raises(FileNotFoundError) as caught:
+        store.write_atomically(path, b"x")
+    assert caught.value.filename == str(path)
+
+
+def test_the_umask_holds(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        store.write_atomically(tmp_path / "x", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640

@@ -77,6 +77,23 @@ def test_command(command, tmp_path, monkeypatch):
     assert (out / "time_to_payload.png").stat().st_size > 1000
 
 
+def test_clips_shorter_than_every_length(command, tmp_path):
+    (tmp_path / "clips").mkdir()
+    soundfile.write(tmp_path / "clips" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 2 * 44_100), 44_100)
+    suite = tmp_path / "one.toml"
+    suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB"]\n')
+    base = ("time-to-payload", "--suite", suite, "--dataset", tmp_path / "clips", "--out", tmp_path / "out")
+    for option in ("--json", "--jobs=1"):
+        code, text, err = command(*base, option)
+        assert (code, err) == (0, "no clip lasts 4 s: there are no shares\n")
+        assert text.startswith('{"rows": []}' if option == "--json" else "1 clips")
+    assert pd.read_csv(tmp_path / "out" / "curves.csv").empty
+    (tmp_path / "clips" / "b.wav").write_text("not audio")
+    code, _, err = command(*base, "--least", 1)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "b.wav: not readable as audio" in err
+
+
 def test_a_clip_that_cannot_be_marked_counts_as_one_that_never_came(tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(4 * 44_100), 44_100)
     (clip,) = datasets.load(str(tmp_path)).clips
@@ -94,6 +111,9 @@ def test_nothing_to_do(command, tmp_path, monkeypatch):
     suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB", "dac"]\n')
     jobs = command("time-to-payload", "--suite", suite, "--jobs", -1, "--out", tmp_path / "o")
     assert (jobs[0], jobs[2].count("\n")) == (2, 1)
+    limit = command("time-to-payload", "--suite", suite, "--limit", -3, "--out", tmp_path / "o")
+    assert (limit[0], limit[2].count("\n")) == (2, 1)
+    assert "--limit" in limit[2]
 
 
 def test_no_such_clips(command, tmp_path):

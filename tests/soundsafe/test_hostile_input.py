@@ -18,7 +18,10 @@ import numpy as np
 import pytest
 import soundfile
 
+import soundsafe
 from soundsafe import cli
+from soundsafe.audio_file import read_audio
+from soundsafe.errors import InputError
 from soundsafe.keys import write_key_file
 
 RATE = 44_100
@@ -69,6 +72,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         audio = noise(2)
         audio[RATE + 5] = value
         soundfile.write(f"{name}.wav", audio, RATE, subtype="FLOAT")
+    audio = noise(2)
+    audio[RATE + 5] = 1e20
+    soundfile.write("spike.wav", audio, RATE, subtype="FLOAT")
+    Path("cut.wav").write_bytes(Path("good.wav").read_bytes()[:100_000])
     Path("folder.wav").mkdir()
     os.mkfifo("pipe.wav")
     os.symlink("good.wav", "symlink.wav")
@@ -77,6 +84,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     os.symlink("nowhere.wav", "dangling.wav")
     Path("empty.bin").write_bytes(b"")
     Path("long.bin").write_bytes(bytes(4097))
+    Path("room.bin").write_bytes(bytes(351))
     Path("short.key").write_text("0123456789abcdef" * 3 + "\n")
     Path("words.key").write_text("correct horse battery staple\n")
     Path("binary.key").write_bytes(bytes(range(256)))
@@ -103,6 +111,8 @@ EMBED = [
     (["hole.flac", "out.wav", *MESSAGE], r"hole\.flac is damaged"),
     (["nan.wav", "out.wav", *MESSAGE], r"nan\.wav has samples that are not finite .* 1\.000 s"),
     (["inf.wav", "out.wav", *MESSAGE], r"inf\.wav has samples that are not finite"),
+    (["spike.wav", "out.wav", *MESSAGE], r"spike\.wav has a sample of 1e\+20 .* 1\.000 s"),
+    (["cut.wav", "out.wav", *MESSAGE], r"cut\.wav is cut off: it holds 99956 of 176400 bytes"),
     (["nine.wav", "out.wav", *MESSAGE], r"nine\.wav has 9 channels: 1 to 8"),
     (["many.wav", "out.wav", *MESSAGE], r"many\.wav"),
     (["slow.wav", "out.wav", *MESSAGE], r"7999 Hz: 8000 to 192000"),
@@ -141,6 +151,7 @@ EMBED = [
     (["good.wav", "out.wav", "--payload-hex", "00" * 4097], "4097 bytes: a payload has 1 to 4096"),
     (["good.wav", "out.wav", "--payload-file", "empty.bin"], r"empty\.bin is empty"),
     (["good.wav", "out.wav", "--payload-file", "long.bin"], r"long\.bin has too many bytes"),
+    (["good.wav", "out.wav", "--payload-file", "room.bin"], r"room for 350 bytes: 351 need 3 seconds"),
     (["good.wav", "out.wav", "--payload-file", "missing.bin"], r"missing\.bin: No such file"),
     (["good.wav", "out.wav", "--payload-file", "folder.wav"], r"folder\.wav: Is a directory"),
     # keys
@@ -163,6 +174,7 @@ OTHERS = [
     (["decode", "text.mp3"], r"text\.mp3 is not audio"),
     (["decode", "header.wav"], "header is damaged"),
     (["decode", "nan.wav"], "not finite"),
+    (["decode", "spike.wav"], "a sample of"),
     (["decode", "hole.flac"], "damaged"),
     (["decode", "nine.wav"], "9 channels"),
     (["decode", "folder.wav"], "is a folder"),
@@ -276,7 +288,7 @@ def test_a_full_disk(folder: Path, name: str) -> None:
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_no_file(folder: Path, number: int) -> None:
     soundfile.write("long.wav", noise(120, 2), RATE)
     before = contents(folder)
@@ -290,3 +302,43 @@ def test_an_interrupt_leaves_no_file(folder: Path, number: int) -> None:
     assert (run.returncode, out) == (128 + number, "")
     assert "Traceback" not in err
     assert contents(folder) == before
+
+
+def test_a_wav_from_a_pipe_may_not_know_its_size(folder: Path) -> None:
+    piped = bytearray(Path("good.wav").read_bytes())
+    at = piped.index(b"data") + 4
+    piped[4:8] = piped[at : at + 4] = b"\xff" * 4
+    Path("piped.wav").write_bytes(piped)
+    assert read_audio("piped.wav")[0].shape == (1, 2 * RATE)
+
+
+def test_names_that_are_not_text(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"n\xff.wav")
+    os.rename("good.wav", name)
+    assert read_audio(name)[0].shape == (1, 2 * RATE)
+
+
+def test_a_key_that_others_can_read_is_told(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("good.key").chmod(0o644)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["decode", "good.wav", "--key-file", "good.key", "--json"])
+    out, err = capfd.readouterr()
+    assert caught.value.code == 1
+    assert json.loads(out)["ok"] is False
+    assert err == "soundsafe: good.key can be read by others (mode 644): chmod 600 keeps it secret\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((np.zeros((1, 2 * RATE)), RATE, "x", None), "payload is bytes"),
+        ((np.zeros((1, 2 * RATE)), "44100", b"x", None), "whole number of Hz"),
+        ((np.zeros((1, 2 * RATE)), RATE, b"x", b""), "not empty"),
+        ((np.zeros((1, 2 * RATE)), RATE, b"x", "key"), "must be bytes"),
+        ((np.full((1, 2 * RATE), 1e39), RATE, b"x", None), "full scale is 1"),
+        ((np.zeros((1, 2 * RATE)), RATE, bytes(351), None), "room for 350 bytes"),
+    ],
+)
+def test_what_the_python_function_refuses(arguments: tuple[Any, ...], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        soundsafe.embed(*arguments)
