@@ -114,17 +114,23 @@ class _Server:
     def ask(self, header: dict[str, Any], audio: Audio) -> tuple[dict[str, Any], Audio]:
         stdin = self.process.stdin
         assert stdin is not None
-        stdin.write(json.dumps(header | {"samples": len(audio)}).encode() + b"\n" + audio.tobytes())
-        stdin.flush()
+        try:
+            stdin.write(json.dumps(header | {"samples": len(audio)}).encode() + b"\n" + audio.tobytes())
+            stdin.flush()
+        except OSError:
+            raise self._ended() from None
         return self._answer()
+
+    def _ended(self) -> RuntimeError:
+        self.close()
+        return RuntimeError(f"{self.name} ended by itself")
 
     def _answer(self) -> tuple[dict[str, Any], Audio]:
         stdout = self.process.stdout
         assert stdout is not None
         line = stdout.readline()
         if not line:
-            self.close()
-            raise RuntimeError(f"{self.name} ended by itself")
+            raise self._ended()
         header = json.loads(line)
         if "error" in header:
             raise RuntimeError(f"{self.name}: {header['error']}")
@@ -164,7 +170,6 @@ class PeerSystem(SimpleSystem):
 
     def _ask(self, header: dict[str, Any], audio: Audio) -> tuple[dict[str, Any], Audio]:
         if self._server is not None and self._server.process.poll() is not None:
-            self._server.close()
             self._server = None
         if self._server is None:
             self._server = _Server(self.name, self.python, self.weights)
