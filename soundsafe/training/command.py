@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.codecs import resample
-from soundsafe.datasets import BUNDLED, load
+from soundsafe.datasets import load
 from soundsafe.errors import InputError
 from soundsafe.profile import EUL_SAMPLES, ROBUST
 from soundsafe.stft import RATE
 from soundsafe.training.carrier import fit_carrier
 
-__all__ = ["evenly", "train_carrier"]
+__all__ = ["evenly", "folder_of", "train_carrier"]
 
 T = TypeVar("T")
 
@@ -33,9 +33,16 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
     return [items[i * len(items) // many] for i in range(many)]
 
 
+def folder_of(data: Path | None) -> str:
+    """The dataset to train on. Raises InputError for None: the bundled clips are for tests alone."""
+    if data is None:
+        raise InputError("no clips to train on come with the package: give --data DIR")
+    return str(data)
+
+
 def _clips(data: Path | None) -> list[NDArray[np.float32]]:
     """Up to twelve stretches of three seconds, evenly drawn from the train split."""
-    dataset = load(BUNDLED if data is None else str(data), "train")
+    dataset = load(folder_of(data), "train")
     found = []
     for clip in evenly(dataset.clips, _CLIPS):
         audio, rate = clip.read()

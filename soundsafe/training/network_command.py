@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from soundsafe.codecs import resample
-from soundsafe.datasets import BUNDLED, load
+from soundsafe.datasets import load
 from soundsafe.errors import InputError
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import require_safetensors
-from soundsafe.training.command import evenly
+from soundsafe.training.command import evenly, folder_of
 from soundsafe.training.config import load_config
 from soundsafe.training.devices import first_process
 from soundsafe.training.trainer import SHOWN, train_network
@@ -26,7 +26,7 @@ _QUIET = 1e-3
 
 def seconds_of(data: Path | None, split: str) -> list[torch.Tensor]:
     """Every whole second, mono at 44.1 kHz, of the split's clips; silent ones left out; clip by clip."""
-    dataset = load(BUNDLED if data is None else str(data), split)
+    dataset = load(folder_of(data), split)
     found = []
     for clip in dataset.clips:
         audio, rate = clip.read()
@@ -42,7 +42,7 @@ def seconds_of(data: Path | None, split: str) -> list[torch.Tensor]:
 
 def _keep_apart(data: Path | None) -> None:
     """Raises InputError where audio to validate on is audio to train on: clips of no split are both."""
-    folder = BUNDLED if data is None else str(data)
+    folder = folder_of(data)
     train, held_out = (load(folder, split).clips for split in ("train", "val"))
     both = {clip.path for clip in train} & {clip.path for clip in held_out}
     if both:
