@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_command_writes_a_profile(tmp_path, monkeypatch):
         ),
     )
     monkeypatch.setattr("soundsafe.training.command.load", lambda name, split: load(name))
-    lines = train_carrier(None, tmp_path / "out", lambda share, words: None)
+    lines = train_carrier(Path("bundled"), tmp_path / "out", lambda share, words: None)
     fields = json.loads((tmp_path / "out" / "carrier.json").read_text())
     assert Profile(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}) == ROBUST
     assert any(line.startswith("step ") for line in lines)
@@ -72,3 +73,10 @@ def test_other_names_are_refused_in_one_line(capsys):
         main(["train", "enormous"])
     assert stop.value.code == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_nothing_to_train_on_is_said(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "carrier"])
+    assert stop.value.code == 2
+    assert "give --data DIR" in capsys.readouterr().err
