@@ -125,7 +125,7 @@ def test_long_payloads_take_several_euls(size: int, cut: Cut) -> None:
 
 
 def test_a_payload_that_needs_more_seconds_than_there_are(cut: Cut) -> None:
-    with pytest.raises(NotMarkable):
+    with pytest.raises(InputError, match="400 need 3 seconds"):
         soundsafe.embed(cut("rock", 2.0), RATE, bytes(400), quality="fast")
 
 
