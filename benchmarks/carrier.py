@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from equal_distance import at_distance, log_distance, more_wrong
+from equal_distance import at_distance, log_distance, tell
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
@@ -84,7 +84,7 @@ def main() -> int:
     groups = np.repeat([group for group, _ in clips], given.seconds)
     rng = np.random.default_rng(0)
     words = [rng.integers(0, 2, (given.seconds, N)).astype(np.uint8) for _ in clips]
-    first: NDArray[np.float64] | None = None
+    first: tuple[str, NDArray[np.float64]] | None = None
     wanted: float | None = None
     for name, carrier in CARRIERS.items():
 
@@ -104,15 +104,15 @@ def main() -> int:
                     if reading is not None:
                         bits = (reading.llr < 0).astype(np.uint8)
                         rows[a, c * given.seconds + i] = float(np.mean(bits != words[c][i]))
-        figures = ", ".join(f"{k} {100 * v:.2f}" for k, v in zip(ATTACKS, rows.mean(axis=1), strict=True))
-        print(
-            f"{name}: distance {math.exp(distance):.2e}, steps x {factor:.2f}; wrong bits, %: {figures};"
-            f" mean {100 * rows.mean():.2f}"
+        tell(
+            f"{name}: distance {math.exp(distance):.2e}, steps x {factor:.2f}",
+            ATTACKS,
+            rows,
+            first,
+            groups,
         )
         if first is None:
-            wanted, first = distance, rows
-            continue
-        print(f"  more than shipped: {more_wrong(rows, first, groups)}", flush=True)
+            wanted, first = distance, (name, rows)
     return 0
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from equal_distance import at_distance, log_distance, more_wrong
+from equal_distance import at_distance, log_distance, tell
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
@@ -159,21 +159,21 @@ def main() -> int:
         "carrier": _carrier(),
     }
     wanted: float | None = None
-    first: NDArray[np.float64] | None = None
+    first: tuple[str, NDArray[np.float64]] | None = None
     for name, system in systems.items():
         rng = np.random.default_rng(0)
         words = [[rng.integers(0, 2, system.bits).astype(np.uint8) for _ in own] for _, own in clips]
         factor, distance, marked = at_distance(partial(_mark, system, clips, words), wanted)
         rows = _wrong(system, factor, marked, words)
-        figures = ", ".join(f"{k} {100 * v:.2f}" for k, v in zip(ATTACKS, rows.mean(axis=1), strict=True))
-        print(
-            f"{name}: {system.bits} bits a second, distance {math.exp(distance):.2e}, factor {factor:.2f};"
-            f" wrong bits, %: {figures}; mean {100 * rows.mean():.2f}"
+        tell(
+            f"{name}: {system.bits} bits a second, distance {math.exp(distance):.2e}, factor {factor:.2f}",
+            ATTACKS,
+            rows,
+            first,
+            groups,
         )
         if first is None:
-            wanted, first = distance, rows
-            continue
-        print(f"  more than the network: {more_wrong(rows, first, groups)}", flush=True)
+            wanted, first = distance, (name, rows)
     return 0
 
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, defect
 from soundsafe.eval import bench, phases, report_command, runner, systems, time_to_payload
 from soundsafe.eval import gate as gates
 from soundsafe.eval.compare import compare as compare_runs
@@ -419,9 +418,7 @@ def _call(arguments: Sequence[str]) -> int:
         # Usage errors of the argument parser, whichever module of typer's defines them.
         if hasattr(error, "format_message"):
             return _fail(f"{error.format_message()} (--help shows the usage)", as_json=wants_json)
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        return _fail(f"internal error at {place}: {type(error).__name__}: {error}", as_json=wants_json)
+        return _fail(defect(error), as_json=wants_json)
     if code == INTERRUPTED:
         return _fail("interrupted; a run goes on with --resume", code)
     return code if isinstance(code, int) else 0

@@ -100,8 +100,9 @@ def _array(audio: object, rate: int) -> Audio:
         raise InputError(f"audio must be floating point in [-1, 1], not {x.dtype}")
     if not np.isfinite(x).all():
         raise InputError("audio has samples that are not finite numbers (NaN or infinity)")
-    if np.abs(x).max() > LOUDEST:
-        raise InputError(f"audio has a sample of {np.abs(x).max():.3g}: full scale is 1")
+    peak = np.abs(x).max()
+    if peak > LOUDEST:
+        raise InputError(f"audio has a sample of {peak:.3g}: full scale is 1")
     x = np.ascontiguousarray(x, dtype=np.float32)
     return x if x.flags.writeable else x.copy()  # torch takes no other
 
@@ -624,11 +625,12 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
     """
     x = _resample(_array(audio, rate), rate, RATE, -(-np.asarray(audio).shape[-1] * RATE // rate))
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(x)))
+    key = given(key)
     out = []
     for i in range(x.shape[1] // EUL_SAMPLES):
         here = spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES]
         found = [
-            layout(features(mix_channels(here, mix), profile), given(key), profile, i % PHASES)
+            layout(features(mix_channels(here, mix), profile), key, profile, i % PHASES)
             for mix in views(x.shape[0], i % PHASES)
         ]
         out.append(Eul(float(i), False, 0, 0, **allocation(found)))

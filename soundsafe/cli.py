@@ -16,7 +16,6 @@ import re
 import signal
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version as installed_version
@@ -29,7 +28,7 @@ import typer
 from soundsafe import keys
 from soundsafe.audio_file import AudioReader, check_output
 from soundsafe.container import BODY, MAX_PAYLOAD
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, defect
 
 if TYPE_CHECKING:
     from soundsafe.batch import Summary
@@ -555,9 +554,7 @@ def _run(arguments: Sequence[str]) -> int:
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "soundsafe"
             return _refuse(2, f"{error.format_message().rstrip('.')} ({path} --help tells more)", wants_json)
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}:{where.lineno}"
-        return _refuse(2, f"internal error at {place}: {type(error).__name__}: {error}", wants_json)
+        return _refuse(2, defect(error), wants_json)
 
 
 def _refuse(code: int, message: str, wants_json: bool) -> int:

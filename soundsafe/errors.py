@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["InputError", "NotMarkable"]
+import traceback
+from pathlib import Path
+
+__all__ = ["InputError", "NotMarkable", "defect"]
 
 
 class InputError(ValueError):
@@ -14,3 +17,9 @@ class InputError(ValueError):
 
 class NotMarkable(Exception):
     """The input is sound, but the answer is no: the audio carries no mark that reads back (exit code 1)."""
+
+
+def defect(error: BaseException) -> str:
+    """Of any other error, which is a defect, what it is and where it was raised: commands say no more."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error at {Path(where.filename).name}:{where.lineno}: {type(error).__name__}: {error}"

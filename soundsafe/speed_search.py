@@ -18,7 +18,7 @@ from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.stft import RATE
 from soundsafe.sync import patterns, signs_by_residue, soft_cosines
 
-__all__ = ["REACH", "SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
+__all__ = ["SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 
 Audio = NDArray[np.float32]
 

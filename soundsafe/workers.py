@@ -7,13 +7,11 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, defect
 
 __all__ = ["CallFailed", "Worker"]
 
@@ -137,7 +135,5 @@ def _work(connection: Connection, threads: int) -> None:
         except OSError as error:
             answer = "failed", error.strerror or str(error)
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}:{where.lineno}"
-            answer = "failed", f"internal error at {place}: {type(error).__name__}: {error}"
+            answer = "failed", defect(error)
         connection.send(answer)

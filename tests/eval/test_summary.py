@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from soundsafe.eval.rows import Row, to_frame
+from soundsafe import attacks
+from soundsafe.eval.rows import JOIN, Row, to_frame
 from soundsafe.eval.summary import (
     band_rows,
     breakdown_rows,
@@ -56,6 +57,10 @@ def frame() -> pd.DataFrame:
     rows = _rows("none") + _rows("bad", payload_ok=False, clip_ok=False, time_to_payload_s=math.inf)
     rows += _rows("unmarked", payload_ok=False, clip_ok=False, ber=0.5)
     return to_frame(rows)
+
+
+def test_controls_are_joined_as_attacks_are() -> None:
+    assert JOIN == attacks.JOIN
 
 
 def test_rows_have_the_promised_keys(frame: pd.DataFrame) -> None:
