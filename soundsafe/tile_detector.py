@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soundsafe import tiles as T
 from soundsafe.coding import K
 from soundsafe.container import FALSE_ACCEPT, Part, assemble, open_part, payload_id
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.keys import given
 from soundsafe.low_rate_code import (
     IDENTIFIER_BITS,
     IDENTIFIER_FALSE_ACCEPT,
@@ -188,7 +188,7 @@ def read_tiles(
 ) -> TileReading:
     """Read the tile layer of `audio` ``[channels, samples]`` at 44.1 kHz; searches unless `warp` is given."""
     started = time.perf_counter()
-    key = key or DEFAULT_KEY
+    key = given(key)
     geo = tile_geometry(key, profile)
     if audio.shape[1] < 2 * profile.block:
         return TileReading(None, None, 1.0, 1.0, 0.0, 0.0, 0.0, time.perf_counter() - started)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from soundsafe import tiles as T
 from soundsafe.container import pack
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.keys import given
 from soundsafe.low_rate_code import encode_identifier, encode_payload
 from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
 
@@ -81,7 +81,7 @@ def mark_tiles(
     ``[channels, samples]``: what another layer will add; the gains are solved with it in place, and it is not
     part of the result. Raises InputError unless the payload has 1 to 4096 bytes.
     """
-    key = key or DEFAULT_KEY
+    key = given(key)
     geo = tile_geometry(key, profile)
     room = max(0, audio.shape[1] // profile.tile - lead)
     blocks = room // profile.block_tiles if blocks is None else min(blocks, room // profile.block_tiles)
