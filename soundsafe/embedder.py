@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -368,42 +368,37 @@ class _Solver:
             seen = [view.observe(now, self.profile) for view in every]
             if self.quality.codecs and step % self.quality.refresh == 0:
                 turn = step // self.quality.refresh % len(self.quality.codecs)
-                _ask_codecs(
-                    marked.numpy(),
-                    every,
-                    [p for p, _ in seen],
-                    self.profile,
-                    self.quality,
-                    self.quality.codecs[turn : turn + 1],
-                    self.origin,
-                )
+                coded = self._behind_plain if step == 0 else self._behind(marked, turn)
+                _note_shifts(every, [p for p, _ in seen], coded, self.profile, self.quality.memory)
             for view, (p, thr) in zip(every, seen, strict=True):
                 _move(view, p, thr, flat, room, self.quality)
             marked = self.x + istft(amount * self.room, self.x.shape[-1])
             marked = torch.minimum(torch.maximum(marked, -self.bound), self.bound)
         return marked
 
+    def _behind(self, audio: torch.Tensor, turn: int) -> torch.Tensor:
+        return stft(codec_by_pairs(audio.numpy(), self.quality.codecs[turn], self.origin))
 
-def _ask_codecs(
-    audio: Audio,
+    @cached_property
+    def _behind_plain(self) -> torch.Tensor:
+        return self._behind(self.x, 0)
+
+
+def _note_shifts(
     every: Sequence[_View],
     seen: Sequence[torch.Tensor],
+    coded: torch.Tensor,
     profile: Profile,
-    quality: Quality,
-    codecs: Sequence[Callable[[Audio], Audio]],
-    origin: int,
+    memory: float,
 ) -> None:
-    """Record how far the codecs move each carrier: ``low`` <= 0 <= ``high``, in units of the projection."""
+    """Record how far a codec moves each carrier: ``low`` <= 0 <= ``high``, in units of the projection.
+
+    `coded`: the spectrum behind the codec, of the audio whose projections are `seen`.
+    """
     for view, p in zip(every, seen, strict=True):
-        if view.low.ndim:
-            view.low, view.high = quality.memory * view.low, quality.memory * view.high
-        else:
-            view.low, view.high = torch.zeros_like(p), torch.zeros_like(p)
-    for codec in codecs:
-        coded = stft(codec_by_pairs(audio, codec, origin))
-        for view, p in zip(every, seen, strict=True):
-            shift = view.observe(coded, profile)[0] - p
-            view.low, view.high = torch.minimum(view.low, shift), torch.maximum(view.high, shift)
+        shift = view.observe(coded, profile)[0] - p
+        view.low = torch.minimum(memory * view.low, shift).clamp_max(0.0)
+        view.high = torch.maximum(memory * view.high, shift).clamp_min(0.0)
 
 
 def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio], origin: int) -> torch.Tensor:
