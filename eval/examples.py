@@ -49,11 +49,18 @@ def _clips(document: Document, dataset: str | None) -> list[Any]:
     return [clip for clip in found.clips if clip.clip in held]
 
 
-def clip_facts(document: Document) -> list[dict[str, Any]]:
-    """The manifest's columns of the run's clips, at least `clip` and `license`; [] without the dataset."""
+def clip_facts(document: Document, dataset: str | None = None) -> list[dict[str, Any]]:
+    """The manifest's columns of the run's clips, at least `clip` and `license`; [] where the dataset is not
+    where the run found it.
+
+    Raises:
+        InputError: it is not at `dataset`, which was given.
+    """
     try:
-        clips = _clips(document, None)
+        clips = _clips(document, dataset)
     except InputError:
+        if dataset is not None:
+            raise
         return []
     return [
         {**c.columns, "clip": c.clip, "license": c.license, "category": c.category, "lossy": c.lossy}

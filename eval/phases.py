@@ -22,7 +22,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.store import write_atomically
 
-__all__ = ["PHASES", "evaluate_phases", "is_training", "phase_table", "phases", "plots"]
+__all__ = ["PHASES", "evaluate_phases", "is_training", "phase_table", "phases", "plots", "read_table"]
 
 PHASES = ("A", "B", "C")
 
@@ -45,7 +45,7 @@ def phase_table(run: Path) -> pd.DataFrame:
     ``parity_frames``. Raises InputError where `run` holds no phase of a training run, or a damaged table.
     """
     found = [run / f"phase_{name}" / "table.csv" for name in PHASES]
-    frames = [_read(path, _TABLE) for path in found if path.exists()]
+    frames = [read_table(path, _TABLE) for path in found if path.exists()]
     if not frames:
         raise InputError(f"{run}: {_NO_RUN}")
     table = pd.concat(frames, ignore_index=True)
@@ -54,8 +54,11 @@ def phase_table(run: Path) -> pd.DataFrame:
     return table
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A table that has `columns`, of texts or (all others) of numbers, and at least one row."""
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV file that has `columns` (``phase`` and ``attack`` of texts, all others of numbers) and a row.
+
+    Raises InputError, which names the file, otherwise.
+    """
     try:
         table = pd.read_csv(path)
     except OSError as error:
@@ -79,7 +82,7 @@ def is_training(run: Path) -> bool:
 
 def plots(run: Path) -> dict[str, Figure]:
     """Plots by file name: errors and parity by phase; stability, its weight and gradient norms by step."""
-    table, log = phase_table(run), _read(run / "log.csv", _LOG)
+    table, log = phase_table(run), read_table(run / "log.csv", _LOG)
     if "parity_frames" not in table:
         raise InputError(f"{run}: its phases' tables lack the column parity_frames")
     figures = {}

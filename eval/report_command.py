@@ -170,7 +170,7 @@ def report(
     if len({path.resolve() for path in asked}) < len(asked):
         raise InputError("each document needs a file of its own: " + ", ".join(map(str, asked)))
     wanted: list[tuple[Path, Callable[[Report], bytes], Report]] = []
-    clips = [facts for run in runs for facts in clip_facts(run.document)]
+    clips = [facts for run in runs for facts in clip_facts(run.document, dataset)]
     if html is not None or pdf is not None:
         known = None if baseline is None else gate.read_baseline(baseline)
         heard: Section | None = section(_listened(run_dirs, scores)) if scores else None

@@ -532,6 +532,9 @@ def read_rows(folder: Path) -> pd.DataFrame:
     for name in ("eul", "ber", "bits"):
         if not pd.api.types.is_numeric_dtype(rows[name]):
             raise InputError(f"{path} is damaged: {name} holds no numbers")
+    for f in fields(Row):
+        if f.type == "bool" and f.name in rows and not pd.api.types.is_bool_dtype(rows[f.name]):
+            raise InputError(f"{path} is damaged: {f.name} holds more than yes and no")
     if rows.duplicated(_KEY).any():
         raise InputError(f"{path} is damaged: it has rows of the same {', '.join(_KEY)}")
     return rows.assign(**{f.name: NAN for f in fields(Row) if f.type == "float" and f.name not in rows})

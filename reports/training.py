@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.phases import phase_table
+from soundsafe.eval.phases import phase_table, read_table
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import decades, fitting, share_axis
 from soundsafe.reports.cells import name_cell
@@ -83,19 +83,9 @@ def read_training(folder: Path) -> Training:
     Raises:
         InputError: no phase in it, or a table that is missing or damaged.
     """
-    try:
-        table, log = phase_table(folder), pd.read_csv(folder / "log.csv")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{folder}: a table of the training run is missing or damaged") from error
-    for name, frame, columns in (
-        ("log.csv", log, _NEEDED),
-        ("table.csv", table, ("phase", "step", "attack", "ber", "payload_ok")),
-    ):
-        lacking = [c for c in columns if c not in frame.columns]
-        if lacking or not len(frame):
-            raise InputError(f"{folder}: {name} lacks {', '.join(lacking) or 'rows'}")
+    table, log = phase_table(folder), read_table(folder / "log.csv", _NEEDED)
+    if "payload_ok" not in table:
+        raise InputError(f"{folder}: its phases' tables lack the column payload_ok")
     return Training(folder.resolve().name or "training", table, log)
 
 

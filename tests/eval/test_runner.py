@@ -237,6 +237,7 @@ def test_rows_that_no_run_wrote(rows: Any, tmp_path: Path) -> None:
     for damaged, text in (
         (rows.drop(columns="status"), "lacks the columns status"),
         (rows.assign(ber="low"), "ber holds no numbers"),
+        (rows.assign(payload_ok="yes"), "payload_ok holds more than yes and no"),
         (pd.concat([rows, rows.iloc[:1]]), "rows of the same system"),
     ):
         damaged.to_parquet(path)

@@ -129,8 +129,11 @@ def test_the_command_takes_a_training_run(tmp_path: Path, capsys: pytest.Capture
     assert "How the training went" in (folder / "report.html").read_text()
 
 
-@pytest.mark.parametrize("damage", ["no phase", "no log", "empty", "columns"])
-def test_damage_is_one_line(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [("no phase", "no phase"), ("no log", "log.csv"), ("empty", "table.csv"), ("columns", "log.csv")],
+)
+def test_damage_is_one_line(tmp_path: Path, damage: str, named: str) -> None:
     if damage != "no phase":
         made(tmp_path)
     if damage == "no log":
@@ -139,6 +142,6 @@ def test_damage_is_one_line(tmp_path: Path, damage: str) -> None:
         (tmp_path / "phase_A" / "table.csv").write_text("")
     elif damage == "columns":
         (tmp_path / "log.csv").write_text("step,phase\n1,A\n")
-    with pytest.raises(InputError, match=tmp_path.name) as error:
+    with pytest.raises(InputError, match=f"{tmp_path.name}.*{named}") as error:
         read_training(tmp_path)
     assert "\n" not in str(error.value)
