@@ -47,10 +47,10 @@ def threshold(spectrum: torch.Tensor, profile: Profile, bins: torch.Tensor | Non
     """Masking threshold (a magnitude) of the cells of `spectrum` ``[..., bins, frames]``.
 
     ``[..., bins, frames]``, or of the chosen `bins` alone. Never below the square root of
-    ``profile.threshold_floor``.
+    ``profile.threshold_floor``. A spectrum may end at some bin below the last: nothing is then above it.
     """
     mean, full = _matrices(profile)
-    rows = full if bins is None else full[bins]
+    mean, rows = mean[:, : spectrum.shape[-2]], full[: spectrum.shape[-2]] if bins is None else full[bins]
     power = spectrum.real.square() + spectrum.imag.square()
     spread = torch.matmul(rows, torch.matmul(mean, power))
     return torch.sqrt(spread + profile.threshold_floor)

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.stft import RATE
-from soundsafe.sync import patterns, signs_by_residue, soft_cosines
+from soundsafe.sync import (
+    DECIMATION,
+    GRID_SHIFTS,
+    GRID_STEP,
+    decimate,
+    patterns,
+    signs_by_residue,
+    soft_cosines,
+)
 
 __all__ = ["SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 
@@ -27,7 +35,6 @@ REACH = 0.055
 
 _HOP = RATE // EUL_FRAMES
 _PERIOD = PHASES * EUL_FRAMES
-_GRID = 49
 _COARSE = 1e-3
 _FINE = 1.6e-4
 _LOOK_S, _CONFIRM_S = 0.36, 0.75
@@ -50,23 +57,24 @@ class SpeedLock:
 
 
 def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
-    """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample."""
-    shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
-    starts = range(_GRID // 2, _HOP + _GRID // 2, _GRID)
+    """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample that
+    decimated audio had."""
+    starts = range(10, (_HOP - GRID_STEP) // DECIMATION + 11, GRID_STEP // DECIMATION)
     length = len(mono) - starts[-1]
     rows = torch.from_numpy(np.stack([mono[start : start + length] for start in starts]))
-    every = soft_cosines(rows, shifts, key, profile)  # [starts, frames, PATTERNS, pilots, shifts]
+    # [starts, frames, PATTERNS, pilots, shifts]
+    every = soft_cosines(rows, GRID_SHIFTS, key, profile, DECIMATION)
     return every.permute(2, 3, 1, 0, 4).reshape(*every.shape[2:4], -1)
 
 
 def pilot_scores(
     mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
-) -> torch.Tensor:
+) -> NDArray[np.float32]:
     """z ``[PATTERNS, _PERIOD / PATTERNS, deltas, _HOP]`` of all phases and positions, were the audio still
     that much too fast.
 
-    Entry ``[residue, row, :, shift]``: `frames` frames, of which the first lies at sample ``_HOP + shift``
-    and is frame ``residue + PATTERNS row`` of the period.
+    `mono`: decimated. Entry ``[residue, row, :, shift]``: `frames` frames, of which the first lies at sample
+    ``_HOP + shift`` of the audio before, and is frame ``residue + PATTERNS row`` of the period.
     """
     cosines = _cosines(mono, key, profile)
     signs = signs_by_residue(0, frames, tuple(range(PHASES)), key, profile)
@@ -77,23 +85,26 @@ def pilot_scores(
     row = patterns(0, frames)[:, :, None, None] * pilots + torch.arange(pilots)[:, None]
     stretches = cosines.reshape(-1).unfold(0, _HOP, 1)
     read = stretches.index_select(0, (row * length + at.T[:, None]).reshape(-1))
-    score = signs @ read.reshape(PATTERNS, signs.shape[-1], -1)
+    # NumPy's product of such slim matrices takes two thirds of torch's time.
+    score = np.matmul(signs.numpy(), read.reshape(PATTERNS, signs.shape[-1], -1).numpy())
     return score.reshape(*score.shape[:2], len(deltas), _HOP)
 
 
 def fit_speeds(
     mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
 ) -> tuple[NDArray[np.float64], int]:
-    """Best z ``[deltas]`` over all positions and phases, were the audio still that much too fast."""
-    best = pilot_scores(mono, deltas, frames, key, profile).flatten(0, 1).amax(0).amax(1)
-    return best.double().numpy(), len(deltas) * _PERIOD * _HOP
+    """Best z ``[deltas]`` over all positions and phases, were the decimated audio still that much too
+    fast."""
+    best = pilot_scores(mono, deltas, frames, key, profile).max(axis=(0, 1)).max(axis=1)
+    return best.astype(np.float64), len(deltas) * _PERIOD * _HOP
 
 
 def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:
-    """`seconds` around sample `middle` as they were before they were played `factor` times as fast."""
+    """`seconds` around sample `middle`, all of it decimated, as they were before they were played `factor`
+    times as fast."""
     from soundsafe.speed import resample_by
 
-    half = round((seconds / 2 + 2 / EUL_FRAMES) * RATE / factor)
+    half = round((seconds / 2 + 2 / EUL_FRAMES) * RATE / DECIMATION / factor)
     low = max(0, min(middle - half, len(mono) - 2 * half))
     return resample_by(mono[None, low : low + 2 * half], factor)[0]
 
@@ -106,12 +117,12 @@ def search_speed(
 
     Looks at two stretches of the mean of all channels, at three from eight seconds on.
     """
-    mono = audio.mean(axis=0)
-    if len(mono) < 1.1 * _CONFIRM_S * RATE:
+    if audio.shape[1] < 1.1 * _CONFIRM_S * RATE:
         return None
+    mono = decimate(audio.mean(axis=0))
     center = len(mono) // 2
-    spots = [center, center + round(_APART_S * RATE)]
-    spots += [center // 3] if len(mono) >= 8 * RATE else []
+    spots = [center, center + round(_APART_S * RATE / DECIMATION)]
+    spots += [center // 3] if audio.shape[1] >= 8 * RATE else []
     coarse = around + np.arange(-round(reach / _COARSE), round(reach / _COARSE) + 1) * _COARSE
     fine = np.arange(-3, 4) * _FINE
     finer = np.arange(-6, 7) * _FINE / 8

@@ -18,6 +18,7 @@ from soundsafe.profile import EUL_FRAMES, PATTERNS, Profile
 from soundsafe.speed import resample_by
 from soundsafe.speed_search import fit_speeds, pilot_scores
 from soundsafe.stft import RATE
+from soundsafe.sync import DECIMATION, decimate
 
 __all__ = ["SplicedClock", "refine_pitch", "search_splices"]
 
@@ -58,13 +59,14 @@ class SplicedClock:
 
 def _looks(mono: Audio, key: bytes, profile: Profile) -> NDArray[np.float64]:
     """The best sample, frame of the cycle and z ``[looks, 3]`` of stretches spread over `mono`."""
-    span = (_WINDOW + 3) * _HOP
+    low, hop = decimate(mono), _HOP // DECIMATION
+    span = (_WINDOW + 3) * hop
     out = []
-    for first in range(0, len(mono) - span, max(_WINDOW // 3 * _HOP, len(mono) // _MOST_LOOKS)):
-        score = pilot_scores(mono[first : first + span], np.zeros(1), _WINDOW, key, profile)[:, :, 0]
-        z, best = score.reshape(-1).max(0)
-        residue, row, shift = np.unravel_index(int(best), score.shape)
-        out.append((first + _HOP + shift, residue + PATTERNS * row, float(z)))
+    for first in range(0, len(low) - span, max(_WINDOW // 3 * hop, len(low) // _MOST_LOOKS)):
+        score = pilot_scores(low[first : first + span], np.zeros(1), _WINDOW, key, profile)[:, :, 0]
+        best = int(score.argmax())
+        residue, row, shift = np.unravel_index(best, score.shape)
+        out.append((DECIMATION * first + _HOP + shift, residue + PATTERNS * row, score.reshape(-1)[best]))
     return np.array(out, np.float64).reshape(-1, 3)
 
 
@@ -75,8 +77,8 @@ def _weight(z: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def refine_pitch(audio: Audio, pitch: float, key: bytes, profile: Profile) -> float:
     """`pitch`, known to some 10^-3, as pilots in the pieces of `audio` ``[channels, samples]`` have it."""
-    mono = audio.mean(axis=0)
-    span = math.ceil((_WINDOW + 4) * _HOP / pitch)
+    mono = decimate(audio.mean(axis=0))
+    span = math.ceil((_WINDOW + 4) * _HOP / DECIMATION / pitch)
     firsts = np.linspace(0, max(len(mono) - span, 0), _PITCH_LOOKS).astype(np.int64)
     for deltas in (np.arange(-13, 14) * 1.6e-4, np.arange(-4, 5) * 4e-5):
         gain = np.zeros(len(deltas))

@@ -1,7 +1,7 @@
 """Finding the second: blind alignment to the sample, by keyed pilots alone.
 
 Pilots sit in the same cells in every EUL and their signs repeat after `PHASES` EULs, so a position is a
-pilot's frame modulo that period. A transform every 49 samples and rotations of its cells by -24 ... 24
+pilot's frame modulo that period. A transform every 63 samples and rotations of its cells by up to 32
 samples together test every sample position. The statistic z is a normalised sum of cosines: about standard
 normal where there is no mark (`false_alarm` bounds the chance over all that was tried).
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import soxr
 import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr
@@ -39,9 +40,16 @@ __all__ = [
 LOCK_Z = 6.8
 """Smallest z that counts as found: one false lock in some 10^5 full scans of unmarked audio."""
 
-_GRID_STEP = 49
+DECIMATION = 3
+"""Pilots lie below 3.2 kHz: every third sample shows them as well, for a third of the work."""
+
+GRID_STEP = 63
+GRID_SHIFTS = torch.arange(-30, 33).float()
+"""Samples between transforms, a multiple of `DECIMATION`, and what each of them reads."""
+
 _PERIOD = PHASES * EUL_FRAMES
 _HOP = RATE // EUL_FRAMES
+_FFT = Stft().n_fft
 
 Audio = NDArray[np.float32]
 
@@ -89,15 +97,23 @@ def pilot_cells(key: bytes, profile: Profile) -> Pilots:
     )
 
 
-def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
+def decimate(audio: Audio) -> Audio:
+    """Every `DECIMATION`-th sample of ``[..., samples]``, free of aliases."""
+    low = soxr.resample(np.ascontiguousarray(audio.T), DECIMATION, 1, quality="HQ")
+    return np.ascontiguousarray(low.T, dtype=np.float32)
+
+
+def soft_cosines(
+    audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1
+) -> torch.Tensor:
     """Cosines ``[..., frames, PATTERNS, pilots, shifts]`` of the pilots of `audio` ``[..., samples]``, read
-    `shifts` samples later."""
+    `shifts` samples later. `every`: `DECIMATION` where the audio was decimated; shifts are samples before."""
     pilots = pilot_cells(key, profile)
     flat = pilots.bins.reshape(-1)
-    spectrum = Stft().forward(audio)
+    spectrum = every * Stft(_FFT // every, _HOP // every).forward(audio)
     ratio = (spectrum[..., flat, :] / threshold(spectrum, profile, flat)).transpose(-1, -2)
     ratio = ratio.reshape(*ratio.shape[:-1], *pilots.bins.shape) * pilots.weight.conj()
-    turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / Stft().n_fft
+    turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / _FFT
     p = torch.einsum("...mpc,mpcs->...mps", ratio.real, turn.cos()) - torch.einsum(
         "...mpc,mpcs->...mps", ratio.imag, turn.sin()
     )
@@ -135,17 +151,22 @@ def _by_view(audio: Audio) -> list[tuple[list[int], list[Audio]]]:
     return [(together, [audio.mean(axis=0)]), (apart, list(audio))]
 
 
-def _mean_cosines(mixes: list[Audio], shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
+def _mean_cosines(
+    mixes: list[Audio], shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1
+) -> torch.Tensor:
     """`soft_cosines` of mixtures that carry the same pilots, in the mean."""
-    parts = [soft_cosines(torch.from_numpy(np.ascontiguousarray(m)), shifts, key, profile) for m in mixes]
-    return torch.stack(parts).mean(0)
+    audio = torch.from_numpy(np.stack(mixes))
+    return soft_cosines(audio, shifts, key, profile, every).mean(0)
 
 
-def _scores(audio: Audio, start: int, shifts: torch.Tensor, key: bytes, profile: Profile) -> torch.Tensor:
-    """Statistics ``[_PERIOD, shifts]``, were the frame at sample `start` frame ``i`` of the period."""
+def _scores(
+    audio: Audio, shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1
+) -> torch.Tensor:
+    """Statistics ``[_PERIOD, shifts]``, were the frame at the audio's first sample frame ``i`` of the
+    period."""
     total = torch.zeros(PATTERNS, _PERIOD // PATTERNS, len(shifts))
-    for phases, mixes in _by_view(audio[:, start:]):
-        soft = _mean_cosines(mixes, shifts, key, profile)
+    for phases, mixes in _by_view(audio):
+        soft = _mean_cosines(mixes, shifts, key, profile, every)
         # The first and last frames see the reflected ends.
         soft = soft[1:-1] if len(soft) > 4 else soft
         frames = len(soft)
@@ -169,7 +190,7 @@ def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
 def try_offsets(audio: Audio, offsets: list[int], key: bytes, profile: Profile) -> Lock:
     """The best of a few sample `offsets` of an EUL's start, at its nearest eighth of a sample."""
     shifts = torch.arange(-8, 9) / 8.0
-    found = [_lock(_scores(audio, o, shifts, key, profile), shifts, o) for o in offsets]
+    found = [_lock(_scores(audio[:, o:], shifts, key, profile), shifts, o) for o in offsets]
     return max(found, key=lambda lock: lock.z)
 
 
@@ -185,10 +206,11 @@ def nudge(audio: Audio, start: int, phase: int, key: bytes, profile: Profile) ->
 
 def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:
     """The best of all sample positions in `audio` ``[channels, samples]``, and how many were tried."""
-    shifts = torch.arange(-(_GRID_STEP // 2), _GRID_STEP // 2 + 1).float()
+    low, shifts = decimate(audio), GRID_SHIFTS
     best: Lock | None = None
-    for start in range(_GRID_STEP // 2, _HOP + _GRID_STEP // 2, _GRID_STEP):
-        lock = _lock(_scores(audio, start, shifts, key, profile), shifts, start)
+    for start in range(-int(shifts[0]), _HOP - int(shifts[0]), GRID_STEP):
+        score = _scores(low[:, start // DECIMATION :], shifts, key, profile, DECIMATION)
+        lock = _lock(score, shifts, start)
         best = lock if best is None or lock.z > best.z else best
     assert best is not None
     fine = try_offsets(audio, [round(best.start) % _HOP], key, profile)
