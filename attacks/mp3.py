@@ -14,7 +14,7 @@ LAME = "LAME (lameenc)"
 BITRATES = (320, 256, 192, 160, 128, 96, 64, 48, 32)
 
 
-def _delay(rate: int, channels: int, **params: Any) -> int:
+def _delay(rate: int, channels: int, *, effort: int = 2, **params: Any) -> int:
     return codecs.mp3_delay(rate, channels=channels, **params)
 
 
@@ -24,16 +24,25 @@ def _mono_delay(rate: int, channels: int, **params: Any) -> int:
 
 @attack(
     "mp3",
-    {f"mp3_{kbps}": {"kbps": kbps} for kbps in BITRATES} | {f"mp3_V{v}": {"vbr": v} for v in (0, 2, 5)},
+    {f"mp3_{kbps}": {"kbps": kbps} for kbps in BITRATES}
+    | {f"mp3_V{v}": {"vbr": v} for v in (0, 2, 5)}
+    | {f"mp3_192_q{q}": {"kbps": 192, "effort": q} for q in (3, 5, 7)},
     changes_length=True,
     engine=LAME,
     delay=_delay,
 )
 def mp3(
-    audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int | None = None, vbr: float | None = None
+    audio: Audio,
+    rate: int,
+    rng: np.random.Generator,
+    *,
+    kbps: int | None = None,
+    vbr: float | None = None,
+    effort: int = 2,
 ) -> Audio:
-    """Constant bit rate in kbit/s, or LAME's V quality."""
-    return codecs.mp3_roundtrip(audio, rate, kbps=kbps, vbr=vbr)
+    """Constant bit rate in kbit/s, or LAME's V quality. `effort`: LAME's -q, 3 by default in its program;
+    audiomentations takes 7."""
+    return codecs.mp3_roundtrip(audio, rate, kbps=kbps, vbr=vbr, effort=effort)
 
 
 @attack(
