@@ -49,10 +49,10 @@ _FRAME = 1152
 _PIECE, _RUN_IN, _RUN_OUT = 192 * _FRAME, 8 * _FRAME, 4 * _FRAME
 """Codecs work on pieces of some five seconds, with so much before and behind them."""
 
-# Two settings of one encoder and two places of its frames: informed on one alone, the mark reads best behind
-# that one. The judge is a third.
-_CODECS = (partial(_mp3, 5, 300), partial(_mp3, 2, 0))
-_JUDGE = partial(_mp3, 3, 150)
+# LAME with and without noise shaping: informed on one alone, the mark reads best behind that one. The judge is
+# a third, whose frames lie elsewhere.
+_CODECS = (partial(_mp3, 7, 0), partial(_mp3, 3, 0))
+_JUDGE = partial(_mp3, 5, 150)
 
 
 RETREAT = 0.7
@@ -77,7 +77,8 @@ height over the band's level, between these heights. At equal robustness it is h
 @dataclass(frozen=True)
 class Quality:
     """How hard the embedder works. `steps`: Gauss-Newton steps; `refresh`: steps between codec runs;
-    `memory`: how much of what codecs did before still counts, each time;
+    `memory`: how much of what codecs did before still counts, each time; `trust`: share of it that is
+    answered, as the next encoder will not do quite the same;
     `codecs`: aligned round trips, which take turns; `stay`: share of the way to the lattice point that is not
     gone (distortion compensation: Chen and Wornell 2001), `near`: share of Delta round there that counts as
     near enough;
@@ -89,15 +90,16 @@ class Quality:
     steps: int = 10
     refresh: int = 3
     memory: float = 0.85
+    trust: float = 0.5
     codecs: tuple[Callable[[Audio], Audio], ...] = _CODECS
     judge: Callable[[Audio], Audio] = _JUDGE
     stay: float = 0.2
     near: float = 0.08
-    error_goal: float = 0.05
+    error_goal: float = 0.046
     error_goal_apart: float = 0.1
     error_goal_mono: float = 0.02
     probe: int = 5
-    rounds: int = 2
+    rounds: int = 1
     distance_limit: float = 1.2e-4
 
 
@@ -105,9 +107,9 @@ ROUGH = Quality(probe=5, rounds=0, codecs=())
 """About what the cells will add, for the layer that is solved before them."""
 
 QUALITIES: dict[str, Quality] = {
-    "fast": Quality(steps=8, rounds=1),
+    "fast": Quality(probe=4, steps=8, refresh=4),
     "default": Quality(),
-    "best": Quality(steps=16, refresh=1, rounds=3),
+    "best": Quality(steps=16, refresh=1, rounds=2),
 }
 
 
@@ -435,8 +437,8 @@ def _move(
         view.aim = quality.stay * error
     low, high = view.aim - quality.near * view.step, view.aim + quality.near * view.step
     if view.low.ndim:
-        low = low - torch.maximum(view.low, -1.5 * view.step)
-        high = high - torch.minimum(view.high, 1.5 * view.step)
+        low = low - quality.trust * torch.maximum(view.low, -1.5 * view.step)
+        high = high - quality.trust * torch.minimum(view.high, 1.5 * view.step)
     middle = (low + high) / 2.0
     crossed = low > high
     low, high = torch.where(crossed, middle, low), torch.where(crossed, middle, high)
