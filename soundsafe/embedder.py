@@ -49,8 +49,8 @@ _FRAME = 1152
 _PIECE, _RUN_IN, _RUN_OUT = 192 * _FRAME, 8 * _FRAME, 4 * _FRAME
 """Codecs work on pieces of some five seconds, with so much before and behind them."""
 
-# LAME with and without noise shaping: informed on one alone, the mark reads best behind that one. The judge is
-# a third, whose frames lie elsewhere.
+# LAME with and without noise shaping: informed on one alone, the mark reads best behind that one. The judge
+# is a third, whose frames lie elsewhere.
 _CODECS = (partial(_mp3, 7, 0), partial(_mp3, 3, 0))
 _JUDGE = partial(_mp3, 5, 150)
 
