@@ -95,7 +95,7 @@ class Quality:
     judge: Callable[[Audio], Audio] = _JUDGE
     stay: float = 0.2
     near: float = 0.08
-    error_goal: float = 0.046
+    error_goal: float = 0.049
     error_goal_apart: float = 0.1
     error_goal_mono: float = 0.02
     probe: int = 5
