@@ -19,7 +19,7 @@ from soundsafe.stft import RATE
 from soundsafe.sync import (
     DECIMATION,
     GRID_SHIFTS,
-    GRID_STEP,
+    GRID_STARTS,
     decimate,
     patterns,
     signs_by_residue,
@@ -59,7 +59,7 @@ class SpeedLock:
 def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
     """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample that
     decimated audio had."""
-    starts = range(10, (_HOP - GRID_STEP) // DECIMATION + 11, GRID_STEP // DECIMATION)
+    starts = [start // DECIMATION for start in GRID_STARTS]
     length = len(mono) - starts[-1]
     rows = torch.from_numpy(np.stack([mono[start : start + length] for start in starts]))
     # [starts, frames, PATTERNS, pilots, shifts]

@@ -24,9 +24,13 @@ from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
 from soundsafe.stft import RATE, Stft
 
 __all__ = [
+    "DECIMATION",
+    "GRID_SHIFTS",
+    "GRID_STARTS",
     "LOCK_Z",
     "Lock",
     "Pilots",
+    "decimate",
     "false_alarm",
     "nudge",
     "patterns",
@@ -43,12 +47,14 @@ LOCK_Z = 6.8
 DECIMATION = 3
 """Pilots lie below 3.2 kHz: every third sample shows them as well, for a third of the work."""
 
-GRID_STEP = 63
-GRID_SHIFTS = torch.arange(-30, 33).float()
-"""Samples between transforms, a multiple of `DECIMATION`, and what each of them reads."""
-
 _PERIOD = PHASES * EUL_FRAMES
 _HOP = RATE // EUL_FRAMES
+
+GRID_STARTS = range(30, 30 + _HOP, 63)
+GRID_SHIFTS = torch.arange(-30, 33).float()
+"""Samples at which transforms begin, all multiples of `DECIMATION`, and what each reads round its own:
+together every position of a hop."""
+
 _FFT = Stft().n_fft
 
 Audio = NDArray[np.float32]
@@ -206,11 +212,11 @@ def nudge(audio: Audio, start: int, phase: int, key: bytes, profile: Profile) ->
 
 def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:
     """The best of all sample positions in `audio` ``[channels, samples]``, and how many were tried."""
-    low, shifts = decimate(audio), GRID_SHIFTS
+    low = decimate(audio)
     best: Lock | None = None
-    for start in range(-int(shifts[0]), _HOP - int(shifts[0]), GRID_STEP):
-        score = _scores(low[:, start // DECIMATION :], shifts, key, profile, DECIMATION)
-        lock = _lock(score, shifts, start)
+    for start in GRID_STARTS:
+        score = _scores(low[:, start // DECIMATION :], GRID_SHIFTS, key, profile, DECIMATION)
+        lock = _lock(score, GRID_SHIFTS, start)
         best = lock if best is None or lock.z > best.z else best
     assert best is not None
     fine = try_offsets(audio, [round(best.start) % _HOP], key, profile)
