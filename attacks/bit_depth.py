@@ -1,4 +1,4 @@
-"""Fewer bits per sample: rounding to the grid of signed integers, with and without dither."""
+"""Fewer bits per sample: rounding to the grid of signed integers, with and without dither; few levels."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def bits_dither(audio: Audio, rate: int, rng: np.random.Generator, *, bits: int)
     """The same after triangular dither of two steps peak to peak."""
     triangle = rng.random(audio.shape) - rng.random(audio.shape)
     return _round(audio + triangle / 2 ** (bits - 1), bits)
+
+
+@attack("bits", {f"levels_{n}": {"levels": n} for n in (64, 32, 16, 8, 4)})
+def levels(audio: Audio, rate: int, rng: np.random.Generator, *, levels: int) -> Audio:
+    """Rounded to this many levels, evenly from the clip's lowest sample to its highest."""
+    low, high = float(audio.min(initial=0.0)), float(audio.max(initial=0.0))
+    step = (high - low) / (levels - 1)
+    return (low + step * np.rint((audio - low) / step)).astype(np.float32) if step > 0 else audio
 
 
 def _round(audio: Audio, bits: int) -> Audio:

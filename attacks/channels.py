@@ -7,13 +7,18 @@ import numpy as np
 from soundsafe.attacks.registry import Audio, attack
 
 
-@attack("channels", {"downmix_mono": {}}, differentiable=True)
+@attack("channels", {"downmix_mono": {}}, differentiable=True, to_mono=True)
 def downmix_mono(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """One channel: the mean of all."""
     return audio.mean(axis=0, keepdims=True)
 
 
-@attack("channels", {"left_only": {"channel": 0}, "right_only": {"channel": 1}}, differentiable=True)
+@attack(
+    "channels",
+    {"left_only": {"channel": 0}, "right_only": {"channel": 1}},
+    differentiable=True,
+    to_mono=True,
+)
 def one_channel(audio: Audio, rate: int, rng: np.random.Generator, *, channel: int) -> Audio:
     """One channel alone, as a mono file."""
     index = min(channel, len(audio) - 1)

@@ -15,7 +15,7 @@ def denoise(audio: Audio, rate: int, rng: np.random.Generator, *, reduction_db: 
 
     Boll, "Suppression of acoustic noise in speech using spectral subtraction", IEEE Trans. ASSP 27(2), 1979,
     with power for magnitude. The noise in a bin is the 10th percentile in time of its power, averaged over
-    0.1 s; twice that is taken away.
+    nine frames of 512 samples; twice that is taken away.
     """
     grid = Stft(2048, 512)
     spectrum = grid.forward(audio)

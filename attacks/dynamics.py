@@ -23,6 +23,7 @@ Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _BLOCK_S = 0.00075
 _FLOOR_DB = -120.0
 _LOUDNESS_BLOCK_S = 0.4  # ITU-R BS.1770
+_LOUDNESS_ROUNDS = 8
 
 
 @attack(
@@ -90,6 +91,7 @@ def drc(
 @attack(
     "expander",
     {f"expander_2to1_{t}dB": {"threshold_db": t, "ratio": 2, "range_db": 40} for t in (-30, -40)}
+    | {f"expander_4to1_{t}dB": {"threshold_db": t, "ratio": 4, "range_db": 40} for t in (-9, -14)}
     | {f"gate_{t}dB": {"threshold_db": t, "ratio": 10, "range_db": 80} for t in (-35, -45, -55)},
     differentiable=True,
 )
@@ -131,16 +133,28 @@ def soft_clip(audio: Audio, rate: int, rng: np.random.Generator, *, drive_db: fl
     engine="pyloudnorm",
 )
 def loudness(audio: Audio, rate: int, rng: np.random.Generator, *, lufs: float) -> Audio:
-    """Integrated loudness (ITU-R BS.1770) brought to `lufs`; a limiter at -1 dBFS where that passes it.
+    """Integrated loudness (ITU-R BS.1770) brought to `lufs`; a limiter at -1 dBFS where that passes it,
+    driven until its output is as loud, or by 12 dB.
 
-    Audio shorter than one measuring block, or too quiet for the meter's gate, stays as it is.
+    Of six channels and more the fourth, in WAV files that of low frequencies, is not measured. Audio shorter
+    than one measuring block, or too quiet for the meter's gate, stays as it is.
     """
     if audio.shape[1] < _LOUDNESS_BLOCK_S * rate:
         return audio
-    measured = pyloudnorm.Meter(rate).integrated_loudness(audio[:5].T.astype(np.float64))
+    meter = pyloudnorm.Meter(rate)
+    heard = [0, 1, 2, 4, 5] if len(audio) > 5 else list(range(len(audio)))
+    measured = meter.integrated_loudness(audio[heard].T.astype(np.float64))
     if not np.isfinite(measured):
         return audio
-    return limit(audio * np.float32(10 ** ((lufs - measured) / 20)), rate, 10 ** (-1 / 20))
+    gain = lufs - measured
+    most = gain + 12.0
+    for _ in range(_LOUDNESS_ROUNDS):
+        out = limit(audio * np.float32(10 ** (gain / 20)), rate, 10 ** (-1 / 20))
+        short = lufs - meter.integrated_loudness(out[heard].T.astype(np.float64))
+        if abs(short) < 0.05 or gain >= most:
+            break
+        gain = min(gain + short, most)
+    return out
 
 
 @attack("loudness", {f"normalize_{db}dB": {"peak_db": db} for db in (0, -1, -6)}, differentiable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 
@@ -103,10 +104,13 @@ def shift(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) ->
     delay=unknown_delay,
 )
 def shuffle(audio: Audio, rate: int, rng: np.random.Generator, *, seconds: float) -> Audio:
-    """Segments of `seconds` in a random order; the rest at the end stays there."""
-    length = round(seconds * rate)
+    """Segments of `seconds`, at most half of the clip, in a random order other than theirs; the rest at the
+    end stays there."""
+    length = max(1, min(round(seconds * rate), audio.shape[1] // 2))
     whole = audio.shape[1] // length
     order = rng.permutation(whole)
+    if whole > 1 and (np.diff(order) > 0).all():
+        order = order[::-1]
     pieces = [audio[:, i * length : (i + 1) * length] for i in order]
     return np.concatenate([*pieces, audio[:, whole * length :]], axis=1)
 
@@ -125,9 +129,9 @@ def reverse(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     delay=unknown_delay,
 )
 def delete(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
-    """Single samples left out at random places."""
-    kept = np.flatnonzero(rng.random(audio.shape[1]) >= percent / 100)
-    return audio[:, kept]
+    """Single samples left out at random places, at least one."""
+    lost = _some(rng, audio.shape[1], percent / 100)
+    return audio[:, ~lost] if audio.shape[1] > 1 else audio
 
 
 @attack("editing", {f"jitter_{p}%": {"percent": p} for p in (0.1, 1, 5, 20)}, differentiable=True)
@@ -141,11 +145,27 @@ def jitter(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float)
     return audio[:, order]
 
 
+@attack("editing", {f"clock_jitter_{s}": {"std": s} for s in (0.01, 0.05, 0.2)}, differentiable=True)
+def clock_jitter(audio: Audio, rate: int, rng: np.random.Generator, *, std: float) -> Audio:
+    """Each sample read a normal deviate of `std` samples away, on the line between its neighbours."""
+    at = np.arange(audio.shape[1])
+    when = at + std * rng.standard_normal(audio.shape[1])
+    return np.stack([np.interp(when, at, channel) for channel in audio]).astype(np.float32)
+
+
+@attack("editing", {f"shush_{p}%": {"percent": p} for p in (1, 10, 30)}, differentiable=True)
+def shush(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
+    """The first `percent` of the clip silent, at least one sample."""
+    out = audio.copy()
+    out[:, : max(1, round(percent / 100 * audio.shape[1]))] = 0
+    return out
+
+
 @attack("editing", {f"dropout_{p}%": {"percent": p, "ms": 20} for p in (1, 5, 10)}, differentiable=True)
 def dropout(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float, ms: float) -> Audio:
-    """A share of all blocks of `ms` silent, as packets that were lost."""
+    """Each block of `ms` silent with this probability, at least one, as packets that were lost."""
     size = max(1, round(ms * rate / 1000))
-    lost = rng.random(-(-audio.shape[1] // size)) < percent / 100
+    lost = _some(rng, -(-audio.shape[1] // size), percent / 100)
     return np.where(np.repeat(lost, size)[: audio.shape[1]], np.float32(0), audio)
 
 
@@ -184,3 +204,9 @@ def polarity(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
 def dc(audio: Audio, rate: int, rng: np.random.Generator, *, offset: float) -> Audio:
     """`offset` added to every sample."""
     return audio + np.float32(offset)
+
+
+def _some(rng: np.random.Generator, count: int, share: float) -> NDArray[np.bool_]:
+    """Which of `count` are hit, each with the probability `share`; the likeliest where none is."""
+    drawn = rng.random(count)
+    return (drawn < share) | (drawn == drawn.min(initial=1.0))

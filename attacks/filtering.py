@@ -3,7 +3,8 @@
 Pass filters are Butterworth of fourth order; equalisers are the biquads of R. Bristow-Johnson's "Cookbook
 formulae for audio EQ biquad filter coefficients". Both are causal and of minimum phase: their group delay (a
 few milliseconds at the lowest cut-offs) is part of the attack and not counted as its delay. The tilt has no
-phase. A cut-off that audio of a low rate cannot have leaves the audio as it is.
+phase. In audio of a low rate a high-pass begins at 0.49 of the rate at most, a bell or shelf at 0.45; a
+low-pass that would begin higher is left out, and so are octave bands.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ OCTAVES_HZ = (31.25, 62.5, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
     differentiable=True,
 )
 def lowpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: float) -> Audio:
-    """Nothing above `cutoff_hz`."""
+    """-3 dB at `cutoff_hz`, 24 dB less an octave above it."""
     if cutoff_hz >= 0.49 * rate:
         return audio
     return _filter(audio, butter(4, cutoff_hz, "low", fs=rate, output="sos"))
@@ -42,10 +43,8 @@ def lowpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: flo
     differentiable=True,
 )
 def highpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: float) -> Audio:
-    """Nothing below `cutoff_hz`."""
-    if cutoff_hz >= 0.49 * rate:
-        return audio
-    return _filter(audio, butter(4, cutoff_hz, "high", fs=rate, output="sos"))
+    """-3 dB at `cutoff_hz`, 24 dB less an octave below it."""
+    return _filter(audio, butter(4, min(cutoff_hz, 0.49 * rate), "high", fs=rate, output="sos"))
 
 
 @attack(
@@ -57,7 +56,7 @@ def highpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: fl
     differentiable=True,
 )
 def bandpass(audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, high_hz: float) -> Audio:
-    """Nothing outside a band; 300 to 3400 Hz is a telephone's."""
+    """-3 dB at both ends of a band, 24 dB less an octave outside; 300 to 3400 Hz is a telephone's."""
     return lowpass(highpass(audio, rate, rng, cutoff_hz=low_hz), rate, rng, cutoff_hz=high_hz)
 
 

@@ -11,7 +11,7 @@ from soundsafe.attacks.channels import downmix_mono
 from soundsafe.attacks.registry import Audio, attack
 
 LAME = "LAME (lameenc)"
-BITRATES = (320, 256, 192, 160, 128, 96, 64, 48, 32)
+BITRATES = (320, 256, 192, 160, 128, 96, 64, 48, 40, 32, 24, 16, 8)
 
 
 def _delay(rate: int, channels: int, *, effort: int = 2, **params: Any) -> int:
@@ -51,6 +51,7 @@ def mp3(
     changes_length=True,
     engine=LAME,
     delay=_mono_delay,
+    to_mono=True,
 )
 def mp3_mono(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """Mixed to one channel, which then has the whole bit rate."""

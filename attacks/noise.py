@@ -1,4 +1,6 @@
-"""Added noise: at a ratio to the clip's own power, or at an absolute level; independent in each channel."""
+"""Added noise: at a ratio to the clip's own power, or at an absolute level. What is random is so in each
+channel by itself, but for the hum, clatter and level of `background`.
+"""
 
 from __future__ import annotations
 

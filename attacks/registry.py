@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.attacks.access import Access
+from soundsafe.attacks.programs import Program
 from soundsafe.attacks.weights import Weights
 from soundsafe.errors import InputError
 
@@ -43,6 +44,8 @@ class Attack:
         engine: the outside code that does it, '' for this package's own.
         needs_access: it is an adversary's, who has more than the audio: see `Access`.
         weights: of networks that it runs, which the user brings.
+        programs: that it runs, which the user installs.
+        to_mono: the result has one channel.
     """
 
     name: str
@@ -56,15 +59,16 @@ class Attack:
     delay: Delay = field(repr=False, compare=False)
     needs_access: bool = False
     weights: tuple[Weights, ...] = ()
+    programs: tuple[Program, ...] = ()
+    to_mono: bool = False
 
     @property
     def left_out(self) -> str:
         """Why it cannot be run here, in one line; '' where it can."""
-        return next((reason for w in self.weights if (reason := w.missing())), "")
+        needed: tuple[Weights | Program, ...] = (*self.weights, *self.programs)
+        return next((reason for n in needed if (reason := n.missing())), "")
 
-    def apply(
-        self, audio: Audio, rate: int, rng: np.random.Generator, access: Access | None = None
-    ) -> Audio:
+    def apply(self, audio: Audio, rate: int, rng: np.random.Generator, access: Access | None = None) -> Audio:
         """The attacked audio, a new array.
 
         Args:
@@ -118,6 +122,8 @@ def attack(
     delay: Delay = no_delay,
     needs_access: bool = False,
     weights: Weights | None = None,
+    program: Program | None = None,
+    to_mono: bool = False,
 ) -> Callable[[F], F]:
     """Register the decorated function `f(audio, rate, rng, **params) -> audio` under several names.
 
@@ -129,7 +135,8 @@ def attack(
         changes_length, differentiable, engine: see `Attack`.
         delay: `f(rate, channels, **params)`, see `Attack.delay_samples`.
         needs_access: the function takes `access` (an `Access`) too.
-        weights: without which it is left out.
+        weights, program: without which it is left out.
+        to_mono: see `Attack`.
 
     Raises:
         ValueError: a name is taken.
@@ -142,7 +149,8 @@ def attack(
                 raise ValueError(f"attack {name} is registered twice")
             _ATTACKS[name] = Attack(
                 name, family, kind, dict(params), changes_length, differentiable, engine, function, delay,
-                needs_access, () if weights is None else (weights,),
+                needs_access, () if weights is None else (weights,), () if program is None else (program,),
+                to_mono,
             )  # fmt: skip
         return function
 
@@ -178,8 +186,14 @@ def _chain(steps: list[Attack]) -> Attack:
         return audio
 
     def delay(rate: int, channels: int, **params: Any) -> int | None:
-        delays = [step.delay_samples(rate, channels) for step in steps]
-        return None if None in delays else sum(d for d in delays if d is not None)
+        total = 0
+        for step in steps:
+            added = step.delay_samples(rate, channels)
+            if added is None:
+                return None
+            total += added
+            channels = 1 if step.to_mono else channels
+        return total
 
     return Attack(
         name=JOIN.join(s.name for s in steps),
@@ -193,6 +207,8 @@ def _chain(steps: list[Attack]) -> Attack:
         delay=delay,
         needs_access=any(s.needs_access for s in steps),
         weights=tuple(dict.fromkeys(w for s in steps for w in s.weights)),
+        programs=tuple(dict.fromkeys(p for s in steps for p in s.programs)),
+        to_mono=any(s.to_mono for s in steps),
     )
 
 

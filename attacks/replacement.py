@@ -31,21 +31,26 @@ def replace(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float)
     bands = bins // _BINS
     body = spectrum[:, : bands * _BINS].reshape(channels * bands, _BINS, frames).transpose(1, 2)
     body = body.to(torch.complex128)  # [bands, frames, bins of a block]
+    # One band at a time: all pairs of frames of all bands would be as much as a minute's audio squared.
+    new = torch.stack([_replaced(band, snr_db) for band in body])
+    out = spectrum.clone()
+    out[:, : bands * _BINS] = new.transpose(1, 2).reshape(channels, bands * _BINS, frames).to(spectrum.dtype)
+    return _GRID.inverse(out, audio.shape[1]).numpy()
+
+
+def _replaced(body: torch.Tensor, snr_db: float) -> torch.Tensor:
+    """The blocks ``[frames, bins of a block]`` of one band, each replaced."""
+    frames = len(body)
     unit = body / body.abs().square().sum(-1, keepdim=True).sqrt().clamp_min(1e-12)
     alike = (unit @ unit.mH).abs()
     apart = torch.arange(frames)
-    alike[:, (apart[:, None] - apart[None]).abs() < 2] = -1.0  # overlapping frames share samples
+    alike[(apart[:, None] - apart[None]).abs() < 2] = -1.0  # overlapping frames share samples
     best = alike.topk(_ATOMS, dim=-1).indices
-    atoms = torch.gather(
-        unit[:, None].expand(-1, frames, -1, -1), 2, best[..., None].expand(-1, -1, -1, _BINS)
-    )
+    atoms = unit[best]
     gram = atoms.conj() @ atoms.mT + 1e-9 * torch.eye(_ATOMS, dtype=atoms.dtype)
     weights = torch.linalg.solve(gram, (atoms.conj() @ body[..., None]))
     change = (atoms.mT @ weights)[..., 0] - body
     power = body.abs().square().sum(-1, keepdim=True)
     moved = change.abs().square().sum(-1, keepdim=True).clamp_min(1e-24)
     share = (10 ** (-snr_db / 10) * power / moved).sqrt()
-    new = body + change * share.clamp(max=1.0)
-    out = spectrum.clone()
-    out[:, : bands * _BINS] = new.transpose(1, 2).reshape(channels, bands * _BINS, frames).to(spectrum.dtype)
-    return _GRID.inverse(out, audio.shape[1]).numpy()
+    return body + change * share.clamp(max=1.0)

@@ -11,6 +11,7 @@ from soundsafe.attacks.registry import Audio, attack
 @attack(
     "resample",
     {f"resample_{r}": {"through": r} for r in (96000, 48000, 32000, 24000, 22050, 16000, 11025, 8000)},
+    differentiable=True,
     engine="soxr",
 )
 def resample(audio: Audio, rate: int, rng: np.random.Generator, *, through: int) -> Audio:

@@ -46,12 +46,39 @@ def reverb(
 
 
 @attack(
+    "reverb",
+    {
+        f"reverb_mix_{snr}dB": {"room": "room", "rt60_s": 0.5, "distance_m": 2.0, "snr_db": snr}
+        for snr in (12, 6, 3, 0)
+    },
+    differentiable=True,
+)
+def reverb_mix(
+    audio: Audio,
+    rate: int,
+    rng: np.random.Generator,
+    *,
+    room: str,
+    rt60_s: float,
+    distance_m: float,
+    snr_db: float,
+) -> Audio:
+    """The audio, and under it the same audio in a room, `snr_db` quieter."""
+    wet = in_room(audio, rate, rng, room, rt60_s, distance_m)
+    power = float(np.square(wet, dtype=np.float64).sum())
+    if power == 0.0:
+        return audio
+    dry = float(np.square(audio, dtype=np.float64).sum())
+    return audio + np.float32(np.sqrt(dry / power) * 10 ** (-snr_db / 20)) * wet
+
+
+@attack(
     "echo",
     {
         f"echo_{s}s_{percent}%": {"delay_s": s, "gain": percent / 100}
         for s, percent in (
             (0.005, 50), (0.02, 50), (0.1, 10), (0.1, 30), (0.1, 50),
-            (0.3, 30), (0.3, 50), (0.5, 30), (0.5, 50),
+            (0.2, 20), (0.3, 30), (0.4, 40), (0.3, 50), (0.5, 30), (0.5, 50),
         )
     },
     differentiable=True,

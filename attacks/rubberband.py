@@ -6,7 +6,6 @@ rubberband-cli of Debian and Ubuntu, and with rubberband of Homebrew; nothing el
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,11 +14,14 @@ import numpy as np
 import soundfile
 
 from soundsafe import codecs
+from soundsafe.attacks.programs import Program
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 from soundsafe.errors import InputError
 
+PROGRAM = Program("rubberband", "rubberband-cli")
 PERCENT = (1, -1, 2, -2, 5, -5)
 _DRIFT_STEPS = 50
+_PEAK = 0.25
 
 
 @attack(
@@ -28,6 +30,7 @@ _DRIFT_STEPS = 50
     | {f"tempo_rubberband_r2_{p:+d}%": {"percent": p, "engine": 2} for p in PERCENT},
     changes_length=True,
     engine="Rubber Band (program)",
+    program=PROGRAM,
     delay=unknown_delay,
 )
 def tempo_rubberband(
@@ -42,6 +45,7 @@ def tempo_rubberband(
     {f"tempo_rubberband_drift_{p}%": {"percent": p} for p in (1,)},
     changes_length=True,
     engine="Rubber Band (program)",
+    program=PROGRAM,
     delay=unknown_delay,
 )
 def tempo_drift(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
@@ -60,6 +64,7 @@ def tempo_drift(audio: Audio, rate: int, rng: np.random.Generator, *, percent: f
     {f"pitch_rubberband_{p:+d}%": {"factor": 1 + p / 100} for p in PERCENT}
     | {f"pitch_rubberband_r2_{p:+d}%": {"factor": 1 + p / 100, "engine": 2} for p in PERCENT},
     engine="Rubber Band (program)",
+    program=PROGRAM,
 )
 def pitch_rubberband(
     audio: Audio, rate: int, rng: np.random.Generator, *, factor: float, engine: int = 3
@@ -77,6 +82,7 @@ def pitch_rubberband(
     },
     changes_length=True,
     engine="Rubber Band (program)",
+    program=PROGRAM,
     delay=unknown_delay,
 )
 def tempo_pitch_rubberband(
@@ -87,23 +93,22 @@ def tempo_pitch_rubberband(
 
 
 def _rubberband(audio: Audio, rate: int, options: list[str], timemap: str | None = None) -> Audio:
-    program = shutil.which("rubberband")
-    if program is None:
-        raise InputError(
-            "the attacks by Rubber Band need the program rubberband (Debian and Ubuntu: rubberband-cli)"
-        )
+    if reason := PROGRAM.missing():
+        raise InputError(reason)
+    # Where its output would pass full scale, the program makes all of it quieter.
+    louder = np.float32(max(1.0, float(np.abs(audio).max(initial=0.0)) / _PEAK))
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.wav", Path(folder) / "out.wav"
-        soundfile.write(source, audio.T, rate, subtype="FLOAT")
+        soundfile.write(source, audio.T / louder, rate, subtype="FLOAT")
         if timemap is not None:
             map_file = Path(folder) / "map.txt"
             map_file.write_text(timemap, encoding="ascii")
             options = [*options, "--timemap", str(map_file)]
         try:
             subprocess.run(
-                [program, "-q", *options, str(source), str(target)], check=True, capture_output=True
+                [PROGRAM.name, "-q", *options, str(source), str(target)], check=True, capture_output=True
             )
         except subprocess.CalledProcessError as error:
             raise InputError(f"rubberband failed: {error.stderr.decode(errors='replace').strip()}") from None
         out, _ = soundfile.read(target, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(out.T)
+    return np.ascontiguousarray(out.T) * louder

@@ -9,7 +9,9 @@ from scipy.signal import wiener as scipy_wiener
 from soundsafe.attacks.registry import Audio, attack
 
 
-@attack("smooth", {f"smooth_{n}": {"samples": n} for n in (2, 3, 5, 10, 20, 40)}, differentiable=True)
+@attack(
+    "smooth", {f"smooth_{n}": {"samples": n} for n in (2, 3, 5, 6, 10, 14, 20, 22, 40)}, differentiable=True
+)
 def smooth(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The mean of `samples` neighbours."""
     return uniform_filter1d(audio, samples, axis=1, mode="nearest")

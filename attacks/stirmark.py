@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
-from scipy.signal import lfilter
+from scipy.signal import butter, lfilter
 
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 
@@ -216,16 +216,15 @@ def normalize(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
 
 @attack("stirmark", {"stirmark_RC_HighPass": {"hz": 150}}, differentiable=True)
 def rc_high_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
-    """A high-pass of first order, as one resistor and one capacitor make it."""
-    b = np.exp(-2 * np.pi * hz / rate)
-    return lfilter([(1 + b) / 2, -(1 + b) / 2], [1, -b], audio, axis=1).astype(np.float32)
+    """A high-pass of first order, as one resistor and one capacitor make it: -3 dB at `hz`."""
+    return _first_order(audio, rate, hz, "high")
 
 
 @attack("stirmark", {"stirmark_RC_LowPass": {"hz": 15000}}, differentiable=True)
 def rc_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
-    """A low-pass of first order, as one resistor and one capacitor make it."""
-    b = np.exp(-2 * np.pi * hz / rate)
-    return lfilter([1 - b], [1, -b], audio, axis=1).astype(np.float32)
+    """A low-pass of first order, as one resistor and one capacitor make it: -3 dB at `hz`, at most 0.45 of
+    the rate."""
+    return _first_order(audio, rate, hz, "low")
 
 
 @attack("stirmark", {"stirmark_Smooth": {}}, differentiable=True)
@@ -266,7 +265,7 @@ def zero_cross(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: 
     return np.where(np.abs(audio) < amplitude * STEP, np.float32(0), audio)
 
 
-@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}})
+@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True)
 def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The `samples` after each sample that is zero in 16 bits set to zero too."""
     zero = (np.abs(audio).max(axis=0) < STEP / 2).astype(np.uint8)
@@ -279,6 +278,11 @@ def zero_remove(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Samples that are zero in 16 bits, in all channels, left out."""
     keep = np.abs(audio).max(axis=0) >= STEP / 2
     return audio[:, keep] if keep.any() else audio
+
+
+def _first_order(audio: Audio, rate: int, hz: float, kind: str) -> Audio:
+    b, a = butter(1, min(hz, 0.45 * rate), kind, fs=rate)
+    return lfilter(b, a, audio, axis=1).astype(np.float32)
 
 
 def _sine(audio: Audio, rate: int, amplitude: float, hz: float) -> Audio:

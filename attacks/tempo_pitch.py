@@ -1,4 +1,4 @@
-"""Tempo without pitch and pitch without tempo, by engines that share nothing.
+"""Tempo without pitch and pitch without tempo, by engines that share no code.
 
 `atempo` is the overlap-add by waveform similarity in FFmpeg. `signalsmith` is Signalsmith Stretch, in the
 spectrum (python-stretch). `wsola` is our own overlap-add by waveform similarity (Verhelst and Roelands, "An

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from soundsafe.audio_file import LOUDEST, AudioInfo, AudioReader, AudioWriter
 from soundsafe.both_layers import CHUNK_EULS, mark_both
-from soundsafe.container import BODY, MAX_PAYLOAD, pack
+from soundsafe.container import BODY, MAX_PAYLOAD, Tally, pack
 from soundsafe.detector import Detection, detect
 from soundsafe.distance import worst_channel
 from soundsafe.echo import read_echoed, undo_echoes
@@ -210,9 +210,7 @@ class _Marker:
         bound = np.maximum(np.abs(plain), HEADROOM)
         return np.clip(plain + change, -bound, bound)
 
-    def _changed(
-        self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool
-    ) -> Audio:
+    def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool) -> Audio:
         """What marking `euls` EULs from sample `lead` on adds to `buffer`; `first`: number of the first."""
         torch.get_num_threads()  # torch decides on a new thread's number when it is first asked
         with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
@@ -324,7 +322,14 @@ def _read(
     """The plain reading of all blocks; where that has no payload, what is read without a constant offset, or
     without echoes, or else what a search says of the first blocks."""
     kept: list[Audio] = []
-    found = detect(_keep_first(_to_44k(blocks(), rate), kept, SEARCH_S), key, profile)
+    tally = Tally()
+
+    def tallied(audio: Iterable[Audio]) -> Detection:
+        found = detect(audio, key, profile)
+        tally.add(found.bound)
+        return replace(found, bound=tally.bound)
+
+    found = tallied(_keep_first(_to_44k(blocks(), rate), kept, SEARCH_S))
     if found.payload is not None or not kept:
         return found, None
     start = np.concatenate(kept, axis=1)
@@ -333,34 +338,36 @@ def _read(
         offset = np.zeros_like(offset)
 
     def stream(undo: Callable[[Iterable[Audio]], Iterable[Audio]], factor: float = 1.0) -> Detection:
-        return detect(undo(block - offset for block in _to_44k(blocks(), rate, factor)), key, profile)
+        return tallied(undo(block - offset for block in _to_44k(blocks(), rate, factor)))
 
     if offset.any():
         start = start - offset
         level = stream(lambda audio: audio)
-        found = replace(
-            level if level.payload is not None else found, bound=min(1.0, found.bound + level.bound)
-        )
-        if found.payload is not None:
-            return found, None
+        if level.payload is not None:
+            return level, None
+        found = level if level.score >= found.score else found
     longer = found.samples > start.shape[1]
-    echoed = read_echoed(start, found.score, key, profile)
+    echoed = read_echoed(start, found.score, key, profile, tally)
     if echoed is not None:
         heard, echoes = echoed
-        bound = found.bound + heard.bound
         if longer:
             whole = stream(lambda audio: undo_echoes(audio, echoes))
-            bound += whole.bound
             heard = whole if whole.payload is not None else heard
-        return replace(heard, bound=min(1.0, bound)), None
-    warped = read_warped(start, key, profile, clock_found=found.start is not None)
+        return replace(heard, bound=tally.bound), None
+    warped = read_warped(start, key, profile, tally=tally, clock_found=found.start is not None)
     if warped is not None and warped.detection is not None and longer:
         # More audio than was searched, its speed and polarity now known.
         sign = np.float32(-1.0 if warped.inverted else 1.0)
         whole = stream(lambda audio: (sign * block for block in audio), warped.speed)
         if whole.payload is not None:
-            warped = replace(warped, detection=whole, payload=whole.payload, identifier=whole.identifier)
-    return found, warped
+            warped = replace(
+                warped,
+                detection=whole,
+                payload=whole.payload,
+                identifier=whole.identifier,
+                combined=whole.combined,
+            )
+    return replace(found, bound=tally.bound), warped
 
 
 def _decoded(
@@ -369,8 +376,10 @@ def _decoded(
     profile: Profile,
     started: float,
     seconds_of_audio: float,
+    rate: int,
 ) -> Decoded:
     took = time.perf_counter() - started
+    native = rate / RATE
     plain = Decoded(
         ok=found.payload is not None,
         payload=found.payload,
@@ -384,7 +393,7 @@ def _decoded(
         speed=1.0,
         tempo=1.0,
         pitch=1.0,
-        offset_samples=None if found.start is None else round(found.start),
+        offset_samples=None if found.start is None else round(found.start * native),
         false_accept_bound=found.bound,
         seconds=took,
         realtime_factor=took / max(seconds_of_audio, 1e-9),
@@ -392,11 +401,7 @@ def _decoded(
     )
     if warped is None:
         return plain
-    plain = replace(
-        plain,
-        score=max(found.score, warped.score),
-        false_accept_bound=min(1.0, found.bound + warped.bound),
-    )
+    plain = replace(plain, score=max(found.score, warped.score))
     if warped.identifier is None:
         return plain
     euls = found.euls
@@ -415,7 +420,7 @@ def _decoded(
         speed=warped.speed,
         tempo=warped.tempo,
         pitch=warped.pitch,
-        offset_samples=round(warped.offset),
+        offset_samples=round(warped.offset * native),
         factor_confidence=warped.confidence,
     )
 
@@ -436,7 +441,7 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     x = _array(audio, rate)
     started = time.perf_counter()
     found, warped = _read(lambda: _blocks(x, rate), rate, given(key), profile)
-    return _decoded(found, warped, profile, started, x.shape[1] / rate)
+    return _decoded(found, warped, profile, started, x.shape[1] / rate, rate)
 
 
 @_one_thread_for_small_products
@@ -466,7 +471,7 @@ def decode_file(
     with AudioReader(path) as reader:
         rate = reader.info.rate
     found, warped = _read(blocks, rate, given(key), profile)
-    return _decoded(found, warped, profile, started, seconds)
+    return _decoded(found, warped, profile, started, seconds, rate)
 
 
 def _check_request(payload: bytes, quality: str, layers: tuple[str, ...]) -> Quality:

@@ -33,6 +33,7 @@ __all__ = [
     "FALSE_ACCEPT",
     "MAX_PAYLOAD",
     "Part",
+    "Tally",
     "assemble",
     "open_part",
     "pack",
@@ -51,6 +52,23 @@ MAX_PAYLOAD = 4096
 
 FALSE_ACCEPT = 2.0**-64
 """Chance that one attempt to open a block made without the key succeeds."""
+
+
+@dataclass
+class Tally:
+    """The chance of a false accept over all that was tried, whether it led to an answer or not: a union
+    bound."""
+
+    bound: float = 0.0
+
+    def blocks(self, attempts: int) -> None:
+        """So many attempts to open a block."""
+        self.bound = min(1.0, self.bound + attempts * FALSE_ACCEPT)
+
+    def add(self, chance: float) -> None:
+        """Anything else with that chance."""
+        self.bound = min(1.0, self.bound + chance)
+
 
 _VERSION = 1
 _HEAD, _TAG = 8, 8

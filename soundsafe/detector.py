@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_
 from soundsafe.embedder import mix_channels, views
 from soundsafe.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
 from soundsafe.joint import Positions, read_jointly
-from soundsafe.lattice import cell_index, correlate, fit, project, soft_values
+from soundsafe.lattice import cell_index, correlate, fit_by_region, project, soft_values
 from soundsafe.layout import PHASES, Features, Layout, allocation, candidates, features, geometry
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, Profile
@@ -146,7 +147,7 @@ def read_eul(audio: Audio, start: float, phase: int, key: bytes, profile: Profil
         feats = features(mixed, profile)
         for lay in candidates(feats, key, profile, phase):
             position = p[lay.slots] / geo.step[lay.slots]
-            fits = _fits(position, lay, geo.region, profile)
+            fits = fit_by_region(position, lay, geo)
             tried.append((float(fits.max(1).values.sum()) - _DOUBT * lay.distance_db, lay, position, fits))
             if tried[-1][0] > _SURE_FIT * profile.regions / 5:
                 break
@@ -177,7 +178,7 @@ def _likeliest_layout(x: torch.Tensor, feats: Features, key: bytes, profile: Pro
     best: tuple[float, Layout] | None = None
     seen = set()
     for supposed in supposed_features(feats):
-        for lay in candidates(supposed, key, profile, phase)[:_SUPPOSED]:
+        for lay in islice(candidates(supposed, key, profile, phase), _SUPPOSED):
             if lay.digest in seen:
                 continue
             seen.add(lay.digest)
@@ -214,23 +215,10 @@ def read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile: 
     return Reading(start, llr, tuple(layouts), ones, total / math.sqrt(len(layouts)), tuple(mixtures))
 
 
-def _fits(position: torch.Tensor, lay: Layout, region: NDArray[np.int64], profile: Profile) -> torch.Tensor:
-    """Fit ``[regions, scales]`` of the slots of each region."""
-    of = torch.from_numpy(region[lay.slots])
-    out = torch.zeros(profile.regions, len(profile.scales))
-    for r in range(profile.regions):
-        here = of == r
-        if not bool(here.any()):
-            continue
-        for s, scale in enumerate(profile.scales):
-            out[r, s] = fit(position[here] / scale + lay.dither[here])
-    return out
-
-
 def _walk(
     blocks: Iterable[Audio], key: bytes, profile: Profile, state: dict[str, float]
 ) -> Iterator[tuple[Reading, Callable[[], Reading | None]]]:
-    """Readings of all EULs of a stream, in order; `state` collects score, tries and samples.
+    """Readings of all EULs of a stream, in order; `state` collects score and samples.
 
     With each comes what reads the same EUL as if it had gone through an equaliser.
     """
@@ -298,8 +286,7 @@ def _walk(
             # The audio may have been cut here. Where nothing better is found, look ever less often.
             misses, patience = 0, min(2 * patience, _MOST_PATIENCE)
             here = max(point, base)
-            lock, tried = scan(buffer[:, here - base : here - base + _WINDOW], key, profile)
-            state["tries"] += tried
+            lock = scan(buffer[:, here - base : here - base + _WINDOW], key, profile)
             if lock.z >= LOCK_Z and (abs(here + lock.start - at) > 1.0 or lock.phase != phase):
                 at, phase = here + lock.start, lock.phase
                 continue
@@ -310,11 +297,9 @@ def _walk(
 def _find(window: Audio, first: bool, key: bytes, profile: Profile, state: dict[str, float]) -> Lock | None:
     known = [o for o in (_KNOWN_OFFSETS if first else [0]) if o + EUL_SAMPLES <= window.shape[1]]
     lock = try_offsets(window, known, key, profile) if known else None
-    state["tries"] += 17 * PHASES * EUL_FRAMES * len(known)
     if lock is None or lock.z < _SURE_Z:
-        found, tried = scan(window, key, profile)
+        found = scan(window, key, profile)
         lock = found if lock is None or found.z > lock.z else lock
-        state["tries"] += tried
     state["score"] = max(state["score"], lock.z)
     return lock if lock.z >= LOCK_Z else None
 
@@ -332,10 +317,11 @@ def _eul(reading: Reading, ok: bool, corrected: int) -> Eul:
 
 def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     """Everything in a stream of blocks ``[channels, samples]`` at 44.1 kHz."""
-    state: dict[str, float] = {"score": 0.0, "tries": 0.0, "samples": 0.0}
+    state: dict[str, float] = {"score": 0.0, "samples": 0.0}
     readings: list[Reading] = []
     euls: list[Eul] = []
     parts: list[Part] = []
+    whole = False
     attempts = 0
     equalisable = _EQUALISED_TRIES
     for reading, behind_equaliser in _walk(blocks, key, profile, state):
@@ -352,10 +338,15 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
                 attempts += tried
                 if word is not None:
                     reading, equalisable = other, _EQUALISED_TRIES
-        readings.append(reading)
         euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
         if word is not None:
             parts.append(word.part)
+            whole = whole or assemble(parts) is not None
+        # Nothing is added up once the payload is whole.
+        if whole:
+            readings.clear()
+        else:
+            readings.append(reading)
     payload = assemble(parts)
     combined = 0
     if payload is None and len(readings) > 1:

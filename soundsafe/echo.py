@@ -16,6 +16,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from soundsafe.container import Tally
 from soundsafe.detector import Detection, detect
 from soundsafe.profile import Profile
 from soundsafe.stft import RATE
@@ -150,22 +151,21 @@ def _without(blocks: Iterable[Audio], echo: Echo) -> Iterator[Audio]:
 
 
 def read_echoed(
-    audio: Audio, score: float, key: bytes, profile: Profile
+    audio: Audio, score: float, key: bytes, profile: Profile, tally: Tally
 ) -> tuple[Detection, list[Echo]] | None:
     """The mark in `audio` ``[channels, samples]`` at 44.1 kHz from which echoes were taken, and these.
 
     `score`: how well pilots agree in the audio as it is. None where nothing is read.
     """
     echoes: list[Echo] = []
-    bound = 0.0
     while len(echoes) < _MOST_ECHOES:
         best: tuple[float, Echo] | None = None
         for candidate in find_echoes(audio):
             echo = _refined(audio[:, : round(_LOOK_S * RATE)], candidate)
             found = detect([undo_echo(audio, echo)], key, profile)
-            bound += found.bound
+            tally.add(found.bound)
             if found.payload is not None:
-                return replace(found, bound=min(1.0, bound)), [*echoes, echo]
+                return found, [*echoes, echo]
             if best is None or found.score > best[0]:
                 best = found.score, echo
         if best is None or best[0] < score + _HELPED:

@@ -23,6 +23,7 @@ __all__ = [
     "correlate",
     "displacement",
     "fit",
+    "fit_by_region",
     "fits",
     "project",
     "soft_values",
@@ -74,6 +75,18 @@ def fit(position: torch.Tensor) -> float:
 def fits(positions: torch.Tensor) -> torch.Tensor:
     """`fit` ``[...]`` of each row of positions ``[..., n]``."""
     return torch.cos(2.0 * math.pi * positions).sum(-1) / math.sqrt(positions.shape[-1] / 2.0)
+
+
+def fit_by_region(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
+    """`fit` ``[regions, scales]`` of each region's slots at each scale; `position`: p/Delta, ``[2040]``."""
+    scales = torch.tensor(geo.profile.scales)[:, None]
+    of = torch.from_numpy(geo.region[lay.slots])
+    out = torch.zeros(geo.profile.regions, len(scales))
+    for r in range(geo.profile.regions):
+        here = of == r
+        if bool(here.any()):
+            out[r] = fits(position[here] / scales + lay.dither[here])
+    return out
 
 
 def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -224,7 +224,7 @@ def allocation(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
     alive = np.concatenate([lay.alive for lay in layouts]).astype(np.int16)
     return {
         "allocator": {**each[0], **more, **({"mixtures": each} if len(each) > 1 else {})},
-        "features": np.repeat(alive[:, None], EUL_FRAMES, axis=1),
+        "features": np.broadcast_to(alive[:, None], (len(alive), EUL_FRAMES)),
         "slots": digests if len(each) == 1 else hashlib.sha256(digests.encode()).hexdigest(),
         "seed": layouts[0].seed,
     }
@@ -317,14 +317,16 @@ def _before_noise(
 def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
     """The layout that the features name for an EUL of this phase: phases differ, so that what falls on a weak
     band in one EUL lies elsewhere in the next."""
-    return next(iter(candidates(feats, key, profile, phase, every=False)))
+    return next(candidates(feats, key, profile, phase, every=False))
 
 
-def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True) -> list[Layout]:
+def candidates(
+    feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True
+) -> Iterator[Layout]:
     """The layout that the features name, and behind it those that a small change of a feature would name.
 
     In ascending order of `distance_db`, at most 24; last those that would be named if noise had not filled
-    the highest bands.
+    the highest bands. Each is worked out when it is asked for: mostly the first is the one.
     """
     geo = geometry(key, profile)
     masks = _alive(feats.level_db, geo.capacity, profile, every)
@@ -343,6 +345,5 @@ def candidates(feats: Features, key: bytes, profile: Profile, phase: int, every:
     ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
     if every:
         ordered += _before_noise(masks[0][1], sets[0][1], geo)
-    return [
-        replace(_layout(key, profile, *option, phase), distance_db=distance) for option, distance in ordered
-    ]
+    for option, distance in ordered:
+        yield replace(_layout(key, profile, *option, phase), distance_db=distance)

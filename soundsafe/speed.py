@@ -89,7 +89,7 @@ def _places(audio: Audio, key: bytes, profile: Profile) -> list[_Place]:
     for spot in spots:
         if not 0 <= spot <= samples - look:
             continue
-        lock, _ = scan(audio[:, spot : spot + look], key, profile)
+        lock = scan(audio[:, spot : spot + look], key, profile)
         if lock.z >= LOCK_Z:
             break
     else:

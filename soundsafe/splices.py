@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from soundsafe.detector import Reading
 from soundsafe.embedder import views
 from soundsafe.joint import Positions
-from soundsafe.lattice import fit, soft_values
+from soundsafe.lattice import fit_by_region, soft_values
 from soundsafe.layout import Geometry, Layout, candidates, features, geometry
 from soundsafe.masking import threshold
 from soundsafe.profile import EUL_FRAMES, Profile
@@ -185,7 +185,7 @@ def _read(
         tried = []
         for lay in candidates(feats, key, profile, phase):
             position = p[lay.slots] / geo.step[lay.slots]
-            fits = _fits(position, lay, geo, profile)
+            fits = fit_by_region(position, lay, geo)
             tried.append((float(fits.max(1).values.sum()), lay, position, fits))
             if tried[-1][0] > 25.0:
                 break
@@ -194,13 +194,12 @@ def _read(
     total = torch.stack([o[2] for o in options]).sum(0)
     scale = torch.tensor(profile.scales)[total.argmax(1)]
     llr = np.zeros(len(geo.scramble))
-    for lay, position, _ in options:
-        u = position / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
-        llr += soft_values(u, lay, geo)
     # What was read in a piece of which the pilots say that it lies elsewhere is worth little.
     trust = heard * _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])
-    trust = trust[geo.frame[lay.slots]]
-    llr = 2.0 * np.arctanh(np.clip(trust * np.tanh(np.clip(llr, -30, 30) / 2.0), -1 + 1e-9, 1 - 1e-9))
+    for lay, position, _ in options:
+        u = position / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
+        sure = trust[geo.frame[lay.slots]] * np.tanh(np.clip(soft_values(u, lay, geo), -30, 30) / 2.0)
+        llr += 2.0 * np.arctanh(np.clip(sure, -1 + 1e-9, 1 - 1e-9))
     llr *= 1.0 - 2.0 * geo.scramble
     best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
     return Reading(
@@ -220,17 +219,6 @@ def _trust(at: NDArray[np.int64], agreement: NDArray[np.float32], pilots: int) -
     return (1.0 / (1.0 + np.exp(-np.clip(gain, -30, 30))))[piece]
 
 
-def _fits(position: torch.Tensor, lay: Layout, geo: Geometry, profile: Profile) -> torch.Tensor:
-    of = torch.from_numpy(geo.region[lay.slots])
-    out = torch.zeros(profile.regions, len(profile.scales))
-    for r in range(profile.regions):
-        here = of == r
-        if bool(here.any()):
-            for s, scale in enumerate(profile.scales):
-                out[r, s] = fit(position[here] / scale + lay.dither[here])
-    return out
-
-
 def _data_emission(
     kept: list[list[torch.Tensor]],
     by_frame: list[NDArray[np.int64]],
@@ -239,20 +227,16 @@ def _data_emission(
     profile: Profile,
 ) -> NDArray[np.float32]:
     """How well the slots of each frame sit on the lattice at each position ``[frames, states]``."""
-    lay = found.layouts[0]
-    order = np.full(len(geo.frame), -1, np.int64)
-    order[lay.slots] = np.arange(len(lay.slots))
     scale = torch.tensor(found.scales)
-    out = []
-    for f, carriers in enumerate(by_frame):
-        rows = np.flatnonzero(order[carriers] >= 0)
-        c = carriers[rows]
-        step = (geo.step[c] * scale[torch.from_numpy(geo.region[c])])[:, None]
-        dither = lay.dither[torch.from_numpy(order[c])][:, None]
-        total = torch.zeros(kept[0][f].shape[1])
-        for v in kept:
-            total += torch.cos(2.0 * math.pi * (v[f][torch.from_numpy(rows)] / step + dither)).sum(0) / len(
-                kept
-            )
-        out.append(total.numpy())
-    return np.stack(out)
+    total = np.zeros((len(by_frame), kept[0][0].shape[1]), np.float32)
+    for lay, mixture in zip(found.layouts, kept, strict=True):
+        order = np.full(len(geo.frame), -1, np.int64)
+        order[lay.slots] = np.arange(len(lay.slots))
+        for f, carriers in enumerate(by_frame):
+            rows = np.flatnonzero(order[carriers] >= 0)
+            c = carriers[rows]
+            step = (geo.step[c] * scale[torch.from_numpy(geo.region[c])])[:, None]
+            dither = lay.dither[torch.from_numpy(order[c])][:, None]
+            position = mixture[f][torch.from_numpy(rows)] / step + dither
+            total[f] += (torch.cos(2.0 * math.pi * position).sum(0) / len(kept)).numpy()
+    return total

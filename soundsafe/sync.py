@@ -165,9 +165,7 @@ def _mean_cosines(
     return soft_cosines(audio, shifts, key, profile, every).mean(0)
 
 
-def _scores(
-    audio: Audio, shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1
-) -> torch.Tensor:
+def _scores(audio: Audio, shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1) -> torch.Tensor:
     """Statistics ``[_PERIOD, shifts]``, were the frame at the audio's first sample frame ``i`` of the
     period."""
     total = torch.zeros(PATTERNS, _PERIOD // PATTERNS, len(shifts))
@@ -210,8 +208,8 @@ def nudge(audio: Audio, start: int, phase: int, key: bytes, profile: Profile) ->
     return float(shifts[torch.einsum("fmp,fmps->s", signs, soft).argmax()])
 
 
-def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:
-    """The best of all sample positions in `audio` ``[channels, samples]``, and how many were tried."""
+def scan(audio: Audio, key: bytes, profile: Profile) -> Lock:
+    """The best of all sample positions in `audio` ``[channels, samples]``."""
     low = decimate(audio)
     best: Lock | None = None
     for start in GRID_STARTS:
@@ -220,5 +218,4 @@ def scan(audio: Audio, key: bytes, profile: Profile) -> tuple[Lock, int]:
         best = lock if best is None or lock.z > best.z else best
     assert best is not None
     fine = try_offsets(audio, [round(best.start) % _HOP], key, profile)
-    tried = _PERIOD * _HOP
-    return (fine if fine.z >= best.z else best), tried
+    return fine if fine.z >= best.z else best

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,21 +10,19 @@ from numpy.typing import NDArray
 
 from soundsafe import tiles as T
 from soundsafe.coding import K
-from soundsafe.container import FALSE_ACCEPT, Part, assemble, open_part, payload_id
-from soundsafe.keys import given
+from soundsafe.container import Part, assemble, open_part, payload_id
 from soundsafe.low_rate_code import (
     IDENTIFIER_BITS,
-    IDENTIFIER_FALSE_ACCEPT,
     decode_identifier,
     decode_payload,
 )
-from soundsafe.short_payloads import promise, supposed
-from soundsafe.stft import RATE
+from soundsafe.short_payloads import supposed
 from soundsafe.tile_embedder import identifier_index
-from soundsafe.tiles import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
-from soundsafe.warp import Spectrogram, Warp, aligned_tiles, find
+from soundsafe.tiles import TileGeometry
+from soundsafe.warp import Spectrogram, Warp, aligned_tiles
+from soundsafe.words import worth
 
-__all__ = ["TileReading", "Words", "read_tiles", "read_words", "soft_blocks"]
+__all__ = ["Words", "read_words", "soft_blocks"]
 
 Audio = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -41,23 +38,6 @@ _PER_DB, _DEEPEST = 0.04, (-5.0, 8.0)
 
 _OUTLIERS = 0.05
 """Share of symbols that say nothing."""
-
-
-@dataclass(frozen=True)
-class TileReading:
-    """What the tile layer says. `identifier` (8 bytes) and `payload` are authenticated or None; `tempo`,
-    `pitch`: factors by which the audio was changed; `offset_s`: where the marked audio's sample 0 would lie,
-    modulo a cycle; `score`: the pilots' z; `bound`: chance of a false accept."""
-
-    payload: bytes | None
-    identifier: bytes | None
-    tempo: float
-    pitch: float
-    offset_s: float
-    score: float
-    bound: float
-    seconds: float
-    information: float = 0.0
 
 
 def _log_density(position: Array, sigma: Array, bit: int) -> Array:
@@ -120,13 +100,11 @@ def payload_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> dic
 
 @dataclass(frozen=True)
 class Words:
-    """What was authenticated; blocks `tries`; `information`: bits that a symbol carries, as its soft value
-    claims."""
+    """What was authenticated, and how many blocks were tried."""
 
     payload: bytes | None
     identifier: bytes | None
     tries: int
-    information: float
 
 
 def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
@@ -134,8 +112,7 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     geo = spec.geo
     llr, number = soft_blocks(spec, warp)
     if not len(llr):
-        return Words(None, None, 0, 0.0)
-    information = float(np.mean(_information(llr)))
+        return Words(None, None, 0)
     identifier = decode_identifier(identifier_llr(llr, number, geo), key)
     by_cycle = payload_llr(llr, number, geo)
     words = list(by_cycle.values())
@@ -144,8 +121,7 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     parts: list[Part] = []
     tries = 0
     for word in tried:
-        claimed = float(np.mean(_information(word)))
-        if promise(word, claimed) * len(word) < _WORTH_DECODING * K:
+        if worth(word) * len(word) < _WORTH_DECODING * K:
             continue
         if identifier is not None:
             word = _with_identifier(word, identifier)
@@ -157,7 +133,7 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     payload = assemble(parts)
     if payload is not None:
         identifier = payload_id(payload)
-    return Words(payload, identifier, tries, information)
+    return Words(payload, identifier, tries)
 
 
 def _read(word: Array, key: bytes, tries: int) -> tuple[Part | None, int]:
@@ -177,38 +153,3 @@ def _with_identifier(word: Array, identifier: bytes) -> Array:
     word = word.copy()
     word[32:64] = 20.0 * (1.0 - 2.0 * known)
     return word
-
-
-def read_tiles(
-    audio: Audio,
-    key: bytes | None = None,
-    *,
-    profile: TileProfile = ROBUST_TILES,
-    warp: Warp | None = None,
-) -> TileReading:
-    """Read the tile layer of `audio` ``[channels, samples]`` at 44.1 kHz; searches unless `warp` is given."""
-    started = time.perf_counter()
-    key = given(key)
-    geo = tile_geometry(key, profile)
-    if audio.shape[1] < 2 * profile.block:
-        return TileReading(None, None, 1.0, 1.0, 0.0, 0.0, 0.0, time.perf_counter() - started)
-    spec = Spectrogram(audio, geo)
-    warp = find(spec) if warp is None else warp
-    words = read_words(spec, warp, key)
-    offset = (warp.start - warp.block * profile.block / warp.tempo) / RATE
-    return TileReading(
-        words.payload,
-        words.identifier,
-        warp.tempo,
-        warp.pitch,
-        offset,
-        warp.z,
-        min(1.0, IDENTIFIER_FALSE_ACCEPT + words.tries * FALSE_ACCEPT),
-        time.perf_counter() - started,
-        words.information,
-    )
-
-
-def _information(llr: Array) -> Array:
-    p = 1.0 / (1.0 + np.exp(np.minimum(np.abs(llr), 50.0)))
-    return 1.0 + p * np.log2(np.maximum(p, 1e-15)) + (1 - p) * np.log2(1 - p)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.container import FALSE_ACCEPT, Part, assemble, payload_id
+from soundsafe.container import Part, Tally, assemble, payload_id
 from soundsafe.detector import Detection, Reading, combine, detect, read_alone
 from soundsafe.layout import PHASES
 from soundsafe.low_rate_code import IDENTIFIER_FALSE_ACCEPT
@@ -67,9 +67,8 @@ class WarpedReading:
     gave the payload, or else the identifier. `speed`: the factor where it is one, else 1; `tempo`, `pitch`:
     factors by which the audio was changed; `confidence`: 1 less the bound on the chance that pilots agree as
     well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a multiple
-    of the layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up.
-    `bound`: chance of a false accept, over all that was tried. `detection`: the cell layer's, in the time of
-    the audio whose speed was undone. `inverted`: all samples had the wrong sign."""
+    of the layer's cycle, lies. `score`: the pilots' best z. `combined`: EULs added up. `detection`: the cell
+    layer's, in the time of the audio whose speed was undone. `inverted`: all samples had the wrong sign."""
 
     payload: bytes | None
     identifier: bytes | None
@@ -81,7 +80,6 @@ class WarpedReading:
     offset: float
     score: float
     combined: int
-    bound: float
     detection: Detection | None = field(default=None, repr=False)
     inverted: bool = False
 
@@ -96,9 +94,9 @@ def _nearest(place: float, cycle: float) -> float:
 
 
 def _read_pieces(
-    audio: Audio, clock: SplicedClock, pitch: float, key: bytes, profile: Profile
-) -> tuple[WarpedReading | None, int]:
-    """The payload from the pieces of the cell layer, EULs added up, and blocks tried.
+    audio: Audio, clock: SplicedClock, pitch: float, key: bytes, profile: Profile, tally: Tally
+) -> WarpedReading | None:
+    """The payload from the pieces of the cell layer, EULs added up.
 
     `audio`: of the right pitch already; all its frequencies had been times `pitch`.
     """
@@ -106,7 +104,6 @@ def _read_pieces(
     half = int(0.5 * step)
     readings: list[Reading] = []
     parts: list[Part] = []
-    attempts = 0
     numbers = range(
         math.ceil((-clock.start - half) / step), math.ceil((audio.shape[1] - clock.start - half) / step)
     )
@@ -116,7 +113,7 @@ def _read_pieces(
         if reading is None:
             continue
         word, tried, reading = read_alone(replace(reading, start=number * EUL_SAMPLES), key, profile)
-        attempts += tried
+        tally.blocks(tried)
         readings.append(reading)
         count = len(readings)
         if count == _HOPELESS_AFTER and max(r.fit for r in readings) < _HOPELESS_FIT:
@@ -126,9 +123,9 @@ def _read_pieces(
         payload, combined = assemble(parts), 1
         if payload is None and (count in _COMBINED_AFTER or number == numbers[-1]):
             payload, combined, tried = combine(readings, parts, key, profile)
-            attempts += tried
+            tally.blocks(tried)
         if payload is not None:
-            found = WarpedReading(
+            return WarpedReading(
                 payload,
                 payload_id(payload),
                 "eul",
@@ -139,14 +136,12 @@ def _read_pieces(
                 _nearest(clock.start, PHASES * step) / pitch,
                 clock.z,
                 combined,
-                min(1.0, attempts * FALSE_ACCEPT),
             )
-            return found, attempts
-    return None, attempts
+    return None
 
 
 def read_speed(
-    audio: Audio, factor: float, score: float, tried: int, key: bytes, profile: Profile
+    audio: Audio, factor: float, score: float, tried: int, key: bytes, profile: Profile, tally: Tally
 ) -> WarpedReading | None:
     """The cell layer of `audio` that was played about `factor` times as fast; None where it has no payload.
 
@@ -155,14 +150,15 @@ def read_speed(
     undone = undo_speed(audio, factor, key, profile)
     if undone is None:
         return None
-    return _read_seconds(*undone, score, tried, key, profile)
+    return _read_seconds(*undone, score, tried, key, profile, tally)
 
 
 def _read_seconds(
-    audio: Audio, factor: float, score: float, tried: int, key: bytes, profile: Profile
+    audio: Audio, factor: float, score: float, tried: int, key: bytes, profile: Profile, tally: Tally
 ) -> WarpedReading | None:
     """The cell layer of `audio`, from which a change of speed by `factor` is gone."""
     found = detect([audio], key, profile)
+    tally.add(found.bound)
     if found.payload is None or found.start is None:
         return None
     return WarpedReading(
@@ -176,7 +172,6 @@ def _read_seconds(
         found.start / factor,
         max(score, found.score),
         found.combined,
-        found.bound,
         found,
     )
 
@@ -187,23 +182,25 @@ def read_warped(
     profile: Profile = ROBUST,
     tiles: TileProfile = ROBUST_TILES,
     *,
+    tally: Tally,
     clock_found: bool = False,
 ) -> WarpedReading | None:
     """What both layers say of `audio` ``[channels, samples]`` at 44.1 kHz, whatever its tempo, pitch and
     speed.
 
-    `clock_found`: the cell layer's pilots answered as they were, so its speed is not searched for. None where
+    `tally`: to which all attempts are added. `clock_found`: the cell layer's pilots answered as they were, so
+    its speed is not searched for. None where
     the audio is shorter than the tile layer's two blocks and no piece of it was read.
     """
     clock = search_splices(audio, key, profile)
     inverted = search_splices(-audio, key, profile)
     if inverted is None or (clock is not None and inverted.z <= clock.z):
-        return _read_upright(audio, clock, key, profile, tiles, clock_found)
+        return _read_upright(audio, clock, key, profile, tiles, tally, clock_found)
     reading = None
     if abs(inverted.tempo - 1.0) <= _SAME_PITCH:
-        reading = _read_seconds(-audio, 1.0, inverted.z, inverted.tried, key, profile)
+        reading = _read_seconds(-audio, 1.0, inverted.z, inverted.tried, key, profile, tally)
     if reading is None:
-        reading = _read_upright(-audio, inverted, key, profile, tiles, False)
+        reading = _read_upright(-audio, inverted, key, profile, tiles, tally, False)
     return None if reading is None else replace(reading, inverted=not reading.inverted)
 
 
@@ -224,15 +221,15 @@ def _read_upright(
     key: bytes,
     profile: Profile,
     tiles: TileProfile,
+    tally: Tally,
     clock_found: bool,
 ) -> WarpedReading | None:
     """`read_warped` of audio whose polarity is right and whose pieces have the `clock`."""
-    attempts = 0
     short = audio.shape[1] < 2 * tiles.block
     # Pieces that hardly move may be a small change of speed, which is better undone.
     in_pieces = clock is not None and (short or abs(clock.tempo - 1.0) > _SAME_PITCH)
     if clock is not None and in_pieces:
-        reading, attempts = _read_pieces(audio, clock, 1.0, key, profile)
+        reading = _read_pieces(audio, clock, 1.0, key, profile, tally)
         if reading is not None:
             return reading
     if short:
@@ -248,11 +245,12 @@ def _read_upright(
         near = search_speed(audio, key, profile, warp.tempo, _NEAR)
         near, inverted = _unless_sure(near, audio, warp.tempo, _NEAR, key, profile)
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
-        reading = read_speed(-audio if inverted else audio, factor, warp.z, warp.tried, key, profile)
+        upright = -audio if inverted else audio
+        reading = read_speed(upright, factor, warp.z, warp.tried, key, profile, tally)
     elif clock_found:
         lock = search_speed(audio, key, profile, 1.0, _CLOCKS)
         if lock is not None and lock.z >= LOCK_Z and abs(lock.factor - 1.0) > _DRIFT:
-            reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile)
+            reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile, tally)
     elif not locked:
         # Upside down, two clocks that differ are looked for and no more: all speeds would double the work.
         lock, inverted = _unless_sure(search_speed(audio, key, profile), audio, 1.0, _CLOCKS, key, profile)
@@ -260,12 +258,14 @@ def _read_upright(
             score = max(score, lock.z)
             if lock.z >= LOCK_Z:
                 upright = -audio if inverted else audio
-                reading = read_speed(upright, lock.factor, lock.z, lock.tried, key, profile)
+                reading = read_speed(upright, lock.factor, lock.z, lock.tried, key, profile, tally)
             if lock.z >= _PIECES_Z:
                 pitch = lock.factor
     if reading is not None:
         return replace(reading, inverted=inverted)
     words = read_words(spec, warp, key)
+    tally.add(IDENTIFIER_FALSE_ACCEPT)
+    tally.blocks(words.tries)
     result = WarpedReading(
         words.payload,
         words.identifier,
@@ -277,7 +277,6 @@ def _read_upright(
         _origin(warp, tiles),
         score,
         0,
-        min(1.0, IDENTIFIER_FALSE_ACCEPT + (attempts + words.tries) * FALSE_ACCEPT),
     )
     if words.payload is not None:
         return result
@@ -292,6 +291,4 @@ def _read_upright(
         pitch = 1.0
     if clock is None:
         return result
-    reading, attempts = _read_pieces(audio, clock, pitch, key, profile)
-    bound = min(1.0, result.bound + attempts * FALSE_ACCEPT)
-    return replace(result if reading is None else reading, bound=bound)
+    return _read_pieces(audio, clock, pitch, key, profile, tally) or result

@@ -47,7 +47,6 @@ class Word:
 
     part: Part
     corrected_bytes: int
-    attempts: int
 
 
 def beliefs(profile: Profile) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
@@ -85,7 +84,7 @@ def read_word(llr: NDArray[np.float64], key: bytes, profile: Profile) -> tuple[W
             attempts += 1
             part = open_part(decoded[0], key)
             if part is not None:
-                return Word(part, decoded[1], attempts), attempts
+                return Word(part, decoded[1]), attempts
         return None, attempts
     for values in supposed(llr):
         bits, converged, _ = _soft_code().decode(values)
@@ -95,5 +94,5 @@ def read_word(llr: NDArray[np.float64], key: bytes, profile: Profile) -> tuple[W
         part = open_part(np.packbits(bits).tobytes(), key)
         if part is not None:
             wrong = np.packbits(hard ^ _soft_code().encode(bits))
-            return Word(part, int(np.count_nonzero(wrong)), attempts), attempts
+            return Word(part, int(np.count_nonzero(wrong))), attempts
     return None, attempts

@@ -106,7 +106,7 @@ def test_the_detector_tries_both_kinds_where_codecs_may_have_hidden_which() -> N
     before, after = falling(12, -70.0), falling(12, -110.0)
     marked = layout(before, DEFAULT_KEY, ROBUST, 0)
     assert set(marked.slots) <= set(GEO.data)
-    tried = candidates(after, DEFAULT_KEY, ROBUST, 0)
+    tried = list(candidates(after, DEFAULT_KEY, ROBUST, 0))
     assert marked.digest != tried[0].digest
     assert marked.digest in {lay.digest for lay in tried}
 
@@ -130,7 +130,7 @@ def test_every_layout_holds_one_codeword(feats: Features, phase: int) -> None:
 @given(levels)
 @settings(max_examples=15, deadline=None)
 def test_the_candidates_begin_with_the_named_one(feats: Features) -> None:
-    every = candidates(feats, DEFAULT_KEY, ROBUST, 1)
+    every = list(candidates(feats, DEFAULT_KEY, ROBUST, 1))
     assert every[0].digest == layout(feats, DEFAULT_KEY, ROBUST, 1).digest
     assert all(lay.bits_per_band.sum() == N for lay in every)
 

@@ -32,12 +32,11 @@ def away(start: float, offset: int) -> float:
 def test_lock_at_the_sample(clip: str, marked: Callable[..., Any]) -> None:
     audio = marked(clip).audio.copy()
     for offset in np.random.default_rng(5).integers(1, 44_000, 3):
-        lock, tried = scan(audio[:, offset : offset + 3 * RATE], DEFAULT_KEY, ROBUST)
+        lock = scan(audio[:, offset : offset + 3 * RATE], DEFAULT_KEY, ROBUST)
         assert lock.z > 2 * LOCK_Z
         assert away(lock.start, int(offset)) <= 0.25
         assert 0 <= lock.start < EUL_SAMPLES
         assert lock.phase == round((lock.start + offset) / EUL_SAMPLES) % PHASES
-        assert tried == PHASES * EUL_SAMPLES
 
 
 def test_half_a_sample(marked: Callable[..., Any]) -> None:
@@ -45,7 +44,7 @@ def test_half_a_sample(marked: Callable[..., Any]) -> None:
     audio = marked("strings_canon").audio[:, : 3 * RATE]
     double = soxr.resample(audio.T, RATE, 2 * RATE, quality="VHQ")
     moved = soxr.resample(double[2 * 1001 - 1 :], 2 * RATE, RATE, quality="VHQ").T.astype(np.float32)
-    lock, _ = scan(moved, DEFAULT_KEY, ROBUST)
+    lock = scan(moved, DEFAULT_KEY, ROBUST)
     assert lock.start == pytest.approx(EUL_SAMPLES - 1001 + 0.5, abs=0.25)
 
 
@@ -68,12 +67,12 @@ def test_a_known_offset(marked: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("clip", [c.clip for c in datasets.load("bundled").clips])
 def test_unmarked_audio_does_not_lock(clip: str, cut: Callable[..., NDArray[np.float32]]) -> None:
-    lock, _ = scan(cut(clip, 3.0, 1.0).copy(), DEFAULT_KEY, ROBUST)
+    lock = scan(cut(clip, 3.0, 1.0).copy(), DEFAULT_KEY, ROBUST)
     assert lock.z < LOCK_Z
 
 
 def test_another_key_does_not_lock(marked: Callable[..., Any]) -> None:
-    lock, _ = scan(marked("rock").audio[:, : 3 * RATE].copy(), OTHER_KEY, ROBUST)
+    lock = scan(marked("rock").audio[:, : 3 * RATE].copy(), OTHER_KEY, ROBUST)
     assert lock.z < LOCK_Z
 
 
@@ -87,7 +86,7 @@ def test_strange_audio_does_not_lock(kind: str) -> None:
         "sine": 0.3 * np.sin(2 * math.pi * 1000 * t / RATE),
         "noise": 0.1 * np.random.default_rng(0).standard_normal(len(t)),
     }[kind]
-    lock, _ = scan(audio[None].astype(np.float32), DEFAULT_KEY, ROBUST)
+    lock = scan(audio[None].astype(np.float32), DEFAULT_KEY, ROBUST)
     assert math.isfinite(lock.z)
     assert lock.z < LOCK_Z
 
@@ -103,7 +102,7 @@ def test_whatever_the_channels(mix: str, marked: Callable[..., Any]) -> None:
         "mean": audio.mean(axis=0, keepdims=True),
         "swapped": audio[::-1],
     }[mix]
-    lock, _ = scan(np.ascontiguousarray(heard), DEFAULT_KEY, ROBUST)
+    lock = scan(np.ascontiguousarray(heard), DEFAULT_KEY, ROBUST)
     assert lock.z > LOCK_Z
     assert away(lock.start, 100_000) <= 0.25
 
