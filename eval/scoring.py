@@ -123,7 +123,7 @@ def _eul_fields(
         "erasures": _number(getattr(eul, "erasures", None)),
     }
     if eul is not None and expected.start_s is not None and not control:
-        out["offset_error_samples"] = parity.offset_error(eul.start_s, expected.start_s, rate)
+        out["offset_error_samples"] = parity.offset_error(float(eul.start_s), expected.start_s, rate)
     if reference is not None and not control:
         out["parity_frames"] = parity.frame_parity(
             getattr(reference, "features", None), getattr(eul, "features", None)
@@ -150,7 +150,7 @@ def _ends(
     tempo = _number(getattr(decoded, "tempo", None))
     length = EUL_S / tempo if tempo > 0 else EUL_S
     return [
-        (decoded.euls[k].start_s if e.start_s is None else e.start_s) + length
+        (float(decoded.euls[k].start_s) if e.start_s is None else e.start_s) + length
         for e, k, accepted in zip(expected, partners, ok, strict=True)
         if accepted and k is not None
     ]
@@ -186,18 +186,17 @@ def score(
         ok = [False] * len(expected)
         for e in euls:  # none may be lost, wherever it was found
             if e.ok:
-                near = range(len(expected))
-                ok[min(near, key=lambda i: abs((expected[i].start_s or float(i)) - e.start_s))] = True
+                free = [i for i, taken in enumerate(ok) if not taken] or range(len(ok))
+                ok[min(free, key=lambda i: abs((expected[i].start_s or float(i)) - e.start_s))] = True
     else:
         clip_ok = payload.clip_success(decoded.ok, decoded.payload, truth.payload)
         ok = [
             k is not None and payload.payload_success(euls[k].ok, decoded.payload, truth.payload)
             for k in partners
         ]
-    # A codec pads the end; what was listened to is no longer than the clip.
-    needed = payload.time_to_payload(
-        _ends(decoded, expected, partners, ok), clip_ok, min(n_samples, n_attacked) / rate
-    )
+    # A codec pads the end; what was listened to is no longer than the clip, but where it was slowed down.
+    heard = n_attacked if delay is None else min(n_samples, n_attacked)
+    needed = payload.time_to_payload(_ends(decoded, expected, partners, ok), clip_ok, heard / rate)
     clip = _clip_fields(decoded) | {"clip_ok": clip_ok, "clip_s": n_samples / rate}
     if not control:
         clip["time_to_payload_s"] = needed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,6 +64,16 @@ def test_payload_success_needs_codeword_and_payload() -> None:
     assert wrong[0]["time_to_payload_s"] == np.inf
 
 
+def test_slowed_audio_is_heard_for_longer_than_the_clip() -> None:
+    rows = _score([], b"yes", n_attacked=3150, delay=None)
+    assert rows[0]["time_to_payload_s"] == 3.15
+
+
+def test_a_systems_own_number_types_can_be_stored() -> None:
+    rows = _score([_eul(np.float32(0.01))], b"yes")  # type: ignore[arg-type]
+    json.dumps(rows)
+
+
 def test_combining_alone_needs_the_whole_clip() -> None:
     rows = _score([_eul(0.0, ok=False)], b"yes")
     assert [r["payload_ok"] for r in rows] == [False] * 3
@@ -76,6 +87,8 @@ def test_a_control_counts_whatever_is_accepted_wherever_it_was_found() -> None:
     assert [r["payload_ok"] for r in rows] == [False, False, True]
     assert all(r["clip_ok"] for r in rows)
     assert "time_to_payload_s" not in rows[0]
+    near = _score([_eul(0.1), _eul(0.3)], b"anything", control=True)
+    assert [r["payload_ok"] for r in near] == [True, True, False]
 
 
 def test_no_whole_eul_left_is_still_a_row() -> None:
