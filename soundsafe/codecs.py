@@ -158,7 +158,11 @@ def _roundtrip(
     source = resample(np.asarray(audio, dtype=np.float32), rate, coded_rate)
     parts = []
     for first in range(0, len(source), 2):
-        decoded, decoded_rate = code(source[first : first + 2], coded_rate)
+        pair = source[first : first + 2]
+        # The odd channel of several goes as both of a pair, which has the others' delay and bits.
+        lone = len(pair) == 1 and len(source) > 1
+        decoded, decoded_rate = code(np.repeat(pair, 2, axis=0) if lone else pair, coded_rate)
+        decoded = decoded[:1] if lone else decoded
         if align:
             decoded = decoded[:, delay:]
         parts.append(resample(decoded, decoded_rate, rate))

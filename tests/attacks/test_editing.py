@@ -79,6 +79,28 @@ def test_single_samples(ramp: NDArray[np.float32]) -> None:
     assert np.abs((moved - ramp) * 2**18).max() == 1
 
 
+@pytest.mark.parametrize("name", ["shuffle_2s", "shuffle_1s", "delete_0.001%", "dropout_1%"])
+def test_something_is_changed_whatever_the_seed(name: str, ramp: NDArray[np.float32]) -> None:
+    for seed in range(30):
+        for clip in (ramp, ramp[:, :RATE]):
+            assert not np.array_equal(apply(name, clip, seed), clip)
+
+
+def test_a_clock_that_jitters(stereo: NDArray[np.float32]) -> None:
+    ramp = np.arange(3 * RATE, dtype=np.float32)[None] / 2**18
+    late = (apply("clock_jitter_0.2", ramp) - ramp)[0, 5:-5] * 2**18
+    assert late.std() == pytest.approx(0.2, rel=0.02)
+    assert late.mean() == pytest.approx(0, abs=0.005)
+    little, much = (apply(f"clock_jitter_{s}", stereo) - stereo for s in (0.01, 0.2))
+    assert 0 < np.abs(little).mean() < np.abs(much).mean() / 10
+
+
+def test_shush(ramp: NDArray[np.float32]) -> None:
+    result = apply("shush_10%", ramp)
+    assert not result[:, : round(0.3 * RATE)].any()
+    np.testing.assert_array_equal(result[:, round(0.3 * RATE) :], ramp[:, round(0.3 * RATE) :])
+
+
 def test_dropout_fade_trim(ramp: NDArray[np.float32]) -> None:
     lost = apply("dropout_10%", ramp)
     assert 0.03 < np.mean(lost == 0) < 0.2

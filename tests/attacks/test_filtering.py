@@ -43,3 +43,5 @@ def test_low_rates_keep_what_they_have() -> None:
     assert response_db("lowpass_8000Hz", 3000, rate=8000) == pytest.approx(0, abs=1e-3)
     for name in ("eq_treble_+6dB", "eq_random_6dB", "eq_10band_6dB", "bandpass_100-10000Hz"):
         assert np.isfinite(response_db(name, 1000, rate=8000))
+    # A cut-off above all there is leaves next to nothing, not everything.
+    assert response_db("highpass_5000Hz", 1000, rate=8000) < -40

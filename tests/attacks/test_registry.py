@@ -53,6 +53,9 @@ def test_chain_applies_its_steps_in_order(stereo: NDArray[np.float32]) -> None:
     assert chain.changes_length
     assert not chain.differentiable
     assert attacks.get("gain_-6dB+then+gain_+3dB").differentiable
+    # LAME halves the rate of 64 kbit/s in stereo, not of what was mixed to mono before.
+    assert attacks.get("mp3_64").delay_samples(RATE) == 2030
+    assert attacks.get("downmix_mono+then+mp3_64").delay_samples(RATE) == 1105
 
 
 class _Point:

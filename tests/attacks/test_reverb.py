@@ -34,3 +34,12 @@ def test_echo(stereo: NDArray[np.float32]) -> None:
     result = attacks.get("echo_0.1s_30%").apply(stereo, RATE, np.random.default_rng(0))
     np.testing.assert_allclose(result[:, 4410:], stereo[:, 4410:] + 0.3 * stereo[:, :-4410], atol=1e-6)
     np.testing.assert_array_equal(result[:, :4410], stereo[:, :4410])
+
+
+@pytest.mark.parametrize("snr", [12, 0])
+def test_a_room_under_the_audio(snr: int, stereo: NDArray[np.float32]) -> None:
+    result = attacks.get(f"reverb_mix_{snr}dB").apply(stereo, RATE, np.random.default_rng(0))
+    dry, wet = stereo.astype(np.float64), (result - stereo).astype(np.float64)
+    assert 10 * np.log10(np.sum(dry**2) / np.sum(wet**2)) == pytest.approx(snr, abs=0.01)
+    silence = np.zeros((1, RATE), np.float32)
+    assert not attacks.get("reverb_mix_0dB").apply(silence, RATE, np.random.default_rng(0)).any()

@@ -60,3 +60,21 @@ def test_without_the_program_one_line_says_what_is_missing(monkeypatch: pytest.M
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="rubberband-cli"):
         get("tempo_rubberband_+5%").apply(tone(440.0), RATE, RNG)
+
+
+@needs_program
+@pytest.mark.parametrize("name", ["tempo_rubberband_+5%", "tempo_rubberband_r2_+5%", "pitch_rubberband_-5%"])
+def test_loud_audio_keeps_its_level(name: str) -> None:
+    loud = np.sign(tone(200.0)) * np.float32(0.98)
+    out = get(name).apply(loud, RATE, RNG)
+    quiet = get(name).apply(loud / 8, RATE, RNG)
+    assert np.sqrt(np.mean(out**2) / np.mean(quiet**2)) == pytest.approx(8, rel=0.01)
+    assert np.abs(out).max() > 1.0
+
+
+def test_without_the_program_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = "gain_-3dB+then+tempo_rubberband_+5%"
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for name in ("tempo_rubberband_+5%", chain):
+        assert get(name).left_out == "needs the program rubberband (Debian and Ubuntu: rubberband-cli)"
+    assert not get("tempo_wsola_+5%").left_out

@@ -55,3 +55,17 @@ def test_dither_takes_away_the_distortion() -> None:
     plain, dithered = (apply(f"bits{d}_8", audio) - audio for d in ("", "_dither"))
     assert abs(np.corrcoef(dithered[0], audio[0])[0, 1]) < 0.02
     assert np.abs(np.fft.rfft(plain[0]))[3000] > 4 * np.abs(np.fft.rfft(dithered[0]))[3000]
+
+
+@pytest.mark.parametrize("levels", [4, 16, 64])
+def test_levels_of_the_clips_own_range(levels: int, stereo: NDArray[np.float32]) -> None:
+    quiet = stereo * np.float32(0.1) + np.float32(0.02)
+    result = attacks.get(f"levels_{levels}").apply(quiet, RATE, np.random.default_rng(0))
+    assert len(np.unique(result)) <= levels
+    assert result.min() == pytest.approx(quiet.min(), rel=1e-5)
+    assert result.max() == pytest.approx(quiet.max(), rel=1e-5)
+    assert np.abs(result - quiet).max() <= np.ptp(quiet) / (levels - 1) / 2 * 1.001
+    constant = np.full((1, RATE), 0.25, np.float32)
+    np.testing.assert_array_equal(
+        attacks.get(f"levels_{levels}").apply(constant, RATE, np.random.default_rng(0))[0, 1:], 0.25
+    )

@@ -92,3 +92,11 @@ def test_tones_have_their_level() -> None:
         spectrum = np.abs(np.fft.rfft(apply(name, silence)[0])) / (RATE / 2) * 32768
         assert int(np.argmax(spectrum)) == hz
         assert spectrum[hz] == pytest.approx(amplitude, rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "hz"), [("stirmark_RC_LowPass", 15000), ("stirmark_RC_HighPass", 150)])
+def test_filters_of_one_resistor_lose_3_db_where_they_say(name: str, hz: int) -> None:
+    impulse = np.zeros((1, RATE), np.float32)
+    impulse[0, 0] = 1
+    response = np.abs(np.fft.rfft(attacks.get(name).apply(impulse, RATE, np.random.default_rng(0))[0]))
+    assert 20 * np.log10(response[hz]) == pytest.approx(-3.01, abs=0.05)

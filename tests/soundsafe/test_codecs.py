@@ -138,3 +138,12 @@ def test_deterministic() -> None:
 def test_contradictory_mp3_settings(arguments: dict) -> None:
     with pytest.raises(ValueError, match="mp3_roundtrip"):
         codecs.mp3_roundtrip(signal(1), 44100, **arguments)
+
+
+@pytest.mark.parametrize("name", ["mp3_64", "mp3_192", "opus_96"])
+def test_an_odd_channel_comes_as_late_as_the_pairs(name: str) -> None:
+    three = np.repeat(signal(1), 3, axis=0)
+    out = CODECS[name](three, 44100)
+    assert len(out) == 3
+    lags = [int(np.argmax(fftconvolve(heard, three[0][::-1]))) for heard in out]
+    assert max(lags) - min(lags) <= 1
