@@ -1,7 +1,8 @@
 """The two codes of one EUL: 191 bytes in, 2040 bits out, at the same rate.
 
-`rs_encode_255_191` is the mission's Reed-Solomon code (64 parity bytes: it puts right up to 32 wrong bytes,
-or 64 erased ones, or any mix where twice the wrong plus the erased are at most 64), interleaved to depth 4.
+`rs_encode_255_191` is the Reed-Solomon code of the original design (64 parity bytes: it puts right up to 32
+wrong bytes, or 64 erased ones, or any mix where twice the wrong plus the erased are at most 64), interleaved
+to depth 4.
 `SoftCode` is a low-density parity-check code of the same size that reads soft values.
 
 Both give candidates, not proofs: whether the bytes are a payload is decided by the authentication tag inside
