@@ -38,6 +38,9 @@ _FLOOR_SAMPLES = 2001
 _LEAST = ((12.0, 0.04), (6.5, 0.12))
 """Height in the cepstrum over the mean round it, and height itself: one pair of both makes a candidate."""
 
+_NOTHING = 1e-15
+"""Power of a window's strongest bin (full scale: some 1e9) under which it holds rounding alone."""
+
 _MOST_GAIN = 0.95
 _CANDIDATES, _MOST_ECHOES, _REFINED = 3, 4, 8
 _LOOK_S = 16.0
@@ -67,7 +70,7 @@ def _cepstrum(audio: Audio) -> tuple[NDArray[np.complex128], int] | None:
     for start in range(0, samples - size + 1, size // 2):
         for channel in audio[:, start : start + size]:
             power = np.abs(scipy.fft.rfft(channel * window)[low:high]) ** 2
-            if not power.any():
+            if power.max() < _NOTHING:
                 continue
             total += np.log(power + 1e-9 * power.max())
             count += 1

@@ -48,6 +48,14 @@ def test_every_second_reads_behind_an_echo(marked: Audio, delay: int, gain: floa
     assert sum(e.ok for e in found.euls) == sum(e.ok for e in plain.euls)
 
 
+def test_a_stretch_of_next_to_nothing_hides_no_echo() -> None:
+    echoed = with_echo(clip("rock", 4), 4410, 0.5)
+    rest = np.random.default_rng(0).standard_normal((2, 4 * RATE)).astype(np.float32) * np.float32(1e-25)
+    with np.errstate(divide="raise", invalid="raise"):
+        found = find_echoes(np.concatenate([echoed, rest], axis=1))
+    assert found[0].delay == 4410
+
+
 def test_decode_undoes_an_echo(marked: Audio) -> None:
     echoed = with_echo(marked, 220, 0.5)
     answer = soundsafe.decode(echoed, RATE)
