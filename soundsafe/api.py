@@ -13,8 +13,10 @@ read a second time.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +27,17 @@ import soxr
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from soundsafe.audio_file import LOUDEST, AudioInfo, AudioReader, AudioWriter
+from soundsafe.audio_file import (
+    LOUDEST,
+    MAX_CHANNELS,
+    MAX_RATE,
+    MIN_RATE,
+    AudioInfo,
+    AudioReader,
+    AudioWriter,
+)
 from soundsafe.both_layers import CHUNK_EULS, mark_both
 from soundsafe.container import BODY, MAX_PAYLOAD, Tally, pack
 from soundsafe.detector import Detection, detect
@@ -57,7 +67,6 @@ DEFAULT_LAYERS = LAYERS
 SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
 
-_MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 8_000, 192_000, 8
 _RAMP_S = 0.003
 
 _OFFSET = 2e-3
@@ -70,8 +79,37 @@ _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
 
 
+class _OneThread(contextlib.ContextDecorator):
+    """One BLAS thread while any call works. Their number is the process's: the second of two calls that
+    overlap would otherwise find the first one's limit, and restore that for good."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._calls == 0:
+                self._blas = ThreadpoolController().select(user_api="blas")
+                self._limit = self._blas.limit(limits=1)
+                self._let_others()
+            self._calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._calls -= 1
+            if self._calls == 0:
+                self._limit.restore_original_limits()
+                self._let_others()
+
+    def _let_others(self) -> None:
+        # threadpoolctl obeys no other thread than the one that set a number, until a context of that ends.
+        with self._blas.limit(limits=None):
+            pass
+
+
 # Products of matrices are small here: BLAS threads wait for each other longer than they work.
-_one_thread_for_small_products = threadpool_limits.wrap(limits=1, user_api="blas")
+_one_thread_for_small_products = _OneThread()
 
 
 def _quiet(_share: float, _words: str) -> None:
@@ -88,14 +126,12 @@ def _array(audio: object, rate: int) -> Audio:
         x = x[None]
     if x.ndim != 2 or x.shape[1] == 0:
         raise InputError(f"audio must be [channels, samples] and not empty, not an array of shape {x.shape}")
-    if not 1 <= x.shape[0] <= _MAX_CHANNELS:
-        raise InputError(
-            f"audio has {x.shape[0]} channels: 1 to {_MAX_CHANNELS} work, as [channels, samples]"
-        )
+    if not 1 <= x.shape[0] <= MAX_CHANNELS:
+        raise InputError(f"audio has {x.shape[0]} channels: 1 to {MAX_CHANNELS} work, as [channels, samples]")
     if not isinstance(rate, (int, np.integer)):
         raise InputError(f"a rate is a whole number of Hz, not {rate!r}")
-    if not _MIN_RATE <= rate <= _MAX_RATE:
-        raise InputError(f"a rate of {rate} Hz is not supported: {_MIN_RATE} to {_MAX_RATE} Hz work")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(f"a rate of {rate} Hz is not supported: {MIN_RATE} to {MAX_RATE} Hz work")
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(f"audio must be floating point in [-1, 1], not {x.dtype}")
     if not np.isfinite(x).all():
@@ -438,7 +474,7 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     are searched for echoes and for changes of speed, tempo and pitch up to 5 %. Raises InputError for audio
     that cannot be worked on; no mark is an answer (`ok` is False).
     """
-    x = _array(audio, rate)
+    x, rate = _array(audio, rate), int(rate)  # NumPy's small integers overflow
     started = time.perf_counter()
     found, warped = _read(lambda: _blocks(x, rate), rate, given(key), profile)
     return _decoded(found, warped, profile, started, x.shape[1] / rate, rate)
@@ -559,7 +595,7 @@ def embed(
     The result's `audio` has the same shape. It has been decoded: raises NotMarkable where the payload does
     not read back, InputError for audio or a payload that cannot be worked on (less than one second, say).
     """
-    x = _array(audio, rate)
+    x, rate = _array(audio, rate), int(rate)
     effort = _check_request(payload, quality, layers)
     _check_length(payload, x.shape[1], rate, "the audio")
     started = time.perf_counter()
@@ -628,7 +664,8 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
 
     The reference for allocator parity; nothing is read.
     """
-    x = _resample(_array(audio, rate), rate, RATE, -(-np.asarray(audio).shape[-1] * RATE // rate))
+    x, rate = _array(audio, rate), int(rate)
+    x = _resample(x, rate, RATE, -(-x.shape[1] * RATE // rate))
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(x)))
     key = given(key)
     out = []

@@ -109,10 +109,10 @@ class Metadata:
 
     def tags(self) -> dict[str, tuple[str, ...]]:
         """All values of each comment name, in the file's order."""
-        out: dict[str, tuple[str, ...]] = {}
+        out: dict[str, list[str]] = {}
         for name, value in self.comments:
-            out[name] = (*out.get(name, ()), value)
-        return out
+            out.setdefault(name, []).append(value)
+        return {name: tuple(values) for name, values in out.items()}
 
 
 def read(path: str | os.PathLike[str], fmt: str) -> Metadata:
@@ -217,12 +217,12 @@ def _from_id3(tag: id3.ID3) -> Metadata:
 def _read_wav(path: str | os.PathLike[str]) -> Metadata:
     found = Metadata()
     problem = None
-    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    chunks: list[tuple[bytes, bytes]] = []
     for name, data in _chunks(path):
         if data is None:
             problem = f"a chunk {name.decode()!r} of {os.fspath(path)} was too large and not kept"
         else:
-            chunks = (*chunks, (name, data))
+            chunks.append((name, data))
     for name, data in chunks:
         if name in (b"id3 ", b"ID3 "):
             try:
@@ -233,7 +233,9 @@ def _read_wav(path: str | os.PathLike[str]) -> Metadata:
     info = tuple(
         pair for name, data in chunks if name == b"LIST" for pair in _info(data) if pair[0] not in names
     )
-    return Metadata(found.comments + info, found.pictures, chunks, frames=found.frames, problem=problem)
+    return Metadata(
+        found.comments + info, found.pictures, tuple(chunks), frames=found.frames, problem=problem
+    )
 
 
 def _info(data: bytes) -> Iterator[tuple[str, str]]:

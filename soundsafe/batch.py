@@ -10,6 +10,11 @@ The output folder holds
 A file is made in `.work`, gets its line in the registry, and then its name. Killed in between, a line has no
 file: it is taken back and the file made again when the batch is resumed. So no file in the folder lacks its
 line, and every source is marked once, however often the batch was killed.
+
+Each line keeps where its source was, its size and its time. A source for which they differ is another one: it
+is read or marked anew, and the marked file of the one before is removed first.
+
+Whatever opens a file runs in a worker, and ends with an error of that file where it takes too long.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO, Protocol
 
+from soundsafe.audio_file import AudioReader
 from soundsafe.claim import claim
 from soundsafe.container import payload_id
 from soundsafe.errors import InputError, NotMarkable
@@ -45,9 +51,20 @@ SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus")
 
 RESULTS, SUMMARY = "results.jsonl", "summary.json"
 _WORK = ".work"
+_OWN = (_WORK, RESULTS, SUMMARY, FILE_NAME, f"{FILE_NAME}-journal", ".lock")
+
+OPEN_S = 600.0
+"""Seconds that reading the length of a file, or its tags, may take."""
+
+WORK_S, WORK_PER_S = 3600.0, 60.0
+"""Seconds that work on a file may take, and as many more for each second of its audio."""
+
+_LEAST_BYTES = 100
+"""Fewer are in no second of audio: headers may claim any length."""
 
 Progress = Callable[[float, str], None]
 Line = dict[str, Any]
+Call = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,11 @@ def _walked(source: Path, out: Path) -> Iterator[Item]:
     inside = os.path.realpath(out)
     if os.path.realpath(source) == inside:
         raise InputError(f"{source} and {out} are the same folder: the results need another")
-    for folder, folders, names in os.walk(source):
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}")
+
+    for folder, folders, names in os.walk(source, onerror=unreadable):
         folders[:] = sorted(
             name
             for name in folders
@@ -141,22 +162,53 @@ def _check_outputs(items: Iterable[Item]) -> None:
     taken: dict[str, str] = {}
     for item in items:
         output = _output(item.file)
+        if (first := Path(output).parts[0]).lower() in _OWN:
+            raise InputError(f"{item.file} would go into {first}, which the batch keeps for itself")
         if output in taken:
             raise InputError(f"{taken[output]} and {item.file} would both become {output}: list one of them")
         taken[output] = item.file
 
 
+def _source(item: Item) -> Line | None:
+    """Where a file is and what changes when it does; None where it is not there."""
+    path = os.path.abspath(item.path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return {"path": _text(path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
 class Task(Protocol):
-    """What a batch does with each file; all but the call itself runs in the batch's own process."""
+    """What a batch does with each file, in the batch's own process: calls run elsewhere."""
+
+    name: str
 
     def kept(self, item: Item) -> Line | None:
         """The line of a file that was done before; raises InputError for one that cannot be done."""
 
-    def call(self, item: Item) -> tuple[Any, ...]:
-        """Function and arguments of the call that does it; called in any thread."""
+    def do(self, item: Item, call: Call) -> Any:
+        """Do it by means of `call`, which is a worker's; in any thread."""
 
-    def finish(self, item: Item, answer: Any) -> Line:
-        """The line of what the call answered."""
+    def finish(self, item: Item, answer: Any) -> tuple[Line, str]:
+        """The line of what `do` answered, and whether it was ``done`` now or ``kept``."""
+
+
+def seconds_of(source: Path) -> float:
+    """Runs in a worker: the length of the audio."""
+    with AudioReader(source) as reader:
+        return min(reader.info.seconds, source.stat().st_size / _LEAST_BYTES)
+
+
+def payload_of(payloads: Payloads, item: Item) -> bytes:
+    """Runs in a worker: a payload that names tags of the file."""
+    return payloads.of(item.file, item.path)
+
+
+def _patience(item: Item, call: Call) -> float:
+    """Seconds that work on a file may take."""
+    seconds: float = call(seconds_of, item.path, timeout=OPEN_S)
+    return WORK_S + WORK_PER_S * seconds
 
 
 def mark_one(
@@ -180,6 +232,8 @@ def read_one(source: Path, key: bytes) -> Line:
 
 
 class _Embedding:
+    name = "embed"
+
     def __init__(
         self,
         out: Path,
@@ -193,10 +247,12 @@ class _Embedding:
         self.key, self.key_id = key, key_id(key)
         self.quality, self.layers = quality, layers
         self.work = out / _WORK
-        self.running: dict[str, tuple[bytes, Path]] = {}
+        self.before: dict[str, Mark] = {}
+        self.running: dict[str, tuple[bytes, Path, str]] = {}
 
     def kept(self, item: Item) -> Line | None:
-        payload = self.payloads.of(item.file, item.path)
+        tagged = self.payloads.needs_tags(item.file)
+        payload = None if tagged else self.payloads.of(item.file, item.path)
         mark = self.registry.get(_text(item.file))
         there = os.path.lexists(self.out / _output(item.file))
         if mark is None:
@@ -206,23 +262,50 @@ class _Embedding:
         if not there:  # killed between line and name, or removed since
             self.registry.remove(mark.file)
             return None
-        if (mark.payload_hex, mark.key_id) != (payload.hex(), self.key_id):
-            raise InputError("marked before with another payload or key: give another --out")
+        self.before[item.file] = mark
+        if payload is None or not self._is_done(mark, payload, json.dumps(_source(item))):
+            return None
         return _marked_line(mark)
 
-    def call(self, item: Item) -> tuple[Any, ...]:
-        payload = self.payloads.of(item.file, item.path)
-        made = self.work / (secrets.token_hex(8) + Path(_output(item.file)).suffix)
-        self.running[item.file] = payload, made
-        return mark_one, item.path, made, payload, self.key, self.quality, self.layers
+    def _is_done(self, mark: Mark, payload: bytes, source: str) -> bool:
+        """Whether `mark` is that of the source as it is now; raises InputError where more is different."""
+        if (mark.payload_hex, mark.key_id) != (payload.hex(), self.key_id):
+            raise InputError("marked before with another payload or key: give another --out")
+        return mark.source == source
 
-    def finish(self, item: Item, answer: tuple[Line, str]) -> Line:
-        payload, made = self.running.pop(item.file)
+    def do(self, item: Item, call: Call) -> Mark | tuple[Line, str]:
+        source = json.dumps(_source(item))  # before it is read: what changes it meanwhile is seen next time
+        if self.payloads.needs_tags(item.file):
+            payload = call(payload_of, self.payloads.only(item.file), item, timeout=OPEN_S)
+        else:
+            payload = self.payloads.of(item.file, item.path)
+        mark = self.before.get(item.file)
+        if mark is not None:
+            if self._is_done(mark, payload, source):
+                return mark
+            if _sha256(self.out / _output(item.file)) != mark.sha256:
+                raise InputError(f"{_output(item.file)} was changed since it was marked, and is left")
+        made = self.work / (secrets.token_hex(8) + Path(_output(item.file)).suffix)
+        self.running[item.file] = payload, made, source
+        patience = _patience(item, call)
+        arguments = item.path, made, payload, self.key, self.quality, self.layers
+        answer: tuple[Line, str] = call(mark_one, *arguments, timeout=patience)
+        return answer
+
+    def finish(self, item: Item, answer: Mark | tuple[Line, str]) -> tuple[Line, str]:
+        if isinstance(answer, Mark):
+            return _marked_line(answer), "kept"
+        payload, made, source = self.running.pop(item.file)
         target = self.out / _output(item.file)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
+        if item.file in self.before:  # first, so that no file is there under the line of another
+            try:
+                target.unlink(missing_ok=True)
+            except OSError as error:
+                raise InputError(f"cannot remove {target}: {error.strerror}") from None
         if os.path.lexists(target):
             raise InputError(f"{_output(item.file)} has appeared meanwhile, and is left as it is")
         mark = Mark(
@@ -235,6 +318,7 @@ class _Embedding:
             version=installed_version("soundsafe"),
             marked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             answer=json.dumps(answer[0], allow_nan=False),
+            source=source,
         )
         self.registry.put(mark)
         try:
@@ -242,27 +326,41 @@ class _Embedding:
         except OSError as error:
             self.registry.remove(mark.file)
             raise InputError(f"cannot write {target}: {error.strerror}") from None
-        return _marked_line(mark)
+        return _marked_line(mark), "done"
 
 
 def _marked_line(mark: Mark) -> Line:
     line = mark.to_json()
-    return {"file": line.pop("file"), "ok": True} | line.pop("answer") | line
+    return {"file": line.pop("file"), "task": _Embedding.name, "ok": True} | line.pop("answer") | line
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 class _Reading:
+    name = "decode"
+
     def __init__(self, key: bytes, before: dict[str, Line]) -> None:
         self.key, self.key_id, self.before = key, key_id(key), before
 
     def kept(self, item: Item) -> Line | None:
-        line = self.before.get(_text(item.file))
-        return line if line is not None and line.get("key_id") == self.key_id else None
+        line = self.before.get(_text(item.file), {})
+        same = line.get("key_id") == self.key_id and line.get("source") == (_source(item) or "")
+        return line if same else None
 
-    def call(self, item: Item) -> tuple[Any, ...]:
-        return read_one, item.path, self.key
+    def do(self, item: Item, call: Call) -> Line:
+        source = _source(item)
+        answer: Line = call(read_one, item.path, self.key, timeout=_patience(item, call))
+        return {"source": source} | answer
 
-    def finish(self, item: Item, answer: Line) -> Line:
-        return {"file": _text(item.file), "key_id": self.key_id} | answer
+    def finish(self, item: Item, answer: Line) -> tuple[Line, str]:
+        line = {"file": _text(item.file), "task": self.name, "key_id": self.key_id}
+        return line | answer, "done"
 
 
 def embed_all(
@@ -283,7 +381,7 @@ def embed_all(
     nothing can be done at all; what is wrong with one file is said in its line.
     """
     _check_outputs(items)
-    with _folder(out), Registry(out / FILE_NAME, write=True) as registry:
+    with _folder(out, _Embedding.name), Registry(out / FILE_NAME, write=True) as registry:
         task = _Embedding(out, registry, payloads, key, quality, layers)
         return _run(items, task, out, jobs, progress, failed)
 
@@ -298,16 +396,21 @@ def decode_all(
     failed: Progress | None = None,
 ) -> Summary:
     """Read `items`, with results in the folder `out`; see `embed_all`."""
-    with _folder(out):
+    with _folder(out, _Reading.name):
         return _run(items, _Reading(key, _lines_of(out / RESULTS)), out, jobs, progress, failed)
 
 
 @contextlib.contextmanager
-def _folder(out: Path) -> Iterator[None]:
-    """`out`, made and held, with an empty `.work` in it that is gone afterwards."""
+def _folder(out: Path, task: str) -> Iterator[None]:
+    """`out`, made and held, with an empty `.work` in it that is gone afterwards. Raises InputError where it
+    holds what the other task found, which would be lost."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with claim(out):
+            found = (line["task"] for line in _results(out / RESULTS) if "task" in line)
+            other = "embed" if (out / FILE_NAME).exists() else next(found, task)
+            if other != task:
+                raise InputError(f"{out} holds the results of batch {other}: give another --out")
             shutil.rmtree(out / _WORK, ignore_errors=True)
             (out / _WORK).mkdir()
             try:
@@ -318,17 +421,20 @@ def _folder(out: Path) -> Iterator[None]:
         raise InputError(f"cannot write into {out}: {error.strerror or error}") from None
 
 
-def _lines_of(path: Path) -> dict[str, Line]:
-    """The lines of an earlier run that hold an answer; a line torn by a kill is none."""
-    lines = {}
+def _results(path: Path) -> Iterator[Line]:
+    """The lines of an earlier run; a line torn by a kill is none."""
     if path.exists():
         with open(path, "rb") as file:
             for text in file:
                 with contextlib.suppress(ValueError, RecursionError):
                     line = json.loads(text)
-                    if isinstance(line, dict) and isinstance(line.get("file"), str) and "error" not in line:
-                        lines[line["file"]] = line
-    return lines
+                    if isinstance(line, dict) and isinstance(line.get("file"), str):
+                        yield line
+
+
+def _lines_of(path: Path) -> dict[str, Line]:
+    """The lines that hold an answer."""
+    return {line["file"]: line for line in _results(path) if "error" not in line}
 
 
 def _write(file: BinaryIO, line: Line) -> None:
@@ -336,8 +442,9 @@ def _write(file: BinaryIO, line: Line) -> None:
     file.flush()
 
 
-def _failure(item: Item, error: Exception, code: int) -> Line:
-    return {"file": _text(item.file), "ok": False, "error": str(error), "exit_code": code}
+def _failure(item: Item, task: Task, error: Exception, code: int) -> Line:
+    line = {"file": _text(item.file), "task": task.name, "ok": False}
+    return line | {"error": str(error), "exit_code": code}
 
 
 def _run(
@@ -349,7 +456,6 @@ def _run(
     failed: Progress | None,
 ) -> Summary:
     started = time.perf_counter()
-    report, complain = progress or _quiet, failed or _quiet
     counts = {"done": 0, "kept": 0, "failed": 0, "marked": 0}
     todo: list[Item] = []
 
@@ -358,9 +464,10 @@ def _run(
         counts[kind] += 1
         counts["marked"] += bool(line.get("ok"))
         done = counts["done"] + counts["kept"] + counts["failed"]
-        if kind == "failed":
-            complain(done / len(items), f"{line['file']}: {line['error']}")
-        report(done / len(items), f"{done} of {len(items)} files")
+        if failed and kind == "failed":
+            failed(done / len(items), f"{line['file']}: {line['error']}")
+        if progress:
+            progress(done / len(items), f"{done} of {len(items)} files")
 
     fresh = out / _WORK / RESULTS
     with open(fresh, "wb") as results:
@@ -368,7 +475,7 @@ def _run(
             try:
                 line = task.kept(item)
             except InputError as error:
-                note(_failure(item, error, 2), "failed")
+                note(_failure(item, task, error, 2), "failed")
                 continue
             if line is None:
                 todo.append(item)
@@ -378,20 +485,16 @@ def _run(
         with contextlib.closing(_in_parallel(todo, task, jobs)) as outcomes:
             for item, outcome in outcomes:
                 try:
-                    note(task.finish(item, outcome()), "done")
+                    note(*task.finish(item, outcome()))
                 except NotMarkable as error:
-                    note(_failure(item, error, 1), "failed")
+                    note(_failure(item, task, error, 1), "failed")
                 except (InputError, CallFailed) as error:
-                    note(_failure(item, error, 2), "failed")
+                    note(_failure(item, task, error, 2), "failed")
     summary = Summary(len(items), **counts, seconds=time.perf_counter() - started)
     fresh = out / _WORK / SUMMARY
     fresh.write_text(json.dumps(summary.to_json()) + "\n")
     os.replace(fresh, out / SUMMARY)
     return summary
-
-
-def _quiet(_share: float, _words: str) -> None:
-    pass
 
 
 def _in_parallel(
@@ -407,8 +510,7 @@ def _in_parallel(
     def call(item: Item) -> Any:
         worker = idle.get()
         try:
-            function, *arguments = task.call(item)
-            return worker.call(function, *arguments)
+            return task.do(item, worker.call)
         finally:
             idle.put(worker)
 

@@ -258,7 +258,9 @@ def serve(
     key_file: KeyFile = None,
     max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload, in MB.")] = 100.0,
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Longest audio, in seconds.")] = 600.0,
-    timeout: Annotated[float, typer.Option(min=1.0, help="Longest upload and work, in seconds.")] = 300.0,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="Longest upload, work and download, in seconds each.")
+    ] = 300.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Most requests at a time.")] = 1024,
     jobs: Jobs = 1,
 ) -> None:

@@ -6,6 +6,7 @@ from a command line; messages name the file and not its content.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -86,24 +87,37 @@ def write_key_file(path: str | os.PathLike[str]) -> None:
     """Make a new random key and keep it in the new file `path`, mode 0600.
 
     Raises InputError if something exists there already (a key is never overwritten) or it cannot be written;
-    then no file is left.
+    then no file is left. It is made beside `path` and gets its name when it is whole.
     """
+    partial = os.path.join(os.path.dirname(path), f".soundsafe-{secrets.token_hex(6)}.tmp")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-        except BaseException:
-            os.unlink(path)
-            raise
+            _give_name(partial, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial)
     except FileExistsError:
         raise InputError(
             f"{os.fspath(path)} exists already, and a key is never overwritten: give a new name"
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot write the key file {os.fspath(path)}: {_reason(error)}") from None
+
+
+def _give_name(partial: str, path: str | os.PathLike[str]) -> None:
+    """A rename that never overwrites; raises FileExistsError where `path` exists."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links, or it cannot be written, as is said then
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.replace(partial, path)
 
 
 def _reason(error: Exception) -> str:

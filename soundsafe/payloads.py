@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from soundsafe.audio_file import AudioReader
@@ -31,6 +31,16 @@ class Payloads:
     fixed: bytes | None = None
     template: str | None = None
     table: Mapping[str, Row] = field(default_factory=dict)
+
+    def needs_tags(self, file: str) -> bool:
+        """Whether `of` opens the audio of `file`, which whoever distrusts it does in another process."""
+        known = {"file", "name", *self.table.get(file, {})}
+        names = _FIELD.findall(self.template or "") if self.fixed is None else []
+        return not known.issuperset(names)
+
+    def only(self, file: str) -> Payloads:
+        """What `of` needs for `file` alone: a table may be long."""
+        return replace(self, table={file: self.table[file]} if file in self.table else {})
 
     def of(self, file: str, path: Path) -> bytes:
         """The payload of the file listed as `file`, whose audio is at `path`; InputError without one."""

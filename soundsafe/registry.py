@@ -26,14 +26,15 @@ __all__ = ["FILE_NAME", "Mark", "Registry", "lookup"]
 FILE_NAME = "registry.sqlite"
 """Name of the registry in a batch's folder."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Mark:
     """One marked file. `file`: its source as listed; `output`: what was made, relative to the registry.
 
-    `sha256`: of the output's bytes; `marked_at`: UTC, ISO 8601; `answer`: the JSON of the embedding.
+    `sha256`: of the output's bytes; `marked_at`: UTC, ISO 8601; `answer`: the JSON of the embedding;
+    `source`: JSON that tells where the source was, its size and its time.
     """
 
     file: str
@@ -45,11 +46,16 @@ class Mark:
     version: str
     marked_at: str
     answer: str
+    source: str
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, the answer as a document of its own. Raises InputError where it is none."""
+        """All fields, answer and source as documents of their own. Raises InputError where one is none."""
         try:
-            return {**asdict(self), "answer": json.loads(self.answer)}
+            return {
+                **asdict(self),
+                "answer": json.loads(self.answer),
+                "source": json.loads(self.source),
+            }
         except ValueError:
             raise InputError(f"the registry's line of {self.file} is damaged") from None
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import prometheus_client
 import uvicorn
@@ -40,8 +40,8 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,8 +61,9 @@ _TYPES = {"flac": "audio/flac", "wav": "audio/x-wav"}
 
 @dataclass(frozen=True)
 class Limits:
-    """`megabytes` of one upload; `audio_seconds` in it; `timeout`: seconds for its arrival, and for the work;
-    `waiting`: requests at a time, more are turned away; `jobs`: worker processes."""
+    """`megabytes` of one upload; `audio_seconds` in it; `timeout`: seconds for its arrival, for the work, and
+    for sending what was made; `waiting`: requests at a time, more are turned away; `jobs`: worker processes.
+    """
 
     megabytes: float = 100.0
     audio_seconds: float = 600.0
@@ -86,7 +87,7 @@ class Failure(BaseModel):
 
 
 class Health(BaseModel):
-    """The service answers. `waiting`: requests that are being worked on or wait."""
+    """The service answers. `waiting`: requests that wait, are being worked on, or are being answered."""
 
     status: Literal["ok"]
     version: str
@@ -198,13 +199,21 @@ class _Service:
         """The message without the paths of temporary files."""
         return re.sub(re.escape(str(self.folder)) + r"/[\w./-]+", "the upload", str(error))
 
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places of those that wait."""
+        if self.waiting >= self.limits.waiting:
+            raise _Refused(503, f"{self.waiting} requests wait already: come back later")
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
     @contextlib.asynccontextmanager
     async def upload(self, request: Request) -> AsyncIterator[Path]:
         """The request's body in a folder of its own, which is gone afterwards, with what a worker that was
         killed has left in it."""
-        if self.waiting >= self.limits.waiting:
-            raise _Refused(503, f"{self.waiting} requests wait already: come back later")
-        self.waiting += 1
         try:
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             try:
@@ -216,8 +225,6 @@ class _Service:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise _Refused(503, f"no room for the upload: {error.strerror}") from None
-        finally:
-            self.waiting -= 1
 
     async def _receive(self, request: Request, file: Any) -> None:
         most = int(self.limits.megabytes * 1e6)
@@ -235,6 +242,45 @@ class _Service:
                     file.write(chunk)
         except TimeoutError:
             raise _Refused(408, f"the upload took longer than {self.limits.timeout:g} s") from None
+
+
+class _Download(StreamingResponse):
+    """A file that was made. Sending it keeps what `kept` holds, for so many `seconds` at most."""
+
+    def __init__(
+        self, file: BinaryIO, kept: contextlib.ExitStack, seconds: float, answer: Any, media_type: str
+    ) -> None:
+        self.kept, self.seconds = kept, seconds
+        length = os.fstat(file.fileno()).st_size
+        super().__init__(
+            iter(partial(file.read, _CHUNK), b""),
+            headers={"Content-Length": str(length), "Soundsafe-Answer": json.dumps(answer)},
+            media_type=media_type,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.kept:
+            try:
+                async with asyncio.timeout(self.seconds):
+                    await super().__call__(scope, receive, send)
+            except TimeoutError:
+                _LOG.warning("a download was ended: it took longer than %g s", self.seconds)
+                raise ClientDisconnect from None
+
+
+class _Named:
+    """Answers where it is asked by one of `hosts`, or by any name if they hold ``*``."""
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
+        self.app, self.hosts = app, [host.lower() for host in hosts]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "*" not in self.hosts:
+            name = re.sub(r":\d*$", "", Headers(scope=scope).get("host", "")).lower()
+            if name not in self.hosts:
+                await _failure(400, "the service does not go by this name")(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class _Counted:
@@ -318,10 +364,10 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(_Named, hosts=hosts)
     app.add_middleware(_Counted, metrics=metrics)
     prometheus_client.Gauge(
-        "soundsafe_waiting", "Requests that are being worked on or wait.", registry=metrics
+        "soundsafe_waiting", "Requests that wait, are worked on, or are answered.", registry=metrics
     ).set_function(lambda: app.state.service.waiting)
 
     @app.exception_handler(_Refused)
@@ -341,8 +387,9 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
     async def decode(request: Request) -> dict[str, Any]:
         """Read the mark of the audio in the body."""
         service: _Service = request.app.state.service
-        async with service.upload(request) as path:
-            answer: dict[str, Any] = await service.call(read_upload, path, key, limits.audio_seconds)
+        with service.place():
+            async with service.upload(request) as path:
+                answer: dict[str, Any] = await service.call(read_upload, path, key, limits.audio_seconds)
         return answer
 
     @app.post(
@@ -366,23 +413,15 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
             raise _Refused(400, "give the payload once: payload_hex or message")
         payload = bytes.fromhex(asked.payload_hex) if asked.payload_hex else (asked.message or "").encode()
         service: _Service = request.app.state.service
-        async with service.upload(request) as path:
-            target = path.with_name(f"{path.name}.{asked.format}")
-            answer = await service.call(
-                mark_upload, path, target, payload, key, asked.quality, limits.audio_seconds
-            )
-            file = open(target, "rb")  # noqa: SIM115 - closed by the iterator
-        headers = {
-            "Content-Length": str(os.fstat(file.fileno()).st_size),
-            "Soundsafe-Answer": json.dumps(answer),
-        }
-
-        def chunks() -> Iterator[bytes]:
-            with file:
-                while chunk := file.read(_CHUNK):
-                    yield chunk
-
-        return StreamingResponse(chunks(), headers=headers, media_type=_TYPES[asked.format])
+        with contextlib.ExitStack() as kept:
+            kept.enter_context(service.place())
+            async with service.upload(request) as path:
+                target = path.with_name(f"{path.name}.{asked.format}")
+                answer = await service.call(
+                    mark_upload, path, target, payload, key, asked.quality, limits.audio_seconds
+                )
+                file = kept.enter_context(open(target, "rb"))
+            return _Download(file, kept.pop_all(), limits.timeout, answer, _TYPES[asked.format])
 
     @app.get("/health")
     async def health(request: Request) -> Health:
@@ -435,6 +474,9 @@ def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str
     )
     server = uvicorn.Server(config)
     with listening:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # who takes nothing at all any more is cut off
+            most = int(min(1000 * limits.timeout, 0x7FFF_FFFF))
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, most)
         ready(f"http://{host}:{listening.getsockname()[1]}")
         # The server ends what is under way, then passes the signal on.
         with contextlib.suppress(KeyboardInterrupt, SystemExit):

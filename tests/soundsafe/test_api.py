@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import soundfile
 import soxr
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 import soundsafe
 from soundsafe import api, attacks
@@ -267,6 +271,52 @@ def test_the_input_is_left_alone(cut: Cut) -> None:
     assert np.array_equal(audio, kept)
 
 
+@contextlib.contextmanager
+def two_blas_threads() -> Iterator[None]:
+    """Set by a thread that has ended: threadpoolctl obeys others only then."""
+    with ThreadPoolExecutor(1) as pool:
+        limit = pool.submit(ThreadpoolController().select(user_api="blas").limit, limits=2).result()
+    try:
+        yield
+    finally:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(limit.restore_original_limits).result()
+
+
+def test_calls_that_overlap_leave_the_number_of_threads(marked: Mark, tmp_path: Path) -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    soundfile.write(tmp_path / "x.flac", marked("rock").audio.T, RATE)
+    first_works, second_works, first_ended = (threading.Event() for _ in range(3))
+    seen = []
+
+    def first(share: float, words: str) -> None:
+        first_works.set()
+        assert second_works.wait(60)
+
+    def second(share: float, words: str) -> None:
+        second_works.set()
+        assert first_ended.wait(60)
+        seen.append(threads())
+
+    def call(progress: Callable[[float, str], None]) -> bytes | None:
+        return soundsafe.decode_file(tmp_path / "x.flac", progress=progress).payload
+
+    with two_blas_threads(), ThreadPoolExecutor(2) as pool:
+        before = threads()
+        one = pool.submit(call, first)
+        assert first_works.wait(60)
+        other = pool.submit(call, second)
+        assert one.result(60) == marked("rock").payload
+        first_ended.set()
+        assert other.result(60) == marked("rock").payload
+        assert seen == [{1}]  # also for the one that is still at work
+        assert threads() == before == {2}
+        assert soundsafe.decode(noise(1.0), RATE).payload is None
+        assert threads() == before
+
+
 # --- rates and channels
 
 
@@ -290,6 +340,14 @@ def test_rates(rate: int, cut: Cut) -> None:
     if rate > RATE:  # and at another rate than the one it was marked at
         back = soxr.resample(answer.audio.T, rate, RATE, quality="VHQ").T
         assert soundsafe.decode(back, RATE).payload == b"rate"
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_rates_of_any_type_of_integer(kind: type, cut: Cut) -> None:
+    audio = cut("rock", 2.0)
+    answer = soundsafe.embed(audio, kind(RATE), b"rate", quality="fast", layers=("eul",))
+    assert soundsafe.decode(answer.audio, kind(RATE)).payload == b"rate"
+    assert len(soundsafe.layouts(audio, kind(RATE))) == 2
 
 
 def test_above_the_band_nothing_changes(cut: Cut) -> None:
@@ -489,6 +547,8 @@ def test_layouts_are_the_embedders(marked: Mark) -> None:
     """The original and the marked audio name the same slots, and those are what the detector took."""
     m = marked("strings_canon")
     before, after = soundsafe.layouts(m.original, RATE), soundsafe.layouts(m.audio, RATE)
+    by_torch = soundsafe.layouts(torch.from_numpy(m.audio.copy()).requires_grad_(), RATE)
+    assert [e.slots for e in by_torch] == [e.slots for e in after]
     taken = soundsafe.decode(m.audio, RATE).euls
     assert len(before) == len(after) == len(taken) == 4
     same = [a.slots == b.slots == c.slots for a, b, c in zip(before, after, taken, strict=True)]

@@ -594,6 +594,19 @@ def test_wav_to_wav_keeps_every_chunk_byte_for_byte(tmp_path: Path) -> None:
     assert tags["GENRE"] == ("Rock",)
 
 
+def test_values_and_chunks_without_number(tmp_path: Path) -> None:
+    # So many that work which grows with the square of their number would not end.
+    many = 1_000_000
+    comments = tuple(("ARTIST", str(i)) for i in range(many))
+    tags = audio_tags.Metadata(comments).tags()
+    assert (list(tags), len(tags["ARTIST"]), tags["ARTIST"][-1]) == (["ARTIST"], many, str(many - 1))
+    body = wav_header()[8:] + chunk(b"none", b"") * (many // 2)
+    (tmp_path / "a.wav").write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    assert len(audio_tags.read(tmp_path / "a.wav", "WAV").chunks) == many // 2
+    with AudioReader(tmp_path / "a.wav") as reader:
+        assert reader.info.frames == 100
+
+
 def test_info_entries_become_comments(tmp_path: Path) -> None:
     latin = "Café".encode("latin-1") + b"\0"
     body = wav_header()[8:] + chunk(b"LIST", b"INFO" + chunk(b"INAM", latin) + chunk(b"ICRD", b"1999\0"))

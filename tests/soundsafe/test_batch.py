@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ from typing import Any
 
 import pytest
 import soundfile
+from mutagen import flac
 from numpy.typing import NDArray
 
 import soundsafe
@@ -70,6 +74,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(batch, "Worker", InThread)
     monkeypatch.setattr(batch, "mark_one", fake_mark)
     monkeypatch.setattr(batch, "read_one", fake_read)
+    monkeypatch.setattr(batch, "seconds_of", lambda source: 1.0)
     (tmp_path / "in" / "sub").mkdir(parents=True)
     for name in ("a.wav", "b.mp3", "sub/c.flac"):
         (tmp_path / "in" / name).write_text(name)
@@ -151,6 +156,28 @@ def test_two_sources_of_one_name_are_refused(folder: Path) -> None:
     assert not Path("out").exists()
 
 
+def test_names_that_the_batch_keeps_for_itself_are_refused(folder: Path) -> None:
+    for name in (".work/a.wav", "/.WORK/a.wav", "summary.json/a.wav", f"{FILE_NAME}/a.wav"):
+        Path("in/list.txt").write_text(f"a.wav\n{name}\n")
+        with pytest.raises(InputError, match=f"^{name} would go into [^/]+, which the batch keeps"):
+            embed_all(gather(Path("in/list.txt"), Path("out")), Path("out"), PAYLOAD, DEFAULT_KEY)
+        assert not Path("out").exists()
+
+
+def test_a_folder_that_cannot_be_searched_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.chdir("in")
+    for _ in range(17):  # too deep for any path, also for those who may read everything
+        Path("x" * 250).mkdir()
+        os.chdir("x" * 250)
+    os.chdir(folder)
+    code, out, err = run("batch", "decode", "in", "--out", "out")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.fullmatch(r"soundsafe: cannot read in(/x{250})+: File name too long\n", err)
+    assert not Path("out").exists()
+
+
 # --- marking
 
 
@@ -184,7 +211,8 @@ def test_a_file_that_fails_costs_itself_and_is_tried_again(folder: Path) -> None
         "silent.wav: in/silent.wav is silent throughout",
     ]
     assert lines()["crash.wav"] == {
-        "file": "crash.wav", "ok": False, "error": "its process crashed (SIGSEGV)", "exit_code": 2,
+        "file": "crash.wav", "task": "embed", "ok": False, "error": "its process crashed (SIGSEGV)",
+        "exit_code": 2,
     }  # fmt: skip
     assert lines()["silent.wav"]["exit_code"] == 1
     agree(Path("out"))
@@ -209,6 +237,77 @@ def test_a_line_without_a_file_is_made_again(folder: Path) -> None:
     summary = embed()
     assert (summary.done, summary.kept) == (1, 2)
     agree(Path("out"))
+
+
+def embed_again(source: str = "in") -> batch.Summary:
+    return embed_all(gather(Path(source), Path("out")), Path("out"), PAYLOAD, DEFAULT_KEY)
+
+
+def test_a_source_that_changed_is_marked_again(folder: Path) -> None:
+    embed()
+    before = marks(Path("out"))
+    Path("in/a.wav").write_text("another take")
+    summary = embed()
+    assert (summary.done, summary.kept, summary.failed) == (1, 2, 0)
+    assert Path("out/a.wav").read_text() == "another take 70"
+    agree(Path("out"))
+    assert [name for name, mark in marks(Path("out")).items() if mark != before[name]] == ["a.wav"]
+    status = Path("in/a.wav").stat()
+    assert lines()["a.wav"]["source"] == {
+        "path": str(folder / "in" / "a.wav"), "size": status.st_size, "mtime_ns": status.st_mtime_ns,
+    }  # fmt: skip
+    os.utime("in/a.wav", ns=(0, 0))
+    assert embed().done == 1
+    assert embed().kept == 3
+    agree(Path("out"))
+
+
+def test_a_source_of_the_same_name_from_elsewhere_is_marked_again(folder: Path) -> None:
+    embed()
+    shutil.copytree("in", "other")
+    assert (embed_again("other").done, embed_again("other").kept) == (3, 3)
+    assert lines()["a.wav"]["source"]["path"] == str(folder / "other" / "a.wav")
+    agree(Path("out"))
+
+
+def test_marking_again_leaves_what_agrees_wherever_it_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed()
+    for text, kept in (("crash", True), ("silent", True), ("stop", True), ("sound", False)):
+        Path("in/a.wav").write_text(text)
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            if text == "sound":  # ends between line and name
+                patch.setattr(os, "replace", replace_but(Path("out/a.wav")))
+            embed()
+        assert Path("out/a.wav").exists() == kept
+        with Registry(Path("out", FILE_NAME), write=True) as registry:
+            assert registry.get("a.wav") is not None
+            if not kept:
+                assert json.loads(registry.get("a.wav").source)["size"] == 5  # type: ignore[union-attr]
+    assert embed().failed == 0
+    assert Path("out/a.wav").read_text() == "sound 70"
+    agree(Path("out"))
+
+
+def replace_but(name: Path) -> Callable[[Any, Any], None]:
+    real = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        if Path(target) == name:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    return replace
+
+
+def test_a_marked_file_that_was_changed_is_not_removed(folder: Path) -> None:
+    embed()
+    Path("in/a.wav").write_text("another take")
+    Path("out/a.wav").write_text("precious")
+    assert embed().failed == 1
+    assert lines()["a.wav"]["error"] == "a.wav was changed since it was marked, and is left"
+    assert Path("out/a.wav").read_text() == "precious"
 
 
 def test_a_file_without_a_line_is_left_as_it_is(folder: Path) -> None:
@@ -283,6 +382,46 @@ def test_reading_keeps_answers_of_the_same_key(folder: Path) -> None:
     assert (summary.done, summary.kept, summary.failed) == (0, 4, 1)
     assert set(lines()) == {"a.wav", "b.mp3", "sub/c.flac", "crash.wav", "silent.wav"}
     assert decode(b"k" * 32).kept == 0
+
+
+def test_another_source_is_read_again(folder: Path) -> None:
+    def decode(source: str = "in") -> tuple[int, int, int]:
+        summary = decode_all(gather(Path(source), Path("out")), Path("out"), DEFAULT_KEY)
+        return summary.done, summary.kept, summary.failed
+
+    assert [decode(), decode()] == [(3, 0, 0), (0, 3, 0)]
+    Path("in/a.wav").write_text("silent")
+    assert decode() == (1, 2, 0)
+    assert lines()["a.wav"]["ok"] is False
+    os.utime("in/b.mp3", ns=(0, 0))
+    assert decode() == (1, 2, 0)
+    shutil.copytree("in", "other")
+    assert [decode("other"), decode("other")] == [(3, 0, 0), (0, 3, 0)]
+    Path("list.txt").write_text("other/a.wav\nother/gone.wav\n")
+    with open("out/results.jsonl", "ab") as file:  # of a source that was not there
+        line = {"file": "other/gone.wav", "task": "decode", "key_id": key_id(DEFAULT_KEY), "source": None}
+        file.write(json.dumps(line).encode() + b"\n")
+    Path("other/gone.wav").write_text("here again")
+    assert decode("list.txt") == (2, 0, 0)
+
+
+@pytest.mark.parametrize("first", ["embed", "decode"])
+def test_results_of_the_other_kind_are_left(
+    folder: Path, run: Callable[..., tuple[int, str, str]], first: str
+) -> None:
+    commands = {
+        "embed": ("batch", "embed", "in", "--out", "out", "--message", "x"),
+        "decode": ("batch", "decode", "in", "--out", "out"),
+    }
+    Path("in/crash.wav").write_text("crash")
+    assert run(*commands.pop(first))[0] == 1
+    before = {path.name: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    assert {line["task"] for line in lines().values()} == {first}
+    (second,) = commands.values()
+    code, out, err = run(*second)
+    assert (code, out) == (2, "")
+    assert err == f"soundsafe: out holds the results of batch {first}: give another --out\n"
+    assert {path.name: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == before
 
 
 # --- the command
@@ -367,6 +506,52 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: Callable[..., ND
     for i in range(4):
         soundfile.write(f"in/{i}.flac", cut("rock", 1.0, float(i))[0], 44_100)
     return tmp_path
+
+
+def test_files_are_opened_in_workers_alone(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in (2, 3):
+        Path(f"in/{i}.flac").unlink()
+    tags = flac.FLAC("in/0.flac")
+    tags["artist"] = "Somebody"
+    tags.save()
+
+    def opened(path: Path) -> None:
+        raise AssertionError(f"{path} was opened")
+
+    monkeypatch.setattr("soundsafe.payloads.AudioReader", opened)  # of this process, not of the workers
+    monkeypatch.setattr("soundsafe.batch.AudioReader", opened)
+    plan = Payloads(template="to {ARTIST}")
+    for done, kept in ((1, 0), (0, 1)):
+        items = gather(Path("in"), Path("out"))
+        summary = embed_all(items, Path("out"), plan, DEFAULT_KEY, quality="fast", layers=("eul",))
+        assert (summary.done, summary.kept, summary.failed) == (done, kept, 1)
+        assert lines()["0.flac"]["payload_hex"] == b"to Somebody".hex()
+        assert "neither the table nor its tags have ARTIST" in lines()["1.flac"]["error"]
+        agree(clips / "out")
+    summary = embed_all(items, Path("out"), Payloads(template="by {ARTIST}"), DEFAULT_KEY)
+    assert summary.failed == 2
+    assert "another payload or key" in lines()["0.flac"]["error"]
+    agree(clips / "out")
+
+
+@pytest.mark.parametrize("constant", ["WORK_S", "OPEN_S"])
+def test_a_file_that_takes_too_long_costs_itself(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, constant: str
+) -> None:
+    items = gather(Path("in"), Path("out"))[:2]
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "WORK_PER_S", 0.0)
+        patch.setattr(batch, constant, 0.001)  # no process starts, and loads what it needs, in that time
+        assert decode_all(items, Path("out"), DEFAULT_KEY).failed == 2
+    assert [line["error"] for line in lines().values()] == ["gave no answer in 0.001 s"] * 2
+    assert decode_all(items, Path("out"), DEFAULT_KEY).done == 2
+
+
+def test_the_length_that_is_waited_for_is_no_more_than_the_file_can_hold(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.flac", [0.0] * 80_000, 8_000)
+    assert batch.seconds_of(tmp_path / "x.flac") < 10
+    soundfile.write(tmp_path / "x.wav", [0.0] * 80_000, 8_000)
+    assert batch.seconds_of(tmp_path / "x.wav") == 10
 
 
 def _lines_written() -> int:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import ast
 import hmac
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,33 @@ def test_a_key_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch
     with pytest.raises(InputError, match=r"cannot write the key file .*: No space left"):
         write_key_file(tmp_path / "k")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_while_a_key_is_written_it_can_be_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    program = (
+        "import os, signal, sys\nfrom soundsafe.keys import write_key_file\n"
+        "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_key_file(sys.argv[1])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(path)])
+    assert killed.returncode == -signal.SIGKILL
+    assert not path.exists()
+    write_key_file(path)
+    assert len(read_key_file(path)) == keys.KEY_BYTES
+
+
+def test_a_key_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(source: object, target: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    write_key_file(tmp_path / "k")
+    before = read_key_file(tmp_path / "k")
+    with pytest.raises(InputError, match="never overwritten"):
+        write_key_file(tmp_path / "k")
+    assert read_key_file(tmp_path / "k") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
 
 
 @pytest.mark.parametrize("text", [HEX, HEX + "\n", HEX.upper() + "\r\n", f"  {HEX}\n\n"])

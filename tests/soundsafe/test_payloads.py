@@ -34,6 +34,18 @@ def test_a_template_is_filled_from_name_table_and_tags(clip: Path) -> None:
         Payloads(template="{b}", table={"x": {"b": ""}}).of("x", clip)
 
 
+def test_it_is_told_which_payloads_need_the_audio(clip: Path) -> None:
+    table = {"x": {"buyer": "B", "ARTIST": "A"}, "y": {"buyer": "C"}}
+    make = Payloads(template="{ARTIST} to {buyer}: {file} {name} {}", table=table)
+    assert [make.needs_tags(file) for file in ("x", "y")] == [False, True]
+    assert make.of("x", Path("nowhere")) == b"A to B: x x {}"
+    assert not Payloads(fixed=b"{ARTIST}").needs_tags("y")
+    assert not Payloads(table={"y": {"message": "{ARTIST}"}}).needs_tags("y")
+    assert make.only("y").table == {"y": table["y"]}
+    assert make.only("y").of("y", clip) == make.of("y", clip)
+    assert make.only("z").table == {}
+
+
 def test_values_are_not_filled_again(clip: Path) -> None:
     assert Payloads(template="{a}", table={"x": {"a": "{name}"}}).of("x", clip) == b"{name}"
 

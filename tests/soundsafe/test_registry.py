@@ -23,6 +23,7 @@ MARK = Mark(
     version="0.1.0",
     marked_at="2026-01-01T00:00:00+00:00",
     answer='{"euls": 3}',
+    source='{"path": "/in/a.flac", "size": 9, "mtime_ns": 1}',
 )
 OTHER = replace(
     MARK, file="b.wav", output="b.wav", payload_hex=b"for b".hex(), sha256="00", payload_id="11" * 8
@@ -48,7 +49,8 @@ def test_lines_come_back_in_order_and_are_replaced(path: Path) -> None:
         registry.remove("a.flac")
         registry.remove("a.flac")
         assert list(registry.search()) == [OTHER]
-    assert OTHER.to_json()["answer"] == {"euls": 3}
+    assert (OTHER.to_json()["answer"], OTHER.to_json()["source"]) == ({"euls": 3}, None)
+    assert replace(OTHER, source='{"size": 1}').to_json()["source"] == {"size": 1}
 
 
 def test_lookup_by_every_condition(path: Path, tmp_path: Path) -> None:
@@ -81,9 +83,9 @@ def test_what_is_no_registry_is_refused(tmp_path: Path) -> None:
         lookup(tmp_path / "text")
     with sqlite3.connect(tmp_path / "other") as other:
         other.execute("CREATE TABLE marks (x)")
-    with pytest.raises(InputError, match="not a registry of format 1"):
+    with pytest.raises(InputError, match="not a registry of format 2"):
         lookup(tmp_path / "other")
-    with pytest.raises(InputError, match="not a registry of format 1"):
+    with pytest.raises(InputError, match="not a registry of format 2"):
         Registry(tmp_path / "other", write=True)
     (tmp_path / "empty").touch()
     with pytest.raises(InputError, match="not a registry"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 httpx = pytest.importorskip("httpx")
 schemathesis = pytest.importorskip("schemathesis")
 
+import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
@@ -200,6 +202,42 @@ def test_a_full_disk_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert client.post("/decode", content=b"x").status_code == 200
 
 
+def test_downloads_are_counted_and_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = bytes(40_000_000)  # more than lies in all buffers on the way
+
+    def mark(path: Path, target: Path, *rest: Any) -> dict[str, Any]:
+        target.write_bytes(large)
+        return {}
+
+    monkeypatch.setattr(serve, "Worker", InThread)
+    monkeypatch.setattr(serve, "mark_upload", mark)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    app = create_app(KEY, Limits(timeout=3.0, waiting=1))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+                assert client.post("/embed?message=x", content=b"x").content == large
+                with client.stream("POST", "/embed?message=x", content=b"x") as answer:
+                    assert answer.status_code == 200
+                    assert client.get("/health").json()["waiting"] == 1
+                    assert client.post("/decode", content=b"x").status_code == 503
+                    end = time.monotonic() + 60
+                    while client.get("/health").json()["waiting"] and time.monotonic() < end:
+                        time.sleep(0.05)  # nobody reads
+                    with pytest.raises(httpx.RemoteProtocolError):
+                        answer.read()
+        finally:
+            server.should_exit = True
+            thread.join(60)
+    assert "a download was ended: it took longer than 3 s" in caplog.text
+
+
 def test_health_metrics_and_other_names(client: TestClient) -> None:
     client.post("/decode", content=b"x")
     client.post("/decode", content=b"bad")
@@ -214,7 +252,9 @@ def test_health_metrics_and_other_names(client: TestClient) -> None:
     assert client.get("/any/other").json() == {"error": "Not Found"}
     assert client.get("/decode").status_code == 405
     # A page under a name of its own that leads to this machine:
-    assert client.get("/health", headers={"Host": "page.example"}).status_code == 400
+    refused = client.get("/health", headers={"Host": "page.example:80"})
+    assert (refused.status_code, refused.json()) == (400, {"error": "the service does not go by this name"})
+    assert client.get("/health", headers={"Host": "LOCALHOST:8000"}).status_code == 200
 
 
 # --- its OpenAPI
