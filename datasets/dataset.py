@@ -87,11 +87,13 @@ def load(name: str | Path, split: str | None = None, *, mono: bool = False) -> D
         mono: read clips as the mean of their channels.
 
     Raises:
-        InputError: no such folder, nothing in it, a manifest that cannot be used, no clip of that split.
+        InputError: no such folder, nothing in it, a manifest that cannot be used, no clip of that split, a
+            name that is not UTF-8.
     """
     text = str(name)
     if text.endswith(MONO):
         text, mono = text.removesuffix(MONO), True
+    _written(text)
     folder = _FOLDERS.get(text, Path(text))
     if not folder.exists():
         raise InputError(f"{text}: no such folder; give one, or {', '.join(names())}")
@@ -148,12 +150,24 @@ def _cell(row: Mapping[str, str | None], column: str) -> str:
     return (row.get(column) or "").strip()
 
 
+def _written(path: str) -> None:
+    """Raise InputError for a name that no table or document can hold."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = path.encode(errors="backslashreplace").decode()
+        raise InputError(f"{shown}: the name is not UTF-8; rename it") from None
+
+
 def _scanned(folder: Path, mono: bool) -> Iterator[Clip]:
     files = sorted(
         p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
     )
-    stems = Counter(f.with_suffix("") for f in files)
     for file in files:
-        stem = file.with_suffix("")
-        name = (stem if stems[stem] == 1 else file).as_posix()
-        yield Clip(clip=name, path=folder / file, group=file.as_posix(), mono=mono)
+        _written(str(folder / file))
+    stems = Counter(f.with_suffix("") for f in files)
+    short = [f.with_suffix("") if stems[f.with_suffix("")] == 1 else f for f in files]
+    # `a.wav` beside `a.flac` keeps its suffix, and is then what `a.wav.wav` is called without.
+    clips = short if len(set(short)) == len(files) else files
+    for name, file in zip(clips, files, strict=True):
+        yield Clip(clip=name.as_posix(), path=folder / file, group=file.as_posix(), mono=mono)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import control_of, from_frame_value, measured_ber
-from soundsafe.eval.stats import holm, mcnemar, paired_interval
+from soundsafe.eval.stats import holm, mcnemar, paired_interval, paired_p
 
 __all__ = ["compare"]
 
@@ -29,10 +29,11 @@ def _one_system(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[str, str]]:
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> list[dict[str, Any]]:
     """One dict for each attack that both runs hold, B against A, over the EULs that both hold.
 
-    `difference` is B's payload success minus A's with its 95 % interval, clustered by group; `only_a` and
-    `only_b` count EULs that decode in one run alone; `p_mcnemar` is McNemar's exact two-sided p-value,
-    `p_holm` the same adjusted over all attacks. McNemar takes EULs as independent; where it and the
-    interval disagree, believe the interval.
+    `difference` is B's payload success minus A's with its 95 % interval, and `p_clustered` its two-sided
+    p-value, both clustered by group, null below five groups; `p_holm` is that p-value adjusted over all
+    attacks. `only_a` and `only_b` count EULs that decode in one run alone; `p_mcnemar` is McNemar's exact
+    two-sided p-value of them, not adjusted. It takes EULs as independent: where clips fail as a whole it is
+    far too small.
 
     Raises:
         InputError: nothing in common.
@@ -62,12 +63,15 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> list[dict[str, Any]]:
                     "only_a": only_a,
                     "only_b": only_b,
                     "p_mcnemar": mcnemar(only_a, only_b),
+                    "p_clustered": paired_p(difference, part["group_a"]),
                     "ber_a": part["ber_a"].mean(),
                     "ber_b": part["ber_b"].mean(),
+                    "p_holm": None,
                 }
             )
     if not out:
         raise InputError("the runs have no clip and attack in common")
-    for row, p in zip(out, holm([r["p_mcnemar"] for r in out]), strict=True):
+    tested = [row for row in out if row["p_clustered"] is not None]
+    for row, p in zip(tested, holm([r["p_clustered"] for r in tested]), strict=True):
         row["p_holm"] = p
     return [from_frame_value(row) for row in out]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval import seeds, systems
+from soundsafe.eval.runner import content
 
 __all__ = ["Example", "clip_facts", "mark_again", "system_of", "worst_first"]
 
@@ -98,6 +100,21 @@ def system_of(folder: Path, document: Document, name: str) -> systems.System:
     return network
 
 
+def _same_system(document: Document, system: systems.System) -> None:
+    """Raise InputError where a system says something else of itself than in the run."""
+    was = (document.get("systems") or {}).get(system.name)
+    if not isinstance(was, Mapping):
+        return
+    described = system.describe() | {"payload_bytes": system.payload_bytes}
+    now = json.loads(json.dumps(described))  # as the run stored it
+    different = [name for name in was if now.get(name) != was[name]]
+    if different:
+        raise InputError(
+            f"{system.name} cannot mark again as the run did: its {', '.join(different)} "
+            f"{'is' if len(different) == 1 else 'are'} not the run's"
+        )
+
+
 def mark_again(
     document: Document, system: systems.System, names: Sequence[str], *, dataset: str | None = None
 ) -> list[Example]:
@@ -110,15 +127,21 @@ def mark_again(
         dataset: where the clips are now, if not where the run found them.
 
     Raises:
-        InputError: the dataset or a clip of it is not there, or the system refuses a clip.
+        InputError: the dataset or a clip of it is not there, the system or a clip's file is another one by
+            now, or the system refuses a clip.
     """
+    _same_system(document, system)
     c = _configuration(document)
+    held = c.get("clips")
     seed = document.get("seed", c.get("seed", 0))
     known = {clip.clip: clip for clip in _clips(document, dataset)}
     out = []
     for name in names:
         if name not in known:
             raise InputError(f"clip {name} of the run is not in dataset {dataset or c.get('dataset')}")
+        digest = held.get(name) if isinstance(held, Mapping) else None
+        if digest is not None and content(known[name]) != digest:
+            raise InputError(f"{known[name].path} is not the file that the run had as {name}")
         audio, rate = known[name].read()
         if c.get("seconds") is not None:
             audio = np.ascontiguousarray(audio[:, : max(1, round(float(c["seconds"]) * rate))])

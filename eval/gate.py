@@ -4,6 +4,8 @@
 paired test. A run fails on
 
 - a significant fall of payload success, of clip success or of a parity, or a significant rise of BER;
+- clip success that falls by more than half of at least four clips, significant or not: a few clips, each
+  one trial, can lose everything without a p-value that small;
 - any false accept, or no control that was read;
 - clips, attacks, EULs or figures of the baseline that it does not hold.
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -36,6 +39,10 @@ MARGINS = {
     "parity_frames": 0.01, "ber": 0.001,
 }  # fmt: skip
 """How much each figure may fall (BER: rise), as a difference of means."""
+
+_FEWEST_CLIPS = 4
+_MOST_CLIPS_LOST = 0.5
+"""Of at least so many clips, the share that may be lost whatever a test says."""
 
 _MEANS = ("parity_frames", "ber")
 _FEWEST_BITS = 1000.0
@@ -133,6 +140,7 @@ def _share_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]])
         "run": sum(b) / sum(after),
         "worse_by": -difference,
         "p": p,
+        "lost": name == "clip_success" and len(pairs) >= _FEWEST_CLIPS and -difference > _MOST_CLIPS_LOST,
     }
 
 
@@ -187,10 +195,13 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
                     tests.append(head | {"metric": metric} | result)
     level = FAMILY_ERROR / max(1, len(tests))
     for t in tests:
-        t["ok"] = not (t["p"] < level and t["worse_by"] > MARGINS[t["metric"]])
+        significant = t["p"] < level and t["worse_by"] > MARGINS[t["metric"]]
+        lost = t.pop("lost", False)
+        t["ok"] = not (significant or lost)
         sign = "rose" if t["metric"] == "ber" else "fell"
+        rule = "; more than half of the clips, which fails whatever p is" if lost else ""
         t["message"] = (
-            f"{t['metric']} {sign} from {t['baseline']:.4g} to {t['run']:.4g} (p = {t['p']:.1g})"
+            f"{t['metric']} {sign} from {t['baseline']:.4g} to {t['run']:.4g} (p = {t['p']:.1g}{rule})"
             if not t["ok"]
             else ""
         )
@@ -211,6 +222,14 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, not even escaped."""
+
+
+def _xml(text: Any) -> str:
+    return _NO_XML.sub("\ufffd", str(text))
+
+
 def junit(result: dict[str, Any]) -> bytes:
     """The result of `check` as a JUnit XML document, one test case for each check."""
     checks = result["checks"]
@@ -220,9 +239,9 @@ def junit(result: dict[str, Any]) -> bytes:
     )
     for c in checks:
         name = ".".join(part for part in (c["system"], c["attack"]) if part)
-        case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(c["metric"]))
+        case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(c["metric"]))
         if not c["ok"]:
-            ElementTree.SubElement(case, "failure", message=str(c["message"]))
+            ElementTree.SubElement(case, "failure", message=_xml(c["message"]))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)

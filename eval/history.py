@@ -56,8 +56,15 @@ WITH clips AS (
 ), single AS (
   SELECT run, system, attack, count(*) AS euls, avg(payload_ok::INT) AS payload_success,
     avg(ber) FILTER (WHERE coded) AS ber,
-    avg(parity_slots) FILTER (WHERE NOT isnan(parity_slots)) AS parity_slots
-  FROM (SELECT *, max(bits) OVER (PARTITION BY run, system) > 0 AS coded FROM rows) GROUP BY ALL
+    avg(CASE WHEN NOT isnan(parity_slots) THEN parity_slots
+      WHEN status <> 'ok' AND (here OR (anywhere AND lost)) THEN 0 END) AS parity_slots
+  FROM (
+    SELECT *, max(bits) OVER (PARTITION BY run, system) > 0 AS coded,
+      bool_or(NOT isnan(parity_slots)) OVER (PARTITION BY run, system) AS anywhere,
+      bool_or(NOT isnan(parity_slots)) OVER (PARTITION BY run, system, attack) AS here,
+      bool_and(status <> 'ok') OVER (PARTITION BY run, system, attack) AS lost
+    FROM rows
+  ) GROUP BY ALL
 )
 SELECT * FROM single JOIN whole USING (run, system, attack)
 """

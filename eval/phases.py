@@ -219,7 +219,7 @@ def phases(
     force: Annotated[bool, typer.Option("--force", help="Start the phases' runs of a suite afresh.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """One table of the rollout's phases, and plots beside it."""
+    """One table of the phases of a training run, and plots beside it."""
     if suite is not None:
         _phases_under(train_dir, suite, force, as_json)
         return

@@ -53,11 +53,11 @@ def _renderer(path: Path) -> Callable[[Report], bytes]:
 def _marked_again(
     wanted: Sequence[tuple[Path, Subject, Sequence[str]]], dataset: str | None
 ) -> tuple[list[Example], list[str]]:
-    """Clips of runs' systems, marked again, under the systems' labels; one line for each system that is not
-    there to do so.
+    """Clips of runs' systems, marked again, under the systems' labels; one line for each system or clip
+    that is left out, and why.
 
     Raises:
-        InputError: none of them is there, or the clips are not.
+        InputError: nothing could be marked again.
     """
     from soundsafe.eval.examples import mark_again, system_of
 
@@ -70,8 +70,14 @@ def _marked_again(
         except InputError as error:
             missing.append(str(error))
             continue
-        again = mark_again(document, system, clips, dataset=dataset)
-        out += [replace(x, system=subject.label) for x in again]
+        for clip in clips:
+            try:
+                again = mark_again(document, system, [clip], dataset=dataset)
+            except InputError as error:
+                missing.append(str(error))
+            else:
+                out += [replace(x, system=subject.label) for x in again]
+    missing = list(dict.fromkeys(missing))
     if missing and not out:
         raise InputError(missing[0])
     for line in missing:

@@ -21,6 +21,7 @@ __all__ = [
     "QUALITY",
     "Row",
     "control_of",
+    "failures_counted",
     "from_frame_value",
     "measured_ber",
     "to_frame",
@@ -105,6 +106,29 @@ def measured_ber(rows: pd.DataFrame) -> pd.Series:
     """The BER of the rows of systems that have coded bits, failed steps among them."""
     coded = rows["system"].isin(rows.loc[rows["bits"] > 0, "system"])
     return rows.loc[coded, "ber"]
+
+
+_PARITIES = ("parity_frames", "parity_bits", "parity_slots", "seed_parity")
+
+
+def failures_counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, in which what a failed step lacks is what figures count it as; give all rows of a system.
+
+    `ber` is NaN where the system has no coded bits. In marked audio a failed step has the system's `bits` and
+    `payload_bytes`, a score below all others, and parities of 0 where the system has them under that attack,
+    or has them at all and no step of that attack was done.
+    """
+    failed = (rows["status"] != "ok") & (rows["attack"].map(control_of) == "")
+    out = rows.assign(ber=measured_ber(rows), score=rows["score"].mask(failed, -np.inf))
+    for name in ("bits", "payload_bytes"):
+        out[name] = rows[name].mask(failed, rows.groupby("system")[name].transform("max"))
+    cell = [rows["system"], rows["attack"]]
+    for name in _PARITIES:
+        known = rows[name].notna()
+        anywhere, here = (known.groupby(by).transform("any") for by in (rows["system"], cell))
+        lost = failed.groupby(cell).transform("all")
+        out[name] = rows[name].mask(failed & (here | (anywhere & lost)), 0.0)
+    return out
 
 
 _DTYPES = {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}

@@ -44,7 +44,7 @@ from soundsafe.eval.summary import (
 from soundsafe.eval.systems import System
 from soundsafe.eval.worker import Cell, Unit, complete, give_up, params_text, run_unit, start_worker
 
-__all__ = ["Backend", "Plan", "Result", "evaluate", "make_plan", "read_rows", "run"]
+__all__ = ["Backend", "Plan", "Result", "content", "evaluate", "make_plan", "read_rows", "run"]
 
 Progress = Callable[[int, int], None]
 Backend = Literal["local", "ray"]
@@ -88,7 +88,7 @@ class Plan:
             "systems": list(self.system_names),
             "dataset": self.dataset,
             "split": self.split,
-            "clips": {str(c.clip): _content(c) for c in self.clips},
+            "clips": {str(c.clip): content(c) for c in self.clips},
             "suites": list(self.suites),
             "attacks": [cell.name for cell, _ in self.cells],
             "seed": self.seed,
@@ -229,7 +229,7 @@ def make_plan(
     )
 
 
-def _content(clip: Any) -> str | None:
+def content(clip: Any) -> str | None:
     """16 hex digits of the SHA-256 of a clip's file; None where it has none."""
     try:
         with open(clip.path, "rb") as file:

@@ -1,4 +1,4 @@
-"""The mission's rules to the letter as a system under test, so that its claims can be measured.
+"""The rules of the original design to the letter as a system under test, so that its claims can be measured.
 
 One codeword of RS(255,191) a second, whole seconds from sample 0 on. A second starts where the anchors or,
 where they do not answer, the sync pattern say (`SyncDetector.detect_robust`); anchors answer with offset 0.

@@ -16,7 +16,7 @@ import pandas as pd
 from soundsafe.eval import sweeps
 from soundsafe.eval.metrics import detection
 from soundsafe.eval.metrics.payload import GOODPUT_BITS, capacity, goodput, goodput_of
-from soundsafe.eval.rows import JOIN, control_of, from_frame_value, measured_ber
+from soundsafe.eval.rows import JOIN, control_of, failures_counted, from_frame_value
 from soundsafe.eval.stats import mean_interval, proportion_interval
 
 __all__ = [
@@ -84,11 +84,10 @@ def _figures(rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict
         rows = rows[rows["status"] == "ok"]
     clips = rows.drop_duplicates(_CLIP)
     bits = rows["bits"].max() if len(rows) else 0
-    ber = measured_ber(rows)
     success = _mean(rows["payload_ok"].astype(float))
-    size = _mean(clips["payload_bytes"].astype(float))
+    size = float(clips["payload_bytes"].max()) if len(clips) else None
     offset = _mean(rows["offset_error_samples"].abs()) is not None
-    mean_ber = _mean(ber)
+    mean_ber = _mean(rows["ber"])
     times = [] if control else clips["time_to_payload_s"].fillna(np.inf).tolist()
     found = _detection(clips, unmarked.iloc[:0] if control else unmarked, attacked)
     return {
@@ -99,7 +98,7 @@ def _figures(rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict
         "groups": int(rows["group"].nunique()),
         "failed_euls": failures,
         "ber": mean_ber,
-        "ber_ci95": mean_interval(ber, rows.loc[ber.index, "group"], trials=float(bits or 1)),
+        "ber_ci95": mean_interval(rows["ber"], rows["group"], trials=float(bits or 1)),
         "payload_success": success,
         "payload_success_ci95": proportion_interval(rows["payload_ok"], rows["group"]),
         "clip_success": _mean(clips["clip_ok"].astype(float)),
@@ -120,7 +119,8 @@ def _figures(rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> dict
 def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """One dict for each system × suite × attack × category, in the order in which they first appear.
 
-    Shares and rates lie in [0, 1]; intervals are (low, high) at 95 %, clustered by `group`, null below five
+    A step that failed counts as one: nothing decoded, detected below everything else, no parity. Shares and
+    rates lie in [0, 1]; intervals are (low, high) at 95 %, clustered by `group`, null below five
     groups. `payload_bits` is what a clip was given to carry, `seconds` the clips' length together before any
     attack. `time_to_payload_s` is the median over clips, null where half of them never give the payload.
     `offset_error_samples` is the median distance. For `unmarked` and `wrong_key`, `payload_success` and
@@ -129,7 +129,7 @@ def summary_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     attacked in the same way where the run has them (`detection_calibration`); where these are fewer than the
     inverse of the rate, the threshold is that of a fitted tail.
     """
-    rows = by_suite(rows)
+    rows = by_suite(failures_counted(rows))
     plain = rows[(rows["attack"].map(control_of) == "unmarked") & (rows["status"] == "ok")]
     plain = plain.drop_duplicates(["system", "attack", "clip"])
     out = []
@@ -188,14 +188,18 @@ def breakdown_rows(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def band_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """One dict for each system × suite × attack that has features: their parity by critical band.
 
-    `bands` lists shares of frames, 0 to 1, from the lowest band to the highest, over all EULs.
+    `bands` lists shares of frames, 0 to 1, from the lowest band to the highest, over all EULs; in one whose
+    step failed none agrees.
     """
-    measured = by_suite(rows[rows["parity_bands"] != ""])
     out = []
-    for (system, suite, attack), part in measured.groupby(["system", "suite", "attack"], sort=False):
-        shares = np.array([[float(v) for v in text.split(",")] for text in part["parity_bands"]])
-        head = {"system": system, "suite": suite, "attack": attack, "euls": len(part)}
-        out.append(from_frame_value(head | {"bands": shares.mean(axis=0).tolist()}))
+    for (system, suite, attack), part in by_suite(rows).groupby(["system", "suite", "attack"], sort=False):
+        measured = part.loc[part["parity_bands"] != "", "parity_bands"]
+        if not len(measured):
+            continue
+        shares = np.array([[float(v) for v in text.split(",")] for text in measured])
+        euls = len(measured) + int((part["status"] != "ok").sum())
+        head = {"system": system, "suite": suite, "attack": attack, "euls": euls}
+        out.append(from_frame_value(head | {"bands": (shares.sum(axis=0) / euls).tolist()}))
     return out
 
 

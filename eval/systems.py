@@ -245,7 +245,7 @@ class SoundsafeFixed(SoundsafeEul):
 
 @register("soundsafe-seed")
 def _seed_profile() -> System:
-    """The mission's rules to the letter; see `soundsafe.eval.seed_system`."""
+    """The rules of the original design to the letter; see `soundsafe.eval.seed_system`."""
     from soundsafe.eval.seed_system import SoundsafeSeed
 
     return SoundsafeSeed()

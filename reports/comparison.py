@@ -6,6 +6,7 @@ from typing import Any
 
 from soundsafe.errors import InputError
 from soundsafe.eval.compare import compare
+from soundsafe.eval.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import pages
 from soundsafe.reports.cells import ber_cell, name_cell, share_cell
@@ -20,9 +21,13 @@ LEVEL = 0.05
 
 
 def verdict_of(row: dict[str, Any]) -> str:
-    """`better`, `worse`, or `within noise`, of the second run against the first."""
+    """`better`, `worse`, or `within noise`, of the second run against the first.
+
+    Both the clustered p-value, adjusted, and the clustered interval must tell the difference from none.
+    """
     p, difference = fmt.number(row.get("p_holm")), fmt.number(row.get("difference"))
-    if p is None or difference is None or p >= LEVEL or difference == 0:
+    limits = row.get("difference_ci95")
+    if p is None or difference is None or not limits or p >= LEVEL or limits[0] <= 0 <= limits[1]:
         return "within noise"
     return "better" if difference > 0 else "worse"
 
@@ -58,6 +63,7 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     except InputError as error:
         return Section(where, title, (Text(f"No comparison: {error}.", "note"),))
     found = [verdict_of(r) for r in rows]
+    tests = sum(r["p_holm"] is not None for r in rows)
     tiles = Tiles((
         Tile("better", str(found.count("better")), "attacks"),
         Tile("worse", str(found.count("worse")), "attacks"),
@@ -66,8 +72,12 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     blocks: list[Block] = [
         tiles,
         Text(
-            "Over the EULs that both runs hold, pair by pair: McNemar's exact test, adjusted by Holm over "
-            f"all {len(rows)} tests; better or worse where the adjusted p-value is below {LEVEL:g}."
+            "Over the EULs that both runs hold, pair by pair: Student's t on differences clustered by group "
+            f"(clips of one source fail together), adjusted by Holm over all {tests} tests; better or "
+            f"worse where the adjusted p-value is below {LEVEL:g} and the interval excludes 0. Below "
+            f"{MIN_GROUPS} groups there is no test, and every difference is within noise. McNemar's exact "
+            "test takes EULs as independent and decides nothing: where clips fail as a whole, its p-value is "
+            "far too small."
         ),
     ]
     families = {a.name: a.family for a in e.attacks}
@@ -123,14 +133,15 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
         Column(f"{second.name} %", True),
         Column("difference", True, help="percentage points"),
         Column("95 %"),
-        Column("p, Holm", True),
+        Column("p, Holm", True, help="clustered by group, adjusted over all attacks"),
+        Column("p, McNemar", True, help="as if EULs were independent; not adjusted"),
         Column("BER before %", True),
         Column("BER after %", True),
     )
     table = []
     for r in rows:
         limits = r.get("difference_ci95")
-        p = fmt.number(r.get("p_holm"))
+        p_values = [fmt.number(r.get(name)) for name in ("p_holm", "p_mcnemar")]
         table.append(
             (
                 name_cell(r["system"]),
@@ -141,7 +152,7 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
                 share_cell(r, "payload_success_b"),
                 Cell(_points(r["difference"]), r["difference"]),
                 Cell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
-                Cell(fmt.DASH if p is None else f"{p:.2g}", p),
+                *(Cell(fmt.DASH if p is None else f"{p:.2g}", p) for p in p_values),
                 ber_cell(r, "ber_a"),
                 ber_cell(r, "ber_b"),
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from soundsafe.eval.examples import Example
+from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import bit_errors, parity
 from soundsafe.reports.capacity import capacity
@@ -76,10 +77,13 @@ def _no_false(s: Subject) -> Verdict:
         return Verdict(found == 0 if len(part) else None, text if len(part) else "controls were not run")
     if accepted is None or not tested:
         return Verdict(None, "controls were not run")
-    limit = upper_limit(int(accepted), int(tested))
     text = f"{fmt.count(accepted)} of {fmt.count(tested)} EULs without the mark"
+    control = s.frame[(s.frame["attack"].map(control_of) != "") & (s.frame["status"] == "ok")]
+    # EULs of one clip may be accepted together: the limit is that of clips, each once for all controls.
+    clips = control[["payload_ok", "clip_ok", "id_ok"]].any(axis=1).groupby(control["clip"]).any()
+    limit = upper_limit(int(clips.sum()), len(clips))
     if limit is not None:
-        text += f", 95 % upper limit {fmt.percent(limit)} %"
+        text += f", {clips.sum()} of {len(clips)} clips: 95 % upper limit {fmt.percent(limit)} % of clips"
     return Verdict(accepted == 0, text)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from soundsafe.eval.metrics.detection import FALSE_POSITIVE_RATES
-from soundsafe.eval.rows import control_of
+from soundsafe.eval.rows import control_of, failures_counted
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, share_axis
 from soundsafe.reports.cells import name_cell, share_cell
@@ -37,9 +37,11 @@ class Roc:
 def roc(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> Roc | None:
     """The empirical ROC of two sets of scores, ties counted half; None where either is empty.
 
-    The area is Mann and Whitney's U over the number of pairs.
+    The area is Mann and Whitney's U over the number of pairs. A positive of minus infinity is a clip that
+    failed, detected at no threshold.
     """
-    p, n = positives[np.isfinite(positives)], negatives[np.isfinite(negatives)]
+    p = positives[np.isfinite(positives) | np.isneginf(positives)]
+    n = negatives[np.isfinite(negatives)]
     if not len(p) or not len(n):
         return None
     thresholds = np.unique(np.concatenate([p, n]))[::-1]
@@ -57,13 +59,13 @@ def upper_limit(accepted: int, tested: int, level: float = 0.95) -> float | None
 
 
 def _clips(frame: pd.DataFrame) -> pd.DataFrame:
-    done = frame[frame["status"] == "ok"]
-    return done.drop_duplicates(["attack", "clip"])
+    """One row for each clip and attack; marked clips that failed are among them, with a score of -inf."""
+    done = (frame["status"] == "ok") | (frame["attack"].map(control_of) == "")
+    return failures_counted(frame)[done].drop_duplicates(["attack", "clip"])
 
 
 def _scores(frame: pd.DataFrame, attacks: pd.Series) -> NDArray[np.float64]:
-    values = frame.loc[attacks, "score"].to_numpy(dtype=float)
-    return values[np.isfinite(values)]
+    return frame.loc[attacks, "score"].to_numpy(dtype=float)
 
 
 def _thinned(scores: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -109,7 +111,8 @@ def _false_accepts(e: Evidence) -> Table:
             )
     caption = (
         "False accepts: audio without a mark, and marked audio read with another key. Upper limits: "
-        "Clopper–Pearson, as if clips were independent."
+        "Clopper–Pearson, as if clips were independent, and for EULs as if those of one clip were, too: "
+        "where clips are accepted as a whole, the limit by clips holds."
     )
     return Table("false-accepts", caption, columns, tuple(rows))
 
@@ -179,8 +182,10 @@ def _rates(e: Evidence) -> list[Block]:
     found = [f for s in able for a in e.attacks if (f := s.figures(a.name)) is not None]
     clips = sorted({int(v) for f in found if (v := fmt.number(f.get("detection_unmarked_clips")))})
     many = " to ".join(str(v) for v in dict.fromkeys((clips[0], clips[-1]))) if clips else "no"
-    alike = {f.get("detection_calibration") for f in found if f.get("attack") != "none"} <= {"attacked"}
-    how = "attacked in the same way" if alike else "not attacked"
+    known_to_be = {f.get("detection_calibration") for f in found if f.get("attack") != "none"} - {None}
+    how = "attacked in the same way" if "unattacked" not in known_to_be else "not attacked"
+    if len(known_to_be) > 1:
+        how = "attacked in the same way where known"
     columns = [Column("Attack")]
     for s in able:
         columns.append(Column("area", True, s.label, "area under the ROC of clips' scores"))

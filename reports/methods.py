@@ -13,7 +13,7 @@ from soundsafe.eval.rows import control_of
 from soundsafe.eval.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
-from soundsafe.reports.load import Evidence, Run
+from soundsafe.reports.load import Evidence, Run, Subject
 from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Section, Table, Text
 
 __all__ = ["commands", "failures", "limits", "methods", "settings"]
@@ -50,7 +50,11 @@ DEFINITIONS = (
         "Graubard's for shares, Student's t on rates and on their logarithms for bit error rates. None "
         f"below {MIN_GROUPS} groups.",
     ),
-    ("failure", "A step that failed (marking, attack, decoding) counts as not decoded in every figure."),
+    (
+        "failure",
+        "A step that failed (marking, attack, decoding) counts as not decoded and not detected, and as "
+        "agreeing in nothing; in controls it counts as not tested.",
+    ),
 )
 
 
@@ -301,6 +305,12 @@ def failures(e: Evidence) -> Section | None:
     return Section("failures", "Failures", tuple(blocks))
 
 
+def _control_clips(s: Subject) -> int:
+    """How many clips were decoded in any control."""
+    control = s.frame[(s.frame["attack"].map(control_of) != "") & (s.frame["status"] == "ok")]
+    return int(control["clip"].nunique())
+
+
 def limits(e: Evidence, *, listened: bool) -> list[str]:
     """What these figures cannot say, from the data itself."""
     out = []
@@ -317,13 +327,15 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
             "one)."
         )
     euls = [int(fmt.number((s.quality() or {}).get("unmarked_euls")) or 0) for s in e.subjects]
-    if min(euls, default=0) == 0:
+    whole = min(_control_clips(s) for s in e.subjects)
+    if min(euls, default=0) == 0 or whole == 0:
         out.append("False accepts were not tested for every system.")
     else:
-        most = 3.0 / min(euls)
         out.append(
             f"With {fmt.count(min(euls))} EULs without the mark, a false accept rate below about "
-            f"{fmt.percent(most)} % cannot be told from none."
+            f"{fmt.percent(3.0 / min(euls))} % of EULs cannot be told from none, if EULs of one clip are "
+            f"independent; with their {fmt.count(whole)} clips, one below about "
+            f"{fmt.percent(min(1.0, 3.0 / whole))} % of clips."
         )
     payloads = {s.label: s.payload_bits for s in e.subjects}
     if len(set(payloads.values())) > 1:

@@ -114,10 +114,14 @@ def quality_table(rows: Iterable[Item], *, title: str = "") -> Table:
 
 def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
     """One line for each attack: how a second run differs from a first."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left", caption_justify="left")
+    table.caption = (
+        "95 % and Holm: clustered by group. McNemar: as if EULs were independent, not adjusted; far too "
+        "small where clips fail as a whole."
+    )
     table.add_column("system", no_wrap=True)
     table.add_column("attack", no_wrap=True)
-    for name in ("EULs", "A %", "B %", "B − A", "95 %", "p (Holm)", "BER A %", "BER B %"):
+    for name in ("EULs", "A %", "B %", "B − A", "95 %", "p (Holm)", "p (McNemar)", "BER A %", "BER B %"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         interval = row["difference_ci95"]
@@ -130,6 +134,7 @@ def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
             _plain(100 * row["difference"], "+.1f"),
             f"{100 * interval[0]:+.1f}…{100 * interval[1]:+.1f}" if interval else fmt.DASH,
             _plain(row["p_holm"], ".2g"),
+            _plain(row["p_mcnemar"], ".2g"),
             fmt.ber(row["ber_a"]),
             fmt.ber(row["ber_b"]),
         )

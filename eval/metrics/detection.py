@@ -24,13 +24,20 @@ def _finite(values: Any) -> Any:
     return v[np.isfinite(v)]
 
 
+def _marked(values: Any) -> Any:
+    """Scores of marked clips, those that failed (minus infinity) among them."""
+    v = np.asarray(values, dtype=np.float64)
+    return v[np.isfinite(v) | np.isneginf(v)]
+
+
 @metric("auc", unit="0 to 1", better="higher", level="clip")
 def auc(marked: Any, unmarked: Any) -> float:
     """Area under the ROC of clips' scores: how often a marked clip outscores an unmarked one, ties half.
 
-    Mann and Whitney's U over the number of pairs; NaN where either has no score.
+    Mann and Whitney's U over the number of pairs; NaN where either has no score. A marked clip that failed
+    scores minus infinity: it outscores none.
     """
-    a, b = _finite(marked), _finite(unmarked)
+    a, b = _marked(marked), _finite(unmarked)
     if not len(a) or not len(b):
         return float("nan")
     return float(stats.mannwhitneyu(a, b).statistic) / (len(a) * len(b))
@@ -60,7 +67,8 @@ def threshold(unmarked: Any, rate: float) -> float:
 def detection_rate(marked: Any, unmarked: Any, rate: float = 1e-2) -> float:
     """Share of marked clips that score above the threshold of a false-positive rate (also 1e3, 1e6).
 
-    NaN where there is no threshold or no score. See `threshold`.
+    NaN where there is no threshold or no score; minus infinity (a clip that failed) is above none. See
+    `threshold`.
     """
-    a, limit = _finite(marked), threshold(unmarked, rate)
+    a, limit = _marked(marked), threshold(unmarked, rate)
     return float(np.mean(a > limit)) if len(a) and math.isfinite(limit) else float("nan")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from soundsafe.eval.metrics.registry import metric
+from soundsafe.pipeline.parity import parity_by_band, parity_frames
 
 __all__ = [
     "NOT_MEASURED",
@@ -38,7 +39,7 @@ def frame_parity(reference: Any, found: Any) -> float:
     ref = np.asarray(reference)
     if found is None or np.shape(found) != ref.shape:
         return 0.0
-    return float(np.mean(np.all(ref == np.asarray(found), axis=0)))
+    return parity_frames(ref, found)
 
 
 def band_parity(reference: Any, found: Any, bands: int = 24) -> list[float]:
@@ -54,8 +55,7 @@ def band_parity(reference: Any, found: Any, bands: int = 24) -> list[float]:
         return []
     if found is None or np.shape(found) != ref.shape:
         return [0.0] * bands
-    equal = (ref == np.asarray(found)).mean(axis=1)
-    return [float(v) for v in equal.reshape(-1, bands).mean(axis=0)]
+    return [float(v) for v in parity_by_band(ref, found).reshape(-1, bands).mean(axis=0)]
 
 
 def mixtures(eul: Any, name: str) -> list[Any] | None:

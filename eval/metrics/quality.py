@@ -52,7 +52,12 @@ def snr_db(original: Audio, marked: Audio, rate: int) -> float:
     return 10 * np.log10(signal / noise) if noise > 0 and signal > 0 else float("nan")
 
 
-@metric("zimtohrli", unit="distance (MP3 at 128 kb/s: about 1e-4)", better="lower", level="marking")
+@metric(
+    "zimtohrli",
+    unit="distance (MP3 of the bundled clips, in stereo: 6e-4 at 128 kb/s, 2e-4 at 192)",
+    better="lower",
+    level="marking",
+)
 def zimtohrli(original: Audio, marked: Audio, rate: int) -> float:
     """Zimtohrli's own perceptual distance at 48 kHz, full scale at its default level; the worst channel.
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-__all__ = ["BoundedNorm", "apply_spectral_normalization", "matched_layers", "normalised_layers"]
+__all__ = ["BoundedNorm", "bound_norms", "matched_layers"]
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _SETTLING = 30
@@ -47,7 +47,7 @@ class BoundedNorm(nn.Module):
         return weight * (self.target / norm.clamp(min=self.target))
 
 
-def apply_spectral_normalization(
+def bound_norms(
     module: nn.Module, patterns: Sequence[str], target: float = 1.2, power_iter: int = 1
 ) -> list[str]:
     """Bound the linear and convolution layers whose names match one of `patterns`; their names come back.
@@ -81,8 +81,3 @@ def matched_layers(module: nn.Module, patterns: Sequence[str]) -> dict[str, nn.M
             raise ValueError(f"the pattern {pattern!r} matches no layer")
         chosen |= found
     return chosen
-
-
-def normalised_layers(module: nn.Module) -> dict[str, nn.Module]:
-    """The bounded layers of `module` by name."""
-    return {name: m for name, m in module.named_modules() if parametrize.is_parametrized(m, "weight")}

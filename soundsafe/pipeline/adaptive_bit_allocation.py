@@ -228,10 +228,11 @@ def expand_allocation_to_slots(
         mag_ft: magnitudes ``[bins, frames]``, finite and not negative.
         band_indices_f: the band of each bin, ``[bins]``.
         bits_per_band: ``[bands]``; a band with more bits than cells fills all its cells, and the list is
-        shorter. per_frame_weight_bt: how a band's bits are shared among frames, ``[bands, frames]``, at
-        least 0, counted
-            in millionths; None: evenly. Rounded down; what remains goes to frames in ascending order of
-            SHA-256 of ``{band}_{frame}`` (with ``_{seed}``), round after round, to frames of weight 0 last.
+            shorter.
+        per_frame_weight_bt: how a band's bits are shared among frames, ``[bands, frames]``, at least 0,
+            counted in millionths; None: evenly. Rounded down; what remains goes to frames in ascending order
+            of SHA-256 of ``{band}_{frame}`` (with ``_{seed}``), round after round, to frames of weight 0
+            last.
         seed: behind every hashed text, unless None.
         quantize_magnitude: rank by int64(magnitude * 1e6), else by int64(magnitude).
         ranking: ``magnitude``: in a frame, the band's bins of largest magnitude, in descending order, ties in

@@ -24,7 +24,6 @@ __all__ = [
     "magnitude",
     "mono",
     "nudges_db",
-    "quantized_features",
     "quantized_levels",
     "quantized_thresholds",
 ]
@@ -73,16 +72,6 @@ def quantized_levels(levels: Floats, rules: Rules) -> NDArray[np.int64]:
     q = np.floor((np.clip(levels, _LOWEST_DB, _HIGHEST_DB) - _LOWEST_DB) / rules.step).astype(np.int64)
     q[: rules.bands[0]] = q[rules.bands[1] :] = 0
     return q
-
-
-def quantized_features(mag: Floats, analyzer: MooreGlasbergAnalyzer, rules: Rules) -> NDArray[np.int64]:
-    """The features as whole steps: ``[bands, frames]`` from thresholds, ``[bands, 1]`` from levels.
-
-    For measuring parity; thresholds reach some 10^8 steps.
-    """
-    if rules.features == "levels":
-        return quantized_levels(levels_db(mag, analyzer), rules)[:, None]
-    return np.floor(analyzer.band_thresholds(mag) / rules.step).astype(np.int64)
 
 
 def _edges(levels: Floats, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:

@@ -117,9 +117,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a second of audio says: ``soft [bits]`` in [-1, 1] (+1 is a certain 0), the layout that it was
-    read by,
-    the 191 bytes or None, and how many of the 255 code bytes were put right."""
+    """What a second of audio says: ``soft [bits]`` in [-1, 1] (+1 is a certain 0, 0 says nothing), the layout
+    that it was read by, the 191 bytes or None, and how many of the 255 code bytes were put right."""
 
     soft: Floats
     layout: Layout
@@ -164,7 +163,8 @@ def allocate_slots_and_amplitudes(
         use_anchor_seeding: with a seed from the audio; without, ties are broken by unseeded hashes.
         rules: which profile's rules.
         features: quantised levels ``[bands]`` to lay out by, instead of those of `mag_ft` (rules with
-        levels). anchor_seed: the anchors' seed, for rules that take it.
+            levels).
+        anchor_seed: the anchors' seed, for rules that take it.
 
     Raises ValueError where the bands have fewer cells than `total_bits`, or `anchor_seed` is missing.
     """
@@ -393,8 +393,10 @@ class EULDriver:
     # Reading
 
     def read_eul(self, x_wave: Array, layout: Layout, orig_sr: int | None = None) -> Reading:
-        """The reading of one second by a given layout."""
+        """The reading of one second by a given layout; digital silence says nothing, and gives no payload."""
         x = self._ingest(x_wave, orig_sr)
+        if not bool(x.any()):  # every cell would say 0, and 255 zeros are a codeword
+            return Reading(np.zeros(len(layout.slots)), layout, None, 0)
         spectrum = self._grid.forward(x)
         bins, frames = np.array(layout.slots).T
         soft = np.cos(np.pi * spectrum.real.numpy()[bins, frames] / self._steps(spectrum)[bins, frames])

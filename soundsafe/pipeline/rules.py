@@ -63,7 +63,7 @@ SEED = Rules(
     guard_db=0.0,
     candidates=1,
 )
-"""The mission's rules to the letter: absolute thresholds in steps of a millionth, the loudest cells."""
+"""The original rules to the letter: absolute thresholds in steps of a millionth, the loudest cells."""
 
 ROBUST = Rules(
     name="robust",

@@ -44,9 +44,9 @@ class SyncAnchor:
     anchors; `ranking_method`: ``median`` or ``mean`` over frames; `hashing_salt`: text that ends what is
     hashed.
 
-    Beyond the mission's: `key`: the seed is an HMAC under it, and noise is drawn from it (None: neither);
-    `rank_by`: ``thresholds`` quantised in millionths, as in the seed profile, or ``levels``, which gain does
-    not move. Raises ValueError for values outside these.
+    Beyond the original design: `key`: the seed is an HMAC under it, and noise is drawn from it (None:
+    neither); `rank_by`: ``thresholds`` quantised in millionths, as in the seed profile, or ``levels``, which
+    gain does not move. Raises ValueError for values outside these.
     """
 
     sync_length_ms: int = 50

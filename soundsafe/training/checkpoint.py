@@ -14,10 +14,17 @@ from typing import Any
 import torch
 
 from soundsafe.errors import InputError
-from soundsafe.models import INNWatermarker, apply_spectral_normalization, matched_layers
+from soundsafe.models import INNWatermarker, bound_norms, matched_layers
 from soundsafe.training.config import TrainConfig
 
-__all__ = ["Checkpoint", "build_model", "read_checkpoint", "require_safetensors", "write_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "apply_spectral_normalization",
+    "build_model",
+    "read_checkpoint",
+    "require_safetensors",
+    "write_checkpoint",
+]
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,19 @@ def build_model(cfg: TrainConfig) -> INNWatermarker:
         matched_layers(model, cfg.sn_layers)
     except ValueError as error:
         raise InputError(f"sn_layers: {error}") from None
-    if cfg.sn_enable:
-        apply_spectral_normalization(model, cfg.sn_layers, cfg.sn_target, cfg.sn_power_iter)
+    apply_spectral_normalization(model, cfg)
     return model
+
+
+def apply_spectral_normalization(model: torch.nn.Module, cfg: TrainConfig) -> list[str]:
+    """Bound the layers of `model` that ``cfg.sn_layers`` names, at ``cfg.sn_target``; their names come back.
+
+    Nothing is changed, and [] comes back, without ``cfg.sn_enable``. See ``soundsafe.models.bound_norms``,
+    also for errors.
+    """
+    if not cfg.sn_enable:
+        return []
+    return bound_norms(model, cfg.sn_layers, cfg.sn_target, cfg.sn_power_iter)
 
 
 def require_safetensors() -> Any:

@@ -20,6 +20,7 @@ CONFIGS = ("smoke", "small", "large")
 """Configurations that come with the package."""
 
 PARITY_BYTES = 64
+_SN_LAYERS = ("affine_coupling.*/proj.*", "coupling_net.*/fc.*", ".*1x1.*")
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class TrainConfig:
     of the losses, at least 0. Shares of training, 0 to 1: `stability_ramp_start` and `stability_ramp_end`
     (rise of `w_stab` to 0.5), `csd_start_frac`, `curriculum_frac` (rise of the perceptual weight from 0).
     `stability_ramp`: ``rollout`` (0.3 at 0.6) or ``linear``. `thr_step`: step of the stability loss's
-    thresholds. `sn_*`: see ``apply_spectral_normalization``. `csd_*`: see ``soundsafe.training.channel``.
-    `decode_precision`: ``fp32`` or ``fp64``, of reading in evaluations. `size`: of the network; `steps` of
-    `batch` seconds; `evaluate_every` steps make an epoch. `devices`: how many share each batch, a process
-    each; `precision` of training: ``32-true`` or ``bf16-mixed``.
+    thresholds. `sn_*`: see ``apply_spectral_normalization`` (None for `sn_layers`: its default). `csd_*`: see
+    ``soundsafe.training.channel``. `decode_precision`: ``fp32`` or ``fp64``, of reading in evaluations.
+    `size`: of the network; `steps` of `batch` seconds; `evaluate_every` steps make an epoch. `devices`: how
+    many share each batch, a process each; `precision` of training: ``32-true`` or ``bf16-mixed``.
 
     Raises ValueError for a value out of its range.
     """
@@ -50,7 +51,7 @@ class TrainConfig:
     sn_enable: bool = True
     sn_target: float = 1.2
     sn_power_iter: int = 1
-    sn_layers: tuple[str, ...] = ("affine_coupling.*/proj.*", "coupling_net.*/fc.*", ".*1x1.*")
+    sn_layers: tuple[str, ...] = _SN_LAYERS
     csd_start_frac: float = 0.6
     csd_final_scale: float = 0.7
     csd_schedule: str = "cosine"
@@ -68,7 +69,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sn_layers", tuple(self.sn_layers))
+        object.__setattr__(self, "sn_layers", tuple(_SN_LAYERS if self.sn_layers is None else self.sn_layers))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             wanted = type(field.default)

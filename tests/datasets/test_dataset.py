@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,21 @@ def test_folder_without_manifest(tmp_path: Path) -> None:
     assert {c.split for c in dataset.clips} == {None}
     assert [c.group for c in dataset.clips] == ["a.FLAC", "b.wav", "deep/c.ogg", "deep/d.flac", "deep/d.wav"]
     assert datasets.load(tmp_path, split="test").clips == dataset.clips
+
+
+def test_short_names_that_clash_are_none(tmp_path: Path) -> None:
+    for name in ("a.wav", "a.flac", "b.wav"):
+        write(tmp_path / name)
+    (tmp_path / "a.wav.wav").write_bytes((tmp_path / "a.wav").read_bytes())
+    assert [c.clip for c in datasets.load(tmp_path).clips] == ["a.flac", "a.wav", "a.wav.wav", "b.wav"]
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav")
+    os.rename(tmp_path / "a.wav", os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    with pytest.raises(InputError, match=r"caf\\udce9\.wav: the name is not UTF-8; rename it") as caught:
+        datasets.load(tmp_path)
+    str(caught.value).encode()
 
 
 def test_read_gives_channels_by_samples(tmp_path: Path) -> None:

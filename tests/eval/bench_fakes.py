@@ -147,6 +147,21 @@ class Slow(Toy):
         return super().decode(audio, rate, key)
 
 
+class Stopping(Toy):
+    """Decodes so many times, then waits: `BENCH_FAKE_STOP` is a file with a byte for each, counted to 6."""
+
+    name = "stopping"
+
+    def decode(self, audio: np.ndarray, rate: int, key: bytes) -> Any:
+        if "BENCH_FAKE_STOP" in os.environ:
+            path = Path(os.environ["BENCH_FAKE_STOP"])
+            with path.open("ab") as file:
+                file.write(b".")
+            if path.stat().st_size > 6:
+                time.sleep(600)
+        return super().decode(audio, rate, key)
+
+
 class Deaf:
     """A system without bits, layouts or details, as an outside one may be; it always says yes."""
 

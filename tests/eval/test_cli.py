@@ -308,23 +308,22 @@ def test_kill_9_and_resume(
     installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
 ) -> None:
     """The real thing: a run killed in the middle, its workers gone with it, then finished."""
-    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "slow", "--limit", "3"]
-    out = tmp_path / "run"
-    env = os.environ | {"PYTHONPATH": str(installed)}
+    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "stopping", "--limit", "3"]
+    out, stop = tmp_path / "run", tmp_path / "decodes"
+    env = os.environ | {"PYTHONPATH": str(installed), "BENCH_FAKE_STOP": str(stop)}
     process = subprocess.Popen(
         [sys.executable, "-c", START, *map(str, arguments), "--out", str(out)],
         env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        written = sum(p.read_bytes().count(b"\n") for p in out.glob("store/*.jsonl"))
-        if written >= 5:
-            break
+    end = time.monotonic() + 240
+    while not (stop.exists() and stop.stat().st_size > 6) and time.monotonic() < end:
+        assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert sum(p.read_bytes().count(b"\n") for p in out.glob("store/*.jsonl")) >= 3
     assert not (out / "summary.csv").exists()
-    plan = runner.make_plan("slow", str(suite_file), clips, limit=3)
+    plan = runner.make_plan("stopping", str(suite_file), clips, limit=3)
     runner.run(plan, out, jobs=0, resume=True)
     calm = runner.run(plan, tmp_path / "calm", jobs=0).folder
     for name in ("summary.csv", "summary.json", "results.parquet", "run.json"):

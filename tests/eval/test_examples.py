@@ -53,6 +53,43 @@ def test_marked_again_it_holds_the_runs_payload(run: Path) -> None:
         examples.mark_again(document, system, ["elsewhere"])
 
 
+def test_another_system_by_now_does_not_mark_again(run: Path) -> None:
+    document = _document(run)
+    (clip,) = document["configuration"]["clips"]
+    system = examples.system_of(run, document, "spread-spectrum")
+    document["systems"]["spread-spectrum"] |= {"version": "0", "amount_db": 9.0}
+    with pytest.raises(InputError, match=r"as the run did: its .*amount_db.* are not the run's") as caught:
+        examples.mark_again(document, system, [clip])
+    assert "minimum_s" not in str(caught.value)
+
+
+def test_what_can_be_marked_again_is_where_something_else_cannot(command: Any, tmp_path: Path) -> None:
+    """One clip's file is another one by now, and one system another one: the rest can be heard."""
+    data, folder = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    for i, clip in enumerate(datasets.load("bundled").clips[:2]):
+        audio, rate = clip.read()
+        soundfile.write(data / f"c{i}.wav", audio[:, : 3 * rate].T, rate)
+    evaluate(["spread-spectrum", "qim"], ["none", "unmarked"], data, out=folder)
+    document = _document(folder)
+    document["systems"]["qim"]["step"] = 1.0
+    (folder / "run.json").write_text(json.dumps(document))
+    with (data / "c0.wav").open("ab") as file:
+        file.write(b"more")
+    page, report = tmp_path / "page.html", tmp_path / "r.html"
+    lines = [
+        f"{data / 'c0.wav'} is not the file that the run had as c0",
+        "qim cannot mark again as the run did: its step is not the run's",
+    ]
+    for words in (("listen", folder, "--out", page), ("report", folder, "--audio", 2, "--html", report)):
+        code, _, err = command(*words)
+        assert (code, sorted(err.splitlines())) == (0, sorted(f"left out: {line}" for line in lines))
+    (key,) = (folder / "listening").glob("*.json")
+    heard = {(c["clip"], c["condition"]) for c in json.loads(key.read_text())["conditions"].values()}
+    assert heard == {("c1", name) for name in ("spread-spectrum", "reference", "anchor")}
+    assert "qim cannot mark again" in report.read_text()
+
+
 def test_systems_of_one_name_in_two_runs_are_two_conditions(
     run: Path, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

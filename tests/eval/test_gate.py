@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,13 +17,11 @@ from soundsafe import attacks, datasets
 from soundsafe.errors import InputError
 from soundsafe.eval import gate, runner
 from soundsafe.eval.compare import compare
-from soundsafe.eval.rows import control_of
+from soundsafe.eval.rows import Row, control_of, to_frame
 
 
 def _made_up(rng: np.random.Generator, success: float, ber: float, clips: int = 8) -> pd.DataFrame:
     """Rows of clips of unequal difficulty at one strength of the system."""
-    from soundsafe.eval.rows import Row, to_frame
-
     rows = []
     ease = np.linspace(-1.5, 1.5, clips)
     for attack, harder in (("none", 3.0), ("mp3_192", 1.0), ("mp3_128", -1.0), ("unmarked", -99.0)):
@@ -145,6 +145,17 @@ def test_annotations_name_what_failed() -> None:
     assert "\n" not in line
 
 
+def test_junit_is_xml_whatever_the_names_hold() -> None:
+    rows = _made_up(np.random.default_rng(8), 0.9, 0.002).assign(system="a\x00b\x1bé\t😀")
+    rows.loc[rows["attack"] == "unmarked", "payload_ok"] = True
+    result = gate.check(rows, gate.make_baseline(rows, {}))
+    result["checks"][0]["message"] += "\x07\ud800"
+    cases = list(ElementTree.fromstring(gate.junit(result)).iter("testcase"))
+    assert cases[-1].get("classname") == "a\ufffdb\ufffdé\t😀.mp3_128"
+    (failure,) = ElementTree.fromstring(gate.junit(result)).iter("failure")
+    assert str(failure.get("message")).endswith("without the mark\ufffd\ufffd")
+
+
 COUNTS = {
     "euls": 1, "payload_success": 1, "clip_success": 1, "parity_frames": None, "ber": 0.0,
     "parity_slots": None, "seed_parity": None,
@@ -176,6 +187,48 @@ def test_a_run_of_controls_is_no_baseline() -> None:
     rows = _made_up(np.random.default_rng(7), 0.9, 0.002)
     with pytest.raises(InputError, match="no attack"):
         gate.make_baseline(rows[rows["attack"] == "unmarked"], {})
+
+
+def _rows_of(baseline: dict[str, Any]) -> pd.DataFrame:
+    """Rows with a baseline's own figures, and controls in which nothing was accepted."""
+    rows = []
+    for system, held in baseline["systems"].items():
+        for attack, clips in [*held.items(), ("unmarked", held["none"])]:
+            for clip, c in clips.items():
+                for eul in range(c["euls"]):
+                    marked = not control_of(attack)
+                    rows.append(
+                        Row(
+                            system, "smoke", attack, "", "{}", clip, "music", clip, "", eul, bits=2040,
+                            payload_ok=marked and eul < c["payload_success"],
+                            clip_ok=marked and bool(c["clip_success"]), ber=c["ber"],
+                            parity_frames=math.nan if c["parity_frames"] is None else c["parity_frames"],
+                            **{
+                                name: math.nan if c[name] is None else float(eul < c[name])
+                                for name in ("parity_slots", "seed_parity")
+                            },
+                        )
+                    )  # fmt: skip
+    return to_frame(rows)
+
+
+def test_most_clips_lost_fail_though_so_few_are_never_significant() -> None:
+    """After mp3_128 clips give their payload by combining alone, so that nothing else could tell."""
+    baseline = gate.read_baseline(Path(__file__).parents[2] / "baselines" / "smoke.json")
+    rows = _rows_of(baseline)
+    clips = list(baseline["systems"]["soundsafe"]["mp3_128"])
+    assert len(clips) == 8
+
+    def failed(lost: int) -> list[dict[str, Any]]:
+        gone = (rows["attack"] == "mp3_128") & rows["clip"].isin(clips[:lost])
+        result = gate.check(rows.assign(clip_ok=rows["clip_ok"] & ~gone), baseline)
+        return [c for c in result["checks"] if not c["ok"]]
+
+    assert failed(0) == failed(4) == []
+    (five,), (eight,) = failed(5), failed(8)
+    assert (five["attack"], five["metric"], five["worse_by"]) == ("mp3_128", "clip_success", 0.625)
+    assert eight["p"] > 1e-3 / 50
+    assert eight["message"].startswith("clip_success fell from 1 to 0 (p = 0.002; more than half of the")
 
 
 def test_the_real_codec_has_a_baseline() -> None:

@@ -13,6 +13,7 @@ import pytest
 from soundsafe.errors import InputError
 from soundsafe.eval.history import connect, history
 from soundsafe.eval.rows import Row, to_frame
+from soundsafe.eval.summary import summary_rows
 
 
 def _run(folder: Path, decoded: int, attacks: tuple[str, ...] = ("none", "mp3_128", "unmarked")) -> Path:
@@ -60,6 +61,20 @@ def test_runs_in_the_order_given(tmp_path: Path, command: Any) -> None:
     assert code == 0
     assert json.loads(text)["rows"] == history([first, second])
     assert "(-50.0)" in command("history", first, second)[1]
+
+
+def test_failures_count_as_in_a_summary(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    folder = _run(tmp_path / "run", 8, ("none", "some", "crop", "dead"))
+    rows = pd.read_parquet(folder / "results.parquet")
+    rows["parity_slots"] = 1.0
+    failed = (rows["attack"] == "dead") | (rows["attack"].isin(["some", "crop"]) & (rows["clip"] == "c1"))
+    rows.loc[failed, ["status", "parity_slots"]] = "decode_failed", float("nan")
+    rows.loc[rows["attack"] == "crop", "parity_slots"] = float("nan")
+    rows.to_parquet(folder / "results.parquet")
+    summary = {r["attack"]: r["parity_slots"] for r in summary_rows(rows) if r["category"] == "all"}
+    assert {r["attack"]: r["parity_slots"] for r in history([folder])} == summary
+    assert summary == {"none": 1, "some": 0.5, "crop": None, "dead": 0}
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,18 @@ def test_mcnemar_is_the_sign_test() -> None:
     assert stats.mcnemar(3, 3) == 1.0
 
 
+def test_few_groups_have_no_paired_test() -> None:
+    assert stats.paired_p([1.0] * 8, [0, 1, 2, 3] * 2) is None
+    assert stats.paired_p(np.zeros(40), np.arange(40) % 8) == 1.0
+
+
+def test_a_paired_difference_of_every_group_is_seen_and_of_one_is_not() -> None:
+    labels = np.repeat(np.arange(8), 10)
+    # t = 8 / sqrt(8 / 7 · 1) in units of a group, 7 degrees of freedom.
+    assert stats.paired_p(np.full(80, -1.0), labels) == pytest.approx(1.4e-4, rel=0.05)
+    assert (stats.paired_p(np.where(labels == 3, -1.0, 0.0), labels) or 0) > 0.4
+
+
 def test_a_fall_in_every_clip_is_seen_and_one_lost_clip_is_not() -> None:
     eight = np.full(8, 8.0)
     _, p = stats.stratified_shift(eight, eight, np.array([2, 3, 1, 4, 2, 3, 2, 1.0]), eight)

@@ -147,6 +147,60 @@ def test_everything_failed() -> None:
     assert _one(quality_rows(gone), category="all")["unmarked_euls"] == 0
 
 
+def _failing(attack: str, failed: tuple[str, ...], **changes: Any) -> list[Row]:
+    """Rows in which these clips failed, as a worker that died leaves them."""
+    gone = {
+        "status": "worker_died", "payload_ok": False, "clip_ok": False, "ber": 0.5, "bits": 0,
+        "payload_bytes": 0, "score": math.nan, "parity_slots": math.nan, "parity_bands": "",
+        "time_to_payload_s": math.inf,
+    }  # fmt: skip
+    return [
+        dataclasses.replace(r, **gone) if r.clip in failed else r
+        for r in _rows(attack, **({"score": 9.0} | changes))
+    ]
+
+
+def test_what_failed_was_not_detected_and_has_no_parity() -> None:
+    failed = ("c0", "c1", "c2")
+    ones = ",".join(["1"] * 24)
+    rows = _failing("none", failed, parity_bands=ones)
+    rows += [dataclasses.replace(r, score=int(r.clip[1:]) / 10) for r in _rows("unmarked", clips=8)]
+    frame = to_frame(rows)
+    row = _one(summary_rows(frame), suite="a", attack="none", category="all")
+    assert row["clip_success"] == row["detection_1e2"] == row["auc"] == row["parity_slots"] == 0.5
+    assert row["seed_parity"] is None  # the system has none
+    (bands, _) = band_rows(frame)
+    assert (bands["euls"], bands["bands"]) == (24, [0.5] * 24)
+    frame.loc[frame["clip"] == "c7", "status"] = "decode_failed"
+    control = _one(summary_rows(frame), suite="a", attack="none", category="all")
+    assert control["detection_unmarked_clips"] == 7
+
+
+def test_parity_that_an_attack_has_for_no_clip_is_not_measured() -> None:
+    """Where an attack's delay is not known a failure makes no parity of 0, unless everything failed."""
+    rows = _rows("none") + _failing("crop", ("c0",), parity_slots=math.nan)
+    rows += _failing("dead", tuple(f"c{i}" for i in range(6)))
+    found = summary_rows(to_frame(rows))
+    values = {r["attack"]: r["parity_slots"] for r in found if (r["suite"], r["category"]) == ("a", "all")}
+    assert values == {"none": 1, "crop": None, "dead": 0}
+
+
+def test_a_failure_is_counted_once_and_with_what_the_system_carries() -> None:
+    rows = _rows("none") + _failing("bad", ("c1", "c3", "c5"))
+    rows += _failing("dead", tuple(f"c{i}" for i in range(6)))
+    found = summary_rows(to_frame(rows))
+    half = _one(found, suite="a", attack="bad", category="all")
+    assert (half["payload_bits"], half["payload_success"], half["goodput_bps"]) == (1400, 0.5, 700)
+    assert half["goodput_128_bps"] == 64
+    assert half["ber"] == pytest.approx((0.01 + 0.5) / 2)
+    for dead in (
+        _one(found, suite="a", attack="bad", category="speech"),
+        _one(found, suite="a", attack="dead", category="all"),
+    ):
+        assert (dead["ber"], dead["goodput_bps"], dead["capacity_bits"]) == (0.5, 0, 0)
+        assert dead["payload_bits"] == 1400
+
+
 def test_parity_by_band() -> None:
     half = ",".join(["1", "0.5", *["0"] * 22])
     rows = to_frame(_rows("mp3", parity_bands=half) + _rows("none", parity_bands=""))

@@ -14,7 +14,6 @@ from soundsafe.pipeline.features import (
     magnitude,
     mono,
     nudges_db,
-    quantized_features,
     quantized_levels,
     quantized_thresholds,
 )
@@ -61,16 +60,11 @@ def test_thresholds_are_rounded_down_to_steps():
     np.testing.assert_allclose(q, [[0, 1e-6, 0.123456]], atol=1e-12)
 
 
-def test_features_of_both_profiles():
-    mag = magnitude(noise())
-    seed = quantized_features(mag, ANALYZER, SEED)
-    assert seed.shape == (24, 101)
-    assert seed.dtype == np.int64
-    assert np.array_equal(seed, np.floor(ANALYZER.band_thresholds(mag) / 1e-6))
-    robust = quantized_features(mag, ANALYZER, ROBUST)
-    assert robust.shape == (24, 1)
-    assert (robust[:LOW] == 0).all()
-    assert (robust[HIGH:] == 0).all()
+def test_bands_that_carry_nothing_have_no_level():
+    q = quantized_levels(levels_db(magnitude(noise()), ANALYZER), ROBUST)
+    assert q.shape == (24,)
+    assert (q[:LOW] == 0).all()
+    assert (q[HIGH:] == 0).all()
 
 
 @pytest.mark.parametrize("gain_db", [-40, -20, -6, -3, 3, 6])
@@ -78,9 +72,8 @@ def test_gain_moves_thresholds_but_not_levels(gain_db):
     mag = magnitude(noise())
     louder = mag * 10 ** (gain_db / 20)
     np.testing.assert_allclose(levels_db(louder, ANALYZER), levels_db(mag, ANALYZER), atol=1e-9)
-    assert not np.array_equal(
-        quantized_features(louder, ANALYZER, SEED), quantized_features(mag, ANALYZER, SEED)
-    )
+    before, after = (quantized_thresholds(ANALYZER.band_thresholds(m), SEED.step) for m in (mag, louder))
+    assert not np.array_equal(before, after)
 
 
 def test_levels_by_hand():

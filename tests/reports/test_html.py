@@ -16,8 +16,10 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
+from soundsafe.eval.compare import compare
 from soundsafe.reports import format as fmt
 from soundsafe.reports import html
+from soundsafe.reports.comparison import LEVEL, verdict_of
 from soundsafe.reports.content import build
 from soundsafe.reports.load import read_run
 
@@ -367,6 +369,32 @@ def test_two_runs_are_compared(
     assert "soundsafe (after)" in text
     other = make_run(tmp_path / "other", make_rows([("x", 2.0, 1), ("y", 2.0, 1)]))
     assert "No comparison" in _page(before, other)[1]
+
+
+def test_clips_that_fail_as_a_whole_give_no_false_verdicts() -> None:
+    """Two runs of one system, in which clips are lost altogether: McNemar's test takes them for a change."""
+    rng = np.random.default_rng(0)
+    attacks, clips, euls, pairs = 8, 12, 10, 60
+
+    def run() -> pd.DataFrame:
+        at = pd.MultiIndex.from_product(
+            [[f"a{i}" for i in range(attacks)], [f"c{i}" for i in range(clips)], range(euls)],
+            names=["attack", "clip", "eul"],
+        ).to_frame(index=False)
+        lost = np.repeat(rng.random(attacks * clips) < 0.3, euls)
+        return at.assign(system="s", group=at["clip"], payload_ok=~lost, ber=0.0, bits=2040)
+
+    false = naive = 0
+    for _ in range(pairs):
+        rows = compare(run(), run())
+        false += any(verdict_of(r) != "within noise" for r in rows)
+        naive += any(attacks * r["p_mcnemar"] < LEVEL for r in rows)
+    assert naive > 0.9 * pairs
+    assert false <= 2 * LEVEL * pairs  # chance leaves twice the level once in 30 at the level itself
+    before = run()
+    after = before.assign(payload_ok=before["payload_ok"] & (before["attack"] != "a0"))
+    verdicts = {r["attack"]: verdict_of(r) for r in compare(before, after)}
+    assert verdicts == {"a0": "worse"} | {f"a{i}": "within noise" for i in range(1, attacks)}
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def test_values_out_of_range_are_refused(wrong):
         TrainConfig(**wrong)
 
 
+def test_no_patterns_given_are_the_default_ones():
+    assert TrainConfig(sn_layers=None) == TrainConfig()
+    assert TrainConfig(sn_layers=()).sn_layers == ()
+
+
 def test_configurations_come_from_the_package_and_from_files(tmp_path):
     assert [load_config(name).size for name in CONFIGS] == ["small", "small", "large"]
     path = tmp_path / "mine.json"
