@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 import soundsafe
-from soundsafe import api, attacks
+from soundsafe import attacks, reader
+from soundsafe import marker as marking
 from soundsafe.attacks.speed import change_speed
 from soundsafe.container import payload_id
+from soundsafe.embedder import QUALITIES
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY
+from soundsafe.marker import Marker
+from soundsafe.profile import ROBUST
 
 Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]
@@ -154,7 +158,7 @@ def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> N
 def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
     marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "SEARCH_S", 4.0)
+    monkeypatch.setattr(reader, "SEARCH_S", 4.0)
     m = marked("rock", 8.0)
     soundfile.write(tmp_path / "m.wav", change_speed(m.audio, 0.97).T, RATE, subtype="PCM_16")
     answer = soundsafe.decode_file(tmp_path / "m.wav")
@@ -167,7 +171,7 @@ def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
 def test_an_inverted_file_is_read_to_its_end(
     factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "SEARCH_S", 4.0)
+    monkeypatch.setattr(reader, "SEARCH_S", 4.0)
     m = marked("rock", 8.0)
     audio = m.audio if factor == 1.0 else change_speed(m.audio, factor)
     soundfile.write(tmp_path / "m.wav", -audio.T, RATE, subtype="PCM_16")
@@ -193,7 +197,7 @@ def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
     answer = soundsafe.embed(audio, rate, b"blocks", quality="fast", layers=("eul", "tile"))
     assert answer.audio is not None
     assert answer.euls_verified >= 19
-    marker = api._Marker(rate, 1, b"blocks", DEFAULT_KEY, api.ROBUST, api.QUALITIES["fast"], ("eul", "tile"))
+    marker = Marker(rate, 1, b"blocks", DEFAULT_KEY, ROBUST, QUALITIES["fast"], ("eul", "tile"))
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 123_456):
         parts += marker.feed(audio[:, start : start + 123_456])
@@ -481,7 +485,7 @@ def test_file_and_array_are_the_same(
     rate: int, cut: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seven seconds in blocks of three EULs: by file or array, in one piece or in many, the same samples."""
-    monkeypatch.setattr(api, "BLOCK_EULS", 3)
+    monkeypatch.setattr(marking, "BLOCK_EULS", 3)
     audio = np.concatenate([cut("strings_canon", 3.3), cut("rock", 3.7)], axis=1)
     audio = at_rate(audio, rate) if rate != RATE else audio
     soundfile.write(tmp_path / "in.wav", audio.T, rate, subtype="FLOAT")
@@ -495,7 +499,7 @@ def test_file_and_array_are_the_same(
     for name in ("euls", "euls_verified", "snr_db", "zimtohrli", "warnings"):
         assert getattr(by_file, name) == getattr(by_array, name)
 
-    marker = api._Marker(rate, 2, b"blocks", DEFAULT_KEY, api.ROBUST, api.QUALITIES["fast"], ("eul",))
+    marker = Marker(rate, 2, b"blocks", DEFAULT_KEY, ROBUST, QUALITIES["fast"], ("eul",))
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 12_345):
         parts += marker.feed(audio[:, start : start + 12_345])
@@ -503,7 +507,7 @@ def test_file_and_array_are_the_same(
 
 
 def test_every_eul_reads_back_across_blocks(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "BLOCK_EULS", 2)
+    monkeypatch.setattr(marking, "BLOCK_EULS", 2)
     answer = soundsafe.embed(cut("strings_canon", 7.0), RATE, b"blocks", layers=("eul",))
     assert answer.euls_verified == answer.euls == 7
 
