@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +12,11 @@ import soundfile
 import soxr
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController, threadpool_info
 
 import soundsafe
-from soundsafe import attacks, reader
-from soundsafe import marker as marking
-from soundsafe.attacks.speed import change_speed
+from soundsafe import attacks
 from soundsafe.container import payload_id
-from soundsafe.embedder import QUALITIES
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.keys import DEFAULT_KEY
-from soundsafe.marker import Marker
-from soundsafe.profile import ROBUST
 
 Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]
@@ -137,73 +127,6 @@ def test_a_payload_that_needs_more_seconds_than_there_are(cut: Cut) -> None:
         soundsafe.embed(cut("rock", 2.0), RATE, bytes(400), quality="fast")
 
 
-def test_audio_turned_upside_down_is_read(marked: Mark) -> None:
-    m = marked("rock", 4.0)
-    answer = soundsafe.decode(-m.audio, RATE)
-    assert (answer.payload, answer.layer, answer.tempo) == (m.payload, "eul", 1.0)
-    assert sum(e.ok for e in answer.euls) >= 3
-    assert not soundsafe.decode(-m.audio, RATE, bytes(32)).ok
-
-
-@pytest.mark.parametrize("factor", [0.953, 1.0004, 1.05])
-def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> None:
-    audio = soundsafe.embed(cut("rock", 8.0), RATE, b"speed", quality="fast", layers=("eul",)).audio
-    assert audio is not None
-    answer = soundsafe.decode(change_speed(audio, factor), RATE)
-    assert (answer.ok, answer.payload, answer.layer) == (True, b"speed", "eul")
-    assert answer.speed == answer.tempo == answer.pitch == pytest.approx(factor, rel=1e-6)
-    assert sum(e.ok for e in answer.euls) >= 7
-
-
-def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
-    marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "SEARCH_S", 4.0)
-    m = marked("rock", 8.0)
-    soundfile.write(tmp_path / "m.wav", change_speed(m.audio, 0.97).T, RATE, subtype="PCM_16")
-    answer = soundsafe.decode_file(tmp_path / "m.wav")
-    assert answer.payload == m.payload
-    assert answer.speed == pytest.approx(0.97, rel=2e-6)
-    assert len(answer.euls) == 8
-
-
-@pytest.mark.parametrize("factor", [1.0, 1.0004])
-def test_an_inverted_file_is_read_to_its_end(
-    factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "SEARCH_S", 4.0)
-    m = marked("rock", 8.0)
-    audio = m.audio if factor == 1.0 else change_speed(m.audio, factor)
-    soundfile.write(tmp_path / "m.wav", -audio.T, RATE, subtype="PCM_16")
-    answer = soundsafe.decode_file(tmp_path / "m.wav")
-    assert answer.payload == m.payload
-    assert answer.speed == pytest.approx(factor, rel=2e-6)
-    assert len(answer.euls) == 8
-
-
-def test_polarity_is_found_behind_a_change_of_speed(cut: Cut) -> None:
-    answer = soundsafe.embed(cut("rock", 8.0), RATE, b"upside down", quality="fast")
-    assert answer.audio is not None
-    found = soundsafe.decode(-change_speed(answer.audio, 0.97), RATE)
-    assert (found.payload, found.layer) == (b"upside down", "eul")
-    assert found.speed == pytest.approx(0.97, rel=2e-6)
-
-
-@pytest.mark.parametrize("rate", [RATE, 48_000])
-def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
-    """Twenty-one seconds are two blocks: in one piece or in many, the same samples."""
-    audio = np.concatenate([cut(name, 7.0) for name in ("rock", "strings_canon", "rock")], axis=1)
-    audio = (at_rate(audio, rate) if rate != RATE else audio)[:1]
-    answer = soundsafe.embed(audio, rate, b"blocks", quality="fast", layers=("eul", "tile"))
-    assert answer.audio is not None
-    assert answer.euls_verified >= 19
-    marker = Marker(rate, 1, b"blocks", DEFAULT_KEY, ROBUST, QUALITIES["fast"], ("eul", "tile"))
-    parts: list[Audio] = []
-    for start in range(0, audio.shape[1], 123_456):
-        parts += marker.feed(audio[:, start : start + 123_456])
-    assert np.array_equal(np.concatenate([*parts, *marker.finish()], axis=1), answer.audio)
-
-
 # --- what is changed
 
 
@@ -220,30 +143,6 @@ def test_the_mark_is_quiet(clip: str, marked: Mark) -> None:
     difference = m.audio - m.original
     snr_db = 10 * np.log10(np.sum(m.original.astype(float) ** 2) / np.sum(difference.astype(float) ** 2))
     assert m.answer.snr_db == pytest.approx(snr_db, abs=0.01)
-
-
-@pytest.mark.parametrize("rate", [RATE, 48_000])
-def test_nothing_is_added_to_silence(rate: int, cut: Cut) -> None:
-    audio = at_rate(cut("rock", 6.0), rate) if rate != RATE else cut("rock", 6.0).copy()
-    audio[:, int(1.9 * rate) : int(4.1 * rate)] = 0.0
-    audio[1, int(4.5 * rate) : int(4.7 * rate)] = 0.0  # one channel alone
-    answer = soundsafe.embed(audio, rate, b"silence")
-    assert answer.audio is not None
-    assert np.count_nonzero(answer.audio[:, int(1.9 * rate) : int(4.1 * rate)]) == 0
-    assert np.count_nonzero(answer.audio[1, int(4.5 * rate) : int(4.7 * rate)]) == 0
-    assert {2, 3} <= set(answer.unmarked_seconds)
-    assert len(answer.warnings) == len(answer.unmarked_seconds)
-    assert any("second 2" in w and "silence" in w for w in answer.warnings)
-    assert soundsafe.decode(answer.audio, rate).payload == b"silence"
-
-
-def test_the_mark_fades_out_before_silence(cut: Cut) -> None:
-    audio = cut("rock", 4.0).copy()
-    audio[:, 2 * RATE :] = 0.0
-    answer = soundsafe.embed(audio, RATE, b"silence", quality="fast")
-    assert answer.audio is not None
-    change = np.abs(answer.audio - audio)
-    assert change[:, 2 * RATE - 20 : 2 * RATE].max() < 0.1 * change[:, RATE : 2 * RATE].max()
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -273,52 +172,6 @@ def test_the_input_is_left_alone(cut: Cut) -> None:
     soundsafe.embed(audio, RATE, b"x", quality="fast")
     soundsafe.decode(audio, RATE)
     assert np.array_equal(audio, kept)
-
-
-@contextlib.contextmanager
-def two_blas_threads() -> Iterator[None]:
-    """Set by a thread that has ended: threadpoolctl obeys others only then."""
-    with ThreadPoolExecutor(1) as pool:
-        limit = pool.submit(ThreadpoolController().select(user_api="blas").limit, limits=2).result()
-    try:
-        yield
-    finally:
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(limit.restore_original_limits).result()
-
-
-def test_calls_that_overlap_leave_the_number_of_threads(marked: Mark, tmp_path: Path) -> None:
-    def threads() -> set[int]:
-        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
-
-    soundfile.write(tmp_path / "x.flac", marked("rock").audio.T, RATE)
-    first_works, second_works, first_ended = (threading.Event() for _ in range(3))
-    seen = []
-
-    def first(share: float, words: str) -> None:
-        first_works.set()
-        assert second_works.wait(60)
-
-    def second(share: float, words: str) -> None:
-        second_works.set()
-        assert first_ended.wait(60)
-        seen.append(threads())
-
-    def call(progress: Callable[[float, str], None]) -> bytes | None:
-        return soundsafe.decode_file(tmp_path / "x.flac", progress=progress).payload
-
-    with two_blas_threads(), ThreadPoolExecutor(2) as pool:
-        before = threads()
-        one = pool.submit(call, first)
-        assert first_works.wait(60)
-        other = pool.submit(call, second)
-        assert one.result(60) == marked("rock").payload
-        first_ended.set()
-        assert other.result(60) == marked("rock").payload
-        assert seen == [{1}]  # also for the one that is still at work
-        assert threads() == before == {2}
-        assert soundsafe.decode(noise(1.0), RATE).payload is None
-        assert threads() == before
 
 
 # --- rates and channels
@@ -352,17 +205,6 @@ def test_rates_of_any_type_of_integer(kind: type, cut: Cut) -> None:
     answer = soundsafe.embed(audio, kind(RATE), b"rate", quality="fast", layers=("eul",))
     assert soundsafe.decode(answer.audio, kind(RATE)).payload == b"rate"
     assert len(soundsafe.layouts(audio, kind(RATE))) == 2
-
-
-def test_above_the_band_nothing_changes(cut: Cut) -> None:
-    """Audio at 96 kHz with content above 30 kHz: the mark is added, the rest is left as it is."""
-    audio = at_rate(cut("rock", 2.0), 96_000)
-    t = np.arange(audio.shape[1]) / 96_000
-    audio = audio * np.float32(0.8) + np.float32(0.05) * np.sin(2 * np.pi * 35_000 * t).astype(np.float32)
-    answer = soundsafe.embed(audio, 96_000, b"x")
-    difference = np.fft.rfft((answer.audio - audio).astype(np.float64), axis=1)
-    hz = np.fft.rfftfreq(audio.shape[1], 1 / 96_000)
-    assert np.sum(np.abs(difference[:, hz > 23_000]) ** 2) < 1e-5 * np.sum(np.abs(difference) ** 2)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
@@ -463,53 +305,7 @@ def test_lengths_that_are_no_whole_seconds(seconds: float, cut: Cut) -> None:
     assert soundsafe.decode(answer.audio, RATE).payload == b"x"
 
 
-# --- the same result whatever the way
-
-
-def test_threads_do_not_matter(cut: Cut) -> None:
-    audio = cut("rock", 2.0)
-    before = torch.get_num_threads()
-    try:
-        answers = []
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            answers.append(soundsafe.embed(audio, RATE, b"threads", quality="fast").audio)
-    finally:
-        torch.set_num_threads(before)
-    assert np.array_equal(answers[0], answers[1])
-    assert np.array_equal(answers[0], answers[2])
-
-
-@pytest.mark.parametrize("rate", [RATE, 32_000])
-def test_file_and_array_are_the_same(
-    rate: int, cut: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Seven seconds in blocks of three EULs: by file or array, in one piece or in many, the same samples."""
-    monkeypatch.setattr(marking, "BLOCK_EULS", 3)
-    audio = np.concatenate([cut("strings_canon", 3.3), cut("rock", 3.7)], axis=1)
-    audio = at_rate(audio, rate) if rate != RATE else audio
-    soundfile.write(tmp_path / "in.wav", audio.T, rate, subtype="FLOAT")
-    by_array = soundsafe.embed(audio, rate, b"blocks", quality="fast", layers=("eul",))
-    by_file = soundsafe.embed_file(
-        tmp_path / "in.wav", tmp_path / "out.wav", b"blocks", quality="fast", layers=("eul",)
-    )
-    out, _ = soundfile.read(tmp_path / "out.wav", dtype="float32", always_2d=True)
-    assert np.array_equal(out.T, by_array.audio)
-    assert by_file.audio is None
-    for name in ("euls", "euls_verified", "snr_db", "zimtohrli", "warnings"):
-        assert getattr(by_file, name) == getattr(by_array, name)
-
-    marker = Marker(rate, 2, b"blocks", DEFAULT_KEY, ROBUST, QUALITIES["fast"], ("eul",))
-    parts: list[Audio] = []
-    for start in range(0, audio.shape[1], 12_345):
-        parts += marker.feed(audio[:, start : start + 12_345])
-    assert np.array_equal(np.concatenate([*parts, *marker.finish()], axis=1), by_array.audio)
-
-
-def test_every_eul_reads_back_across_blocks(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marking, "BLOCK_EULS", 2)
-    answer = soundsafe.embed(cut("strings_canon", 7.0), RATE, b"blocks", layers=("eul",))
-    assert answer.euls_verified == answer.euls == 7
+# --- files
 
 
 def test_nothing_is_written_where_nothing_reads_back(tmp_path: Path) -> None:
@@ -535,16 +331,6 @@ def test_progress_rises_to_one(cut: Cut, tmp_path: Path) -> None:
 
 
 # --- what the bench asks
-
-
-def test_coded_bits_cycle_through_the_parts() -> None:
-    bits = soundsafe.coded_bits(bytes(range(256)) + bytes(144), None, 8)
-    assert bits.shape == (8, 2040)
-    assert bits.dtype == np.uint8
-    assert np.array_equal(bits[:3], bits[3:6])
-    assert np.array_equal(bits[:2], bits[6:])
-    assert not np.array_equal(bits[0], bits[1])
-    assert not np.array_equal(bits, soundsafe.coded_bits(bytes(400), OTHER_KEY, 8))
 
 
 def test_layouts_are_the_embedders(marked: Mark) -> None:
