@@ -32,7 +32,9 @@ from soundsafe.eval.compare import compare as compare_runs
 from soundsafe.eval.drawing import draw
 from soundsafe.eval.history import history as history_of
 from soundsafe.eval.metrics import metrics
+from soundsafe.eval.plan import make_plan
 from soundsafe.eval.rows import from_frame_value
+from soundsafe.eval.run_folder import read_rows
 from soundsafe.eval.store import write_atomically
 from soundsafe.reports import tables
 
@@ -105,7 +107,7 @@ def run(
     if jobs is not None and jobs < 1:
         raise InputError(f"--jobs {jobs}: at least 1 is needed")
     suites = [attacks.suite(name) for name in dict.fromkeys(suite)]
-    plan = runner.make_plan(
+    plan = make_plan(
         list(dict.fromkeys(system or ["soundsafe"])),
         suites,
         dataset,
@@ -265,7 +267,7 @@ def baseline(
 ) -> None:
     """Condense a run into a baseline for the gate, to be reviewed and kept with the code."""
     document = _run_document(run_dir)
-    data = gates.make_baseline(runner.read_rows(run_dir), document)
+    data = gates.make_baseline(read_rows(run_dir), document)
     suites = [s["suite"] for s in data["configuration"].get("suites") or []]
     path = out if out is not None else Path("baselines") / f"{'+'.join(suites) or 'baseline'}.json"
     if path.exists() and not force:
@@ -289,7 +291,7 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Fail (exit 1) where a run is significantly worse than a baseline, or accepts what bears no mark."""
-    result = gates.check(runner.read_rows(run_dir), gates.read_baseline(baseline))
+    result = gates.check(read_rows(run_dir), gates.read_baseline(baseline))
     if junit is not None:
         if not junit.parent.is_dir():
             raise InputError(f"{junit.parent} is not a folder: make it, or give --junit another name")
@@ -313,7 +315,7 @@ def gate(
 @app.command()
 def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
     """Compare two runs attack by attack, over the EULs that both hold."""
-    rows = compare_runs(runner.read_rows(run_a), runner.read_rows(run_b))
+    rows = compare_runs(read_rows(run_a), read_rows(run_b))
     if as_json:
         _print_json({"rows": rows})
     else:

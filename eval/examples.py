@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval import seeds, systems
-from soundsafe.eval.runner import content
+from soundsafe.eval.plan import content
 
 __all__ = ["Example", "clip_facts", "mark_again", "system_of", "worst_first"]
 

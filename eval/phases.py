@@ -149,6 +149,7 @@ def evaluate_phases(
     from soundsafe.eval import runner
     from soundsafe.eval.drawing import draw
     from soundsafe.eval.network_system import NetworkSystem
+    from soundsafe.eval.plan import make_plan
 
     if not is_training(run):
         raise InputError(f"{run}: {_NO_RUN}")
@@ -159,7 +160,7 @@ def evaluate_phases(
         if not path.is_file():
             raise InputError(f"{path} is missing: finish the training (soundsafe train ... --resume)")
         system = NetworkSystem(f"network-{name}", path)
-        plans[name] = system, runner.make_plan(system, chosen, "bundled", limit=limit, seconds=seconds)
+        plans[name] = system, make_plan(system, chosen, "bundled", limit=limit, seconds=seconds)
     rows: list[dict[str, Any]] = []
     for name, (system, plan) in plans.items():
         say(f"phase {name}, step {system.step}: {len(plan.clips)} clips, {len(plan.cells)} attacks")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import Row, control_of
-from soundsafe.eval.runner import read_rows
+from soundsafe.eval.run_folder import read_rows
 from soundsafe.eval.systems import EUL_S
 from soundsafe.reports.format import count, number, seconds
 

@@ -50,6 +50,7 @@ class Difference:
 
 
 def compare(originals: Iterable[Audio], marked: Iterable[Audio], rate: int) -> Difference:
+    """The comparison of two streams of blocks ``[channels, samples]`` of equal shapes at `rate` Hz."""
     differ = Difference(rate)
     for a, b in zip(originals, marked, strict=True):
         differ.add(a, b)

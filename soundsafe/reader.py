@@ -127,6 +127,8 @@ def decoded(
     seconds_of_audio: float,
     rate: int,
 ) -> Decoded:
+    """The answer of what `read` found in so many seconds of audio at `rate` Hz; `started`: by
+    `time.perf_counter`."""
     took = time.perf_counter() - started
     native = rate / RATE
     plain = Decoded(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soundsafe import attacks
 from soundsafe.attacks import neural
 from soundsafe.errors import InputError
-from soundsafe.eval import runner
+from soundsafe.eval.plan import make_plan
 
 RATE = 44_100
 NEURAL = [a for a in attacks.all_attacks() if a.weights]
@@ -75,11 +75,11 @@ def test_without_weights_they_are_left_out(tmp_path: Path, monkeypatch: pytest.M
             attack.apply(np.zeros((1, RATE), np.float32), RATE, np.random.default_rng(0))
     assert attacks.get("mp3_128+then+dac").left_out
     assert not attacks.get("mp3_128").left_out
-    plan = runner.make_plan("soundsafe", ["neural"], "bundled", limit=1)
+    plan = make_plan("soundsafe", ["neural"], "bundled", limit=1)
     assert [cell.name for cell, _ in plan.cells] == list(attacks.CONTROLS)
     assert [line.split()[0] for line in plan.left_out] == [a.name for a in NEURAL]
     with pytest.raises(InputError, match="dac needs "):
-        runner.make_plan("soundsafe", ["none", "dac"], "bundled", limit=1)
+        make_plan("soundsafe", ["none", "dac"], "bundled", limit=1)
     pytest.importorskip("transformers")
     monkeypatch.setenv("SOUNDSAFE_WEIGHTS_DAC", str(tmp_path / "nowhere"))
     assert attacks.get("dac").left_out == "needs weights: SOUNDSAFE_WEIGHTS_DAC names no folder"
@@ -110,9 +110,9 @@ def test_quantisers_matter_and_channels_stay_apart(weights: None, stereo: NDArra
 
 
 def test_runs_say_which_weights(weights: None) -> None:
-    plan = runner.make_plan("soundsafe", ["neural"], "bundled", limit=1)
+    plan = make_plan("soundsafe", ["neural"], "bundled", limit=1)
     assert plan.left_out == ()
     found = plan.configuration()["weights"]
     assert list(found) == [w.variable for w in neural.WEIGHTS.values()]
     assert len(set(found.values())) == len(found)
-    assert "weights" not in runner.make_plan("soundsafe", ["none"], "bundled", limit=1).configuration()
+    assert "weights" not in make_plan("soundsafe", ["none"], "bundled", limit=1).configuration()

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from soundsafe.eval import cli, runner
+from soundsafe.eval.plan import make_plan
 
 START = "from soundsafe.eval.cli import main; main()"
 
@@ -323,7 +324,7 @@ def test_kill_9_and_resume(
     process.wait()
     assert sum(p.read_bytes().count(b"\n") for p in out.glob("store/*.jsonl")) >= 3
     assert not (out / "summary.csv").exists()
-    plan = runner.make_plan("stopping", str(suite_file), clips, limit=3)
+    plan = make_plan("stopping", str(suite_file), clips, limit=3)
     runner.run(plan, out, jobs=0, resume=True)
     calm = runner.run(plan, tmp_path / "calm", jobs=0).folder
     for name in ("summary.csv", "summary.json", "results.parquet", "run.json"):

@@ -9,7 +9,7 @@ import torch
 
 from soundsafe.eval import drawing, phases
 from soundsafe.eval.cli import main
-from soundsafe.eval.runner import read_rows
+from soundsafe.eval.run_folder import read_rows
 from soundsafe.training import TrainConfig
 from soundsafe.training.checkpoint import build_model, write_checkpoint
 

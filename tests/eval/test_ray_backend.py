@@ -12,6 +12,7 @@ import pytest
 
 from soundsafe.errors import InputError
 from soundsafe.eval import ray_backend, runner
+from soundsafe.eval.plan import make_plan
 
 SAME = ("summary.csv", "summary.json", "results.parquet", "quality.csv", "run.json")
 
@@ -49,7 +50,7 @@ def test_a_killed_worker_leaves_no_trace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
-    plan = runner.make_plan("dying", [fakes.Noise(0.05), "unmarked", "wrong_key"], clips)
+    plan = make_plan("dying", [fakes.Noise(0.05), "unmarked", "wrong_key"], clips)
     deaths.write_text("2")
     runner.run(plan, tmp_path / "ray", backend="ray", jobs=0)
     assert deaths.read_text() == "0"
@@ -61,7 +62,7 @@ def test_a_worker_that_always_dies_becomes_a_row(
     fakes: ModuleType, clips: Path, cluster: Any, deaths: Path, tmp_path: Path
 ) -> None:
     deaths.write_text("3")
-    plan = runner.make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=1)
+    plan = make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=1)
     rows = runner.run(plan, tmp_path / "run", backend="ray", jobs=0).rows
     assert rows.groupby("attack")["status"].first().to_dict() == {
         "noise_0.05": "worker_died",
@@ -71,7 +72,7 @@ def test_a_worker_that_always_dies_becomes_a_row(
 
 def test_a_lost_node_leaves_no_trace(fakes: ModuleType, clips: Path, cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1)
-    plan = runner.make_plan("slow", ["none", fakes.Noise(0.05), "gain_-3dB", "unmarked"], clips)
+    plan = make_plan("slow", ["none", fakes.Noise(0.05), "gain_-3dB", "unmarked"], clips)
 
     def lose(done: int, total: int) -> None:
         if done >= 6 and node in cluster.worker_nodes:
@@ -87,7 +88,7 @@ def test_a_node_with_other_code_is_refused(
     fakes: ModuleType, clips: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "environment", lambda: ray_backend.environment() | {"source": "other"})
-    plan = runner.make_plan("toy", "none", clips, limit=1)
+    plan = make_plan("toy", "none", clips, limit=1)
     with pytest.raises(InputError, match="another source of the code"):
         runner.run(plan, tmp_path / "run", backend="ray", jobs=0)
 

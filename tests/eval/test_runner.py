@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
-from soundsafe.eval import runner, seeds
+from soundsafe.eval import local_backend, runner, seeds
+from soundsafe.eval.plan import make_plan
 from soundsafe.eval.rows import Row
+from soundsafe.eval.run_folder import read_rows
 
 SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
 
@@ -141,7 +143,7 @@ def test_another_seed_is_another_payload(fakes: ModuleType, clips: Path) -> None
 
 
 def _run(fakes: ModuleType, clips: Path, out: Path, **options: Any) -> runner.Result:
-    plan = runner.make_plan("toy", _attacks(fakes), clips)
+    plan = make_plan("toy", _attacks(fakes), clips)
     return runner.run(plan, out, **options)
 
 
@@ -175,7 +177,7 @@ def test_a_dead_worker_loses_nothing(
 ) -> None:
     deaths = tmp_path / "deaths"
     monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
-    plan = runner.make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=2)
+    plan = make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=2)
     deaths.write_text("1")
     killed = runner.run(plan, tmp_path / "killed", jobs=2)
     assert set(killed.rows["status"]) == {"ok"}
@@ -189,9 +191,9 @@ def test_a_worker_that_always_dies_becomes_a_row(
 ) -> None:
     deaths = tmp_path / "deaths"
     monkeypatch.setenv("BENCH_FAKE_DEATHS", str(deaths))
-    monkeypatch.setattr(runner, "_POOL_TRIES", 1)
+    monkeypatch.setattr(local_backend, "_POOL_TRIES", 1)
     deaths.write_text("3")  # once in the pool, twice alone
-    plan = runner.make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=1)
+    plan = make_plan("dying", [fakes.Noise(0.05), "unmarked"], clips, limit=1)
     rows = runner.run(plan, tmp_path / "run", jobs=1).rows
     assert rows.groupby("attack")["status"].first().to_dict() == {
         "noise_0.05": "worker_died",
@@ -201,8 +203,8 @@ def test_a_worker_that_always_dies_becomes_a_row(
 
 
 def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
-    plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
-    other = runner.make_plan(fakes.Toy(), ["none"], clips, limit=2)
+    plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    other = make_plan(fakes.Toy(), ["none"], clips, limit=2)
     out = tmp_path / "run"
     runner.run(plan, out, jobs=0)
     (out / "notes.txt").write_text("mine")
@@ -222,7 +224,7 @@ def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Pat
 
 
 def test_a_folder_that_never_held_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
-    plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
     out = tmp_path / "mine"
     (out / "store").mkdir(parents=True)
     (out / "store" / "notes").write_text("mine")
@@ -250,33 +252,33 @@ def test_rows_that_no_run_wrote(rows: Any, tmp_path: Path) -> None:
     ):
         damaged.to_parquet(path)
         with pytest.raises(InputError, match=text):
-            runner.read_rows(tmp_path)
+            read_rows(tmp_path)
     rows.drop(columns="parity_slots").to_parquet(path)
-    assert runner.read_rows(tmp_path)["parity_slots"].isna().all()
+    assert read_rows(tmp_path)["parity_slots"].isna().all()
 
 
 def test_two_runs_do_not_share_a_folder(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
     from soundsafe.claim import claim
 
-    plan = runner.make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
     tmp_path.joinpath("run").mkdir()
     with claim(tmp_path / "run"), pytest.raises(InputError, match="another run"):
         runner.run(plan, tmp_path / "run", jobs=0)
     rows = runner.run(plan, tmp_path / "run", jobs=0).rows
     with claim(tmp_path / "run"), pytest.raises(InputError, match="another run"):
         runner.run(plan, tmp_path / "run", jobs=0, force=True)
-    assert runner.read_rows(tmp_path / "run").equals(rows)
+    assert read_rows(tmp_path / "run").equals(rows)
 
 
 def test_attacked_controls(fakes: ModuleType, clips: Path) -> None:
-    plan = runner.make_plan(fakes.Toy(), ["none", "gain_-3dB"], clips, limit=1, attacked_controls=True)
+    plan = make_plan(fakes.Toy(), ["none", "gain_-3dB"], clips, limit=1, attacked_controls=True)
     names = [cell.name for cell, _ in plan.cells]
     assert names == ["none", "gain_-3dB", "unmarked+then+gain_-3dB", "wrong_key+then+gain_-3dB"]
     assert [cell.control for cell, _ in plan.cells] == ["", "", "unmarked", "wrong_key"]
 
 
 def test_run_json_says_what_was_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
-    runner.run(runner.make_plan(fakes.Toy(), ["none"], clips, limit=1), tmp_path / "r", jobs=0)
+    runner.run(make_plan(fakes.Toy(), ["none"], clips, limit=1), tmp_path / "r", jobs=0)
     document = json.loads((tmp_path / "r/run.json").read_text())
     assert document["seed"] == 0
     assert document["systems"]["toy"]["level"] == 0.02
@@ -304,4 +306,4 @@ def test_what_cannot_be_run_is_refused(
 ) -> None:
     good: dict[str, Any] = {"systems": "toy", "attacks": "none", "dataset": clips}
     with pytest.raises(InputError, match=text):
-        runner.make_plan(**(good | arguments))
+        make_plan(**(good | arguments))

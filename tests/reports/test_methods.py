@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from soundsafe.errors import InputError
+from soundsafe.eval import plan as plans
 from soundsafe.eval import runner
+from soundsafe.eval.plan import Plan, make_plan
 from soundsafe.reports.load import read_run
 from soundsafe.reports.methods import commands
 
@@ -18,9 +20,9 @@ def test_the_command_makes_the_run_again(
     make_rows: Any, make_run: Any, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runner, "to_ask", tuple)  # as if every metric's package were there
+    monkeypatch.setattr(plans, "to_ask", tuple)  # as if every metric's package were there
     Path("quiet.toml").write_text('suite = "quiet"\nversion = 3\nattacks = ["gain_-3dB"]\n')
-    plan = runner.make_plan(
+    plan = make_plan(
         ["null", "qim"], ["quiet.toml", "gain"], "bundled", limit=2, seconds=2.5, seed=5,
         attacked_controls=True, metrics=["visqol", "pesq"],
     )  # fmt: skip
@@ -28,9 +30,9 @@ def test_the_command_makes_the_run_again(
     run = read_run(make_run(tmp_path / "first", rows, configuration=plan.configuration(), seed=5))
     comment, line = commands(run).splitlines()
     assert comment == "# quiet.toml: the file of suite quiet, version 3"
-    planned: list[runner.Plan] = []
+    planned: list[Plan] = []
 
-    def stop(plan: runner.Plan, folder: Path, **options: Any) -> None:
+    def stop(plan: Plan, folder: Path, **options: Any) -> None:
         planned.append(plan)
         raise InputError(str(folder))
 

@@ -1,0 +1,79 @@
+"""Units on processes of this machine, one after the other where a process dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from soundsafe.eval.worker import Unit, complete, give_up, run_unit, start_worker
+
+__all__ = ["ONE_THREAD", "run_units"]
+
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# A worker that dies takes the pool with it, whoever was to blame: once more for everybody, then one by one.
+_POOL_TRIES = 2
+
+
+@contextmanager
+def _single_threads() -> Iterator[None]:
+    """Processes started inside inherit one thread for each numeric library."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
+    """Run units in worker processes; False where a worker died before all were done."""
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        max_workers=min(jobs, len(units)),
+        mp_context=context,
+        initializer=start_worker,
+        initargs=(os.getpid(),),
+    )
+    try:
+        futures: list[Future[str]] = [pool.submit(run_unit, unit, os.getpid()) for unit in units]
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.5)
+            tick()
+            for future in done:
+                future.result()
+        return True
+    except BrokenProcessPool:
+        return False
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_units(units: list[Unit], jobs: int, tick: Callable[[], None]) -> None:
+    """Complete all units on `jobs` processes; `tick` is called twice a second."""
+    left = [u for u in units if not complete(u)]
+    with _single_threads():
+        for _ in range(_POOL_TRIES):
+            if not left or _pool(left, jobs, tick):
+                return
+            left = [u for u in left if not complete(u)]
+        for unit in left:
+            tries = 0
+            while not complete(unit) and not _pool([unit], 1, tick):
+                before, tries = tries, tries + 1
+                if before:
+                    give_up(unit, "the worker process died")
+                    tries = 0
