@@ -174,7 +174,7 @@ def _read_registry(module: Any, path: Path) -> object:
 
 def _registry_example(module: Any, path: Path) -> None:
     with module.Registry(path, write=True) as opened:
-        opened.put(module.Mark("a", "a.flac", "00", "11", "22", "33", "0", "now", "{}"))
+        opened.put(module.Mark("a", "a.flac", "00", "11", "22", "33", "0", "now", "{}", "{}"))
 
 
 def _checkpoint_example(module: Any, path: Path) -> None:
