@@ -1,8 +1,8 @@
 """How exactly a trained network inverts: `python benchmarks/invertibility.py CHECKPOINT DIR [--seconds 100]`.
 
 Seconds of DIR's test split, each with random bits. Prints the largest relative error over all seconds of the
-spectrum and of the message branch after the blocks and their inverse, in float32 and float64, and apart from
-that what an ISTFT and STFT between the two add.
+spectrum and of the message branch after the blocks and their inverse, in float32 and float64, and the same
+with an ISTFT and STFT between the two.
 """
 
 from __future__ import annotations

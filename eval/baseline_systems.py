@@ -22,18 +22,18 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.ndimage import uniform_filter1d
 
+from soundsafe.codecs import resample
 from soundsafe.errors import NotMarkable
 from soundsafe.eval.systems import Found, Marked, SimpleSystem
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, istft, stft
 
-__all__ = ["Null", "PlainQim", "SpreadSpectrum", "mixed_in", "resampled"]
+__all__ = ["Null", "PlainQim", "SpreadSpectrum", "mixed_in"]
 
 Audio = NDArray[np.float32]
 
@@ -66,16 +66,9 @@ def _dealt(draws: NDArray[np.uint64]) -> NDArray[np.int64]:
     return bit
 
 
-def resampled(audio: Audio, rate: int, to: int) -> Audio:
-    """Audio ``[channels, samples]`` at another rate."""
-    if rate == to:
-        return audio
-    return np.ascontiguousarray(soxr.resample(audio.T, rate, to, quality="VHQ").T, dtype=np.float32)
-
-
 def mixed_in(audio: Audio, rate: int, mark: Audio, mark_rate: int) -> Marked:
     """`audio` with `mark` (one channel, or as many as the audio) added: its rate, length and band stay."""
-    mark = resampled(mark, mark_rate, rate)[:, : audio.shape[1]]
+    mark = resample(mark, mark_rate, rate)[:, : audio.shape[1]]
     out = audio.copy()
     out[:, : mark.shape[1]] += mark
     return Marked(np.clip(out, -1.0, 1.0))
@@ -119,7 +112,7 @@ class SpreadSpectrum(_Baseline):
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
         """Raises NotMarkable for audio shorter than one block."""
-        x = resampled(audio, rate, RATE)
+        x = resample(audio, rate, RATE)
         if x.shape[1] < 2 * RATE:
             raise NotMarkable("spread-spectrum needs two seconds")
         bit, sign = self._chips(key)
@@ -142,7 +135,7 @@ class SpreadSpectrum(_Baseline):
         return out / max(float(out.std()), 1e-9)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
-        x = resampled(audio, rate, RATE).mean(axis=0, dtype=np.float32)
+        x = resample(audio, rate, RATE).mean(axis=0, dtype=np.float32)
         if len(x) < 2 * RATE:
             return Found(False, None)
         bit, sign = self._chips(key)
@@ -185,7 +178,7 @@ class PlainQim(_Baseline):
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
         """Raises NotMarkable for audio shorter than one second."""
-        x = resampled(audio, rate, RATE)
+        x = resample(audio, rate, RATE)
         if x.shape[1] < RATE:
             raise NotMarkable("qim needs one second")
         bit, dither = self._places(key)
@@ -200,7 +193,7 @@ class PlainQim(_Baseline):
         return mixed_in(audio, rate, marked - x, RATE)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
-        x = resampled(audio, rate, RATE)
+        x = resample(audio, rate, RATE)
         bit, dither = self._places(key)
         total, euls = np.zeros(BITS), []
         for i, start in enumerate(range(0, x.shape[1] - RATE + 1, RATE)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +37,9 @@ def connect(folders: Sequence[Path]) -> Any:
     base = duckdb.connect()
     try:
         for number, file in enumerate(files):
-            # A view takes no parameters: a quote in a file's name is doubled, as SQL has it.
-            quoted = str(file).replace("'", "''")
+            # A view takes no parameters: a quote in a file's name is doubled, as SQL has it. And the name is
+            # read as a pattern, of other files too.
+            quoted = glob.escape(str(file)).replace("'", "''")
             base.execute(f"CREATE VIEW run{number} AS SELECT *, {number} AS run FROM '{quoted}'")
         union = " UNION ALL BY NAME ".join(f"SELECT * FROM run{n}" for n in range(len(files)))
         # Where no run has a column, it is null all the same.

@@ -28,9 +28,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.codecs import resample
 from soundsafe.coding import rs_decode_255_191, rs_encode_255_191
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.baseline_systems import mixed_in, resampled
+from soundsafe.eval.baseline_systems import mixed_in
 from soundsafe.eval.systems import Found, Marked
 from soundsafe.keys import derive
 from soundsafe.models import INNWatermarker
@@ -167,7 +168,7 @@ class NetworkSystem:
 
 def _mono(audio: Audio, rate: int) -> Audio:
     """The mean of the channels at 44.1 kHz, ``[samples]``."""
-    return resampled(audio, rate, RATE).mean(axis=0, dtype=np.float32)
+    return resample(audio, rate, RATE).mean(axis=0, dtype=np.float32)
 
 
 def _seconds(x: Audio) -> list[Audio]:

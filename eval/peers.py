@@ -31,8 +31,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.baseline_systems import mixed_in, resampled
+from soundsafe.eval.baseline_systems import mixed_in
 from soundsafe.eval.systems import Found, Marked, SimpleSystem
 
 __all__ = ["PEERS", "Audiowmark", "NotInstalled", "Peer", "PeerSystem"]
@@ -177,7 +178,7 @@ class PeerSystem(SimpleSystem):
 
     def _own(self, audio: Audio, rate: int) -> Audio:
         mono = audio.mean(axis=0, dtype=np.float32)
-        return resampled(mono[None], rate, self.facts.rate)[0]
+        return resample(mono[None], rate, self.facts.rate)[0]
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
         """Raises NotMarkable for audio that is too short."""
@@ -242,7 +243,8 @@ class Audiowmark(SimpleSystem):
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
         with tempfile.TemporaryDirectory(prefix="soundsafe-") as folder:
             soundfile.write(Path(folder, "in.wav"), np.clip(audio.T, -1, 1), rate, subtype="PCM_24")
-            lines = [line.split() for line in self._run(folder, key, "get", "in.wav").splitlines()]
+            said = self._run(folder, key, "get", "--detect-speed", "in.wav")
+        lines = [line.split() for line in said.splitlines()]
         # pattern TIME MESSAGE SYNC ERROR TYPE
         patterns = [line for line in lines if len(line) >= 5 and line[0] == "pattern"]
         score = max((1 - 2 * float(line[4]) for line in patterns), default=0.0)
@@ -255,4 +257,4 @@ class Audiowmark(SimpleSystem):
 
     def describe(self) -> dict[str, Any]:
         done = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False)
-        return {"version": done.stdout.strip() or "unknown", "crc_bits": 32}
+        return {"version": done.stdout.strip() or "unknown", "crc_bits": 32, "options": "--detect-speed"}

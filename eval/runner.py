@@ -34,7 +34,7 @@ Backend = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Result:
-    """Rows, their summary (`{"rows": [...], "quality": [...]}`) and times of a finished run.
+    """Rows, their summary (the document of `summary.json`) and times of a finished run.
 
     `unmeasured`: a line for each clip that lacks figures of quality, since measuring them failed.
     """

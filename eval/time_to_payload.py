@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +30,7 @@ from soundsafe.eval.rows import control_of
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
 from soundsafe.eval.store import write_atomically
+from soundsafe.eval.worker import start_worker
 from soundsafe.reports import plots
 
 __all__ = ["LENGTHS_S", "clip_rows", "curves", "true_factors"]
@@ -37,10 +38,17 @@ __all__ = ["LENGTHS_S", "clip_rows", "curves", "true_factors"]
 LENGTHS_S = (4.0, 6.0, 10.0, 15.0, 20.0, 28.0)
 """Lengths in seconds that are tried."""
 
+_SPARE_S = 0.3
+"""By so much audio may be shorter than a length, and is still taken for that long."""
+
+
 def true_factors(attack: Any) -> tuple[float, float] | None:
-    """The factors (tempo, pitch) of an attack that changes speed, tempo or pitch, None for others."""
+    """The factors (tempo, pitch) of an attack that changes speed, tempo or pitch by one factor each, None for
+    others."""
     percent = 1.0 + float(attack.params.get("percent", 0.0)) / 100.0
     pitch = float(attack.params.get("factor", 1.0))
+    if "drift" in attack.kind:
+        return None
     if attack.family == "speed" and "hz" not in attack.params:
         return percent, percent
     if attack.family in ("tempo", "pitch", "tempo_pitch") and {"percent", "factor"} & set(attack.params):
@@ -110,7 +118,8 @@ def clip_rows(
     audio = np.ascontiguousarray(audio[:, : int(1.06 * max(lengths_s) * rate)])
     key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
     head = {
-        "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category, "heard_s": 0.0,
+        "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category,
+        "audio_s": audio.shape[1] / rate, "heard_s": 0.0,
         "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "", "zimtohrli": np.nan,
     }  # fmt: skip
     try:
@@ -124,8 +133,9 @@ def clip_rows(
         attack = registry.get(name)
         out = attack.apply(marked.audio, rate, generator(seed, clip.clip, name, attack.params))
         row: dict[str, Any] = head | {"attack": name, "zimtohrli": marked.zimtohrli}
+        row["audio_s"] = out.shape[1] / rate
         for length in lengths_s:
-            if length * rate > out.shape[1] + 0.3 * rate:
+            if length > row["audio_s"] + _SPARE_S:
                 break
             heard = np.ascontiguousarray(out[:, : int(length * rate)])
             found = decode(heard, rate, key)
@@ -159,9 +169,7 @@ def curves(rows: pd.DataFrame, lengths_s: Sequence[float]) -> pd.DataFrame:
     for attack, its in rows.groupby("attack", sort=False):
         for word in ("id", "payload"):
             for length in lengths_s:
-                # What was there sooner is there, though no longer stretch was read.
-                there = its[f"{word}_s"] <= length
-                use = its[there | (its["heard_s"] >= length) | its["payload_s"].notna()]
+                use = its[its["audio_s"] + _SPARE_S >= length]
                 if use.empty:
                     continue
                 ok = (use[f"{word}_s"] <= length).to_numpy(float)
@@ -224,7 +232,8 @@ def time_to_payload(
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     stderr = Console(stderr=True)
-    with ProcessPoolExecutor(jobs or os.cpu_count(), get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs or os.cpu_count(), context, start_worker, (os.getpid(),)) as pool:
         waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed) for clip in clips]
         try:
             for done in track(
@@ -234,6 +243,8 @@ def time_to_payload(
                 rows += done.result()
                 write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
         except BaseException:
+            for child in active_children():
+                child.terminate()
             pool.shutdown(cancel_futures=True)
             raise
     place = {c.clip: i for i, c in enumerate(clips)}

@@ -92,7 +92,8 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
         )
         name = (
             f"Goodput at {size} bits of payload: how many of them a clip has given for each second of audio "
-            "until it first gives them, mean over clips"
+            "until it first gives them, mean over clips; a system that does not tell where its seconds are "
+            "is charged the whole clip"
         )
         out.append(
             Figure(
@@ -123,7 +124,8 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
     caption = (
         "Goodput at equal payload: bits for each second of audio until a clip first gives its payload, "
         f"no more than {', '.join(map(str, GOODPUT_BITS[:-1]))} or {GOODPUT_BITS[-1]} of them counted. A "
-        "shorter payload counts for what it holds."
+        "shorter payload counts for what it holds. A system that does not tell where its seconds are is "
+        "decoded on the whole clip alone, and charged all of it."
     )
     return [*out, Table("equal-goodputs", caption, tuple(columns), tuple(rows))]
 

@@ -203,7 +203,7 @@ def _answer(
         payload_bytes=len(payload),
         capacity_bytes_per_eul=BODY,
         snr_db=differ.snr_db,
-        zimtohrli=differ.distance / max(differ.samples, 1),
+        zimtohrli=differ.zimtohrli,
         seconds=took,
         realtime_factor=took / max(seconds, 1e-9),
         warnings=[*warnings, *notes],

@@ -23,7 +23,7 @@ class Difference:
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self.power = self.noise = self.distance = 0.0
-        self.samples = 0
+        self.samples = self.compared = 0
         self.silent: list[int] = []
 
     def add(self, original: Audio, marked: Audio) -> None:
@@ -38,7 +38,13 @@ class Difference:
                 self.silent.append(first + i)
         if original.shape[1] >= self.rate // 2:
             self.distance += original.shape[1] * worst_channel(original, marked, self.rate)
+            self.compared += original.shape[1]
         self.samples += original.shape[1]
+
+    @property
+    def zimtohrli(self) -> float:
+        """Mean distance of the stretches that are long enough for one."""
+        return self.distance / max(self.compared, 1)
 
     @property
     def snr_db(self) -> float:

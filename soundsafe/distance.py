@@ -11,6 +11,7 @@ __all__ = ["by_channel", "worst_channel"]
 
 _RATE = 48_000
 _SHORTEST_S = 0.5
+"""The library corrupts memory on signals of a few milliseconds; half a second leaves it room."""
 
 
 def by_channel(

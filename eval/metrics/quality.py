@@ -12,15 +12,16 @@ from collections.abc import Callable, Collection
 import numpy as np
 import pyloudnorm
 import soxr
-import zimtohrli as _zimtohrli
 from numpy.typing import NDArray
 
+from soundsafe.distance import worst_channel
 from soundsafe.eval.metrics import nmr
 from soundsafe.eval.metrics.registry import metric, metrics
 
 __all__ = [
     "added_to_silence",
     "clipped_samples",
+    "integrated_loudness",
     "lufs_difference",
     "measure",
     "nmr_db",
@@ -30,9 +31,6 @@ __all__ = [
 
 Audio = NDArray[np.float32]
 
-_ZIMTOHRLI_RATE = 48000
-# The library corrupts memory on signals of a few milliseconds; half a second leaves it room.
-_ZIMTOHRLI_SHORTEST_S = 0.5
 # A run of exact zeros this long is silence; shorter ones are zero crossings.
 _SILENCE_S = 0.01
 
@@ -65,15 +63,7 @@ def zimtohrli(original: Audio, marked: Audio, rate: int) -> float:
     audio.
     """
     a, b = _check(original, marked)
-    if a.shape[1] < _ZIMTOHRLI_SHORTEST_S * rate:
-        return float("nan")
-    model = _zimtohrli.Pyohrli()
-    worst = 0.0
-    for x, y in zip(a, b, strict=True):
-        if rate != _ZIMTOHRLI_RATE:
-            x, y = (soxr.resample(v, rate, _ZIMTOHRLI_RATE, quality="HQ") for v in (x, y))
-        worst = max(worst, float(model.distance(x.astype(np.float32), y.astype(np.float32))))
-    return worst
+    return worst_channel(a.astype(np.float32), b.astype(np.float32), rate)
 
 
 @metric("nmr_db", unit="dB", better="lower", level="marking")
@@ -96,16 +86,22 @@ def _loudness(audio: NDArray[np.float64], rate: int) -> float:
         return float(meter.integrated_loudness(audio.T))
 
 
+def integrated_loudness(audio: NDArray[np.floating], rate: int) -> float:
+    """LUFS (ITU-R BS.1770-4) of ``[channels, samples]``, of which the first five channels count: the standard
+    weighs no more. -inf for silence, NaN for no more than its block of 0.4 s."""
+    if audio.shape[1] <= 0.4 * rate:
+        return float("nan")
+    meter = pyloudnorm.Meter(rate)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return float(meter.integrated_loudness(audio[:5].T.astype(np.float64)))
+
+
 @metric("lufs_difference", unit="LU", better="zero", level="marking")
 def lufs_difference(original: Audio, marked: Audio, rate: int) -> float:
-    """Integrated loudness (ITU-R BS.1770-4) of marked minus original audio.
-
-    The first five channels are measured (the standard weighs no more); NaN below 0.4 s and for silence.
-    """
-    a, b = (v[:5] for v in _check(original, marked))
-    if a.shape[1] <= 0.4 * rate:
-        return float("nan")
-    difference = _loudness(b, rate) - _loudness(a, rate)
+    """Integrated loudness of marked minus original audio; NaN below 0.4 s and for silence."""
+    a, b = _check(original, marked)
+    difference = integrated_loudness(b, rate) - integrated_loudness(a, rate)
     return difference if np.isfinite(difference) else float("nan")
 
 

@@ -35,6 +35,13 @@ def _run(folder: Path, decoded: int, attacks: tuple[str, ...] = ("none", "mp3_12
     return folder
 
 
+def test_a_folders_name_is_no_pattern(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    _run(tmp_path / "run1", 8)
+    asked = _run(tmp_path / "run[1]", 4)
+    assert history([asked])[0]["payload_success"] == 0.5
+
+
 def test_runs_in_the_order_given(tmp_path: Path, command: Any) -> None:
     pytest.importorskip("duckdb")
     first = _run(tmp_path / "it's first", 8)

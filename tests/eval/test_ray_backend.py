@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from soundsafe.errors import InputError
-from soundsafe.eval import ray_backend, runner
+from soundsafe.eval import ray_backend, run_folder, runner
 from soundsafe.eval.plan import make_plan
 
 SAME = ("summary.csv", "summary.json", "results.parquet", "quality.csv", "run.json")
@@ -87,7 +87,7 @@ def test_a_lost_node_leaves_no_trace(fakes: ModuleType, clips: Path, cluster: An
 def test_a_node_with_other_code_is_refused(
     fakes: ModuleType, clips: Path, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "environment", lambda: ray_backend.environment() | {"source": "other"})
+    monkeypatch.setattr(run_folder, "environment", lambda: ray_backend.environment() | {"source": "other"})
     plan = make_plan("toy", "none", clips, limit=1)
     with pytest.raises(InputError, match="another source of the code"):
         runner.run(plan, tmp_path / "run", backend="ray", jobs=0)

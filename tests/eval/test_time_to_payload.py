@@ -45,21 +45,22 @@ def test_true_factors():
     assert true_factors(attacks.get("tempo_pitch_rubberband_+4%_-4%")) == (1.04, 0.96)
     assert true_factors(attacks.get("mp3_128")) is None
     assert true_factors(attacks.get("wow_0.1%")) is None
+    assert true_factors(attacks.get("tempo_rubberband_drift_1%")) is None
 
 
 def test_shares_over_seconds():
     nan = float("nan")
     rows = pd.DataFrame(
-        {"attack": "a", "group": list("uvwxyz"), "heard_s": [4.0, 2.0, 2.0, 4.0, 4.0, 4.0],
+        {"attack": "a", "group": list("uvwxyz"), "audio_s": [4.1, 3.8, 2.0, 4.0, 4.0, 2.5],
          "id_s": [2.0, 2.0, nan, 2.0, 4.0, nan], "payload_s": [4.0, 2.0, nan, nan, 4.0, nan]}
     )  # fmt: skip
     table = curves(rows, (2.0, 4.0)).set_index(["word", "seconds"])
     assert table.loc[("id", 2.0), "share"] == 3 / 6
-    # One clip is shorter than four seconds and had nothing by its end: it does not count there.
-    assert table.loc[("id", 4.0), "share"] == 4 / 5
-    assert table.loc[("id", 4.0), "clips"] == 5
-    assert table.loc[("payload", 4.0), "share"] == 3 / 5
-    assert table.loc[("payload", 4.0), "low"] < 3 / 5 < table.loc[("payload", 4.0), "high"]
+    assert table.loc[("payload", 2.0), "low"] < 1 / 6 < table.loc[("payload", 2.0), "high"]
+    # Two clips are shorter than four seconds: whatever they had, they do not count there.
+    assert table.loc[("id", 4.0), "share"] == 4 / 4
+    assert table.loc[("id", 4.0), "clips"] == 4
+    assert table.loc[("payload", 4.0), "share"] == 3 / 4
 
 
 def test_command(command, tmp_path, monkeypatch):

@@ -78,11 +78,13 @@ def main() -> None:
                 kills += 1
             else:
                 finished, complaints = process.communicate()
+                assert process.returncode in (0, 1), complaints
             now = marks_of(out)
             print(f"{len(now)} marked, {kills} kills, {time.monotonic() - started:.0f} s", file=sys.stderr)
             changed = [output for output, mark in before.items() if now.get(output) != mark]
             assert not changed, f"marked again: {changed}"
             before = now
+        assert kills == asked.kills, f"{kills} kills before it was done: ask for more files"
         summary = json.loads(finished)
         audio = {
             path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

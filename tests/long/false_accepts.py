@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--dataset", default="bundled")
     parser.add_argument("--split", help="of the dataset; everything without")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each clip, from a random place")
+    parser.add_argument(
+        "--seconds", type=float, default=8.0, help="of each clip, from a random place; the first, if marked"
+    )
     parser.add_argument("--limit-s", type=float, default=float("inf"), help="end after so many seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--searches", action="store_true", help="`n` whole decodes instead of EULs")

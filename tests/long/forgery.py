@@ -72,21 +72,25 @@ def decodes(n: int, seconds: float, rng: np.random.Generator) -> dict[str, Any]:
         return audio[:1, start : start + int(seconds * rate)]
 
     def marked(audio: np.ndarray, key: bytes) -> np.ndarray:
-        try:
-            return soundsafe.embed(audio, 44_100, rng.bytes(8), key, quality="fast").audio
-        except NotMarkable:
-            return audio
+        return soundsafe.embed(audio, 44_100, rng.bytes(8), key, quality="fast").audio
 
-    for i in range(n):
-        kind = list(tried)[i % len(tried)]
+    def attempt(kind: str) -> np.ndarray:
         audio = piece()
         if kind == "noise":
-            audio = (rng.standard_normal(audio.shape) * 0.1).astype(np.float32)
-        elif kind == "other_key":
-            audio = marked(audio, rng.bytes(32))
-        elif kind == "copied":
+            return (rng.standard_normal(audio.shape) * 0.1).astype(np.float32)
+        if kind == "other_key":
+            return marked(audio, rng.bytes(32))
+        if kind == "copied":
             source = piece()
-            audio = np.clip(audio + marked(source, KEY) - source, -1, 1)
+            return np.clip(audio + marked(source, KEY) - source, -1, 1)
+        return audio
+
+    while sum(tried.values()) < n:
+        kind = list(tried)[sum(tried.values()) % len(tried)]
+        try:
+            audio = attempt(kind)
+        except NotMarkable:  # a pause in speech, say: another piece
+            continue
         found = soundsafe.decode(audio, 44_100, KEY)
         tried[kind] += 1
         accepted[kind] += found.ok or found.id_ok

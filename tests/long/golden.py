@@ -75,8 +75,9 @@ def make() -> None:
 
 def check() -> dict[str, str]:
     """What does not give what it gave, by file."""
-    wrong = {}
-    for name, entry in json.loads((FOLDER / "golden.json").read_text())["files"].items():
+    entries = json.loads((FOLDER / "golden.json").read_text())["files"]
+    wrong = {name: "missing" for name in FILES if name not in entries}
+    for name, entry in entries.items():
         key = bytes.fromhex(entry["key_hex"])
         path = FOLDER / f"{name}.flac"
         if soundsafe.decode_file(path, key).payload_hex != entry["payload_hex"]:

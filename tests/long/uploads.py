@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--distinct", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--most-mb", type=int, default=500, help="more than before that the service may take")
     asked = parser.parse_args()
     made = list(make_uploads(asked.distinct).items())
     uploads = [made[i % len(made)] for i in range(asked.n)]
@@ -91,21 +92,27 @@ def main() -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
         assert service.stderr is not None
         address = ""
-        while not address:
-            address = (re.search(r"listening on (\S+)", service.stderr.readline()) or ["", ""])[1]
+        for line in service.stderr:
+            if found := re.search(r"listening on (\S+)", line):
+                address = found[1]
+                break
+        assert address, "the service did not start"
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-        # One upload first: afterwards all is loaded.
-        asyncio.run(ask(address, uploads[:1], service.pid))
-        idle = round(resident_mb(service.pid))
-        started = time.monotonic()
-        figures = asyncio.run(ask(address, uploads, service.pid))
-        took = time.monotonic() - started
-        service.send_signal(signal.SIGTERM)
-        code = service.wait(60)
+        try:
+            # One upload first: afterwards all is loaded.
+            asyncio.run(ask(address, uploads[:1], service.pid))
+            idle = round(resident_mb(service.pid))
+            started = time.monotonic()
+            figures = asyncio.run(ask(address, uploads, service.pid))
+            took = time.monotonic() - started
+        finally:
+            service.send_signal(signal.SIGTERM)
+            code = service.wait(60)
     figures["answered"] -= 1
-    found = {"uploads": asked.n, **figures, "before_mb": idle, "took_s": round(took, 1), "exit_code": code}
-    print(json.dumps(found))
-    sys.exit(0 if figures["right"] == figures["answered"] == asked.n and code == 0 else 1)
+    done = {"uploads": asked.n, **figures, "before_mb": idle, "took_s": round(took, 1), "exit_code": code}
+    print(json.dumps(done))
+    right = figures["right"] == figures["answered"] == asked.n and code == 0
+    sys.exit(0 if right and figures["peak_mb"] <= idle + asked.most_mb else 1)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,19 @@ def test_anchor_is_a_low_pass() -> None:
     assert np.array_equal(listen.anchor(low, 6000), low)
 
 
+@pytest.mark.parametrize("rate", [16_000, RATE, 48_000])
+def test_anchor_has_the_standards_slope(rate: int) -> None:
+    impulse = np.zeros((1, rate), np.float32)
+    impulse[0, rate // 2] = 1
+    out = listen.anchor(impulse, rate)
+    assert out.shape == impulse.shape
+    assert np.argmax(np.abs(out[0])) == rate // 2
+    response = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(out[0])), 1e-9))
+    assert np.abs(response[:3501]).max() < 0.1
+    assert response[4000] < -25
+    assert response[4500] < -50
+
+
 def test_silence_and_short_clips_are_left_at_their_level() -> None:
     quiet = np.zeros((1, RATE), np.float32)
     short = np.full((1, 100), 0.1, np.float32)
