@@ -31,7 +31,7 @@ def bursts(audio: NDArray[np.float32]) -> NDArray[np.float64]:
     return starts[np.diff(starts, prepend=-RATE) > RATE // 10] / RATE
 
 
-@pytest.mark.parametrize("engine", ["signalsmith", "wsola"])
+@pytest.mark.parametrize("engine", ["signalsmith", "wsola", "vocoder"])
 @pytest.mark.parametrize("percent", [5, -5, 2, -2, 10, -10])
 def test_tempo(engine: str, percent: int) -> None:
     audio = clicks_and_tone()
