@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
+from soundsafe.attacks.access import at_snr
 from soundsafe.attacks.registry import Audio, attack
 
 SOUND_M_S = 343.0
@@ -64,12 +65,7 @@ def reverb_mix(
     snr_db: float,
 ) -> Audio:
     """The audio, and under it the same audio in a room, `snr_db` quieter."""
-    wet = in_room(audio, rate, rng, room, rt60_s, distance_m)
-    power = float(np.square(wet, dtype=np.float64).sum())
-    if power == 0.0:
-        return audio
-    dry = float(np.square(audio, dtype=np.float64).sum())
-    return audio + np.float32(np.sqrt(dry / power) * 10 ** (-snr_db / 20)) * wet
+    return at_snr(audio, in_room(audio, rate, rng, room, rt60_s, distance_m), snr_db)
 
 
 @attack(

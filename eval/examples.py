@@ -105,8 +105,7 @@ def _same_system(document: Document, system: systems.System) -> None:
     was = (document.get("systems") or {}).get(system.name)
     if not isinstance(was, Mapping):
         return
-    described = system.describe() | {"payload_bytes": system.payload_bytes}
-    now = json.loads(json.dumps(described))  # as the run stored it
+    now = json.loads(json.dumps(systems.facts_of(system)))  # as the run stored it
     different = [name for name in was if now.get(name) != was[name]]
     if different:
         raise InputError(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from soundsafe.eval.worker import Unit, complete, give_up, run_unit, start_worker
 
-__all__ = ["ONE_THREAD", "run_units"]
+__all__ = ["ONE_THREAD", "run_units", "workers"]
 
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 # A worker that dies takes the pool with it, whoever was to blame: once more for everybody, then one by one.
@@ -33,33 +33,39 @@ def _single_threads() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
-    """Run units in worker processes; False where a worker died before all were done."""
-    context = multiprocessing.get_context("spawn")
+@contextmanager
+def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """So many worker processes, which end with this one, and at once where it is interrupted."""
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
-        max_workers=min(jobs, len(units)),
-        mp_context=context,
+        max_workers=jobs,
+        mp_context=multiprocessing.get_context("spawn"),
         initializer=start_worker,
         initargs=(os.getpid(),),
     )
     try:
-        futures: list[Future[str]] = [pool.submit(run_unit, unit, os.getpid()) for unit in units]
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, timeout=0.5)
-            tick()
-            for future in done:
-                future.result()
-        return True
-    except BrokenProcessPool:
-        return False
+        yield pool
     except BaseException:
         for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
+    """Run units in worker processes; False where a worker died before all were done."""
+    try:
+        with workers(min(jobs, len(units))) as pool:
+            waiting: set[Future[str]] = {pool.submit(run_unit, unit, os.getpid()) for unit in units}
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.5)
+                tick()
+                for future in done:
+                    future.result()
+        return True
+    except BrokenProcessPool:
+        return False
 
 
 def run_units(units: list[Unit], jobs: int, tick: Callable[[], None]) -> None:

@@ -36,7 +36,7 @@ def _describe(plan: Plan) -> dict[str, Any]:
     out = {}
     for name, system in zip(plan.system_names, plan.systems, strict=True):
         loaded = registry.get(system) if isinstance(system, str) else system
-        out[name] = loaded.describe() | {"payload_bytes": loaded.payload_bytes}
+        out[name] = registry.facts_of(loaded)
     return out
 
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from soundsafe.errors import InputError
 
 __all__ = [
-    "EUL_S", "Found", "Marked", "SimpleSystem", "Soundsafe", "System", "get", "listing", "register",
-    "systems",
+    "EUL_S", "Found", "Marked", "SimpleSystem", "Soundsafe", "System", "facts_of", "get", "listing",
+    "register", "systems",
 ]  # fmt: skip
 
 EUL_S = 1.0
@@ -122,6 +122,11 @@ def _found() -> dict[str, Callable[[], Factory]]:
 def systems() -> tuple[str, ...]:
     """Names of all systems, sorted."""
     return tuple(sorted(_found()))
+
+
+def facts_of(system: System) -> dict[str, Any]:
+    """What a run keeps of a system."""
+    return system.describe() | {"payload_bytes": system.payload_bytes}
 
 
 def get(name: str) -> System:

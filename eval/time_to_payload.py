@@ -10,8 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,11 +25,11 @@ from rich.progress import track
 from soundsafe.container import BODY
 from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.local_backend import workers
 from soundsafe.eval.rows import control_of
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
 from soundsafe.eval.store import write_atomically
-from soundsafe.eval.worker import start_worker
 from soundsafe.reports import plots
 
 __all__ = ["LENGTHS_S", "clip_rows", "curves", "true_factors"]
@@ -232,21 +231,14 @@ def time_to_payload(
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     stderr = Console(stderr=True)
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs or os.cpu_count(), context, start_worker, (os.getpid(),)) as pool:
+    with workers(jobs or os.cpu_count() or 1) as pool:
         waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed) for clip in clips]
-        try:
-            for done in track(
-                as_completed(waiting), "marking, attacking, reading", len(waiting), console=stderr,
-                transient=True, disable=not stderr.is_terminal,
-            ):  # fmt: skip
-                rows += done.result()
-                write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
-        except BaseException:
-            for child in active_children():
-                child.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
+        for done in track(
+            as_completed(waiting), "marking, attacking, reading", len(waiting), console=stderr,
+            transient=True, disable=not stderr.is_terminal,
+        ):  # fmt: skip
+            rows += done.result()
+            write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     place = {c.clip: i for i, c in enumerate(clips)}
     frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r["attack"]), place[r["clip"]])))
     table = curves(frame, LENGTHS_S)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from soundsafe.eval.examples import Example
-from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import bit_errors, parity
 from soundsafe.reports.capacity import capacity
@@ -78,9 +77,8 @@ def _no_false(s: Subject) -> Verdict:
     if accepted is None or not tested:
         return Verdict(None, "controls were not run")
     text = f"{fmt.count(accepted)} of {fmt.count(tested)} EULs without the mark"
-    control = s.frame[(s.frame["attack"].map(control_of) != "") & (s.frame["status"] == "ok")]
     # EULs of one clip may be accepted together: the limit is that of clips, each once for all controls.
-    clips = control[["payload_ok", "clip_ok", "id_ok"]].any(axis=1).groupby(control["clip"]).any()
+    clips = s.controls[["payload_ok", "clip_ok", "id_ok"]].any(axis=1).groupby(s.controls["clip"]).any()
     limit = upper_limit(int(clips.sum()), len(clips))
     if limit is not None:
         text += f", {clips.sum()} of {len(clips)} clips: 95 % upper limit {fmt.percent(limit)} % of clips"

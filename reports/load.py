@@ -88,6 +88,12 @@ class Subject:
         return self.description().get("keyed") is not False
 
     @cached_property
+    def controls(self) -> pd.DataFrame:
+        """Rows of audio without its mark, or read with another key, of which every step was done."""
+        control = self.frame["attack"].map(control_of) != ""
+        return self.frame[control & (self.frame["status"] == "ok")]
+
+    @cached_property
     def whole_clips(self) -> bool:
         """It reads clips, but never a second by itself: its figures are those of whole clips."""
         real = self.frame[[not control_of(str(a)) for a in self.frame["attack"]]]

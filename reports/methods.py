@@ -13,7 +13,7 @@ from soundsafe.eval.rows import control_of
 from soundsafe.eval.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
-from soundsafe.reports.load import Evidence, Run, Subject
+from soundsafe.reports.load import Evidence, Run
 from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Section, Table, Text
 
 __all__ = ["commands", "failures", "limits", "methods", "settings"]
@@ -305,12 +305,6 @@ def failures(e: Evidence) -> Section | None:
     return Section("failures", "Failures", tuple(blocks))
 
 
-def _control_clips(s: Subject) -> int:
-    """How many clips were decoded in any control."""
-    control = s.frame[(s.frame["attack"].map(control_of) != "") & (s.frame["status"] == "ok")]
-    return int(control["clip"].nunique())
-
-
 def limits(e: Evidence, *, listened: bool) -> list[str]:
     """What these figures cannot say, from the data itself."""
     out = []
@@ -327,7 +321,7 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
             "one)."
         )
     euls = [int(fmt.number((s.quality() or {}).get("unmarked_euls")) or 0) for s in e.subjects]
-    whole = min(_control_clips(s) for s in e.subjects)
+    whole = min(int(s.controls["clip"].nunique()) for s in e.subjects)
     if min(euls, default=0) == 0 or whole == 0:
         out.append("False accepts were not tested for every system.")
     else:

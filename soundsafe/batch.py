@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
 import json
 import os
 import secrets
@@ -41,7 +40,7 @@ from soundsafe.container import payload_id
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import key_id
 from soundsafe.payloads import Payloads
-from soundsafe.registry import FILE_NAME, Mark, Registry
+from soundsafe.registry import FILE_NAME, Mark, Registry, sha256_of
 from soundsafe.workers import CallFailed, Worker
 
 __all__ = ["Item", "Summary", "decode_all", "embed_all", "gather"]
@@ -218,8 +217,7 @@ def mark_one(
     from soundsafe.api import embed_file
 
     answer = embed_file(source, target, payload, key, quality, layers=layers)
-    with open(target, "rb") as file:
-        return answer.to_json(), hashlib.file_digest(file, "sha256").hexdigest()
+    return answer.to_json(), sha256_of(target)
 
 
 def read_one(source: Path, key: bytes) -> Line:
@@ -283,7 +281,7 @@ class _Embedding:
         if mark is not None:
             if self._is_done(mark, payload, source):
                 return mark
-            if _sha256(self.out / _output(item.file)) != mark.sha256:
+            if sha256_of(self.out / _output(item.file)) != mark.sha256:
                 raise InputError(f"{_output(item.file)} was changed since it was marked, and is left")
         made = self.work / (secrets.token_hex(8) + Path(_output(item.file)).suffix)
         self.running[item.file] = payload, made, source
@@ -332,14 +330,6 @@ class _Embedding:
 def _marked_line(mark: Mark) -> Line:
     line = mark.to_json()
     return {"file": line.pop("file"), "task": _Embedding.name, "ok": True} | line.pop("answer") | line
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 class _Reading:

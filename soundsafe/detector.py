@@ -321,6 +321,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     readings: list[Reading] = []
     euls: list[Eul] = []
     parts: list[Part] = []
+    known: set[Part] = set()
     whole = False
     attempts = 0
     equalisable = _EQUALISED_TRIES
@@ -341,7 +342,9 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
         euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
         if word is not None:
             parts.append(word.part)
-            whole = whole or assemble(parts) is not None
+            if word.part not in known:
+                known.add(word.part)
+                whole = whole or assemble(known) is not None
         # Nothing is added up once the payload is whole.
         if whole:
             readings.clear()

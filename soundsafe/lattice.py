@@ -22,7 +22,6 @@ __all__ = [
     "concentration",
     "correlate",
     "displacement",
-    "fit",
     "fit_by_region",
     "fits",
     "project",
@@ -67,25 +66,20 @@ def displacement(position: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     return (half - torch.round(half)) * 2.0
 
 
-def fit(position: torch.Tensor) -> float:
-    """How well positions ``[n]`` sit on the lattice, whatever the bits: standard normal if there is none."""
-    return float(fits(position)) if position.numel() else 0.0
-
-
 def fits(positions: torch.Tensor) -> torch.Tensor:
-    """`fit` ``[...]`` of each row of positions ``[..., n]``."""
-    return torch.cos(2.0 * math.pi * positions).sum(-1) / math.sqrt(positions.shape[-1] / 2.0)
+    """How well each row of positions ``[..., n]`` sits on the lattice, whatever the bits: standard normal if
+    there is none, 0 for no positions."""
+    return torch.cos(2.0 * math.pi * positions).sum(-1) / math.sqrt(max(positions.shape[-1], 1) / 2.0)
 
 
 def fit_by_region(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
-    """`fit` ``[regions, scales]`` of each region's slots at each scale; `position`: p/Delta, ``[2040]``."""
+    """`fits` ``[regions, scales]`` of each region's slots at each scale; `position`: p/Delta, ``[2040]``."""
     scales = torch.tensor(geo.profile.scales)[:, None]
     of = torch.from_numpy(geo.region[lay.slots])
     out = torch.zeros(geo.profile.regions, len(scales))
     for r in range(geo.profile.regions):
         here = of == r
-        if bool(here.any()):
-            out[r] = fits(position[here] / scales + lay.dither[here])
+        out[r] = fits(position[here] / scales + lay.dither[here])
     return out
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from soundsafe.errors import InputError
 from soundsafe.keys import key_id
 
-__all__ = ["FILE_NAME", "Mark", "Registry", "lookup"]
+__all__ = ["FILE_NAME", "Mark", "Registry", "lookup", "sha256_of"]
 
 FILE_NAME = "registry.sqlite"
 """Name of the registry in a batch's folder."""
@@ -150,6 +150,15 @@ class Registry:
         self.close()
 
 
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 of a file's bytes. Raises InputError for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
 def lookup(
     path: Path,
     *,
@@ -171,11 +180,7 @@ def lookup(
             raise InputError("an identifier has 16 hexadecimal digits")
         values["payload_id"] = id_hex.lower()
     if file is not None:
-        try:
-            with open(file, "rb") as content:
-                values["sha256"] = hashlib.file_digest(content, "sha256").hexdigest()
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+        values["sha256"] = sha256_of(file)
     if key is not None:
         values["key_id"] = key_id(key)
     with Registry(path / FILE_NAME if path.is_dir() else path) as registry:

@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from soundsafe import tiles as T
 from soundsafe.coding import K
 from soundsafe.container import Part, assemble, open_part, payload_id
-from soundsafe.low_rate_code import (
-    IDENTIFIER_BITS,
-    decode_identifier,
-    decode_payload,
-)
+from soundsafe.low_rate_code import IDENTIFIER_BITS, decode_identifier, decode_payload
 from soundsafe.short_payloads import supposed
 from soundsafe.tile_embedder import identifier_index
 from soundsafe.tiles import TileGeometry
@@ -24,7 +20,6 @@ from soundsafe.words import worth
 
 __all__ = ["Words", "read_words", "soft_blocks"]
 
-Audio = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 _WORTH_DECODING = 0.85

@@ -79,13 +79,6 @@ def nmr_db(original: Audio, marked: Audio, rate: int) -> float:
     return max(known) if known else float("nan")
 
 
-def _loudness(audio: NDArray[np.float64], rate: int) -> float:
-    meter = pyloudnorm.Meter(rate)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return float(meter.integrated_loudness(audio.T))
-
-
 def integrated_loudness(audio: NDArray[np.floating], rate: int) -> float:
     """LUFS (ITU-R BS.1770-4) of ``[channels, samples]``, of which the first five channels count: the standard
     weighs no more. -inf for silence, NaN for no more than its block of 0.4 s."""

@@ -250,3 +250,16 @@ class Broken:
 
     def delay_samples(self, rate: int, channels: int = 2) -> int | None:
         return 0
+
+
+def attacks() -> list[Any]:
+    """Nothing, both controls, and attacks that are survived, that are not, and that move or cut."""
+    return [
+        "none",
+        "unmarked",
+        "wrong_key",
+        Noise(0.05),
+        Noise(0.12),
+        Shift(1105, name="late"),
+        Shift(-4000, name="cut"),
+    ]

@@ -6,8 +6,11 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
+
+from soundsafe.eval import evaluate
 
 HERE = Path(__file__).parent
 
@@ -49,6 +52,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"c{i},c{i}.wav,{'speech' if i % 2 else 'music'},test,g{i},no")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture
+def rows(fakes: ModuleType, clips: Path) -> pd.DataFrame:
+    """The rows of the toy under several attacks."""
+    return evaluate(fakes.Toy(), fakes.attacks(), clips)
 
 
 @pytest.fixture(scope="session")

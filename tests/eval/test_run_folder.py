@@ -17,23 +17,6 @@ from soundsafe.eval.plan import make_plan
 from soundsafe.eval.run_folder import read_rows
 
 
-@pytest.fixture
-def rows(fakes: ModuleType, clips: Path) -> Any:
-    return runner.evaluate(fakes.Toy(), _attacks(fakes), clips)
-
-
-def _attacks(fakes: ModuleType) -> list[Any]:
-    return [
-        "none",
-        "unmarked",
-        "wrong_key",
-        fakes.Noise(0.05),
-        fakes.Noise(0.12),
-        fakes.Shift(1105, name="late"),
-        fakes.Shift(-4000, name="cut"),
-    ]
-
-
 def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
     plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
     other = make_plan(fakes.Toy(), ["none"], clips, limit=2)

@@ -16,23 +16,6 @@ from soundsafe.eval.rows import Row
 SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
 
 
-def _attacks(fakes: ModuleType) -> list[Any]:
-    return [
-        "none",
-        "unmarked",
-        "wrong_key",
-        fakes.Noise(0.05),
-        fakes.Noise(0.12),
-        fakes.Shift(1105, name="late"),
-        fakes.Shift(-4000, name="cut"),
-    ]
-
-
-@pytest.fixture
-def rows(fakes: ModuleType, clips: Path) -> Any:
-    return runner.evaluate(fakes.Toy(), _attacks(fakes), clips)
-
-
 def test_one_row_for_each_clip_attack_and_eul(rows: Any) -> None:
     assert list(rows.columns) == list(Row.__dataclass_fields__)
     # A cut of half a second leaves two whole EULs; a clip that was refused keeps its three.
@@ -139,7 +122,7 @@ def test_another_seed_is_another_payload(fakes: ModuleType, clips: Path) -> None
 
 
 def _run(fakes: ModuleType, clips: Path, out: Path, **options: Any) -> runner.Result:
-    plan = make_plan("toy", _attacks(fakes), clips)
+    plan = make_plan("toy", fakes.attacks(), clips)
     return runner.run(plan, out, **options)
 
 
