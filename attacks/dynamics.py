@@ -126,6 +126,12 @@ def soft_clip(audio: Audio, rate: int, rng: np.random.Generator, *, drive_db: fl
     return np.tanh(audio * np.float32(10 ** (drive_db / 20)))
 
 
+def weighed_channels(audio: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The channels of ``[channels, samples]`` that count for loudness, five at most (ITU-R BS.1770-4): of six
+    and more not the fourth, in WAV files that of low frequencies."""
+    return audio[[0, 1, 2, 4, 5]] if len(audio) > 5 else audio
+
+
 @attack(
     "loudness",
     {f"loudness_{lufs}LUFS": {"lufs": lufs} for lufs in (-9, -14, -16, -23, -31)},
@@ -136,21 +142,20 @@ def loudness(audio: Audio, rate: int, rng: np.random.Generator, *, lufs: float) 
     """Integrated loudness (ITU-R BS.1770) brought to `lufs`; a limiter at -1 dBFS where that passes it,
     driven until its output is as loud, or by 12 dB.
 
-    Of six channels and more the fourth, in WAV files that of low frequencies, is not measured. Audio shorter
-    than one measuring block, or too quiet for the meter's gate, stays as it is.
+    Measured over the `weighed_channels`. Audio shorter than one measuring block, or too quiet for the meter's
+    gate, stays as it is.
     """
     if audio.shape[1] < _LOUDNESS_BLOCK_S * rate:
         return audio
     meter = pyloudnorm.Meter(rate)
-    heard = [0, 1, 2, 4, 5] if len(audio) > 5 else list(range(len(audio)))
-    measured = meter.integrated_loudness(audio[heard].T.astype(np.float64))
+    measured = meter.integrated_loudness(weighed_channels(audio).T.astype(np.float64))
     if not np.isfinite(measured):
         return audio
     gain = lufs - measured
     most = gain + 12.0
     for _ in range(_LOUDNESS_ROUNDS):
         out = limit(audio * np.float32(10 ** (gain / 20)), rate, 10 ** (-1 / 20))
-        short = lufs - meter.integrated_loudness(out[heard].T.astype(np.float64))
+        short = lufs - meter.integrated_loudness(weighed_channels(out).T.astype(np.float64))
         if abs(short) < 0.05 or gain >= most:
             break
         gain = min(gain + short, most)

@@ -14,6 +14,7 @@ import pyloudnorm
 import soxr
 from numpy.typing import NDArray
 
+from soundsafe.attacks.dynamics import weighed_channels
 from soundsafe.distance import worst_channel
 from soundsafe.eval.metrics import nmr
 from soundsafe.eval.metrics.registry import metric, metrics
@@ -80,14 +81,16 @@ def nmr_db(original: Audio, marked: Audio, rate: int) -> float:
 
 
 def integrated_loudness(audio: NDArray[np.floating], rate: int) -> float:
-    """LUFS (ITU-R BS.1770-4) of ``[channels, samples]``, of which the first five channels count: the standard
-    weighs no more. -inf for silence, NaN for no more than its block of 0.4 s."""
+    """LUFS (ITU-R BS.1770-4) of the `weighed_channels` of ``[channels, samples]``.
+
+    -inf for silence, NaN for no more than its block of 0.4 s.
+    """
     if audio.shape[1] <= 0.4 * rate:
         return float("nan")
     meter = pyloudnorm.Meter(rate)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return float(meter.integrated_loudness(audio[:5].T.astype(np.float64)))
+        return float(meter.integrated_loudness(weighed_channels(audio).T.astype(np.float64)))
 
 
 @metric("lufs_difference", unit="LU", better="zero", level="marking")
