@@ -149,6 +149,8 @@ def decode(
             _tell(f"tempo times {result.tempo:.5f}, pitch times {result.pitch:.5f} ({result.layer} layer)")
     elif result.id_ok:
         _tell(f"the payload cannot be read; its identifier is {result.id_hex}")
+    elif read := sum(eul.ok for eul in result.euls):
+        _tell(f"a mark was found, but not all of its payload: {read} of {len(result.euls)} seconds read")
     else:
         _tell(f"no mark found (score {_decimal(result.score)})")
     if not result.ok:
@@ -467,7 +469,7 @@ def _progress() -> Iterator[Progress]:
 
 
 def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(_finite(document), allow_nan=False))
+    _write(json.dumps(_finite(document), allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
@@ -486,7 +488,20 @@ def _one_line(text: str) -> str:
 
 def _tell(text: str) -> None:
     """One line on stdout."""
-    typer.echo(_one_line(text))
+    _write(_one_line(text))
+
+
+class _UnwrittenError(Exception):
+    """Stdout took no answer; not an OSError, which would be one of a file."""
+
+
+def _write(text: str) -> None:
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _UnwrittenError(error.strerror) from error
 
 
 def _say(text: str) -> None:
@@ -532,13 +547,13 @@ def _run(arguments: Sequence[str]) -> int:
     wants_json = "--json" in arguments
     try:
         code = command.main(args=list(arguments), prog_name="soundsafe", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
         if code == 130:  # what typer makes of an interrupt
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except _UnwrittenError:
+        raise
     except NotMarkable as error:
         return _refuse(1, str(error), wants_json)
     except InputError as error:
@@ -584,8 +599,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             code = 130
         except BrokenPipeError:
             code = 1
-        except OSError as error:
-            _say(f"cannot write the answer: {error.strerror}")
+        except _UnwrittenError as error:
+            _say(f"cannot write the answer: {error}")
             code = 2
         finally:
             for number, handler in before.items():

@@ -54,7 +54,7 @@ def mp3_roundtrip(
     Args:
         audio: `[channels, samples]`; rounded to 16 bits without dither and clipped, as LAME's input.
         rate: samples per second.
-        kbps: constant bit rate, 32 to 320 in kbit/s; or
+        kbps: constant bit rate, 8 to 320 in kbit/s; or
         vbr: LAME's V quality, 0 (best) to 9. Exactly one of the two.
         joint: joint stereo (LAME's default); False codes left and right apart, at a constant bit rate only.
         align: see the module.

@@ -7,7 +7,7 @@ by SHAKE-256. It is read by belief propagation; the authentication tag in the bl
 The identifier (64 bits) and its own tag of `TAG_BITS` make a word of a rate-1/4 convolutional code of
 constraint length 11, ended by zeros (generators 2327, 2353, 2671, 3175 octal: Proakis, Digital
 Communications, table of rate-1/4 codes of maximum free distance), read by the Viterbi algorithm: exact for so
-short a message.
+short a message. Of its likeliest words the one with the right tag is taken.
 """
 
 from __future__ import annotations
@@ -152,29 +152,41 @@ def encode_identifier(payload: bytes, key: bytes) -> Bits:
     return _convolve(np.unpackbits(message))
 
 
-def decode_identifier(llr: Llr, key: bytes) -> bytes | None:
-    """The identifier (8 bytes) that soft values ``[IDENTIFIER_BITS]`` authenticate as under `key`, or
-    None."""
+def decode_identifier(llr: Llr, key: bytes, candidates: int = 1) -> bytes | None:
+    """The identifier (8 bytes) that soft values ``[IDENTIFIER_BITS]`` authenticate as under `key`, or None.
+
+    The tags of the likeliest `candidates` are tried: as many attempts.
+    """
+    for message in _likeliest(llr, candidates):
+        ident, tag = message[:8], message[8:]
+        if hmac.compare_digest(tag, _identifier_tag(ident, key)):
+            return ident
+    return None
+
+
+def _likeliest(llr: Llr, count: int) -> list[bytes]:
+    """The `count` likeliest messages, best first, by the parallel list Viterbi algorithm (Seshadri and
+    Sundberg, IEEE Trans. Commun. 42, 1994)."""
     gain = np.asarray(llr, np.float64).reshape(-1, len(_GENERATORS))
     branch = (1.0 - 2.0 * _outputs().astype(np.float64)).reshape(-1, len(_GENERATORS)) @ gain.T
     branch = branch.reshape(1 << _MEMORY, 2, -1)  # [state, input, step]
     half = 1 << (_MEMORY - 1)
-    metric = np.full(1 << _MEMORY, -np.inf)
-    metric[0] = 0.0
-    back = np.zeros((len(gain), 1 << _MEMORY), np.uint8)
+    metric = np.full((1 << _MEMORY, count), -np.inf)
+    metric[0, 0] = 0.0
+    back = np.zeros((len(gain), 1 << _MEMORY, count), np.uint16)
     for step in range(len(gain)):
         # State s goes to (input, s >> 1): the two that meet differ in the lowest bit.
-        arriving = metric[:, None] + branch[:, :, step]
-        pairs = arriving.reshape(half, 2, 2)  # [s >> 1, lowest bit, input]
+        arriving = (metric[:, :, None] + branch[:, None, :, step]).reshape(half, 2 * count, 2)
         if step >= _MESSAGE:
-            pairs[:, :, 1] = -np.inf
-        choice = pairs.argmax(axis=1)  # [s >> 1, input]
-        metric = pairs.max(axis=1).T.reshape(-1)
-        back[step] = choice.T.reshape(-1)
-    state, bits = 0, []
+            arriving[:, :, 1] = -np.inf
+        kept = np.argpartition(-arriving, count - 1, axis=1)[:, :count]  # [s >> 1, candidate, input]
+        metric = np.take_along_axis(arriving, kept, 1).transpose(2, 0, 1).reshape(-1, count)
+        back[step] = kept.transpose(2, 0, 1).reshape(-1, count)
+    which = np.argsort(-metric[0], kind="stable")
+    state, bits = np.zeros(count, np.int64), []
     for step in range(len(gain) - 1, -1, -1):
         bits.append(state >> (_MEMORY - 1))
-        state = ((state << 1) & ((1 << _MEMORY) - 1)) | int(back[step, state])
-    message = np.packbits(np.array(bits[::-1][:_MESSAGE], np.uint8)).tobytes()
-    ident, tag = message[:8], message[8:]
-    return ident if hmac.compare_digest(tag, _identifier_tag(ident, key)) else None
+        low, which = np.divmod(back[step, state, which].astype(np.int64), count)
+        state = ((state << 1) & ((1 << _MEMORY) - 1)) | low
+    messages = np.packbits(np.array(bits[::-1][:_MESSAGE], np.uint8), axis=0).T
+    return [message.tobytes() for message in messages]

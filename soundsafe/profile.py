@@ -26,20 +26,20 @@ PATTERNS = 4
 class Profile:
     """Parameters of the carrier. Frequencies in Hz; lattice steps in units of the masking threshold.
 
-    `band_low`, `band_high`: where cells may lie. `preferred_high`: above it a band gets bits only when those
-    below are full. `cells`: cells of one carrier (fewer in narrow bands). `step_hz`, `step`: the lattice
-    step Delta against frequency, linear in between. `scales`: factors of Delta, of which the embedder takes
-    one for each EUL and region and the detector finds out which; regions
-    lie between the frequencies `region_hz`. `pilot_hz`: bands near these frequencies give their
-    first carrier of every frame to pilots; `pilot_scale` is their factor of Delta. `masking_offset_db`:
-    threshold below the spread band power; `spread_low_db`, `spread_high_db`: slopes in dB per Bark towards
-    lower and higher frequencies. `threshold_floor`: least power of the threshold (STFT units);
-    `mark_floor`: power of the threshold under which the embedder leaves cells alone.
-    `dead_db`: a band this far below the loudest carries no bits. `narrow`: where bands down to `lost_db`
-    below the loudest hold fewer carriers than this, the sound is narrow, and its bits lie in fine carriers of
-    `fine_cells` cells from `fine_low` to `fine_high` with steps `fine_scale` times as large, given that the
-    bands that are alive hold `fine_least` of them. `anchor_margin_db`: how close to the fourth
-    strongest band another must be for the detector to try it as an anchor. `code`: ``ldpc`` or ``rs``.
+    `band_low`, `band_high`: where cells may lie. `preferred_high`: above it a band's carriers weigh a
+    sixteenth. `cells`: cells of one carrier (fewer in narrow bands). `step_hz`, `step`: the lattice step
+    Delta against frequency, linear in between. `scales`: factors of Delta, of which the embedder takes one
+    for each EUL and region and the detector finds out which; regions lie between the frequencies `region_hz`.
+    `pilot_hz`: bands near these frequencies give their first carrier of every frame to pilots; `pilot_scale`
+    is their factor of Delta. `masking_offset_db`: threshold below the spread band power; `spread_low_db`,
+    `spread_high_db`: slopes in dB per Bark towards lower and higher frequencies. `threshold_floor`: least
+    power of the threshold (STFT units); `mark_floor`: power of the threshold under which the embedder leaves
+    cells alone. `dead_db`: a band this far below the loudest carries no bits. `narrow`: where bands down to
+    `lost_db` below the loudest hold fewer carriers than this, the sound is narrow, and its bits lie in fine
+    carriers of `fine_cells` cells from `fine_low` to `fine_high` with steps `fine_scale` times as large,
+    given that the bands that are alive hold `fine_least` of them. `anchor_margin_db`: how close to the middle
+    between the weakest anchor and the strongest other band one must be for the detector to try both. `code`:
+    ``ldpc`` or ``rs``.
 
     Raises ValueError for values that make no carrier.
     """

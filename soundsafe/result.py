@@ -105,7 +105,8 @@ class Embedded:
     """The answer of an embedding. `audio` is None where it went to a file.
 
     `unmarked_seconds`: the EULs that do not read back alone, each named in `warnings`. `snr_db` is infinite
-    and written as null where nothing was changed; `zimtohrli` is the distance of the worst channel.
+    and written as null where nothing was changed; `zimtohrli` is the worst channel's distance, mean over
+    stretches of 16 s.
     """
 
     audio: NDArray[np.float32] | None

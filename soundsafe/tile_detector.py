@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from soundsafe.container import Part, assemble, open_part, payload_id
 from soundsafe.low_rate_code import IDENTIFIER_BITS, decode_identifier, decode_payload
 from soundsafe.short_payloads import supposed
 from soundsafe.tile_embedder import identifier_index
+from soundsafe.tile_noise import soft_values
 from soundsafe.tiles import TileGeometry
 from soundsafe.warp import Spectrogram, Warp, aligned_tiles
 from soundsafe.words import worth
@@ -24,41 +24,6 @@ Array = NDArray[np.float64]
 
 _WORTH_DECODING = 0.85
 """Share of a block's bits that soft values must claim to hold before it is worth decoding."""
-
-_SIGMAS = np.geomspace(0.05, 0.7, 18)
-"""Sizes of the noise, in periods of the lattice, among which each group of bands may choose."""
-
-_PER_DB, _DEEPEST = 0.04, (-5.0, 8.0)
-"""Logarithm by which the noise grows for each dB that a symbol's tiles lie deeper, within these bounds."""
-
-_OUTLIERS = 0.05
-"""Share of symbols that say nothing."""
-
-
-def _log_density(position: Array, sigma: Array, bit: int) -> Array:
-    """Of places on the lattice (in periods) where `bit` was sent, noise of size `sigma` and some outliers."""
-    d = (position - np.round(position))[..., None] - (np.arange(-2, 3) + 0.5 * bit)
-    wrapped = np.exp(-0.5 * (d / sigma[..., None]) ** 2).sum(axis=-1) / (sigma * math.sqrt(2.0 * math.pi))
-    return np.log((1.0 - _OUTLIERS) * wrapped + _OUTLIERS)
-
-
-def _soft(position: Array, depth: Array, group: NDArray[np.int64], pilot: NDArray[np.int64]) -> Array:
-    """Log-likelihood ratios ln P0/P1 of symbols at `position` ``[blocks, symbols]`` that lie `depth` deep.
-
-    The size of the noise is the likeliest in each `group` of bands: pilots count as known; what other symbols
-    say of it, whatever their bits, counts as well.
-    """
-    growth = np.exp(_PER_DB * np.clip(depth, *_DEEPEST))
-    known = np.zeros(len(group), bool)
-    known[pilot] = True
-    like = np.empty((len(_SIGMAS), int(group.max()) + 1))
-    for i, sigma in enumerate(_SIGMAS):
-        zero = _log_density(position, sigma * growth, 0)
-        one = _log_density(position[:, ~known], sigma * growth[:, ~known], 1)
-        zero[:, ~known] = np.logaddexp(zero[:, ~known], one) - np.log(2.0)
-        like[i] = np.bincount(group, zero.sum(axis=0), minlength=like.shape[1])
-    sigmas = _SIGMAS[like.argmax(axis=0)][group] * growth
-    return _log_density(position, sigmas, 0) - _log_density(position, sigmas, 1)
 
 
 def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
@@ -71,7 +36,9 @@ def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]
         return np.zeros((0, len(geo.band))), number
     place = T.symbols(tiles.relative, geo) / geo.period + geo.phase[number % p.cycle]
     group = geo.band * p.pilot_bands // geo.bands
-    return _soft(place, T.depths(tiles.level, geo), group, geo.pilot), number
+    start = warp.start + (int(number[0]) - warp.block) * p.block / warp.tempo
+    flutter = T.flutters(spec.bands(warp.pitch), start, warp.tempo, tiles.level.shape[1], geo)
+    return soft_values(place, T.depths(tiles.level, geo), flutter, group, geo.pilot), number
 
 
 def identifier_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> Array:
@@ -95,20 +62,21 @@ def payload_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> dic
 
 @dataclass(frozen=True)
 class Words:
-    """What was authenticated, and how many blocks were tried."""
+    """What was authenticated, and how many blocks and identifiers were tried."""
 
     payload: bytes | None
     identifier: bytes | None
     tries: int
+    identifiers: int
 
 
-def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
-    """Identifier and payload of the tile layer under `warp`."""
+def read_words(spec: Spectrogram, warp: Warp, key: bytes, candidates: int = 1) -> Words:
+    """Identifier, of the likeliest `candidates`, and payload of the tile layer under `warp`."""
     geo = spec.geo
     llr, number = soft_blocks(spec, warp)
     if not len(llr):
-        return Words(None, None, 0)
-    identifier = decode_identifier(identifier_llr(llr, number, geo), key)
+        return Words(None, None, 0, 0)
+    identifier = decode_identifier(identifier_llr(llr, number, geo), key, candidates)
     by_cycle = payload_llr(llr, number, geo)
     words = list(by_cycle.values())
     # One part is the usual case: all cycles say the same.
@@ -128,7 +96,7 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes) -> Words:
     payload = assemble(parts)
     if payload is not None:
         identifier = payload_id(payload)
-    return Words(payload, identifier, tries)
+    return Words(payload, identifier, tries, candidates)
 
 
 def _read(word: Array, key: bytes, tries: int) -> tuple[Part | None, int]:

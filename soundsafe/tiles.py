@@ -228,7 +228,12 @@ def power_spectrum(audio: NDArray[np.float32]) -> NDArray[np.float32]:
 def band_power(power: NDArray[np.float32], matrix: Array, samples: int) -> BandPower:
     """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`."""
     e = (matrix.astype(np.float32) @ power).astype(np.float64)
-    return BandPower(np.concatenate([np.zeros((len(e), 1)), np.cumsum(e, axis=1)], axis=1), samples)
+    return BandPower(_from_zero(e), samples)
+
+
+def _from_zero(x: Array) -> Array:
+    """Sums ``[bands, frames + 1]`` of all frames before each of ``[bands, frames]``."""
+    return np.concatenate([np.zeros((len(x), 1)), np.cumsum(x, axis=1)], axis=1)
 
 
 def _until(bands: BandPower, at: NDArray[np.floating]) -> Array:
@@ -290,3 +295,19 @@ def depths(level: Array, geo: TileGeometry, radius: int = 5) -> Array:
         .mean(axis=1)
         .T
     )
+
+
+def flutters(bands: BandPower, start: float, tempo: float, tiles: int, geo: TileGeometry) -> Array:
+    """How much the level of frames changes within the tiles of each symbol ``[blocks, symbols]``.
+
+    Standard deviation in dB, mean of the tiles, which lie as in `levels`. What changes fast is what vocoders
+    spoil.
+    """
+    length = geo.profile.tile / tempo
+    at = start + np.arange(tiles + 1) * length
+    level = 10.0 * np.log10(np.diff(bands.cumulative, axis=1).clip(1e-12))
+    first, second = (
+        np.diff(_until(BandPower(_from_zero(x), bands.samples), at), axis=1) * GRID.hop / length
+        for x in (level, level**2)
+    )
+    return _of_symbols(np.sqrt(np.maximum(second - first**2, 0.0)), geo).mean(axis=1).T

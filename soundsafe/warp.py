@@ -29,7 +29,9 @@ REACH = 0.06
 _TEMPO_STEP, _PITCH_STEP = 0.0045, 0.004
 _LEVELS_STEP = 0.04
 """Tempos that have levels of their own; others take those of the nearest, whose tiles are up to 2 % off."""
-_FIRST_S = 5.0
+_FIRST_S, _LONGEST_S = 5.0, 30.0
+"""Of the middle of the audio so much is looked at first, and at most for changes of pitch alone."""
+
 _ENOUGH_Z = 6.5
 
 
@@ -254,14 +256,14 @@ def shifted(warp: Warp, blocks: int, profile: TileProfile) -> Warp:
     )
 
 
+def _pitches() -> Sequence[tuple[float, float]]:
+    pitch = 1.0 + np.arange(-round(REACH / _PITCH_STEP), round(REACH / _PITCH_STEP) + 1) * _PITCH_STEP
+    return [(1.0, float(b)) for b in pitch]
+
+
 def _lines() -> Sequence[tuple[float, float]]:
     tempo = 1.0 + np.arange(-round(REACH / _TEMPO_STEP), round(REACH / _TEMPO_STEP) + 1) * _TEMPO_STEP
-    pitch = 1.0 + np.arange(-round(REACH / _PITCH_STEP), round(REACH / _PITCH_STEP) + 1) * _PITCH_STEP
-    pairs = (
-        [(float(t), 1.0) for t in tempo]
-        + [(1.0, float(b)) for b in pitch]
-        + [(float(t), float(t)) for t in tempo]
-    )
+    pairs = [(float(t), 1.0) for t in tempo] + [*_pitches()] + [(float(t), float(t)) for t in tempo]
     return list(dict.fromkeys(pairs))
 
 
@@ -273,11 +275,20 @@ def _plane() -> Sequence[tuple[float, float]]:
 
 
 def find(spec: Spectrogram) -> Warp:
-    """The warp of the whole audio: coarse to fine, the likely families (tempo, pitch, speed alone) first."""
+    """The warp of the whole audio: coarse to fine, the likely families (tempo, pitch, speed alone) first.
+
+    Where a few seconds do not show it, all are looked at together, for tempos that are as they were.
+    """
     seconds = spec.samples / RATE
     best: Warp | None = None
     tried = 0
-    for pairs, length in ((_lines(), _FIRST_S), (_plane(), _FIRST_S), (_lines(), 2 * _FIRST_S)):
+    for pairs, length in (
+        (_lines(), _FIRST_S),
+        ([(1.0, 1.0)], seconds),
+        (_plane(), _FIRST_S),
+        (_lines(), 2 * _FIRST_S),
+        (_pitches(), min(seconds, _LONGEST_S)),
+    ):
         low = max(0.0, (seconds - length) / 2)
         high = min(seconds, low + length)
         found, n = search(spec, pairs, low, high)

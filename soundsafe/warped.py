@@ -57,6 +57,9 @@ _PIECES_Z = 5.5
 _HOPELESS_FIT = 12.0
 _HOPELESS_AFTER = 3
 
+_CANDIDATES = 64
+"""Identifiers that are tried where the tile layer's pilots are found; 1 elsewhere."""
+
 _COMBINED_AFTER = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Numbers of EULs after which those at hand are read together."""
 
@@ -263,8 +266,8 @@ def _read_upright(
                 pitch = lock.factor
     if reading is not None:
         return replace(reading, inverted=inverted)
-    words = read_words(spec, warp, key)
-    tally.add(IDENTIFIER_FALSE_ACCEPT)
+    words = read_words(spec, warp, key, _CANDIDATES if locked else 1)
+    tally.add(words.identifiers * IDENTIFIER_FALSE_ACCEPT)
     tally.blocks(words.tries)
     result = WarpedReading(
         words.payload,

@@ -1,4 +1,4 @@
-"""The mission's rules to the letter on the bench: only with the writer's layout does anything read back."""
+"""The original rules to the letter on the bench: only with the writer's layout does anything read back."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class TestAllocation:
 
 
 class TestSeedProfile:
-    """What the mission's rules do when run as written."""
+    """What the original rules do when run as written."""
 
     DRIVER = EULDriver(rules=SEED)
 

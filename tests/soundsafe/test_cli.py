@@ -20,6 +20,7 @@ import soundsafe
 from soundsafe import cli
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY, read_key_file, write_key_file
+from soundsafe.result import Eul
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -46,6 +47,7 @@ class FakeDecoded:
     layer: str | None = "eul"
     tempo: float = 1.0
     pitch: float = 1.0
+    euls: tuple[Eul, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -204,6 +206,10 @@ def test_decode_prints_no_text_that_could_act_on_a_terminal(
     [
         (FakeDecoded(False, None, 0.25), "no mark found (score 0.2)\n"),
         (
+            FakeDecoded(False, None, 9.0, euls=(Eul(0, True, 0, 0, {}), Eul(1, False, 0, 0, {}))),
+            "a mark was found, but not all of its payload: 1 of 2 seconds read\n",
+        ),
+        (
             FakeDecoded(False, None, 4.0, True, "ba7816bf8f01cfea"),
             "the payload cannot be read; its identifier is ba7816bf8f01cfea\n",
         ),
@@ -356,16 +362,17 @@ def soundsafe_process(*arguments: str, **options: Any) -> subprocess.CompletedPr
     return subprocess.run(program, capture_output=True, text=True, timeout=120, **options)
 
 
-def test_an_answer_that_cannot_be_written(clip: Path) -> None:
+@pytest.mark.parametrize("arguments", [["--version"], ["info"], ["info", "--json"]])
+def test_an_answer_that_cannot_be_written(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "soundsafe.cli", "--version"],
+            [sys.executable, "-m", "soundsafe.cli", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
         )
     assert done.returncode == 2
-    assert done.stderr == "soundsafe: No space left on device\n"
+    assert done.stderr == "soundsafe: cannot write the answer: No space left on device\n"
 
 
 def test_a_reader_that_goes_away(clip: Path) -> None:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from soundsafe.container import pack, payload_id
 from soundsafe.low_rate_code import (
     IDENTIFIER_BITS,
+    _convolve,
+    _likeliest,
     decode_identifier,
     decode_payload,
     encode_identifier,
@@ -57,6 +59,28 @@ def test_the_identifier_comes_back_from_strong_noise_and_only_under_its_key() ->
     assert word.shape == (IDENTIFIER_BITS,)
     assert decode_identifier(noisy(word, 1.1, 4), KEY) == payload_id(b"payload")
     assert decode_identifier(noisy(word, 0.1, 4), bytes(32)) is None
+
+
+def test_more_candidates_read_identifiers_from_more_noise() -> None:
+    word = encode_identifier(b"payload", KEY)
+    soft = [noisy(word, 1.6, seed) for seed in range(12)]
+    one, many = (sum(decode_identifier(llr, KEY, n) is not None for llr in soft) for n in (1, 32))
+    assert one < many
+
+
+def test_candidates_are_the_likeliest_words_in_order() -> None:
+    llr = noisy(encode_identifier(b"payload", KEY), 1.6, 7)
+    messages = _likeliest(llr, 16)
+    assert len(set(messages)) == 16
+    assert messages[:4] == _likeliest(llr, 4)
+    words = [_convolve(np.unpackbits(np.frombuffer(m, np.uint8))) for m in messages]
+    fit = [float(llr @ (1.0 - 2.0 * word)) for word in words]
+    assert fit == sorted(fit, reverse=True)
+    near = [
+        _convolve(np.unpackbits(np.frombuffer(messages[0], np.uint8)) ^ row)
+        for row in np.eye(104, dtype=np.uint8)
+    ]
+    assert sorted((float(llr @ (1.0 - 2.0 * word)) for word in near), reverse=True)[0] <= fit[1] + 1e-9
 
 
 def test_noise_is_no_identifier() -> None:

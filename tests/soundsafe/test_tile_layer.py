@@ -12,10 +12,10 @@ from soundsafe.attacks import get
 from soundsafe.attacks.speed import change_speed
 from soundsafe.container import Tally, payload_id
 from soundsafe.speed import undo_speed
-from soundsafe.tile_detector import Words, _soft, read_words
+from soundsafe.tile_detector import Words, read_words
 from soundsafe.tile_embedder import mark_tiles
 from soundsafe.tiles import ROBUST_TILES, tile_geometry
-from soundsafe.warp import Spectrogram, Warp, find
+from soundsafe.warp import Spectrogram, Warp, find, search
 from soundsafe.warped import read_warped
 
 Audio = NDArray[np.float32]
@@ -92,6 +92,19 @@ def test_a_cut_is_found(tiled: Audio) -> None:
     assert (offset_s(warp) + 50_000 / RATE + 16) % 32 - 16 == pytest.approx(0, abs=0.003)
 
 
+def test_pilots_that_a_few_seconds_do_not_show_are_found_in_more(music: Audio) -> None:
+    marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, KEY)
+    noise = np.random.default_rng(0).standard_normal(marked.shape).astype(np.float32)
+    noisy = marked + noise * marked.std() * np.float32(10 ** (-9 / 20))
+    spec = Spectrogram(noisy, tile_geometry(KEY, ROBUST_TILES))
+    few, _ = search(spec, [(1.0, 1.0)], 5.5, 10.5)
+    assert few[0].z < 6
+    warp = find(spec)
+    assert warp.z > 6.5
+    assert (warp.tempo, warp.pitch) == pytest.approx((1.0, 1.0), abs=1e-3)
+    assert (offset_s(warp) + 16) % 32 - 16 == pytest.approx(0, abs=0.003)
+
+
 def test_another_key_and_unmarked_audio_read_nothing(music: Audio, tiled: Audio) -> None:
     for audio, key in ((tiled, bytes(32)), (music, KEY)):
         warp, words = read_tiles(audio, key)
@@ -159,29 +172,10 @@ def test_decode_reads_the_tiles_after_a_phase_vocoder(music: Audio) -> None:
     assert (answer.ok, answer.payload, answer.layer) == (True, PAYLOAD, "tile")
     assert answer.tempo == pytest.approx(1.05, rel=1e-3)
     assert answer.pitch == pytest.approx(1.0, rel=2e-3)
-    assert answer.false_accept_bound < 1e-11
+    assert answer.false_accept_bound < 1e-10
     short = soundsafe.decode(heard[:, : 5 * RATE], RATE, KEY)
     assert (short.ok, short.payload, short.id_ok) == (False, None, True)
     assert short.id_hex == payload_id(PAYLOAD).hex()
-
-
-def test_soft_values_claim_what_they_hold() -> None:
-    rng = np.random.default_rng(0)
-    blocks, group = 40, np.repeat(np.arange(20), 15)
-    depth = rng.uniform(-5, 8, (blocks, len(group)))
-    bits = rng.integers(0, 2, depth.shape)
-    pilot = np.arange(0, len(group), 8)
-    bits[:, pilot] = 0
-    noise = 0.15 * np.exp(0.04 * depth) * rng.standard_normal(depth.shape)
-    llr = _soft(0.5 * bits + noise, depth, group, pilot)
-    right = llr * (1 - 2 * bits)
-    held = np.mean(1 - np.log2(1 + np.exp(-right)))
-    p = 1 / (1 + np.exp(np.abs(llr)))
-    claimed = np.mean(1 + p * np.log2(p) + (1 - p) * np.log2(1 - p))
-    assert held > 0.3
-    assert -0.01 < held - claimed < 0.08  # cautious: there are no outliers here
-    # Deep symbols are the noisier ones, and are trusted less.
-    assert np.abs(llr[depth > 5]).mean() < 0.6 * np.abs(llr[depth < -2]).mean()
 
 
 def test_short_audio_is_no_error(music: Audio, both: Audio) -> None:

@@ -77,3 +77,25 @@ def test_impossible_profiles_are_refused() -> None:
         TileProfile(block_tiles=12)
     with pytest.raises(ValueError, match="rise"):
         TileProfile(low_hz=13_000.0)
+
+
+def test_flutter_is_how_much_the_level_changes_within_a_tile() -> None:
+    time = np.arange(4 * 44_100) / 44_100
+    steady = np.sin(2 * np.pi * 1000 * time)
+    noise = np.random.default_rng(0).standard_normal(len(time))
+    beating = steady * (1 + 0.8 * np.sin(2 * np.pi * 30 * time))
+
+    def flutter(sound: np.ndarray) -> float:
+        """Of the bands round 1 kHz."""
+        geo = tile_geometry(bytes(32), ROBUST_TILES)
+        audio = sound[None].astype(np.float32)
+        bands = T.band_power(T.power_spectrum(audio), T.edges_matrix(geo.edges), audio.shape[1])
+        found = T.flutters(bands, 0.0, 1.0, 5 * ROBUST_TILES.block_tiles, geo)
+        assert found.shape == (5, len(geo.band))
+        here = (geo.edges[geo.band] < 1010) & (geo.edges[geo.band + 1] > 990)
+        return float(found[1:-1, here].mean())
+
+    assert flutter(steady) < 0.1
+    assert 3 < flutter(noise) < 7
+    assert flutter(beating) > 2
+    assert flutter(0.01 * noise) == pytest.approx(flutter(noise), rel=0.01)
