@@ -257,6 +257,7 @@ def embed_file(
 ) -> Embedded:
     """`embed` of a file into another of the same rate, channels, length, sample format and tags.
 
+    The result's `warnings` name what could not be kept, and an input that seems cut off.
     Raises NotMarkable, and writes nothing, where the payload does not read back from what was written.
     """
     effort = _check_request(payload, quality, layers)
@@ -287,7 +288,8 @@ def embed_file(
                 found, differ = _verified(
                     one.blocks(size), two.blocks(size), again.blocks(size), info.rate, key, profile
                 )
-            answer = _answer(None, differ, found, payload, started, name, tuple(writer.warnings))
+            notes = (*reader.warnings, *writer.warnings)
+            answer = _answer(None, differ, found, payload, started, name, notes)
             writer.commit()
     report(1.0, "done")
     return answer

@@ -9,10 +9,13 @@ What an output holds, given its suffix and the input:
 - ``.wav``: the input's own sample format, integer or float; ``.flac``: its bits, at most 24 (float: 24);
 - from MP3, Vorbis and Opus, which have no sample format of their own, 24 bits: rounding to 16 would add noise
   to passages that these codecs keep far below it;
-- from companded or ADPCM files, 16 bits: writing those again would lose what is to be written.
+- from companded or ADPCM files, 16 bits: written as mu-law again, marks in speech and choral music no longer
+  read back.
 
-WAV files that might outgrow 4 GiB become RF64. Nothing is ever half-written: an output is made under another
-name in its folder and gets its own by a rename.
+A warning says so where the input's sample format could not be kept. WAV files that name the loudspeakers of
+their channels, and those made of FLAC files that do, are WAVE_FORMAT_EXTENSIBLE. WAV files that might outgrow
+4 GiB become RF64. Nothing is ever half-written: an output is made under another name in its folder and gets
+its own by a rename.
 """
 
 from __future__ import annotations
@@ -58,10 +61,17 @@ _BLOCK = 1 << 18
 _BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _WAV_SUBTYPE = {8: "PCM_U8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"}
 _FLAC_SUBTYPE = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"}
+_NOT_IN_FLAC = {
+    "PCM_32": "libsndfile writes no 32-bit FLAC",
+    "FLOAT": "FLAC holds no 32-bit float",
+    "DOUBLE": "FLAC holds no 64-bit float",
+}
 _LOSSY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS")
 _RF64_FROM = 3 << 30  # leaves room for metadata
 _UNKNOWN_FRAMES = 1 << 48
 _CUT_OFF = re.compile(r"^data : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_CUT_OGG = "lacks an end-of-stream bit"
+_SHORT_S = 0.1
 _UNKNOWN_SIZE = 0x7FFFF000
 """A chunk that claims so much was written to a pipe, by a program that could not know its size."""
 
@@ -74,7 +84,8 @@ class AudioInfo:
     """What a file says of itself.
 
     `rate` in Hz, `frames` samples in each channel (of an MP3 file an estimate), `format` and `subtype` as
-    libsndfile names them, `tags` by upper-case Vorbis comment names.
+    libsndfile names them, `tags` by upper-case Vorbis comment names, `channel_mask` the loudspeakers as
+    WAVE_FORMAT_EXTENSIBLE numbers them, None where the file does not say.
     """
 
     path: Path
@@ -84,6 +95,7 @@ class AudioInfo:
     format: str
     subtype: str
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    channel_mask: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -99,12 +111,14 @@ class AudioReader:
     """A file opened for reading; a context manager.
 
     Raises InputError for what is not there, not a file, empty, not audio, damaged, or outside 8 to 192 kHz
-    and 1 to 8 channels; reading raises it for damage further on and for samples that are not finite.
+    and 1 to 8 channels; reading raises it for damage further on and for samples that are not finite. After
+    the last block `warnings` says whether an MP3 or OGG file, of which any piece is sound, seems cut off.
     """
 
     info: AudioInfo
 
     def __init__(self, path: Path_) -> None:
+        self.warnings: tuple[str, ...] = ()
         self._name = os.fspath(path)
         self._file = self._open()
         self._position = 0
@@ -123,6 +137,7 @@ class AudioReader:
                 raise InputError(f"{self._name} has {file.channels} channels: 1 to {MAX_CHANNELS} work")
             if not MIN_RATE <= file.samplerate <= MAX_RATE:
                 raise InputError(f"{self._name} has a rate of {file.samplerate} Hz: 8000 to 192000 Hz work")
+            metadata = audio_tags.read(path, file.format)
             self.info = AudioInfo(
                 Path(path),
                 file.samplerate,
@@ -130,7 +145,8 @@ class AudioReader:
                 file.frames,
                 file.format,
                 file.subtype,
-                audio_tags.read(path, file.format).tags(),
+                metadata.tags(),
+                metadata.channel_mask,
             )
         except BaseException:
             self.close()
@@ -165,8 +181,11 @@ class AudioReader:
         try:
             block = self._file.read(frames, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
+            with contextlib.suppress(soundfile.SoundFileError):
+                self._position = max(self._position, self._file.tell())  # how far it came in this block
+            why = _reason(error).removeprefix("Error : ").rstrip(".")
             raise InputError(
-                f"{self._name} is damaged near {self._seconds():.1f} s: {_reason(error).rstrip('.')}"
+                f"{self._name} is damaged near {self._seconds():.1f} s ({why}): take an undamaged copy"
             ) from None
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
@@ -183,13 +202,28 @@ class AudioReader:
                 f" {self._seconds():.3f} s"
             )
         self._position += len(block)
-        # The length of an MP3 file is only an estimate, so that a little less is no sign of damage.
-        missing = self.info.frames - self._position
-        if len(block) < frames and missing > 0 and self.info.format != "MP3":
-            raise InputError(
-                f"{self._name} is damaged: it ends after {self._position} of {self.info.frames} samples"
-            )
+        if len(block) < frames:
+            self._check_end()
         return np.ascontiguousarray(block.T)
+
+    def _check_end(self) -> None:
+        """Refuse, or note in `warnings`, an end that comes before the one that the file's header states."""
+        info, missing = self.info, self.info.frames - self._position
+        if info.format == "MP3":
+            # Without such a header the length is only an estimate, and less is no sign of damage.
+            if missing > _SHORT_S * info.rate and audio_tags.mp3_states_length(info.path):
+                says = f"its header says {info.seconds:.1f} s"
+                self.warnings = (f"{self._name} ends after {self._seconds():.1f} s, {says}",)
+        elif missing > 0:
+            raise InputError(
+                f"{self._name} is damaged: it ends after {self._position} of {info.frames} samples:"
+                " take an undamaged copy"
+            )
+        elif _CUT_OGG in self._file.extra_info:
+            self.warnings = (
+                f"{self._name} ends after {self._seconds():.1f} s without the page that ends an OGG file:"
+                " it may be cut off",
+            )
 
     def blocks(self, frames: int = _BLOCK) -> Iterator[NDArray[np.float32]]:
         """What is left, in blocks of `frames` samples, the last one shorter."""
@@ -257,9 +291,19 @@ def _stored_as(info: AudioInfo, suffix: str) -> tuple[str, str]:
     subtype = info.subtype if floating else _WAV_SUBTYPE[bits]
     width = 8 if subtype == "DOUBLE" else 4 if floating else bits // 8
     large = info.frames * info.channels * width > _RF64_FROM
-    if info.format in ("WAVEX", "RF64") and not large:
-        return info.format, subtype
-    return ("RF64" if large else "WAV"), subtype
+    if large or info.format == "RF64":
+        return "RF64", subtype
+    return ("WAV" if info.channel_mask is None and info.format != "WAVEX" else "WAVEX"), subtype
+
+
+def _changed(info: AudioInfo, fmt: str, subtype: str, name: str) -> tuple[str, ...]:
+    """A warning where the output `name` has not the sample format of an input that has one, else none."""
+    if info.subtype in (subtype, *_LOSSY) or _BITS.get(info.subtype) == _BITS.get(subtype):
+        return ()
+    why = f"no mark is written as {info.subtype}, which might not keep it"
+    if fmt == "FLAC":
+        why = _NOT_IN_FLAC.get(info.subtype, f"FLAC holds no {info.subtype}")
+    return (f"{name} has {_BITS[subtype]}-bit samples: {why}",)
 
 
 def _to_samples(audio: NDArray[np.floating], subtype: str) -> NDArray[np.generic]:
@@ -307,8 +351,8 @@ class AudioWriter:
 
     `write` the blocks, `finish` (then the file at `partial` is complete, tags included, and can be read
     back), and `commit`. Leaving the context without `commit`, by whatever way, leaves no file and an older
-    `target` as it was. `warnings` names tags that could not be kept. Raises InputError for a target that
-    cannot be written, when made or later (full disk).
+    `target` as it was. `warnings` names what could not be kept: the sample format, tags. Raises InputError
+    for a target that cannot be written, when made or later (full disk).
     """
 
     def __init__(self, target: Path_, info: AudioInfo) -> None:
@@ -368,7 +412,9 @@ class AudioWriter:
         with self._errors():
             self._close()
         with self._errors():
-            self.warnings = audio_tags.copy(self.info.path, self.info.format, self.partial, self._format)
+            self.warnings = _changed(self.info, self._format, self._subtype, self._name) + audio_tags.copy(
+                self.info.path, self.info.format, self.partial, self._format, self._name
+            )
         with self._errors(), open(self.partial, "rb") as file:
             os.fsync(file.fileno())
         return self.partial

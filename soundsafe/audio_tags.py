@@ -1,9 +1,14 @@
 """Tags and other metadata of audio files, read from any and copied to WAV and FLAC.
 
 FLAC to FLAC keeps comments, pictures, cue sheets and application blocks; WAV to WAV every chunk that does not
-describe the samples (``LIST``, ``bext``, ``iXML``, ``id3 ``, ``cue `` ...), byte for byte. Between families
-what both can say is translated: Vorbis comments, ID3v2 frames, INFO entries and pictures. Metadata that
-cannot be understood never stops anything: it is left out, and a warning says so.
+describe the samples (``LIST``, ``bext``, ``iXML``, ``id3 ``, ``cue `` ...), byte for byte; MP3 and AIFF to
+WAV the ID3v2 frames. Between families what both can say is translated: Vorbis comments, ID3v2 frames, INFO
+entries and pictures, but not the languages of comments and lyrics. The channel mask, which says what
+loudspeakers the channels are for, goes from WAV and FLAC to both.
+
+One warning names the chunks, frames and blocks that are left out because the output cannot hold them.
+Metadata that cannot be understood never stops anything: it is left out too, and a warning says why. Of
+formats other than WAV, FLAC, MP3, OGG and AIFF no metadata is read.
 """
 
 from __future__ import annotations
@@ -11,15 +16,16 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 
 import mutagen
-from mutagen import flac, id3, oggopus, oggvorbis
+from mutagen import flac, id3, mp3, oggopus, oggvorbis
 
-__all__ = ["Metadata", "copy", "read"]
+__all__ = ["Metadata", "copy", "mp3_states_length", "read"]
 
 _FRAMES = {
     "TITLE": "TIT2",
@@ -27,15 +33,22 @@ _FRAMES = {
     "ARTIST": "TPE1",
     "ALBUMARTIST": "TPE2",
     "CONDUCTOR": "TPE3",
+    "REMIXER": "TPE4",
     "ALBUM": "TALB",
     "DATE": "TDRC",
     "ORIGINALDATE": "TDOR",
     "TRACKNUMBER": "TRCK",
     "DISCNUMBER": "TPOS",
+    "DISCSUBTITLE": "TSST",
+    "COMPILATION": "TCMP",
+    "MEDIA": "TMED",
+    "ORIGINALARTIST": "TOPE",
+    "ORIGINALALBUM": "TOAL",
     "GENRE": "TCON",
     "GROUPING": "TIT1",
     "MOOD": "TMOO",
     "BPM": "TBPM",
+    "INITIALKEY": "TKEY",
     "COMPOSER": "TCOM",
     "LYRICIST": "TEXT",
     "LANGUAGE": "TLAN",
@@ -46,7 +59,9 @@ _FRAMES = {
     "ENCODER": "TSSE",
     "TITLESORT": "TSOT",
     "ARTISTSORT": "TSOP",
+    "ALBUMARTISTSORT": "TSO2",
     "ALBUMSORT": "TSOA",
+    "COMPOSERSORT": "TSOC",
 }
 """Vorbis comment names and the ID3v2.4 text frames that mean the same."""
 
@@ -64,6 +79,7 @@ _INFO = {
     b"ICOP": "COPYRIGHT",
     b"ILNG": "LANGUAGE",
     b"ISFT": "ENCODER",
+    b"ITCH": "ENCODED-BY",
 }
 """Entries of a LIST INFO chunk."""
 
@@ -81,12 +97,25 @@ _ABOUT_SAMPLES = frozenset(
         b"levl",
         b"slnt",
         b"wavl",
+        b"COMM",
+        b"FVER",
+        b"SSND",
     ]
 )
-"""Chunks that belong to the samples or to the layout of their file."""
+"""Chunks of WAV and AIFF that belong to the samples or to the layout of their file."""
+
+_BLOCKS = {2: "APPLICATION", 5: "CUESHEET"}
+_PLAIN = ("", "DESCRIPTION", "ID3v1 Comment")
+"""Descriptions of ID3 comments that say nothing: none, `_id3_chunk`'s, and mutagen's for ID3v1."""
+
+_EXTENSIBLE = 0xFFFE
+_MASK = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
+_FLAC_MASKS = (0x4, 0x3, 0x7, 0x33, 0x37, 0x3F, 0x70F, 0x63F)
+"""The loudspeakers of a FLAC file with 1 to 8 channels that has no comment `_MASK` (RFC 9639)."""
 
 _MAX_CHUNK = 1 << 26
 _MAX_PICTURE = (1 << 24) - 64
+_MAX_NAMES = 30
 
 WAV_FORMATS = ("WAV", "WAVEX", "RF64")
 
@@ -96,8 +125,10 @@ class Metadata:
     """What a file says besides its samples.
 
     `comments`: names (upper case) and values; `pictures`: mutagen's; `chunks`: RIFF chunks as they are;
-    `blocks`: FLAC blocks that only FLAC can hold; `frames`: an ID3v2.4 tag or None; `problem`: what could not
-    be understood, or None.
+    `blocks`: FLAC blocks that only FLAC can hold; `frames`: an ID3v2.4 tag or None; `channel_mask`: the
+    loudspeakers, as WAVE_FORMAT_EXTENSIBLE numbers them, or None; `not_in_flac`, `not_in_wav`: names of what
+    these cannot hold; `problem`: what could not be understood, or None; `bad_id3`: what is wrong with an ID3
+    chunk, which WAV keeps all the same, or None.
     """
 
     comments: tuple[tuple[str, str], ...] = ()
@@ -105,7 +136,11 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     blocks: tuple[flac.MetadataBlock, ...] = ()
     frames: id3.ID3 | None = None
+    channel_mask: int | None = None
+    not_in_flac: tuple[str, ...] = ()
+    not_in_wav: tuple[str, ...] = ()
     problem: str | None = None
+    bad_id3: str | None = None
 
     def tags(self) -> dict[str, tuple[str, ...]]:
         """All values of each comment name, in the file's order."""
@@ -123,47 +158,79 @@ def read(path: str | os.PathLike[str], fmt: str) -> Metadata:
         if fmt == "FLAC":
             return _read_flac(path)
         if fmt in ("MP3", "MPEG"):
-            return _from_id3(id3.ID3(path))
+            return _read_mp3(path)
         if fmt == "AIFF":
-            file = mutagen.File(path)
-            return _from_id3(file.tags) if file is not None and file.tags is not None else Metadata()
+            return _read_aiff(path)
         if fmt == "OGG":
             return _read_ogg(path)
-    except id3.ID3NoHeaderError:
-        return Metadata()
     except Exception as error:  # whatever a hostile tag makes the parser do: the audio is still good
-        detail = " ".join(str(error).split()) or type(error).__name__
-        return Metadata(problem=f"tags of {os.fspath(path)} could not be read and were not kept: {detail}")
+        return Metadata(
+            problem=f"tags of {os.fspath(path)} could not be read and were not kept: {_reason(error)}"
+        )
     return Metadata()
 
 
 def copy(
-    source: str | os.PathLike[str], source_format: str, target: str | os.PathLike[str], target_format: str
+    source: str | os.PathLike[str],
+    source_format: str,
+    target: str | os.PathLike[str],
+    target_format: str,
+    name: str,
 ) -> tuple[str, ...]:
     """Copy the metadata of `source` into the WAV or FLAC file `target` and return warnings.
 
-    Raises OSError where `target` cannot be written.
+    `name`: what the warnings call `target`, which may bear another yet. Raises OSError where `target` cannot
+    be written.
     """
     metadata = read(source, source_format)
     warnings = [metadata.problem] if metadata.problem else []
-    pictures = tuple(p for p in metadata.pictures if len(p.data) <= _MAX_PICTURE)
-    if len(pictures) < len(metadata.pictures):
-        warnings.append(f"a picture in {os.fspath(source)} of more than 16 MB was not kept")
     try:
         if target_format == "FLAC":
+            lost = metadata.not_in_flac
+            warnings += [metadata.bad_id3] if metadata.bad_id3 else []
+            pictures = tuple(p for p in metadata.pictures if len(p.data) <= _MAX_PICTURE)
+            if len(pictures) < len(metadata.pictures):
+                warnings.append(f"a picture in {os.fspath(source)} of more than 16 MB was not kept")
             _write_flac(target, metadata, pictures)
         else:
-            same = source_format in WAV_FORMATS
-            chunks = metadata.chunks if same else _id3_chunk(metadata, pictures)
-            if not _append_chunks(target, chunks):
+            lost = metadata.not_in_wav
+            chunks = metadata.chunks if source_format in WAV_FORMATS else _id3_chunk(metadata)
+            if not _append_chunks(target, chunks, metadata.channel_mask):
                 warnings.append(f"metadata of {os.fspath(source)} did not fit and was not kept")
+        if lost:
+            warnings.append(f"left out of {name}, which cannot hold it: {_listed(lost)}")
     except OSError:
         raise
     except mutagen.MutagenError as error:
         if error.args and isinstance(error.args[0], OSError):
             raise error.args[0] from None
-        warnings.append(f"tags of {os.fspath(source)} were not kept: {' '.join(str(error).split())}")
+        warnings.append(f"tags of {os.fspath(source)} were not kept: {_reason(error)}")
     return tuple(warnings)
+
+
+def mp3_states_length(path: str | os.PathLike[str]) -> bool:
+    """Whether an MP3 file has a header (Xing, Info, VBRI) with its length, which otherwise is an estimate."""
+    try:
+        with open(path, "rb") as file:
+            return bool(mp3.MPEGInfo(file).bitrate_mode != mp3.BitrateMode.UNKNOWN)
+    except Exception:  # as in `read`
+        return False
+
+
+def _reason(error: Exception) -> str:
+    # Where mutagen's errors have no words, what they wrap tells more than their own name, "error".
+    words = " ".join(str(error).split())
+    return words or f"damaged or cut short ({type(error.__context__ or error).__name__})"
+
+
+def _label(name: bytes) -> str:
+    return "".join(chr(c) if 32 <= c < 127 else "?" for c in name).strip()
+
+
+def _listed(names: Iterable[str]) -> str:
+    each = sorted(set(names))
+    more = [f"{len(each) - _MAX_NAMES} more"] if len(each) > _MAX_NAMES else []
+    return ", ".join(each[:_MAX_NAMES] + more)
 
 
 def _pairs(comments: Any) -> tuple[tuple[str, str], ...]:
@@ -174,7 +241,19 @@ def _read_flac(path: str | os.PathLike[str]) -> Metadata:
     file = flac.FLAC(path)
     known = (flac.StreamInfo, flac.VCFLACDict, flac.Picture, flac.SeekTable, flac.Padding)
     blocks = tuple(block for block in file.metadata_blocks if not isinstance(block, known))
-    return Metadata(_pairs(file.tags), tuple(file.pictures), blocks=blocks)
+    comments = _pairs(file.tags)
+    channels = file.info.channels
+    mask = _FLAC_MASKS[channels - 1] if channels > 2 else None
+    for name, value in comments:
+        if name == _MASK and re.fullmatch("(0[xX])?[0-9a-fA-F]{1,8}", value):
+            mask = int(value, 16)
+    return Metadata(
+        comments,
+        tuple(file.pictures),
+        blocks=blocks,
+        channel_mask=mask,
+        not_in_wav=tuple(_BLOCKS.get(block.code, f"block {block.code}") for block in blocks),
+    )
 
 
 def _read_ogg(path: str | os.PathLike[str]) -> Metadata:
@@ -187,9 +266,32 @@ def _read_ogg(path: str | os.PathLike[str]) -> Metadata:
     return Metadata(comments, tuple(flac.Picture(data) for data in covers))
 
 
+def _read_mp3(path: str | os.PathLike[str]) -> Metadata:
+    try:
+        found = _from_id3(id3.ID3(path))
+    except id3.ID3NoHeaderError:
+        found = Metadata()
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 160))
+        ape = ("APEv2",) if b"APETAGEX" in file.read(160) else ()  # the last 32 bytes, or before ID3v1's 128
+    return replace(found, not_in_flac=found.not_in_flac + ape, not_in_wav=found.not_in_wav + ape)
+
+
+def _read_aiff(path: str | os.PathLike[str]) -> Metadata:
+    file = mutagen.File(path)
+    found = _from_id3(file.tags) if file is not None and file.tags is not None else Metadata()
+    with open(path, "rb") as raw:
+        known = (*_ABOUT_SAMPLES, b"ID3 ", b"id3 ")
+        others = tuple(_label(name) for name, _, _ in _walk(raw) if name not in known)
+    return replace(found, not_in_flac=found.not_in_flac + others, not_in_wav=found.not_in_wav + others)
+
+
 def _from_id3(tag: id3.ID3) -> Metadata:
     comments: list[tuple[str, str]] = []
     pictures = []
+    # What mutagen does not know it writes as it was, if in the same version of ID3.
+    unknown = tuple(_label(frame[:4].rstrip(b"\0")) for frame in tag.unknown_frames)
+    others = []
     frame: Any
     for frame in tag.values():
         if frame.FrameID == "APIC":
@@ -205,94 +307,139 @@ def _from_id3(tag: id3.ID3) -> Metadata:
             name = "".join(c for c in frame.desc.upper() if " " <= c <= "}" and c != "=") or "TXXX"
             comments += [(name, str(text)) for text in frame.text]
         elif frame.FrameID == "COMM":
-            comments += [("COMMENT", str(text)) for text in frame.text]
+            name = "DESCRIPTION" if frame.desc == "DESCRIPTION" else "COMMENT"
+            after = "" if frame.desc in _PLAIN else f" ({frame.desc})"
+            comments += [(name, f"{text}{after}") for text in frame.text]
         elif frame.FrameID == "USLT":
-            comments.append(("LYRICS", frame.text))
+            comments.append(("LYRICS", f"{frame.text} ({frame.desc})" if frame.desc else frame.text))
+        elif frame.FrameID == "UFID" and frame.owner == "http://musicbrainz.org":
+            comments.append(("MUSICBRAINZ_TRACKID", frame.data.decode("latin-1")))
         elif frame.FrameID in _NAMES:
             texts = frame.genres if frame.FrameID == "TCON" else frame.text
             comments += [(_NAMES[frame.FrameID], str(text)) for text in texts]
-    return Metadata(tuple(comments), tuple(pictures), frames=tag)
+        else:
+            others.append(frame.FrameID)
+    return Metadata(
+        tuple(comments),
+        tuple(pictures),
+        frames=tag,
+        not_in_flac=(*others, *unknown),
+        not_in_wav=unknown if tag.version < (2, 4) else (),
+    )
+
+
+def _wav_mask(path: str | os.PathLike[str]) -> int | None:
+    with open(path, "rb") as file:
+        for name, at, size in _walk(file):
+            if name == b"fmt ":
+                file.seek(at)
+                tag, mask = struct.unpack("<H18xI", file.read(24)) if size >= 40 else (0, 0)
+                return mask if tag == _EXTENSIBLE else None
+    return None
 
 
 def _read_wav(path: str | os.PathLike[str]) -> Metadata:
     found = Metadata()
-    problem = None
+    problem = bad_id3 = None
     chunks: list[tuple[bytes, bytes]] = []
+    entries: list[tuple[str, str]] = []
+    others: list[str] = []
     for name, data in _chunks(path):
         if data is None:
             problem = f"a chunk {name.decode()!r} of {os.fspath(path)} was too large and not kept"
-        else:
-            chunks.append((name, data))
-    for name, data in chunks:
+            continue
+        chunks.append((name, data))
         if name in (b"id3 ", b"ID3 "):
             try:
                 found = _from_id3(id3.ID3(io.BytesIO(data)))
             except Exception as error:  # as in `read`; the chunk itself can still be copied
-                problem = f"ID3 tags of {os.fspath(path)} could not be read: {' '.join(str(error).split())}"
+                bad_id3 = (
+                    f"ID3 tags of {os.fspath(path)} could not be read and were not kept: {_reason(error)}"
+                )
+        elif name == b"LIST" and data[:4] == b"INFO":
+            for entry, value in _info(data):
+                if entry in _INFO:
+                    entries.append((_INFO[entry], value))
+                else:
+                    others.append(_label(entry))
+        else:
+            others.append(f"LIST/{_label(data[:4])}" if name == b"LIST" else _label(name))
     names = {name for name, _ in found.comments}
-    info = tuple(
-        pair for name, data in chunks if name == b"LIST" for pair in _info(data) if pair[0] not in names
-    )
-    return Metadata(
-        found.comments + info, found.pictures, tuple(chunks), frames=found.frames, problem=problem
+    return replace(
+        found,
+        comments=found.comments + tuple(entry for entry in entries if entry[0] not in names),
+        chunks=tuple(chunks),
+        channel_mask=_wav_mask(path),
+        not_in_flac=(*found.not_in_flac, *others),
+        not_in_wav=(),
+        problem=problem,
+        bad_id3=bad_id3,
     )
 
 
-def _info(data: bytes) -> Iterator[tuple[str, str]]:
-    if data[:4] != b"INFO":
-        return
+def _info(data: bytes) -> Iterator[tuple[bytes, str]]:
+    """Names and texts of the entries of a LIST INFO chunk."""
     at = 4
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
         value = data[at + 8 : at + 8 + size].split(b"\0")[0]
-        if name in _INFO and value:
+        if value:
             try:
-                yield _INFO[name], value.decode()
+                yield name, value.decode()
             except UnicodeDecodeError:
-                yield _INFO[name], value.decode("latin-1")
+                yield name, value.decode("latin-1")
+        at += 8 + size + size % 2
+
+
+def _walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and size of each chunk of a RIFF, RF64 or AIFF file; `file` may be moved meanwhile."""
+    length = os.fstat(file.fileno()).st_size
+    kind = file.read(4)
+    if kind not in (b"RIFF", b"RF64", b"FORM"):
+        return
+    head = struct.Struct(">4sI" if kind == b"FORM" else "<4sI")
+    at, data_size = 12, 0
+    while at + 8 <= length:
+        file.seek(at)
+        name, size = head.unpack(file.read(8))
+        if name == b"ds64" and size >= 16:
+            data_size = struct.unpack("<8xQ", file.read(16))[0]
+        if name == b"data" and size == 0xFFFF_FFFF:
+            size = data_size or length
+        # In a file that was not closed properly, what follows may be samples.
+        if at + 8 + size > length or not all(32 <= c < 127 for c in name):
+            return
+        yield name, at + 8, size
         at += 8 + size + size % 2
 
 
 def _chunks(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, bytes | None]]:
     """The chunks of a RIFF or RF64 file that are not about its samples; None in place of a huge one."""
     with open(path, "rb") as file:
-        length = os.fstat(file.fileno()).st_size
-        if file.read(4) not in (b"RIFF", b"RF64"):
-            return
-        at, data_size = 12, 0
-        while at + 8 <= length:
-            file.seek(at)
-            name, size = struct.unpack("<4sI", file.read(8))
-            if name == b"ds64" and size >= 16:
-                data_size = struct.unpack("<8xQ", file.read(16))[0]
-            if name == b"data" and size == 0xFFFF_FFFF:
-                size = data_size or length
-            # In a file that was not closed properly, what follows may be samples.
-            if at + 8 + size > length or not all(32 <= c < 127 for c in name):
-                return
+        for name, at, size in _walk(file):
             if name not in _ABOUT_SAMPLES:
-                file.seek(at + 8)
+                file.seek(at)
                 yield name, file.read(size) if size <= _MAX_CHUNK else None
-            at += 8 + size + size % 2
 
 
-def _append_chunks(path: str | os.PathLike[str], chunks: tuple[tuple[bytes, bytes], ...]) -> bool:
-    """Add chunks at the end of a RIFF or RF64 file, and take the clock out of its PEAK chunk.
+def _append_chunks(
+    path: str | os.PathLike[str], chunks: tuple[tuple[bytes, bytes], ...], channel_mask: int | None
+) -> bool:
+    """Add chunks at the end of a RIFF or RF64 file, set its channel mask where it has one and one is given,
+    and take the clock out of its PEAK chunk.
 
     The clock would make two outputs of the same audio differ. False where RIFF's 4 GiB do not suffice.
     """
     with open(path, "r+b") as file:
-        kind = file.read(4)
-        at, end = 12, os.fstat(file.fileno()).st_size
-        while at + 8 <= end:
-            file.seek(at)
-            name, size = struct.unpack("<4sI", file.read(8))
+        for name, at, size in _walk(file):
             if name == b"PEAK" and size >= 8:
-                file.seek(at + 12)
+                file.seek(at + 4)
                 file.write(bytes(4))
-            if name == b"data":
-                break
-            at += 8 + size + size % 2
+            if name == b"fmt " and size >= 40 and channel_mask is not None:
+                file.seek(at + 20)
+                file.write(struct.pack("<I", channel_mask))
+        file.seek(0)
+        kind, end = file.read(4), os.fstat(file.fileno()).st_size
         fits = kind == b"RF64" or end + sum(len(data) + 10 for _, data in chunks) < 0xFFFF_FFFF
         file.seek(0, os.SEEK_END)
         for name, data in chunks if fits else ():
@@ -309,7 +456,7 @@ def _append_chunks(path: str | os.PathLike[str], chunks: tuple[tuple[bytes, byte
     return fits
 
 
-def _id3_chunk(metadata: Metadata, pictures: tuple[flac.Picture, ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _id3_chunk(metadata: Metadata) -> tuple[tuple[bytes, bytes], ...]:
     """An ID3v2.4 tag as a RIFF chunk: the source's own where it has one."""
     tag = metadata.frames
     if tag is None:
@@ -325,9 +472,9 @@ def _id3_chunk(metadata: Metadata, pictures: tuple[flac.Picture, ...]) -> tuple[
                 )
             elif name == "LYRICS":
                 tag.add(id3.USLT(encoding=3, lang="XXX", desc="", text="\n".join(values)))
-            else:
+            elif name != _MASK or metadata.channel_mask is None:  # which goes into the chunk `fmt `
                 tag.add(id3.TXXX(encoding=3, desc=name, text=list(values)))
-        for number, picture in enumerate(pictures):
+        for number, picture in enumerate(metadata.pictures):
             # A tag holds one picture for each description.
             tag.add(
                 id3.APIC(
@@ -346,12 +493,16 @@ def _id3_chunk(metadata: Metadata, pictures: tuple[flac.Picture, ...]) -> tuple[
 
 
 def _write_flac(path: str | os.PathLike[str], metadata: Metadata, pictures: tuple[flac.Picture, ...]) -> None:
-    if not (metadata.comments or pictures or metadata.blocks):
-        return
     file: Any = flac.FLAC(path)
+    comments = list(metadata.comments)
+    usual = (None, _FLAC_MASKS[file.info.channels - 1])
+    if metadata.channel_mask not in usual and all(name != _MASK for name, _ in comments):
+        comments.append((_MASK, f"0x{metadata.channel_mask:X}"))
+    if not (comments or pictures or metadata.blocks):
+        return
     if file.tags is None:
         file.add_tags()
-    for name, value in metadata.comments:
+    for name, value in comments:
         file.tags.append((name, value))
     for picture in pictures:
         file.add_picture(picture)

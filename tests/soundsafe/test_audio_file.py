@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -13,9 +14,10 @@ import lameenc
 import numpy as np
 import pytest
 import soundfile
-from mutagen import flac, id3, oggvorbis
+from mutagen import apev2, flac, id3, oggvorbis
 from numpy.typing import NDArray
 
+import soundsafe
 from soundsafe import audio_file, audio_tags
 from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter, check_output, read_audio
 from soundsafe.errors import InputError
@@ -98,6 +100,92 @@ def test_sample_formats(
     assert out.frames == soundfile.info(source).frames
     before, after = read_audio(source)[0], read_audio(tmp_path / target)[0]
     assert np.abs(before - after).max() <= 2.0**-23
+
+
+@pytest.mark.parametrize(
+    ("subtype", "target", "bits", "why"),
+    [
+        ("ULAW", "b.wav", 16, "no mark is written as ULAW, which might not keep it"),
+        ("ALAW", "b.flac", 16, "FLAC holds no ALAW"),
+        ("IMA_ADPCM", "b.wav", 16, "no mark is written as IMA_ADPCM, which might not keep it"),
+        ("PCM_32", "b.flac", 24, "libsndfile writes no 32-bit FLAC"),
+        ("FLOAT", "b.flac", 24, "FLAC holds no 32-bit float"),
+        ("DOUBLE", "b.flac", 24, "FLAC holds no 64-bit float"),
+        ("PCM_U8", "b.flac", 8, None),
+        ("PCM_24", "b.flac", 24, None),
+        ("PCM_32", "b.wav", 32, None),
+        ("DOUBLE", "b.wav", 64, None),
+    ],
+)
+def test_a_sample_format_that_is_not_kept_is_named(
+    tmp_path: Path, subtype: str, target: str, bits: int, why: str | None
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise().T, 44_100, subtype=subtype)
+    name = tmp_path / target
+    warnings = copy(tmp_path / "a.wav", name).warnings
+    assert warnings == ((f"{name} has {bits}-bit samples: {why}",) if why else ())
+    if why:
+        assert soundfile.info(name).subtype == f"PCM_{bits}"
+
+
+def wavex(path: Path, channels: int, mask: int, fmt: str = "WAVEX") -> Path:
+    soundfile.write(path, noise(channels=channels).T, 44_100, format=fmt, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"fmt ") + 28, mask)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def mask_of(path: Path) -> int:
+    """The channel mask in the chunk `fmt ` of a WAVE_FORMAT_EXTENSIBLE file."""
+    data = path.read_bytes()
+    size, tag, mask = struct.unpack_from("<IH18xI", data, data.index(b"fmt ") + 4)
+    assert (size, tag) == (40, 0xFFFE)
+    return int(mask)
+
+
+MASK = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
+
+
+@pytest.mark.parametrize(
+    ("channels", "mask", "comment"),
+    [
+        (4, 0x107, "0x107"),
+        (6, 0x60F, "0x60F"),
+        (4, 0, "0x0"),
+        (1, 0x1, "0x1"),
+        (4, 0x33, None),  # what FLAC takes it for anyway
+        (6, 0x3F, None),
+    ],
+)
+@pytest.mark.parametrize("fmt", ["WAVEX", "RF64"])
+def test_channels_stay_with_their_loudspeakers(
+    tmp_path: Path, fmt: str, channels: int, mask: int, comment: str | None
+) -> None:
+    source = wavex(tmp_path / "a.wav", channels, mask, fmt)
+    for target in ("b.wav", "c.flac"):
+        assert copy(source, tmp_path / target).warnings == ()
+        assert (read_audio(tmp_path / target)[0] == read_audio(source)[0]).all()
+    assert mask_of(tmp_path / "b.wav") == mask
+    assert flac.FLAC(tmp_path / "c.flac").tags == ([] if comment is None else [(MASK, comment)])
+    copy(tmp_path / "c.flac", tmp_path / "d.flac")
+    assert flac.FLAC(tmp_path / "d.flac").tags == flac.FLAC(tmp_path / "c.flac").tags
+    copy(tmp_path / "d.flac", tmp_path / "e.wav")
+    assert mask_of(tmp_path / "e.wav") == mask
+    assert list(audio_tags._chunks(tmp_path / "e.wav")) == []
+
+
+@pytest.mark.parametrize("value", ["front", "", "0x1FFFFFFFF", "-1"])
+def test_a_channel_mask_that_is_none_is_a_comment_like_others(tmp_path: Path, value: str) -> None:
+    source = tmp_path / "a.flac"
+    soundfile.write(source, noise().T, 44_100)
+    file = flac.FLAC(source)
+    file.tags.append((MASK, value))
+    file.save()
+    copy(source, tmp_path / "b.wav")
+    assert soundfile.info(tmp_path / "b.wav").format == "WAV"
+    copy(source, tmp_path / "b.flac")
+    assert list(flac.FLAC(tmp_path / "b.flac").tags) == [(MASK, value)]
 
 
 def test_mp3_reads_whole_and_becomes_24_bits(tmp_path: Path) -> None:
@@ -252,9 +340,67 @@ def test_damage_in_the_middle_is_not_passed_over(tmp_path: Path, name: str) -> N
 def test_a_flac_file_cut_short_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     soundfile.write(path, noise(200_000).T, 44_100)
+    size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="take an undamaged copy") as caught:
         read_audio(path)
+    # Near where the bytes end, though this lies within the first block that is read.
+    found = re.search(r"is damaged near (\d\.\d) s", str(caught.value))
+    assert found is not None, caught.value
+    assert float(found[1]) == pytest.approx(200_000 / 44_100 * 100_000 / size, abs=0.3)
+
+
+def read_to_the_end(path: Path) -> tuple[str, ...]:
+    with AudioReader(path) as reader:
+        for _ in reader.blocks():
+            assert reader.warnings == () or path.name.startswith("cut")
+        return reader.warnings
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (16_000, 1), (8_000, 1)])
+def test_an_mp3_file_that_ends_before_its_header_says_so_is_named(
+    tmp_path: Path, rate: int, channels: int
+) -> None:
+    whole, path = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    soundfile.write(whole, noise(2 * rate, channels).T, rate)
+    assert read_to_the_end(whole) == ()
+    data = whole.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    seconds = read_audio(path)[0].shape[1] / rate
+    assert 0.5 < seconds < 1.5
+    assert read_to_the_end(path) == (f"{path} ends after {seconds:.1f} s, its header says 2.0 s",)
+
+
+def test_an_mp3_file_whose_header_has_no_length_is_taken_as_it_is(tmp_path: Path) -> None:
+    data = mp3(tmp_path / "whole.mp3", noise(100_000)).read_bytes()
+    (tmp_path / "half.mp3").write_bytes(data[: len(data) // 2])
+    for name in ("whole.mp3", "half.mp3"):
+        assert read_to_the_end(tmp_path / name) == ()
+
+
+def test_embedding_says_what_the_reader_and_the_writer_found(tmp_path: Path) -> None:
+    source, target = tmp_path / "cut.mp3", tmp_path / "b.flac"
+    soundfile.write(source, noise(90_000, 1).T, 22_050)
+    tag = id3.ID3()
+    tag.add(id3.POPM(email="me", rating=255))
+    tag.save(source)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    answer = soundsafe.embed_file(source, target, b"x", quality="fast", layers=("eul",))
+    assert any("its header says 4.1 s" in line for line in answer.warnings), answer.warnings
+    assert left_out(target, "POPM")[0] in answer.warnings
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_file_without_its_last_page_is_named(tmp_path: Path, subtype: str) -> None:
+    whole, path = tmp_path / "whole.ogg", tmp_path / "cut.ogg"
+    soundfile.write(whole, noise(96_000).T, 48_000, format="OGG", subtype=subtype)
+    assert read_to_the_end(whole) == ()
+    data = whole.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    seconds = read_audio(path)[0].shape[1] / 48_000
+    says = "without the page that ends an OGG file: it may be cut off"
+    assert read_to_the_end(path) == (f"{path} ends after {seconds:.1f} s {says}",)
 
 
 @pytest.fixture
@@ -646,6 +792,138 @@ def test_unreadable_tags_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     soundfile.write(source, noise().T, 44_100)
     writer = copy(source, tmp_path / "b.flac")
     assert writer.warnings == (f"tags of {source} could not be read and were not kept: boom and more",)
+
+
+def left_out(path: Path, names: str) -> tuple[str, ...]:
+    return (f"left out of {path}, which cannot hold it: {names}",)
+
+
+def test_chunks_that_flac_cannot_hold_are_named(tmp_path: Path) -> None:
+    chunks = [
+        (b"LIST", b"INFO" + chunk(b"IART", b"Somebody\0") + chunk(b"IENG", b"An engineer\0")),
+        (b"LIST", b"adtl" + chunk(b"labl", b"\1\0\0\0Mark\0")),
+        (b"smpl", bytes(36)),
+        (b"bext", bytes(602)),
+        (b"bext", bytes(602)),
+        (b"iXML", b"<BWFXML/>"),
+        (b"cue ", bytes(4)),
+    ]
+    body = wav_header()[8:] + b"".join(chunk(*c) for c in chunks) + chunk(b"JUNK", bytes(11))
+    source = tmp_path / "a.wav"
+    source.write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    writer = copy(source, tmp_path / "b.flac")
+    assert writer.warnings == left_out(tmp_path / "b.flac", "IENG, LIST/adtl, bext, cue, iXML, smpl")
+    assert list(flac.FLAC(tmp_path / "b.flac").tags) == [("ARTIST", "Somebody")]
+    assert copy(source, tmp_path / "b.wav").warnings == ()
+
+
+def test_of_chunks_without_number_some_are_named(tmp_path: Path) -> None:
+    body = wav_header()[8:] + b"".join(chunk(b"x%03d" % i, b"") for i in range(1_000))
+    (tmp_path / "a.wav").write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    (warning,) = copy(tmp_path / "a.wav", tmp_path / "b.flac").warnings
+    assert warning.endswith(": " + ", ".join(f"x{i:03d}" for i in range(30)) + ", 970 more")
+
+
+def test_frames_that_flac_cannot_hold_are_carried_or_named(tmp_path: Path) -> None:
+    source = mp3(tmp_path / "a.mp3", noise(50_000))
+    tag = id3.ID3()
+    tag.add(id3.TPE4(encoding=3, text="R"))
+    tag.add(id3.TKEY(encoding=3, text="Am"))
+    tag.add(id3.UFID(owner="http://musicbrainz.org", data=b"0123-4567"))
+    tag.add(id3.COMM(encoding=3, lang="eng", desc="source", text="a tape"))
+    tag.add(id3.COMM(encoding=3, lang="eng", desc="DESCRIPTION", text="of a tape"))
+    tag.add(id3.USLT(encoding=3, lang="eng", desc="", text="la la"))
+    carried = {
+        ("REMIXER", "R"),
+        ("INITIALKEY", "Am"),
+        ("MUSICBRAINZ_TRACKID", "0123-4567"),
+        ("COMMENT", "a tape (source)"),
+        ("DESCRIPTION", "of a tape"),
+        ("LYRICS", "la la"),
+    }
+    tag.save(source)
+    assert copy(source, tmp_path / "b.flac").warnings == ()
+    assert set(flac.FLAC(tmp_path / "b.flac").tags) == carried
+    tag.add(id3.UFID(owner="another", data=b"8"))
+    tag.add(id3.POPM(email="me", rating=255))
+    tag.add(id3.PRIV(owner="me", data=b"1"))
+    tag.add(id3.PRIV(owner="you", data=b"2"))
+    tag.add(id3.WOAR(url="http://example.org"))
+    tag.add(id3.CHAP(element_id="c", start_time=0, end_time=1_000))
+    tag.save(source)
+    warnings = copy(source, tmp_path / "b.flac").warnings
+    assert warnings == left_out(tmp_path / "b.flac", "CHAP, POPM, PRIV, UFID, WOAR")
+    assert set(flac.FLAC(tmp_path / "b.flac").tags) == carried
+    assert copy(source, tmp_path / "b.wav").warnings == ()
+    kept = audio_tags.read(tmp_path / "b.wav", "WAV").frames
+    assert kept is not None
+    assert sorted(kept) == sorted(tag)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_what_is_in_no_known_form_is_named(tmp_path: Path, version: int) -> None:
+    # A frame that mutagen does not know, and a tag of APE, which files by mp3gain have.
+    source = mp3(tmp_path / "a.mp3", noise(50_000))
+    frame = b"XYZQ" + struct.pack(">IH", 6, 0) + b"hello."
+    header = b"ID3" + bytes([version, 0, 0, 0, 0, 0, len(frame)])
+    source.write_bytes(header + frame + source.read_bytes())
+    ape = apev2.APEv2()
+    ape["MP3GAIN_UNDO"] = "+001,+001,N"
+    ape.save(source)
+    assert copy(source, tmp_path / "b.flac").warnings == left_out(tmp_path / "b.flac", "APEv2, XYZQ")
+    left = "APEv2, XYZQ" if version == 3 else "APEv2"
+    assert copy(source, tmp_path / "b.wav").warnings == left_out(tmp_path / "b.wav", left)
+
+
+def test_blocks_that_wav_cannot_hold_are_named(tmp_path: Path) -> None:
+    source = tagged_flac(tmp_path / "a.flac")
+    file = flac.FLAC(source)
+    cue = flac.CueSheet(None)
+    cue.compact_disc = False
+    track = flac.CueSheetTrack(1, 0)
+    track.indexes.append(flac.CueSheetTrackIndex(1, 0))
+    cue.tracks += [track, flac.CueSheetTrack(255, 20_000)]
+    file.metadata_blocks.append(cue)
+    file.save()
+    assert copy(source, tmp_path / "b.flac").warnings == ()
+    assert flac.FLAC(tmp_path / "b.flac").cuesheet.write() == cue.write()
+    writer = copy(source, tmp_path / "b.wav")
+    assert writer.warnings == left_out(tmp_path / "b.wav", "APPLICATION, CUESHEET")
+
+
+def test_chunks_of_aiff_are_named(tmp_path: Path) -> None:
+    source = tmp_path / "a.aiff"
+    soundfile.write(source, noise().T, 44_100, format="AIFF", subtype="PCM_16")
+    data = source.read_bytes() + struct.pack(">4sI", b"MARK", 2) + bytes(2)
+    source.write_bytes(data[:4] + struct.pack(">I", len(data) - 8) + data[8:])
+    for name in ("b.wav", "b.flac"):
+        assert copy(source, tmp_path / name).warnings == left_out(tmp_path / name, "MARK")
+
+
+def test_every_comment_that_has_a_frame_comes_back_from_it(tmp_path: Path) -> None:
+    source = tmp_path / "a.flac"
+    soundfile.write(source, noise().T, 44_100)
+    comments = [(name, "Rock" if name == "GENRE" else "2001") for name in audio_tags._FRAMES]
+    comments += [("COMMENT", "a"), ("DESCRIPTION", "b"), ("LYRICS", "c")]
+    file = flac.FLAC(source)
+    file.tags.extend(comments)
+    file.save()
+    copy(source, tmp_path / "b.wav")
+    assert copy(tmp_path / "b.wav", tmp_path / "c.flac").warnings == ()
+    assert sorted(flac.FLAC(tmp_path / "c.flac").tags) == sorted(comments)
+
+
+def test_id3_of_wav_that_cannot_be_read_is_named_with_a_reason(tmp_path: Path) -> None:
+    bad = b"ID3\4\0\0\0\0\x0f\x7f" + b"\xff" * 50  # claims more bytes than there are
+    body = wav_header()[8:] + chunk(b"id3 ", bad) + chunk(b"LIST", b"INFO" + chunk(b"IART", b"A\0"))
+    source = tmp_path / "a.wav"
+    source.write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    assert copy(source, tmp_path / "b.flac").warnings == (
+        f"ID3 tags of {source} could not be read and were not kept: damaged or cut short (OSError)",
+    )
+    assert list(flac.FLAC(tmp_path / "b.flac").tags) == [("ARTIST", "A")]
+    assert copy(source, tmp_path / "b.wav").warnings == ()  # the chunk is kept as it is
+    assert (b"id3 ", bad) in audio_tags._chunks(tmp_path / "b.wav")
 
 
 def test_a_file_without_tags_gets_none(source: Path) -> None:
