@@ -67,6 +67,8 @@ def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
         raise InputError(f"{path}: includes itself")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; soundsafe-eval list suites names all suites") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable suite ({error})") from error
     name, version, own = data.get("suite"), data.get("version"), data.get("attacks", [])

@@ -1,14 +1,16 @@
 """A dataset is a folder of audio files, with a `manifest.csv` or without.
 
-Manifest columns: `file` (relative to the folder; the only one that must be there), `clip` (a unique name;
-else the file's name without its suffix), `category` (else "all"), `split` (else none), `group` (clips of one
-source, which are not independent; else the file), `license`, `lossy` ("yes" where the source was coded
-lossily). Further columns are kept. Without a manifest every audio file in or below the folder is a clip.
+Manifest columns: `file` (relative to the folder and within it; the only one that must be there), `clip` (a
+unique name; else the file's name without its suffix), `category` (else "all"), `split` (else none), `group`
+(clips of one source, which are not independent; else the file), `license`, `lossy` ("yes" where the source
+was coded lossily). Further columns are kept. Without a manifest every audio file in or below the folder is a
+clip.
 """
 
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,7 +98,7 @@ def load(name: str | Path, split: str | None = None, *, mono: bool = False) -> D
     _written(text)
     folder = _FOLDERS.get(text, Path(text))
     if not folder.exists():
-        raise InputError(f"{text}: no such folder; give one, or {', '.join(names())}")
+        raise InputError(f"{text}: no such folder; give one (with the package comes {', '.join(names())})")
     if not folder.is_dir():
         raise InputError(f"{text}: not a folder; a dataset is a folder of audio files")
     manifest = folder / "manifest.csv"
@@ -126,6 +128,8 @@ def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
         file = _cell(row, "file")
         if not file:
             raise InputError(f"{manifest}: line {number} has no file")
+        if os.path.isabs(file) or os.path.normpath(file).split(os.sep)[0] == os.pardir:
+            raise InputError(f"{manifest}: line {number}: {file} is outside the manifest's folder")
         path = manifest.parent / file
         if not path.is_file():
             raise InputError(f"{path}: listed in {manifest.name}, but not there")

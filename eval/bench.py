@@ -30,7 +30,7 @@ from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
-from soundsafe.eval.store import write_atomically
+from soundsafe.eval.store import make_folder, write_atomically
 from soundsafe.reports import plots
 from soundsafe.workers import CallFailed, Worker
 
@@ -209,7 +209,7 @@ def bench(
         raise InputError(f"{unknown[0]} is no bundled clip: {', '.join(bundled)}")
     clips = [bundled[name] for name in clip or bundled]
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     stderr = Console(stderr=True)
     quiet = not stderr.is_terminal
     if length:

@@ -1,7 +1,8 @@
 """The command `soundsafe-eval`: run suites, list what there is, gate and compare runs.
 
-Exit codes: 0 done, 1 a gate failed, 2 bad input or usage (one line on stderr), 130 interrupted. With `--json`
-exactly one JSON document goes to stdout: the result, or `{"error": ...}`; progress and remarks go to stderr.
+Exit codes: 0 done, 1 a gate failed or no clip of a run could be marked, 2 bad input or usage (one line on
+stderr), 130 interrupted (Ctrl-C or SIGTERM). With `--json` exactly one JSON document goes to stdout: the
+result, or `{"error": ...}`; progress and remarks go to stderr.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +37,7 @@ from soundsafe.eval.metrics import metrics
 from soundsafe.eval.plan import make_plan
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.run_folder import read_rows
-from soundsafe.eval.store import write_atomically
+from soundsafe.eval.store import make_folder, write_atomically
 from soundsafe.reports import tables
 
 __all__ = ["app", "main"]
@@ -71,7 +73,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Attack marked audio, decode it, and measure what is left."""
 
@@ -81,7 +85,9 @@ def run(
     suite: Annotated[list[str], typer.Option(help="Suite of attacks, or a .toml file of one; repeatable.")],
     dataset: Annotated[str, typer.Option(help="Name of a dataset, or a folder of audio.")] = "bundled",
     split: Annotated[str, typer.Option(help="Split of the dataset; 'all' for everything.")] = "test",
-    system: Annotated[list[str] | None, typer.Option(help="System under test; repeatable.")] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(help="System under test, soundsafe by default; repeatable.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
     seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
@@ -139,12 +145,17 @@ def run(
         )
         bar.update(task, description="drawing")
         draw(result.summary, folder)
+    if (result.rows["status"] == "read_failed").all():
+        raise InputError(f"no clip could be read: {result.rows['message'].iloc[0]}; the rows are in {folder}")
     if as_json:
         _print_json(result.summary)
     else:
         _show(result)
     for line in _remarks(result):
         sys.stderr.write(line + "\n")
+    if result.timing["embed_s"].isna().all():
+        sys.stderr.write("soundsafe-eval: no clip could be marked\n")
+        raise typer.Exit(1)
 
 
 def _show(result: runner.Result) -> None:
@@ -281,6 +292,8 @@ def baseline(
         _print_json({"baseline": str(path)})
     else:
         sys.stdout.write(f"{path}\n")
+    for line in gates.few_clips(data["systems"]):
+        sys.stderr.write(line + "\n")
 
 
 @app.command()
@@ -306,6 +319,8 @@ def gate(
             )
         done = len(result["checks"])
         sys.stdout.write(f"{done - len(failed)} of {done} checks passed\n")
+    for line in result["remarks"]:
+        sys.stderr.write(line + "\n")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         sys.stderr.write("".join(line + "\n" for line in gates.github_annotations(result, str(baseline))))
     if failed:
@@ -313,7 +328,11 @@ def gate(
 
 
 @app.command()
-def compare(run_a: RunDir, run_b: RunDir, as_json: Json = False) -> None:
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of a finished run.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Folder of another.")],
+    as_json: Json = False,
+) -> None:
     """Compare two runs attack by attack, over the EULs that both hold."""
     rows = compare_runs(read_rows(run_a), read_rows(run_b))
     if as_json:
@@ -367,7 +386,7 @@ def walkthrough(
             rate = reader.info.rate
             audio = next(iter(reader.blocks(2 * rate)))
     found = stages(analyse(clip, audio, rate, attack))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for name, data in found.items():
         write_atomically(out / name, data)
     if as_json:
@@ -377,7 +396,8 @@ def walkthrough(
 
 
 INTERRUPTED = 130
-"""What shells expect of a command ended by Ctrl-C; the parser turns that into this exit code too."""
+"""What shells expect of a command ended by Ctrl-C; the parser turns that into this exit code too, and `main`
+lets SIGTERM be the same."""
 
 
 app.command()(report_command.report)
@@ -419,7 +439,8 @@ def _call(arguments: Sequence[str]) -> int:
     except Exception as error:
         # Usage errors of the argument parser, whichever module of typer's defines them.
         if hasattr(error, "format_message"):
-            return _fail(f"{error.format_message()} (--help shows the usage)", as_json=wants_json)
+            message = error.format_message().replace("Value error, ", "")  # the parser's own prefix
+            return _fail(f"{message} (--help shows the usage)", as_json=wants_json)
         return _fail(defect(error), as_json=wants_json)
     if code == INTERRUPTED:
         return _fail("interrupted; a run goes on with --resume", code)
@@ -430,7 +451,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs the command and exits with its code."""
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = _call(sys.argv[1:] if arguments is None else arguments)
+    ends_at_once = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ends_at_once:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = _call(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        if ends_at_once:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         sys.stdout.flush()
     except OSError as error:

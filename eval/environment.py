@@ -43,13 +43,19 @@ def source_hash() -> str:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that this package runs from, or None where it is not one."""
-    folder = _folder("soundsafe")
-    if folder is None or not (folder.parent / ".git").exists():
+    """The commit of the checkout that this package runs from, by links too (an editable install).
+
+    None for an installed copy, which may differ from the checkout it was made of; `source` tells it apart.
+    """
+    spec = find_spec("soundsafe")
+    if spec is None or spec.origin is None:
+        return None
+    checkout = Path(spec.origin).resolve().parents[1]
+    if not (checkout / ".git").exists():
         return None
     try:
         out = subprocess.run(
-            ["git", "-C", str(folder.parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return None

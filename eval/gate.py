@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -30,7 +31,7 @@ from soundsafe.eval.rows import control_of, from_frame_value, measured_ber
 from soundsafe.eval.stats import paired_rise, stratified_shift
 from soundsafe.eval.summary import quality_rows
 
-__all__ = ["FORMAT", "check", "github_annotations", "junit", "make_baseline", "read_baseline"]
+__all__ = ["FORMAT", "check", "few_clips", "github_annotations", "junit", "make_baseline", "read_baseline"]
 
 FORMAT = 1
 FAMILY_ERROR = 0.001
@@ -122,6 +123,25 @@ def read_baseline(path: Path) -> dict[str, Any]:
     return data
 
 
+def few_clips(systems: Mapping[str, Mapping[str, Sized]]) -> list[str]:
+    """A line where an attack has so few clips that losing all of them may pass, else none."""
+    few = {
+        (system, attack): len(clips)
+        for system, attacks in systems.items()
+        for attack, clips in attacks.items()
+        if len(clips) < _FEWEST_CLIPS
+    }
+    if not few:
+        return []
+    least = min(few.values())
+    more = f" and {len(few) - 1} more" if len(few) > 1 else ""
+    clips = f"{least} clip{'s are' if least > 1 else ' is'} too few ({next(iter(few))[1]}{more})"
+    return [
+        f"{clips}: no fall of clip success can be significant, one of payload success only over many "
+        f"seconds; use at least {_FEWEST_CLIPS}"
+    ]
+
+
 def _less(new: dict[str, Any], old: dict[str, Any]) -> bool:
     """Whether a clip has fewer EULs than the baseline's, or lacks a figure that the baseline has."""
     return new["euls"] < old["euls"] or any(new[m] is None and old[m] is not None for m in MARGINS)
@@ -165,9 +185,11 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
     """Test a run against a baseline.
 
     Returns:
-        `ok`, `false_accepts`, `level` (of each single test) and `checks`: a list of dicts with `system`,
-        `attack`, `metric`, `ok`, `baseline`, `run`, `worse_by`, `p` and `message`.
+        `ok`, `false_accepts`, `level` (of each single test), `checks`: a list of dicts with `system`,
+        `attack`, `metric`, `ok`, `baseline`, `run`, `worse_by`, `p` and `message`, and `remarks`: lines on
+        what cannot be told (`few_clips`).
     """
+    compared: dict[str, dict[str, list[str]]] = {}
     tests: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
     rows = rows.assign(ber=measured_ber(rows))
@@ -187,6 +209,7 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
             names = [clip for clip in clips if clip in held]
             if not names:
                 continue
+            compared.setdefault(system, {})[attack] = names
             old, new = [clips[c] for c in names], [held[c] for c in names]
             for metric in MARGINS:
                 test = _mean_test if metric in _MEANS else _share_test
@@ -219,6 +242,7 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
         "level": level,
         "false_accepts": accepts,
         "checks": [from_frame_value(c) for c in checks],
+        "remarks": few_clips(compared),
     }
 
 

@@ -6,7 +6,6 @@ table over the phases made of them.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -16,13 +15,12 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from matplotlib.figure import Figure
 
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.store import write_atomically
 
-__all__ = ["PHASES", "evaluate_phases", "is_training", "phase_table", "phases", "plots", "read_table"]
+__all__ = ["PHASES", "evaluate_phases", "is_training", "phase_table", "phases", "read_table"]
 
 PHASES = ("A", "B", "C")
 
@@ -34,7 +32,7 @@ _FIGURES = (
     "clip_success", "clip_success_ci95", "parity_frames",
 )  # fmt: skip
 _TABLE = ("phase", "step", "attack", "ber")
-_LOG = ("step", "stability", "w_stab")
+_LOG = ("step", "phase", "stability", "w_stab")
 _NO_RUN = "no phase of a training run in it (soundsafe train NAME --out DIR)"
 
 
@@ -78,40 +76,6 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def is_training(run: Path) -> bool:
     """Whether a folder is that of a training run (and not of `soundsafe-eval run`)."""
     return not (run / "run.json").exists() and any((run / f"phase_{name}").is_dir() for name in PHASES)
-
-
-def plots(run: Path) -> dict[str, Figure]:
-    """Plots by file name: errors and parity by phase; stability, its weight and gradient norms by step."""
-    table, log = phase_table(run), read_table(run / "log.csv", _LOG)
-    if "parity_frames" not in table:
-        raise InputError(f"{run}: its phases' tables lack the column parity_frames")
-    figures = {}
-    errors, axes = _figure("Bit error rate", "")
-    table.pivot(index="attack", columns="phase", values="ber").plot.bar(ax=axes, ylim=(0, 0.6), rot=30)
-    figures["ber.png"] = errors
-    parity, axes = _figure("Share of frames with equal features", "phase")
-    table.groupby("phase")["parity_frames"].first().plot.bar(ax=axes, ylim=(0, 1), rot=0)
-    figures["parity.png"] = parity
-    for name, column in (("stability", "stability"), ("w_stab", "w_stab")):
-        figures[f"{name}.png"], axes = _figure(name, "step")
-        axes.plot(log["step"], log[column])
-    figures["gradient_norms.png"], axes = _figure("Gradient norm of the bounded layers", "step")
-    layers = log.filter(like="grad/")
-    for share in (0.5, 0.99):
-        if layers.shape[1]:
-            axes.plot(log["step"], layers.quantile(share, axis=1), label=f"quantile {share}")
-    if layers.shape[1]:
-        axes.set_yscale("log")
-        axes.legend()
-    return figures
-
-
-def _figure(title: str, x: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title)
-    axes.set_xlabel(x)
-    return figure, axes
 
 
 def _delay(attack: str) -> int | None:
@@ -220,18 +184,21 @@ def phases(
     force: Annotated[bool, typer.Option("--force", help="Start the phases' runs of a suite afresh.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """One table of the phases of a training run, and plots beside it."""
+    """One table of the phases of a training run, plots beside it, and each phase's in its own folder."""
+    from soundsafe.training.plots import images
+
     if suite is not None:
         _phases_under(train_dir, suite, force, as_json)
         return
     if force:
         raise InputError("--force starts runs of a suite afresh: give --suite too")
-    table = phase_table(train_dir)
-    files = {"phases.csv": table.to_csv(index=False).encode()}
-    for name, figure in plots(train_dir).items():
-        image = io.BytesIO()
-        figure.savefig(image, format="png")
-        files[name] = image.getvalue()
+    table, log = phase_table(train_dir), read_table(train_dir / "log.csv", _LOG)
+    if "parity_frames" not in table:
+        raise InputError(f"{train_dir}: its phases' tables lack the column parity_frames")
+    files = {"phases.csv": table.to_csv(index=False).encode(), **images(table, log)}
+    for phase in PHASES:
+        if (table["phase"] == phase).any() and (train_dir / f"phase_{phase}").is_dir():
+            files |= {f"phase_{phase}/{name}": data for name, data in images(table, log, phase).items()}
     for name, data in files.items():
         write_atomically(train_dir / name, data)
     if as_json:

@@ -16,7 +16,7 @@ from soundsafe.eval.rows import CONTROLS, JOIN, control_of
 from soundsafe.eval.systems import System
 from soundsafe.eval.worker import Cell
 
-__all__ = ["Plan", "content", "make_plan"]
+__all__ = ["Plan", "content", "known_split", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,10 @@ def make_plan(
     names = [str((registry.get(s) if isinstance(s, str) else s).name) for s in chosen]
     if len(set(names)) != len(names):
         raise InputError(f"each system once, please: {', '.join(names)}")
-    data = (
-        datasets.load(os.fspath(dataset), split=split) if isinstance(dataset, (str, os.PathLike)) else dataset
-    )
+    data = dataset
+    if isinstance(dataset, (str, os.PathLike)):
+        data = datasets.load(os.fspath(dataset), split=split)
+        known_split(data, split)
     clips = tuple(data.clips if limit is None else data.clips[:limit])
     if not clips:
         raise InputError(f"dataset {data.name} has no clips" + (f" in split {split}" if split else ""))
@@ -169,6 +170,12 @@ def make_plan(
         metrics=extra,
         left_out=tuple(f"{name} {reason}" for name, reason in left_out.items()),
     )
+
+
+def known_split(data: Any, split: str | None) -> None:
+    """Raise InputError for a split that no clip of a dataset is in; `test`, the default, always passes."""
+    if split not in (None, "test", *(c.split for c in data.clips)):
+        raise InputError(f"{data.name}: no manifest.csv puts a clip into split {split}: leave --split out")
 
 
 def content(clip: Any) -> str | None:

@@ -63,7 +63,7 @@ def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -
 
     Raises:
         InputError: the folder holds a run and neither `resume` nor `force` is given, or a run that differs in
-            something that decides its rows, or files that are no run's and in the way.
+            something that decides its rows, or none to `resume`, or files that are no run's and in the way.
     """
     if resume and force:
         raise InputError("--resume continues a run, --force starts it afresh: give one of them")
@@ -89,6 +89,8 @@ def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -
         there = {path.name for path in out.iterdir()} - {".lock"}
         if there if force else there & set(RUN_FILES):
             raise InputError(f"{out} holds files but no run, --out goes elsewhere")
+        if resume:
+            raise InputError(f"{out} holds no run to go on with: leave --resume out to start one")
     if force:
         for name in RUN_FILES:
             path = out / name

@@ -22,7 +22,7 @@ from soundsafe.eval import local_backend
 from soundsafe.eval.plan import Plan, make_plan
 from soundsafe.eval.rows import Row, to_frame
 from soundsafe.eval.run_folder import document_of, prepare, write_document, write_figures
-from soundsafe.eval.store import UnitFile, address, lines_in
+from soundsafe.eval.store import UnitFile, address, lines_in, make_folder
 from soundsafe.eval.summary import band_rows, breakdown_rows, lossy_rows, quality_rows, summary_rows
 from soundsafe.eval.worker import Unit, params_text, run_unit
 
@@ -136,7 +136,9 @@ def run(
     document = document_of(plan, "unfinished")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is not a folder: give --out another name")
-    out.mkdir(parents=True, exist_ok=True)
+    if resume and not force and not out.exists():
+        raise InputError(f"{out}: no such folder to go on in: leave --resume out to start a run")
+    make_folder(out)
     with claim(out):
         prepare(out, document, resume=resume, force=force)
         write_document(out, document)

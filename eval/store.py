@@ -16,13 +16,23 @@ from typing import Any
 
 from soundsafe.errors import InputError
 
-__all__ = ["UnitFile", "address", "lines_in", "write_atomically"]
+__all__ = ["UnitFile", "address", "lines_in", "make_folder", "write_atomically"]
 
 
 def address(*parts: Any) -> str:
     """Content address: 32 hex digits of the SHA-256 of the parts as canonical JSON."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing. Raises InputError where they cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        # Where folders cannot be made at all, as in /proc, the system says that there is no such file.
+        reason = "" if isinstance(error, FileNotFoundError) else f" ({error.strerror})"
+        raise InputError(f"{path} cannot be written to{reason}: give --out another name") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -26,10 +26,11 @@ from soundsafe.container import BODY
 from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.local_backend import workers
+from soundsafe.eval.plan import known_split
 from soundsafe.eval.rows import control_of
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
-from soundsafe.eval.store import write_atomically
+from soundsafe.eval.store import make_folder, write_atomically
 from soundsafe.reports import plots
 
 __all__ = ["LENGTHS_S", "clip_rows", "curves", "true_factors"]
@@ -219,16 +220,19 @@ def time_to_payload(
     if not names:
         raise InputError("no attacks to run: name a suite")
     wanted = set(split or ["test"])
+    loaded = datasets.load(dataset)
+    for name in wanted:
+        known_split(loaded, name)
     clips = [
         c
-        for c in datasets.load(dataset).clips
+        for c in loaded.clips
         if (c.split is None or c.split in wanted)
         and (category is None or c.category == category)
         and (not least or _seconds(c) >= least)
     ][:limit]
     if not clips:
         raise InputError(f"{dataset}: no such clips")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     rows: list[dict[str, Any]] = []
     stderr = Console(stderr=True)
     with workers(jobs or os.cpu_count() or 1) as pool:

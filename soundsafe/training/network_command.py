@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from soundsafe.codecs import resample
-from soundsafe.datasets import load
+from soundsafe.datasets import Clip, load
 from soundsafe.errors import InputError
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import require_safetensors
@@ -46,10 +46,23 @@ def _keep_apart(data: Path | None) -> None:
     train, held_out = (load(folder, split).clips for split in ("train", "val"))
     both = {clip.path for clip in train} & {clip.path for clip in held_out}
     if both:
+        _some_audio(folder, train)
         raise InputError(
             f"{folder}: {min(both).name} would be both trained on and validated on: a manifest.csv must put "
             "each clip into one split, train, val or test"
         )
+
+
+def _some_audio(folder: str, clips: Sequence[Clip]) -> None:
+    """Raises InputError where none of the clips can be read."""
+    reason = ""
+    for clip in clips:
+        try:
+            clip.read()
+            return
+        except InputError as error:
+            reason = reason or str(error)
+    raise InputError(f"{folder}: none of its files can be read as audio: {reason}")
 
 
 def train_from_folder(

@@ -3,8 +3,8 @@
 A run's folder holds ``last.safetensors`` (written after each epoch that stayed finite), ``log.csv`` (one row
 a step), ``validation.csv`` (one row an epoch and attack), ``tensorboard`` (the log, and the spread of each
 layer's gradient norms in each epoch) and, at the end of each phase, ``phase_A`` and so on with
-``model.safetensors`` and ``table.csv``. Each step's data, bits and channel come from one generator, whose
-state is in the checkpoint: a resumed run does what an uninterrupted one does.
+``model.safetensors``, ``table.csv`` and plots. Each step's data, bits and channel come from one generator,
+whose state is in the checkpoint: a resumed run does what an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from soundsafe.training.checkpoint import (
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.devices import Step, first_process, launched
 from soundsafe.training.evaluation import evaluate
+from soundsafe.training.plots import images
 from soundsafe.training.schedules import PHASES, learning_rate, phase_at
 from soundsafe.training.step import draw_bits
 
@@ -89,6 +90,8 @@ def train_network(
     share = cfg.batch // fabric.world_size
     mine = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
     rows: list[dict[str, Any]] = []
+    if resume and fabric.is_global_zero:
+        rows = [row for row in table.rows if row["step"] == start]
     shown = start
     for step in range(start, min(cfg.steps, stop_after or cfg.steps)):
         epoch = step / cfg.steps
@@ -126,7 +129,10 @@ def train_network(
             for name in ending:
                 folder = out / f"phase_{name}"
                 write_checkpoint(folder / "model.safetensors", model, plain, cfg, data_hash, done, state)
-                _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows]).save()
+                ended = _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows])
+                ended.save()
+                for file, data in images(pd.DataFrame(ended.rows), pd.DataFrame(log.rows), name).items():
+                    _write(folder / file, data)
             out.mkdir(parents=True, exist_ok=True)
             log.save()
             table.save()
@@ -168,6 +174,10 @@ class _Table:
         self.rows = frame[frame["step"] <= step].to_dict("records")
 
     def save(self) -> None:
-        partial = self.path.with_name(f".{self.path.name}.tmp")
-        pd.DataFrame(self.rows).to_csv(partial, index=False)
-        partial.replace(self.path)
+        _write(self.path, pd.DataFrame(self.rows).to_csv(index=False).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f".{path.name}.tmp")
+    partial.write_bytes(data)
+    partial.replace(path)

@@ -109,6 +109,10 @@ def test_manifest_with_files_alone(tmp_path: Path) -> None:
         ("clip,path\na,x.wav\n", "line 2 has no file"),
         ("clip,file\na,missing.wav\n", "missing.wav: listed in manifest.csv, but not there"),
         ("clip,file\na,x.wav\na,x.wav\n", "line 3 names the clip a again"),
+        ("file\nx.wav\n../x.wav\n", r"manifest.csv: line 3: \.\./x.wav is outside the manifest's folder"),
+        ("file\nsub/../../x.wav\n", "line 2: .* is outside"),
+        ("file\n/etc/passwd\n", "line 2: /etc/passwd is outside"),
+        ("file\n.\n", "not there"),
         ("clip,file,split\na,x.wav,train\n", "no clip in split test; it has train"),
     ],
 )
@@ -120,6 +124,15 @@ def test_manifests_that_cannot_be_used(tmp_path: Path, text: str, message: str) 
     assert "\n" not in str(caught.value)
 
 
+def test_links_and_detours_within_the_folder_may_lead_elsewhere(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere" / "x.wav")
+    (tmp_path / "data" / "sub").mkdir(parents=True)
+    (tmp_path / "data" / "linked").symlink_to(tmp_path / "elsewhere")
+    manifest(tmp_path / "data", "file\nsub/../linked/x.wav\n")
+    (clip,) = datasets.load(tmp_path / "data").clips
+    assert clip.read()[1] == 8000
+
+
 def test_manifest_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_bytes(bytes(range(256)))
     with pytest.raises(InputError, match="not a CSV file"):
@@ -127,7 +140,7 @@ def test_manifest_that_is_not_text(tmp_path: Path) -> None:
 
 
 def test_folders_that_hold_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match=r"no such folder; give one \(with the package comes bundled\)"):
         datasets.load(tmp_path / "missing")
     with pytest.raises(InputError, match="no audio files"):
         datasets.load(tmp_path)

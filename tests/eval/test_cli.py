@@ -99,6 +99,8 @@ BAD: list[tuple[str, list[str], str]] = [
     ("out is a file", ["--out", "{clips}/c0.wav"], "not a folder"),
     ("out below a file", ["--out", "{clips}/c0.wav/run"], "c0.wav"),
     ("both resume and force", ["--resume", "--force"], "give one of them"),
+    ("nothing to resume", ["--resume"], "run: no such folder to go on in"),
+    ("nothing to resume there", ["--resume", "--out", "{tmp}"], "holds no run to go on with"),
 ]
 
 
@@ -117,6 +119,13 @@ def test_bad_usage_is_one_line_and_exit_2(
     assert not (tmp_path / "run" / "summary.csv").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_a_folder_in_which_none_can_be_made(base: list[object], command: Any) -> None:
+    code, out, errors = command(*base, "--out", "/proc/x")
+    assert (code, out) == (2, "")
+    assert errors == "soundsafe-eval: /proc/x cannot be written to: give --out another name\n"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
 def test_a_read_only_folder(base: list[object], command: Any, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
@@ -130,7 +139,7 @@ def test_a_read_only_folder(base: list[object], command: Any, tmp_path: Path) ->
     ("arguments", "text"),
     [
         (["run"], "--suite"),
-        (["list", "planets"], "planets"),
+        (["list", "planets"], "'kind': 'planets' is not one of 'suites'"),
         (["dance"], "dance"),
         (["gate", "/no/run", "--baseline", "/no/file"], "/no/run"),
         (["gate", "{run}", "--baseline", "/no/file"], "/no/file"),
@@ -139,6 +148,8 @@ def test_a_read_only_folder(base: list[object], command: Any, tmp_path: Path) ->
         (["baseline", "/no/run"], "/no/run"),
         (["baseline", "{run}", "--out", "{run}/no/folder.json"], "not a folder"),
         (["compare", "{run}", "/no/run"], "/no/run"),
+        (["compare"], "RUN_A"),
+        (["compare", "{run}"], "RUN_B"),
     ],
 )
 def test_bad_usage_of_the_other_commands(
@@ -265,9 +276,14 @@ def test_version_and_help(command: Any) -> None:
     code, text, _ = command("--version")
     assert code == 0
     assert text.split() == ["soundsafe-eval", version("soundsafe")]
-    code, text, _ = command("--help")
-    assert code == 0
-    assert "run" in text
+    for arguments, words in (
+        ([], ("run", "Show the version")),
+        (["run"], ("soundsafe by default",)),
+        (["compare"], ("RUN_A", "RUN_B")),
+    ):
+        code, text, _ = command(*arguments, "--help")
+        assert code == 0
+        assert all(word in text for word in words), text
 
 
 def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path: Path) -> None:
@@ -284,6 +300,17 @@ def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path
     assert 'failures="0"' in report.read_text()
 
 
+def test_few_clips_are_named_by_gate_and_baseline(finished: Path, command: Any, tmp_path: Path) -> None:
+    rows = pd.read_parquet(finished / "results.parquet")
+    rows[rows["clip"].isin(["c0", "c1", "c2"])].to_parquet(finished / "results.parquet")
+    file = tmp_path / "base.json"
+    for arguments in (["baseline", finished, "--out", file], ["gate", finished, "--baseline", file]):
+        code, _, errors = command(*arguments)
+        assert code == 0
+        assert errors.startswith("3 clips are too few (none and 2 more): no fall of clip success")
+        assert errors.count("\n") == 1
+
+
 def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
     code, text, _ = command("compare", finished, finished, "--json")
     assert code == 0
@@ -294,15 +321,32 @@ def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
 
 
 def test_a_run_in_which_everything_fails(
-    installed: Path, fakes: ModuleType, suite_file: Path, tmp_path: Path, command: Any
+    installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path, command: Any
 ) -> None:
+    """Nothing read is bad input; read but not marked, the answer is no. The rows stay in both cases."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data/bad.wav").write_bytes(b"RIFF not audio")
     base = ["run", "--suite", suite_file, "--dataset", tmp_path / "data", "--system", "toy", "--jobs", 1]
     code, text, errors = command(*base, "--out", tmp_path / "run")
-    assert code == 0
+    assert (code, text, errors.count("\n")) == (2, "", 1)
+    assert "no clip could be read: " in errors
+    assert "bad.wav: not readable as audio" in errors
+    assert set(pd.read_parquet(tmp_path / "run/results.parquet")["status"]) == {"read_failed"}
+    assert json.loads((tmp_path / "run/run.json").read_text())["state"] == "finished"
+    code, text, _ = command(*base, "--out", tmp_path / "run", "--resume", "--json")
+    assert code == 2
+    assert list(json.loads(text)) == ["error"]
+
+    shutil.copy(clips / "c5.wav", tmp_path / "data")  # too loud to be marked
+    code, text, errors = command(*base, "--out", tmp_path / "loud")
+    assert code == 1
     assert "nan" not in text
     assert "read_failed in 5 cells (bad):" in errors
+    assert "refused in 4 cells (c5):" in errors
+    assert errors.endswith("soundsafe-eval: no clip could be marked\n")
+    code, text, _ = command(*base, "--out", tmp_path / "loud", "--resume", "--json")
+    assert code == 1
+    assert json.loads(text) == json.loads((tmp_path / "loud/summary.json").read_text())
 
 
 def test_kill_9_and_resume(
@@ -329,3 +373,27 @@ def test_kill_9_and_resume(
     calm = runner.run(plan, tmp_path / "calm", jobs=0).folder
     for name in ("summary.csv", "summary.json", "results.parquet", "run.json"):
         assert (out / name).read_bytes() == (calm / name).read_bytes(), name
+
+
+def test_sigterm_is_an_interrupt(
+    installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
+) -> None:
+    """One line, the same exit code, nothing left running, and a run that can be gone on with."""
+    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "stopping", "--limit", "2"]
+    out, stop = tmp_path / "run", tmp_path / "decodes"
+    env = os.environ | {"PYTHONPATH": str(installed), "BENCH_FAKE_STOP": str(stop)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *map(str, arguments), "--jobs", "1", "--out", str(out)],
+        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = time.monotonic() + 240
+    while not (stop.exists() and stop.stat().st_size > 6) and time.monotonic() < end:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=240)  # ends when the last worker has closed its stderr
+    assert errors == "soundsafe-eval: interrupted; a run goes on with --resume\n"
+    assert process.returncode == cli.INTERRUPTED
+    assert not (out / "summary.csv").exists()
+    plan = make_plan("stopping", str(suite_file), clips, limit=2)
+    assert set(runner.run(plan, out, jobs=0, resume=True).rows["status"]) == {"ok"}

@@ -231,6 +231,24 @@ def test_most_clips_lost_fail_though_so_few_are_never_significant() -> None:
     assert eight["message"].startswith("clip_success fell from 1 to 0 (p = 0.002; more than half of the")
 
 
+def test_too_few_clips_for_a_fall_to_be_significant_are_named() -> None:
+    rows = _made_up(np.random.default_rng(9), 0.9, 0.002)
+    fewer = {n: rows[rows["clip"].isin([f"c{i}" for i in range(n)])] for n in (1, 3, 4)}
+    baselines = {n: gate.make_baseline(part, {}) for n, part in fewer.items()}
+    assert gate.check(fewer[4], baselines[4])["remarks"] == []
+    assert gate.few_clips(baselines[4]["systems"]) == []
+    for n, words in ((3, "3 clips are too few (none and 2 more): "), (1, "1 clip is too few (none")):
+        (line,) = gate.check(fewer[n], baselines[n])["remarks"]
+        assert line.startswith(words)
+        assert line.endswith("use at least 4")
+        assert gate.few_clips(baselines[n]["systems"]) == [line]
+        lost = gate.check(fewer[n].assign(clip_ok=False), baselines[n])["checks"]
+        assert all(c["ok"] for c in lost if c["metric"] == "clip_success")
+    one = fewer[4][(fewer[4]["attack"] != "mp3_128") | (fewer[4]["clip"] == "c0")]
+    (line,) = gate.check(one, baselines[4])["remarks"]
+    assert line.startswith("1 clip is too few (mp3_128): ")
+
+
 def test_the_real_codec_has_a_baseline() -> None:
     """Kept with the code and of the suite as it is now; `.ci/run` holds every change against it."""
     path = Path(__file__).parents[2] / "baselines" / "smoke.json"

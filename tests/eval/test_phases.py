@@ -23,7 +23,8 @@ def _training(tmp_path):
             for a in ("none", "mp3_128")
         ]  # fmt: skip
         pd.DataFrame(rows).to_csv(tmp_path / f"phase_{phase}" / "table.csv", index=False)
-    log = {"step": [1, 2], "stability": [3.0, 1.0], "w_stab": [0.05, 0.1], "grad/a": [1.0, 2.0]}
+    log = {"step": [0, 1], "phase": ["A", "B"], "stability": [3.0, 1.0], "w_stab": [0.05, 0.1],
+           "grad/a": [1.0, 2.0], "loss": [2.0, 1.0]}  # fmt: skip
     pd.DataFrame(log).to_csv(tmp_path / "log.csv", index=False)
 
 
@@ -38,8 +39,10 @@ def test_phases_become_one_table_and_plots(tmp_path, capsys):
     ]  # fmt: skip
     assert rows[2]["ber"] == pytest.approx(0.3)
     assert len(pd.read_csv(tmp_path / "phases.csv")) == 4
-    for name in ("ber", "parity", "stability", "w_stab", "gradient_norms"):
-        assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("ber", "parity", "losses", "stability", "w_stab", "gradient_norms"):
+        images = [(tmp_path / part / f"{name}.png").read_bytes() for part in ("", "phase_A", "phase_B")]
+        assert all(image[:4] == b"\x89PNG" for image in images)
+        assert len(set(images)) == 3, name
 
 
 def test_what_was_not_measured_is_null(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,3 +40,14 @@ def test_what_cannot_be_run_is_refused(
     good: dict[str, Any] = {"systems": "toy", "attacks": "none", "dataset": clips}
     with pytest.raises(InputError, match=text):
         make_plan(**(good | arguments))
+
+
+def test_a_split_that_no_manifest_names_is_refused(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    shutil.copy(clips / "c0.wav", tmp_path)
+    for split in ("test", None):
+        assert len(make_plan("toy", "none", tmp_path, split=split).clips) == 1
+    for text in ("", "file\nc0.wav\n", "file,split\nc0.wav,\n"):
+        if text:
+            (tmp_path / "manifest.csv").write_text(text)
+        with pytest.raises(InputError, match=r"no manifest\.csv puts a clip into split typo"):
+            make_plan("toy", "none", tmp_path, split="typo")

@@ -48,6 +48,11 @@ def test_a_folder_that_never_held_a_run(fakes: ModuleType, clips: Path, tmp_path
             runner.run(plan, out, jobs=0, **options)
     assert (out / "store" / "notes").read_text() == "mine"
     assert {p.name for p in out.iterdir()} == {"store", ".lock"}
+    (out / "empty").mkdir()
+    for name, text in (("empty", "holds no run"), ("gone", "no such folder")):
+        with pytest.raises(InputError, match=f"{name}.* {text} to go on"):
+            runner.run(plan, out / name, jobs=0, resume=True)
+    assert not (out / "gone").exists()
     for name in ("store", "absent"):  # one that is empty, but for its lock
         (out / "store" / "notes").unlink(missing_ok=True)
         runner.run(plan, out / name, jobs=0, force=True)

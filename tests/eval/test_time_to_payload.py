@@ -123,3 +123,6 @@ def test_no_such_clips(command, tmp_path):
     )
     assert code == 2
     assert "no such clips" in err
+    code, _, err = command("time-to-payload", "--suite", "gain", "--split", "typo", "--out", tmp_path / "o")
+    assert code == 2
+    assert "into split typo" in err

@@ -10,6 +10,7 @@ from soundsafe.errors import InputError
 from soundsafe.training import devices, trainer
 from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
 from soundsafe.training.config import TrainConfig
+from soundsafe.training.plots import images
 from soundsafe.training.trainer import Diverged, train_network
 
 pytest.importorskip("safetensors")
@@ -42,6 +43,9 @@ def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
         assert (checkpoint.step, checkpoint.config) == (step, CFG)
         table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
         assert list(table["attack"]) == list(ATTACKS)
+        for name in ("ber", "parity", "losses", "stability", "w_stab", "gradient_norms"):
+            assert (out / f"phase_{phase}" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+        assert not list((out / f"phase_{phase}").glob(".*"))
     log = pd.read_csv(out / "log.csv")
     assert list(log["step"]) == list(range(1, 11))
     assert (log.filter(like="grad/affine_coupling").to_numpy() > 0).any(axis=0).all()
@@ -71,6 +75,21 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(seconds, whole, tmp_
         assert (out / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
     a, b = (read_checkpoint(f / "last.safetensors") for f in (out, tmp_path / "run"))
     assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
+
+
+def test_plots_of_a_phase_are_the_same_when_made_again(whole):
+    out, _ = whole
+    log = pd.read_csv(out / "log.csv")
+    for phase in "ABC":
+        table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
+        for name, image in images(table, log, phase).items():
+            assert (out / f"phase_{phase}" / name).read_bytes() == image, name
+
+
+def test_a_finished_run_that_is_resumed_gives_its_last_figures(seconds, whole):
+    out, rows = whole
+    again = train_network(CFG, seconds[:2], seconds[2:], out, resume=True)
+    assert [{name: row[name] for name in rows[0]} for row in again] == rows
 
 
 def test_what_cannot_be_resumed(seconds, whole):
@@ -178,12 +197,25 @@ def test_the_command_trains_on_a_folder_and_refuses_what_it_cannot_do(tmp_path, 
         err = capsys.readouterr().err
         assert "would be both trained on and validated on: a manifest.csv must put each clip" in err
         assert err.count("\n") == 1
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "one.wav").write_text("no audio")
+    with pytest.raises(SystemExit) as end:
+        main(["train", str(config), "--data", str(tmp_path / "texts"), "--out", str(out)])
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert "texts: none of its files can be read as audio: " in err
+    assert err.count("\n") == 1
     assert not out.exists()
     manifest.write_text("file,split\none.wav,train\ntwo.wav,val\n")
     with pytest.raises(SystemExit) as end:
         main(run)
     assert end.value.code in (0, None)
     assert (out / "phase_C" / "model.safetensors").exists()
+    figures = capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main([*run, "--resume"])
+    assert end.value.code in (0, None)
+    assert capsys.readouterr() == figures
     with pytest.raises(SystemExit) as end:
         main(run)
     assert end.value.code == 2
