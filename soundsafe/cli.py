@@ -347,8 +347,8 @@ def train(
     what: Annotated[
         str, typer.Argument(metavar="NAME|FILE", help="carrier, smoke, small, large, or a file.")
     ],
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of audio to train on.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for checkpoints.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of audio; always needed.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder; networks need one.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
 ) -> None:
     """Fit the carrier's lattice steps, or train the network of a configuration, on a folder's train split."""
