@@ -36,8 +36,7 @@ def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]
         return np.zeros((0, len(geo.band))), number
     place = T.symbols(tiles.relative, geo) / geo.period + geo.phase[number % p.cycle]
     group = geo.band * p.pilot_bands // geo.bands
-    start = warp.start + (int(number[0]) - warp.block) * p.block / warp.tempo
-    flutter = T.flutters(spec.bands(warp.pitch), start, warp.tempo, tiles.level.shape[1], geo)
+    flutter = T.flutters(spec.bands(warp.pitch), tiles.start, warp.tempo, tiles.level.shape[1], geo)
     return soft_values(place, T.depths(tiles.level, geo), flutter, group, geo.pilot), number
 
 

@@ -184,11 +184,13 @@ def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64
 @dataclass(frozen=True)
 class AlignedTiles:
     """All tiles of the whole blocks in some audio: `level` in dB and `relative` to their neighbours in time
-    ``[bands, tiles]``; `numbers` ``[blocks]`` of the blocks, counted on from the warp's."""
+    ``[bands, tiles]``; `numbers` ``[blocks]`` of the blocks, counted on from the warp's; `start`: sample at
+    which the first tile begins."""
 
     level: Array
     relative: Array
     numbers: NDArray[np.int64]
+    start: float
 
 
 def aligned_tiles(bands: T.BandPower, warp: Warp, profile: TileProfile) -> AlignedTiles:
@@ -199,7 +201,7 @@ def aligned_tiles(bands: T.BandPower, warp: Warp, profile: TileProfile) -> Align
     blocks = int(np.floor((bands.samples + slack - warp.start) / span)) - first
     if blocks < 1:
         none = np.zeros((len(bands.cumulative), 0))
-        return AlignedTiles(none, none, np.zeros(0, np.int64))
+        return AlignedTiles(none, none, np.zeros(0, np.int64), warp.start)
     # Tiles of the blocks that are cut off still say what the level of their neighbours is relative to.
     length, start = profile.tile / warp.tempo, warp.start + first * span
     tiles = blocks * profile.block_tiles
@@ -208,7 +210,7 @@ def aligned_tiles(bands: T.BandPower, warp: Warp, profile: TileProfile) -> Align
     level, _ = T.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
     whole = slice(before, before + tiles)
     return AlignedTiles(
-        level[:, whole], T.relative(level, profile)[:, whole], warp.block + first + np.arange(blocks)
+        level[:, whole], T.relative(level, profile)[:, whole], warp.block + first + np.arange(blocks), start
     )
 
 
@@ -256,22 +258,24 @@ def shifted(warp: Warp, blocks: int, profile: TileProfile) -> Warp:
     )
 
 
+def _factors(step: float) -> list[float]:
+    n = round(REACH / step)
+    return [float(f) for f in 1.0 + np.arange(-n, n + 1) * step]
+
+
 def _pitches() -> Sequence[tuple[float, float]]:
-    pitch = 1.0 + np.arange(-round(REACH / _PITCH_STEP), round(REACH / _PITCH_STEP) + 1) * _PITCH_STEP
-    return [(1.0, float(b)) for b in pitch]
+    return [(1.0, b) for b in _factors(_PITCH_STEP)]
 
 
 def _lines() -> Sequence[tuple[float, float]]:
-    tempo = 1.0 + np.arange(-round(REACH / _TEMPO_STEP), round(REACH / _TEMPO_STEP) + 1) * _TEMPO_STEP
-    pairs = [(float(t), 1.0) for t in tempo] + [*_pitches()] + [(float(t), float(t)) for t in tempo]
+    tempo = _factors(_TEMPO_STEP)
+    pairs = [(t, 1.0) for t in tempo] + [*_pitches()] + [(t, t) for t in tempo]
     return list(dict.fromkeys(pairs))
 
 
 def _plane() -> Sequence[tuple[float, float]]:
-    tempo = 1.0 + np.arange(-round(REACH / _TEMPO_STEP), round(REACH / _TEMPO_STEP) + 1) * _TEMPO_STEP
-    pitch = 1.0 + np.arange(-round(REACH / _PITCH_STEP), round(REACH / _PITCH_STEP) + 1) * _PITCH_STEP
     lines = set(_lines())
-    return [(float(t), float(b)) for b in pitch for t in tempo if (float(t), float(b)) not in lines]
+    return [(t, b) for b in _factors(_PITCH_STEP) for t in _factors(_TEMPO_STEP) if (t, b) not in lines]
 
 
 def find(spec: Spectrogram) -> Warp:
