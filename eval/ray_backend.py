@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from soundsafe.errors import InputError
@@ -33,8 +35,23 @@ def _ray() -> Any:
     return ray
 
 
+def _task(hidden: str) -> Callable[..., Iterator[dict[str, Any]]]:
+    """What runs on any node. Ray has its workers look for modules in the current folder, `hidden`, first;
+    that of a checkout would stand for the installed package. So what is ours arrives as bytes, opened
+    without it."""
+
+    def task(arguments: bytes) -> Iterator[dict[str, Any]]:
+        import pickle
+        import sys
+
+        sys.path[:] = [folder for folder in sys.path if folder != hidden]
+        lines, *given = pickle.loads(arguments)
+        yield from lines(*given)
+
+    return task
+
+
 def _lines(unit: Unit, done: Collection[str], code: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The task: runs on any node."""
     here = environment()
     for part, value in code.items():
         if here[part] != value:
@@ -65,7 +82,9 @@ def run_units(
     if ours:
         ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     single = {"env_vars": dict.fromkeys(threads, "1")}
-    task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(_lines)
+    task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(
+        _task("" if (here := str(Path.cwd())) in sys.path else here)
+    )
     waiting = deque(unit for unit in units if not complete(unit))
     running: dict[Any, Unit] = {}
     deaths: Counter[str] = Counter()
@@ -75,7 +94,8 @@ def run_units(
                 unit = waiting.popleft()
                 file = UnitFile(unit.path)
                 file.repair()
-                running[task.remote(unit, list(file.read()), code)] = unit
+                given = (_lines, unit, list(file.read()), code)
+                running[task.remote(ray.cloudpickle.dumps(given))] = unit
             ready, _ = ray.wait(list(running), num_returns=1, timeout=0.5)
             for stream in ready:
                 unit = running[stream]

@@ -58,9 +58,9 @@ def main() -> None:
         out = folder / "out"
         make_files(folder / "in", asked.files)
         command = [
-            sys.executable, "-m", "soundsafe.cli", "batch", "embed", str(folder / "in"), "--out", str(out),
-            "--message", "to {name}", "--quality", "fast", "--layers", "eul", "--jobs", str(asked.jobs),
-            "--json",
+            sys.executable, "-P", "-m", "soundsafe.cli", "batch", "embed", str(folder / "in"),
+            "--out", str(out), "--message", "to {name}", "--quality", "fast", "--layers", "eul",
+            "--jobs", str(asked.jobs), "--json",
         ]  # fmt: skip
         started, kills, finished = time.monotonic(), 0, ""
         before: dict[str, Mark] = {}
