@@ -297,6 +297,24 @@ def baseline(
 
 
 @app.command()
+def power(
+    baseline: Annotated[Path, typer.Argument(help="File that `soundsafe-eval baseline` wrote.")],
+    fall: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of payload success, as a difference of shares.")
+    ] = 0.05,
+    as_json: Json = False,
+) -> None:
+    """Tell what fall of payload success a gate sees, and how many clips it takes to see a given one."""
+    from soundsafe.eval.power import power_rows
+
+    rows = power_rows(gates.read_baseline(baseline), fall)
+    if as_json:
+        _print_json({"fall": fall, "rows": rows})
+        return
+    _console().print(tables.power_table(rows, fall))
+
+
+@app.command()
 def gate(
     run_dir: RunDir,
     baseline: Annotated[Path, typer.Option(help="File that `soundsafe-eval baseline` wrote.")],

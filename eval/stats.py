@@ -23,6 +23,10 @@ MIN_GROUPS = 5
 # and the others hardly ever: a weight of 1 covers 89 % of them, 3 and more at least 94 %.
 _WHOLE_GROUP_WEIGHT = 6.0
 
+# Degrees of freedom of the assumption that EULs of a clip fail independently. In simulations of unchanged
+# codecs that lose one clip in ten by chance, 12 keep a level of 3e-5 with 8 to 31 clips, 16 do not.
+_PRIOR_FREEDOM = 12
+
 
 def _sums(values: Any, groups: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum and count of ``values`` in each group; NaN values are left out."""
@@ -168,29 +172,35 @@ def stratified_shift(old_ok: Any, old_n: Any, new_ok: Any, new_n: Any) -> tuple[
         (difference of the pooled shares, new minus old; one-sided p-value of a fall).
 
     Mantel and Haenszel's test with clips as strata, so that easy and hard clips do not blur each
-    other. Its hypergeometric variance takes the EULs of one clip as independent; where the
-    clips' shifts scatter more than that (a lost lock takes a whole clip), that larger variance is taken,
-    with Student's t for the number of clips.
+    other. Its hypergeometric variance takes the EULs of one clip as independent. Where the clips' shifts
+    scatter more than that (a lost lock takes a whole clip), both variances are pooled by their degrees of
+    freedom, the first with ``_PRIOR_FREEDOM``, as in the moderated t of Smyth (2004, "Linear models and
+    empirical Bayes methods for assessing differential expression in microarray experiments"). By the
+    scatter alone eight clips, one of them unreadable from the start, could lose nearly all and pass.
     """
+    difference, p = stratified_shifts(old_ok, old_n, np.atleast_2d(new_ok), new_n)
+    return float(difference[0]), float(p[0])
+
+
+def stratified_shifts(
+    old_ok: Any, old_n: Any, new_ok: Any, new_n: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`stratified_shift` of many new runs: ``new_ok [runs, clips]``; both results are ``[runs]``."""
     a, n, b, m = (np.asarray(v, dtype=np.float64) for v in (old_ok, old_n, new_ok, new_n))
     keep = (n > 0) & (m > 0)
-    a, n, b, m = a[keep], n[keep], b[keep], m[keep]
-    if len(n) == 0:
-        return 0.0, 1.0
+    a, n, b, m = a[keep], n[keep], b[:, keep], m[keep]
+    clips = len(n)
+    if clips == 0:
+        return np.zeros(len(b)), np.ones(len(b))
     both, hits = n + m, a + b
     shift = b - m * hits / both
-    spread = n * m * hits * (both - hits) / (both**2 * np.maximum(both - 1, 1))
-    variance, freedom = float(spread.sum()), math.inf
-    clips = len(n)
-    if clips > 1:
-        scatter = clips / (clips - 1) * float(np.sum((shift - shift.mean()) ** 2))
-        if scatter > variance:
-            variance, freedom = scatter, clips - 1
-    difference = float(b.sum() / m.sum() - a.sum() / n.sum())
-    if variance <= 0:
-        return difference, 1.0
-    z = float(shift.sum()) / math.sqrt(variance)
-    return difference, float(stats.norm.cdf(z) if math.isinf(freedom) else stats.t.cdf(z, freedom))
+    variance = (n * m * hits * (both - hits) / (both**2 * np.maximum(both - 1, 1))).sum(axis=1)
+    scatter = clips / max(1, clips - 1) * ((shift - shift.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    freedom = _PRIOR_FREEDOM + clips - 1
+    pooled = np.maximum(variance, (_PRIOR_FREEDOM * variance + (clips - 1) * scatter) / freedom)
+    z = shift.sum(axis=1) / np.sqrt(np.where(pooled > 0, pooled, 1.0))
+    p = np.where(scatter > variance, stats.t.cdf(z, freedom), stats.norm.cdf(z))
+    return b.sum(axis=1) / m.sum() - a.sum() / n.sum(), np.where(pooled > 0, p, 1.0)
 
 
 def paired_rise(old: Any, new: Any, *, noise: float) -> float:

@@ -10,7 +10,7 @@ from rich.table import Table
 from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 
-__all__ = ["attack_table", "category_table", "comparison_table", "quality_table"]
+__all__ = ["attack_table", "category_table", "comparison_table", "power_table", "quality_table"]
 
 Item = Mapping[str, Any]
 
@@ -137,5 +137,31 @@ def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
             _plain(row["p_mcnemar"], ".2g"),
             fmt.ber(row["ber_a"]),
             fmt.ber(row["ber_b"]),
+        )
+    return table
+
+
+def power_table(rows: Iterable[Item], fall: float) -> Table:
+    """One line for each attack: falls of payload success that a gate sees, and how many clips see `fall`."""
+    table = Table(title="What a gate with this baseline sees", title_justify="left", caption_justify="left")
+    table.caption = (
+        "Falls in points of payload success that four of five gates fail on, of EULs lost evenly over all "
+        f"clips or by whole clips; how many clips like these it takes to see {100 * fall:g} points. "
+        f"{fmt.DASH}: none that there can be."
+    )
+    table.add_column("system", no_wrap=True)
+    table.add_column("attack", no_wrap=True)
+    for name in ("clips", "EULs", "EULs %", "fall, evenly", "by clips", "clips, evenly", "by clips "):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        falls = [row[f"smallest_fall_{kind}"] for kind in ("evenly", "whole_clips")]
+        table.add_row(
+            str(row["system"]),
+            str(row["attack"]),
+            str(row["clips"]),
+            str(row["euls"]),
+            fmt.percent(row["payload_success"]),
+            *(_plain(None if f is None else 100 * f, ".0f") for f in falls),
+            *(_plain(row[f"clips_{kind}"], ".0f") for kind in ("evenly", "whole_clips")),
         )
     return table

@@ -311,6 +311,22 @@ def test_few_clips_are_named_by_gate_and_baseline(finished: Path, command: Any, 
         assert errors.count("\n") == 1
 
 
+def test_power_of_a_baseline(finished: Path, command: Any, tmp_path: Path) -> None:
+    file = tmp_path / "base.json"
+    assert command("baseline", finished, "--out", file)[0] == 0
+    code, text, _ = command("power", file, "--fall", "0.2", "--json")
+    document = json.loads(text)
+    assert (code, document["fall"]) == (0, 0.2)
+    assert {r["attack"] for r in document["rows"]} == {"none", "gain_-3dB", "gain_+3dB"}
+    assert all(r["clips_evenly"] <= r["clips_whole_clips"] for r in document["rows"])
+    code, text, _ = command("power", file, "--fall", "0.2")
+    assert code == 0
+    assert "gain_-3dB" in text
+    assert "20 points" in text
+    assert command("power", tmp_path / "none.json")[0] == 2
+    assert command("power", file, "--fall", "1.5")[0] == 2
+
+
 def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
     code, text, _ = command("compare", finished, finished, "--json")
     assert code == 0
