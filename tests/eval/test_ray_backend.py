@@ -14,6 +14,8 @@ from soundsafe.errors import InputError
 from soundsafe.eval import ray_backend, run_folder, runner
 from soundsafe.eval.plan import make_plan
 
+pytestmark = pytest.mark.xdist_group("ray")  # two clusters on one machine get in each other's way
+
 SAME = ("summary.csv", "summary.json", "results.parquet", "quality.csv", "run.json")
 
 
