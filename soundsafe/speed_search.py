@@ -110,12 +110,13 @@ def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:
 
 
 def search_speed(
-    audio: Audio, key: bytes, profile: Profile, around: float = 1.0, reach: float = REACH
+    audio: Audio, key: bytes, profile: Profile, around: float = 1.0, reach: float = REACH, more: int = 0
 ) -> SpeedLock | None:
     """The likeliest speed of `audio` ``[channels, samples]`` at 44.1 kHz, of those no further than `reach`
     from `around`; None where the audio is too short.
 
-    Looks at two stretches of the mean of all channels, at three from eight seconds on.
+    Looks at two stretches of the mean of all channels, at three from eight seconds on, and at `more` others,
+    spread over all of it, until one is sure: speech pauses.
     """
     if audio.shape[1] < 1.1 * _CONFIRM_S * RATE:
         return None
@@ -123,6 +124,7 @@ def search_speed(
     center = len(mono) // 2
     spots = [center, center + round(_APART_S * RATE / DECIMATION)]
     spots += [center // 3] if audio.shape[1] >= 8 * RATE else []
+    spots += [len(mono) * (2 * i + 1) // (2 * more) for i in range(more)]
     coarse = around + np.arange(-round(reach / _COARSE), round(reach / _COARSE) + 1) * _COARSE
     fine = np.arange(-3, 4) * _FINE
     finer = np.arange(-6, 7) * _FINE / 8

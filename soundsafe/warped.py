@@ -39,8 +39,8 @@ LOCKED_Z = 6.5
 SAME = 0.004
 """Tempo and pitch that differ by no more than this are one speed."""
 
-_NEAR = 0.002
-"""How far from the tile layer's speed the cell layer's is looked for."""
+_NEAR, _MORE = 0.002, 6
+"""How far from the tile layer's speed the cell layer's is looked for, and in how many more stretches."""
 
 _CLOCKS = 0.001
 """How far from 1 a speed is looked for where pilots answered as they were: two clocks differ by less."""
@@ -208,13 +208,19 @@ def read_warped(
 
 
 def _unless_sure(
-    found: SpeedLock | None, audio: Audio, around: float, reach: float, key: bytes, profile: Profile
+    found: SpeedLock | None,
+    audio: Audio,
+    key: bytes,
+    profile: Profile,
+    around: float,
+    reach: float,
+    more: int,
 ) -> tuple[SpeedLock | None, bool]:
     """`found`, or what `search_speed` finds near `around` in the audio upside down, where that fits better;
     whether it does."""
     if found is None or found.z >= SURE_Z:
         return found, False
-    opposite = search_speed(-audio, key, profile, around, reach)
+    opposite = search_speed(-audio, key, profile, around, reach, more)
     return (opposite, True) if opposite is not None and opposite.z > found.z else (found, False)
 
 
@@ -245,8 +251,8 @@ def _read_upright(
     reading, pitch, inverted = None, warp.pitch if locked else 1.0, False
     if locked and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
         # Over few seconds the tiles' factor is too rough for the cells.
-        near = search_speed(audio, key, profile, warp.tempo, _NEAR)
-        near, inverted = _unless_sure(near, audio, warp.tempo, _NEAR, key, profile)
+        near = search_speed(audio, key, profile, warp.tempo, _NEAR, _MORE)
+        near, inverted = _unless_sure(near, audio, key, profile, warp.tempo, _NEAR, _MORE)
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
         upright = -audio if inverted else audio
         reading = read_speed(upright, factor, warp.z, warp.tried, key, profile, tally)
@@ -256,7 +262,8 @@ def _read_upright(
             reading = read_speed(audio, lock.factor, lock.z, lock.tried, key, profile, tally)
     elif not locked:
         # Upside down, two clocks that differ are looked for and no more: all speeds would double the work.
-        lock, inverted = _unless_sure(search_speed(audio, key, profile), audio, 1.0, _CLOCKS, key, profile)
+        lock = search_speed(audio, key, profile)
+        lock, inverted = _unless_sure(lock, audio, key, profile, 1.0, _CLOCKS, 0)
         if lock is not None:
             score = max(score, lock.z)
             if lock.z >= LOCK_Z:

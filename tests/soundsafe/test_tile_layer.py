@@ -152,6 +152,15 @@ def test_decode_undoes_speed_and_reads_every_eul(both: Audio) -> None:
     np.testing.assert_allclose([e.start_s * 1.03 for e in answer.euls], np.arange(8), atol=1e-3)
 
 
+def test_speed_is_found_around_a_pause(both: Audio) -> None:
+    """The middle, where it is looked for first, is silent, as a pause in speech is."""
+    faster = change_speed(both, 1.03)
+    faster[:, round(3.2 * RATE) : round(6.1 * RATE)] = 0
+    answer = soundsafe.decode(faster, RATE, KEY)
+    assert answer.speed == pytest.approx(1.03, rel=2e-6)
+    assert sum(e.ok for e in answer.euls) >= 3
+
+
 @pytest.mark.parametrize("ppm", [100, -100])
 def test_two_clocks_that_differ_are_told_apart(both: Audio, ppm: int) -> None:
     """The pilots still answer as they are, and no second reads."""
