@@ -30,7 +30,7 @@ _RUNS = 500
 _METRIC = "payload_success"
 
 
-def power(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind, clips: int, seed: int = 0) -> float:
+def power(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind, clips: int) -> float:
     """Share of runs that the gate's test of payload success fails.
 
     Args:
@@ -39,15 +39,12 @@ def power(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind, clips: i
         level: of the single test.
         kind: how the fall is spread.
         clips: of the run; those of the baseline, from the first on, again and again.
-        seed: of the simulation.
     """
-    index = np.arange(clips) % len(ok)
-    k, n = np.asarray(ok)[index], np.asarray(euls)[index]
-    rng = np.random.default_rng(seed)
+    k, n = np.resize(ok, clips), np.resize(euls, clips)
+    rng = np.random.default_rng(0)
     lost = min(1.0, fall * n.sum() / max(1, k.sum()))
-    share = np.broadcast_to(k / n, (_RUNS, clips))
     kept = 1 - lost if kind == "evenly" else rng.random((_RUNS, clips)) >= lost
-    difference, p = stratified_shifts(k, n, rng.binomial(n, share * kept), n)
+    difference, p = stratified_shifts(k, n, rng.binomial(n, k / n * kept, (_RUNS, clips)), n)
     return float(np.mean((p < level) & (-difference > MARGINS[_METRIC])))
 
 
@@ -61,24 +58,23 @@ def _first(low: int, high: int, enough: Callable[[int], bool]) -> int | None:
     return low
 
 
-def smallest_fall(ok: Any, euls: Any, *, level: float, kind: Kind, seed: int = 0) -> float | None:
+def smallest_fall(ok: Any, euls: Any, *, level: float, kind: Kind) -> float | None:
     """Smallest fall, in steps of 0.01, that the gate sees in `POWER` of runs over the baseline's own clips;
     None where it would miss even the loss of everything. Arguments as of `power`."""
 
     def enough(percent: int) -> bool:
-        seen = power(ok, euls, percent / 100, level=level, kind=kind, clips=len(ok), seed=seed)
-        return seen >= POWER
+        return power(ok, euls, percent / 100, level=level, kind=kind, clips=len(ok)) >= POWER
 
     percent = _first(1, max(1, int(100 * np.sum(ok) / np.sum(euls))), enough)
     return None if percent is None else percent / 100
 
 
-def clips_needed(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind, seed: int = 0) -> int | None:
+def clips_needed(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind) -> int | None:
     """Clips like the baseline's that it takes to see `fall` in `POWER` of runs; None above `MOST_CLIPS`.
     Arguments as of `power`."""
 
     def enough(clips: int) -> bool:
-        return power(ok, euls, fall, level=level, kind=kind, clips=clips, seed=seed) >= POWER
+        return power(ok, euls, fall, level=level, kind=kind, clips=clips) >= POWER
 
     high = 2
     while high < MOST_CLIPS and not enough(high):

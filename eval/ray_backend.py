@@ -35,16 +35,17 @@ def _ray() -> Any:
     return ray
 
 
-def _task(hidden: str) -> Callable[..., Iterator[dict[str, Any]]]:
-    """What runs on any node. Ray has its workers look for modules in the current folder, `hidden`, first;
-    that of a checkout would stand for the installed package. So what is ours arrives as bytes, opened
-    without it."""
+def _task() -> Callable[[bytes], Iterator[dict[str, Any]]]:
+    """What runs on any node. Ray has its workers look for modules in the current folder first; that of a
+    checkout would stand for the installed package. So what is ours arrives as bytes, and is opened without
+    that folder where this process does not look there either."""
+    hidden = {str(Path.cwd())} - set(sys.path)
 
     def task(arguments: bytes) -> Iterator[dict[str, Any]]:
         import pickle
         import sys
 
-        sys.path[:] = [folder for folder in sys.path if folder != hidden]
+        sys.path[:] = [folder for folder in sys.path if folder not in hidden]
         lines, *given = pickle.loads(arguments)
         yield from lines(*given)
 
@@ -82,9 +83,7 @@ def run_units(
     if ours:
         ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     single = {"env_vars": dict.fromkeys(threads, "1")}
-    task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(
-        _task("" if (here := str(Path.cwd())) in sys.path else here)
-    )
+    task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(_task())
     waiting = deque(unit for unit in units if not complete(unit))
     running: dict[Any, Unit] = {}
     deaths: Counter[str] = Counter()

@@ -365,21 +365,28 @@ def test_a_run_in_which_everything_fails(
     assert json.loads(text) == json.loads((tmp_path / "loud/summary.json").read_text())
 
 
-def test_kill_9_and_resume(
-    installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
-) -> None:
-    """The real thing: a run killed in the middle, its workers gone with it, then finished."""
-    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "stopping", "--limit", "3"]
-    out, stop = tmp_path / "run", tmp_path / "decodes"
-    env = os.environ | {"PYTHONPATH": str(installed), "BENCH_FAKE_STOP": str(stop)}
+def _midway(installed: Path, folder: Path, arguments: list[object], stderr: int) -> subprocess.Popen[str]:
+    """The command in a process of its own, once the system `stopping` has decoded more than six times."""
+    stop = folder / "decodes"
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *map(str, arguments), "--out", str(out)],
-        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", START, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(installed), "BENCH_FAKE_STOP": str(stop)},
+        stdout=subprocess.DEVNULL, stderr=stderr, text=True,
     )  # fmt: skip
     end = time.monotonic() + 240
     while not (stop.exists() and stop.stat().st_size > 6) and time.monotonic() < end:
         assert process.poll() is None
         time.sleep(0.02)
+    return process
+
+
+def test_kill_9_and_resume(
+    installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
+) -> None:
+    """The real thing: a run killed in the middle, its workers gone with it, then finished."""
+    arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "stopping", "--limit", "3"]
+    out = tmp_path / "run"
+    process = _midway(installed, tmp_path, [*arguments, "--out", out], subprocess.DEVNULL)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert sum(p.read_bytes().count(b"\n") for p in out.glob("store/*.jsonl")) >= 3
@@ -396,16 +403,8 @@ def test_sigterm_is_an_interrupt(
 ) -> None:
     """One line, the same exit code, nothing left running, and a run that can be gone on with."""
     arguments = ["run", "--suite", suite_file, "--dataset", clips, "--system", "stopping", "--limit", "2"]
-    out, stop = tmp_path / "run", tmp_path / "decodes"
-    env = os.environ | {"PYTHONPATH": str(installed), "BENCH_FAKE_STOP": str(stop)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", START, *map(str, arguments), "--jobs", "1", "--out", str(out)],
-        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    end = time.monotonic() + 240
-    while not (stop.exists() and stop.stat().st_size > 6) and time.monotonic() < end:
-        assert process.poll() is None
-        time.sleep(0.02)
+    out = tmp_path / "run"
+    process = _midway(installed, tmp_path, [*arguments, "--jobs", "1", "--out", out], subprocess.PIPE)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=240)  # ends when the last worker has closed its stderr
     assert errors == "soundsafe-eval: interrupted; a run goes on with --resume\n"
