@@ -21,7 +21,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import ndtri
 
 from soundsafe.codecs import mp3_roundtrip
-from soundsafe.distance import by_channel
+from soundsafe.distance import distances
 from soundsafe.lattice import cell_index, displacement
 from soundsafe.layout import PHASES, Layout, features, geometry, layout
 from soundsafe.masking import threshold
@@ -134,6 +134,7 @@ class _View:
     local: torch.Tensor
     whole: torch.Tensor
     weight: torch.Tensor
+    strength: torch.Tensor
     base_step: torch.Tensor
     step: torch.Tensor
     dither: torch.Tensor
@@ -148,16 +149,22 @@ class _View:
     def observe(self, spectrum: torch.Tensor, profile: Profile) -> tuple[torch.Tensor, torch.Tensor]:
         """Projections ``[euls, carriers]`` and the threshold at their cells ``[euls, carriers, cells]``."""
         mixed = mix_channels(spectrum, self.mix)[:, self.frames]
-        thr = threshold(mixed, profile).reshape(-1)[self.local]
-        return (mixed.reshape(-1)[self.local] / thr * self.weight.conj()).real.sum(-1), thr
+        thr = _picked(threshold(mixed, profile), self.local)
+        return (_picked(mixed, self.local) / thr * self.weight.conj()).real.sum(-1), thr
+
+
+def _picked(cells: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """The elements of `cells` at the flat `index`, in its shape."""
+    return cells.reshape(-1).index_select(0, index.view(-1)).view(index.shape)
 
 
 def mix_channels(spectrum: torch.Tensor, mix: NDArray[np.float32]) -> torch.Tensor:
     """The mixture ``[bins, frames]`` of the channels of `spectrum` ``[channels, bins, frames]``."""
-    used = np.flatnonzero(mix)
-    if len(used) == 1:
-        return spectrum[int(used[0])] * float(mix[used[0]])
-    return torch.einsum("c,cft->ft", torch.from_numpy(mix).to(spectrum.dtype), spectrum)
+    first, *others = np.flatnonzero(mix).tolist()
+    mixed = spectrum[first] * float(mix[first])
+    for channel in others:
+        mixed.add_(spectrum[channel], alpha=float(mix[channel]))
+    return mixed
 
 
 def _make_view(
@@ -187,14 +194,15 @@ def _make_view(
     rows = torch.arange(len(euls))[:, None]
     picked = torch.from_numpy(chosen)
     here = EUL_FRAMES * torch.arange(len(euls))
-    base = geo.step[picked]
+    base, weight = geo.step[picked], geo.weight[picked]
     return _View(
         mix,
         euls,
         frames,
         cell_index(geo, here, len(frames))[rows, picked],
         cell_index(geo, starts, total)[rows, picked],
-        geo.weight[picked],
+        weight,
+        weight.abs().square(),
         base,
         base.clone(),
         dither,
@@ -313,18 +321,17 @@ class Loudness:
     def __init__(self, original: Audio, first: int, euls: int) -> None:
         self.original = original
         self.seconds = [slice(first + i * RATE, first + (i + 1) * RATE) for i in range(euls)]
-        self.channels = [slice(None)] * euls
+        self.channels = [list(range(len(original)))] * euls
 
     def over(self, marked: Audio, limit: float) -> dict[int, float]:
         """EULs whose distance exceeds `limit`, and by which factor."""
+        asked = [(c, here) for here, its in zip(self.seconds, self.channels, strict=True) for c in its]
+        each = iter(distances([(self.original[at], marked[at]) for at in asked], RATE))
         found = {}
-        for i, here in enumerate(self.seconds):
-            which = self.channels[i]
-            each = by_channel(self.original[which, here], marked[which, here], RATE)
-            if len(each) > 1:
-                furthest = int(each.argmax())
-                self.channels[i] = slice(furthest, furthest + 1)
-            if (excess := float(each.max()) / limit) > 1.0:
+        for i, its in enumerate(self.channels):
+            distance, furthest = max(((float(next(each)), c) for c in its), key=lambda pair: pair[0])
+            self.channels[i] = [furthest]
+            if (excess := distance / limit) > 1.0:
                 found[i] = excess
         return found
 
@@ -446,9 +453,9 @@ def _move(
     gains = []
     power = torch.zeros_like(p)
     for c in np.flatnonzero(view.mix):
-        gain = room[c][view.whole] / thr * float(view.mix[c])
+        gain = _picked(room[c], view.whole) / thr * float(view.mix[c])
         gains.append((c, gain))
-        power = power + (gain.square() * view.weight.abs().square()).sum(-1)
+        power = power + (gain.square() * view.strength).sum(-1)
     length = torch.where(power > _REACH, excess / power.clamp_min(_REACH), 0.0)
     for c, gain in gains:
         move = length[..., None] * gain * view.weight

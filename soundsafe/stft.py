@@ -136,7 +136,7 @@ class Stft:
     def _overlap_add(self, spectrum: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
         """What torch.istft does, in half the time: shifted sums, where a frame is a whole number of hops."""
         count, share = spectrum.shape[-1], self.n_fft // self.hop
-        frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=self.n_fft) * window
+        frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=self.n_fft).mul_(window)
         parts = frames.unflatten(-1, (share, self.hop))
         weight = window.square().reshape(share, self.hop)
         total = frames.new_zeros(*frames.shape[:-2], count + share - 1, self.hop)
@@ -144,7 +144,7 @@ class Stft:
         for i in range(share):
             total[..., i : i + count, :] += parts[..., i, :]
             weights[i : i + count] += weight[i]
-        return (total / weights.clamp_min(torch.finfo(weights.dtype).tiny)).flatten(-2)
+        return total.div_(weights.clamp_min(torch.finfo(weights.dtype).tiny)).flatten(-2)
 
 
 def stft(x: Array, n_fft: int = 882, hop: int = 441) -> torch.Tensor:

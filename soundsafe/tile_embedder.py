@@ -113,7 +113,8 @@ def mark_tiles(
         gain[geo.band[None, :, None], tile_of] += geo.sign[None] * w * move
         np.clip(gain, -effort.limit_db, effort.limit_db, out=gain)
         db = bins @ torch.from_numpy((gain @ to_frames).astype(np.float32))
-        y = T.GRID.inverse(spectrum * torch.exp(db * (np.log(10.0) / 20.0)), audio.shape[1]).numpy()
+        factor = torch.exp(db * (np.log(10.0) / 20.0)).to(spectrum.dtype)  # in twice the time were it real
+        y = T.GRID.inverse(spectrum * factor, audio.shape[1]).numpy()
     return y
 
 
