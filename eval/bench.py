@@ -27,7 +27,7 @@ from rich.progress import track
 
 from soundsafe.container import BODY
 from soundsafe.datasets import Clip
-from soundsafe.distance import elsewhere_s
+from soundsafe.distance import elsewhere_pids, elsewhere_s
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
@@ -101,12 +101,12 @@ def by_quality(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _memory_mb() -> float:
-    """The highest memory of this process so far (Linux; NaN elsewhere)."""
+    """The highest memory of this process so far, and of those that distances have (Linux; NaN elsewhere)."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = [Path(f"/proc/{pid}/status").read_text() for pid in (os.getpid(), *elsewhere_pids())]
     except OSError:
         return float("nan")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return sum(int(text.split("VmHWM:")[1].split()[0]) for text in status) / 1024
 
 
 def _mark(source: Path, target: Path, key: bytes, quality: str) -> dict[str, float]:
@@ -181,13 +181,17 @@ def draw(table: pd.DataFrame, attack: str) -> Figure:
 
 def bench(
     clip: Annotated[list[str] | None, typer.Option(help="Bundled clip; repeatable; all by default.")] = None,
-    seconds: Annotated[float, typer.Option(min=1.0, help="The first so many seconds of each clip.")] = 8.0,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, help="The first so many seconds of each clip; not with --length.")
+    ] = 8.0,
     quality: Annotated[list[str] | None, typer.Option(help="fast, default, best; repeatable.")] = None,
-    attack: Annotated[str, typer.Option(help="What success is measured behind.")] = "mp3_192",
+    attack: Annotated[
+        str, typer.Option(help="What success is measured behind; not with --length.")
+    ] = "mp3_192",
     length: Annotated[
         list[float] | None, typer.Option(help="Measure files of so many seconds instead; repeatable.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="The quickest of so many counts.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="The quickest of so many; not with --length.")] = 3,
     out: Annotated[Path | None, typer.Option(help="Folder for tables and plot.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,

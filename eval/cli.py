@@ -37,6 +37,7 @@ from soundsafe.eval.metrics import metrics
 from soundsafe.eval.plan import make_plan
 from soundsafe.eval.rows import from_frame_value
 from soundsafe.eval.run_folder import read_rows
+from soundsafe.eval.say import say
 from soundsafe.eval.store import make_folder, write_atomically
 from soundsafe.reports import tables
 
@@ -125,7 +126,7 @@ def run(
         metrics=metric or [],
     )
     for line in plan.left_out:
-        sys.stderr.write(f"left out: {line}\n")
+        say(f"left out: {line}")
     folder = out if out is not None else Path("runs") / "+".join(s.name for s in suites)
     steps = [
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -152,9 +153,9 @@ def run(
     else:
         _show(result)
     for line in _remarks(result):
-        sys.stderr.write(line + "\n")
+        say(line)
     if result.timing["embed_s"].isna().all():
-        sys.stderr.write("soundsafe-eval: no clip could be marked\n")
+        say("soundsafe-eval: no clip could be marked")
         raise typer.Exit(1)
 
 
@@ -293,7 +294,7 @@ def baseline(
     else:
         sys.stdout.write(f"{path}\n")
     for line in gates.few_clips(data["systems"]):
-        sys.stderr.write(line + "\n")
+        say(line)
 
 
 @app.command()
@@ -338,9 +339,10 @@ def gate(
         done = len(result["checks"])
         sys.stdout.write(f"{done - len(failed)} of {done} checks passed\n")
     for line in result["remarks"]:
-        sys.stderr.write(line + "\n")
+        say(line)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        sys.stderr.write("".join(line + "\n" for line in gates.github_annotations(result, str(baseline))))
+        for line in gates.github_annotations(result, str(baseline)):
+            say(line)
     if failed:
         raise typer.Exit(1)
 
@@ -427,7 +429,7 @@ app.command()(bench.bench)
 
 def _fail(message: str, code: int = 2, *, as_json: bool = False) -> int:
     line = " ".join(str(message).split())
-    sys.stderr.write(f"soundsafe-eval: {line}\n")
+    say(f"soundsafe-eval: {line}")
     if as_json:
         with contextlib.suppress(OSError):
             _print_json({"error": line})
@@ -467,6 +469,8 @@ def _call(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs the command and exits with its code."""
+    if sys.stdout is None:  # closed by who called: nobody reads the answer
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
     ends_at_once = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -93,9 +93,11 @@ def _sound(value: Any, level: int = 0) -> bool:
         return False
     if level < 3:
         return all(_sound(item, level + 1) for item in value.values())
+    euls, hits = value.get("euls"), value.get("payload_success")
+    if not isinstance(euls, int) or not isinstance(hits, int) or not 0 <= hits <= euls or not euls:
+        return False
     figures = [value.get(m, math.nan) for m in MARGINS]
-    numbers = [value.get("euls"), *(f for f in figures if f is not None)]
-    return all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers) and numbers[0] > 0
+    return all(f is None or (isinstance(f, (int, float)) and math.isfinite(f)) for f in figures)
 
 
 def read_baseline(path: Path) -> dict[str, Any]:
@@ -230,11 +232,13 @@ def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
         )
     controls = [r for r in quality_rows(rows) if r["category"] == "all"]
     accepts, euls = (sum(r[name] for r in controls) for name in ("false_accepts", "unmarked_euls"))
-    ok = accepts == 0 and euls > 0
+    ok = accepts == 0 and bool(controls) and all(r["unmarked_euls"] for r in controls)
+    none = [r["system"] for r in controls if not r["unmarked_euls"]]
+    untested = f"; no control of {', '.join(none)} was read" if none and euls else ""
     false = {
         "system": "", "attack": "controls", "metric": "false_accepts", "ok": ok, "baseline": 0,
         "run": accepts, "worse_by": accepts, "p": None,
-        "message": "" if ok else f"{accepts} false accepts in {euls} EULs without the mark",
+        "message": "" if ok else f"{accepts} false accepts in {euls} EULs without the mark{untested}",
     }  # fmt: skip
     checks = [false, *missing, *tests]
     return {

@@ -18,6 +18,7 @@ import typer
 
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import from_frame_value
+from soundsafe.eval.say import say
 from soundsafe.eval.store import write_atomically
 
 __all__ = ["PHASES", "evaluate_phases", "is_training", "phase_table", "phases", "read_table"]
@@ -208,10 +209,6 @@ def phases(
         sys.stdout.write(table.to_string(index=False, float_format="%.3f") + "\n")
 
 
-def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")
-
-
 def _phases_under(train_dir: Path, suite: str, force: bool, as_json: bool) -> None:
     """Evaluate, store and show."""
     from soundsafe.eval.summary import csv_bytes
@@ -221,7 +218,7 @@ def _phases_under(train_dir: Path, suite: str, force: bool, as_json: bool) -> No
         suite,
         jobs=os.cpu_count() or 1,
         force=force,
-        say=_tell,
+        say=say,
     )
     write_atomically(train_dir / "phases_suite.csv", csv_bytes(rows))
     if as_json:

@@ -15,6 +15,7 @@ import typer
 from soundsafe.errors import InputError
 from soundsafe.eval import phases
 from soundsafe.eval.rows import from_frame_value
+from soundsafe.eval.say import say
 from soundsafe.eval.store import write_atomically
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _marked_again(
     if missing and not out:
         raise InputError(missing[0])
     for line in missing:
-        sys.stderr.write(f"left out: {line}\n")
+        say(f"left out: {line}")
     return out, missing
 
 
@@ -134,8 +135,10 @@ def _listened(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, Any]:
 
 def report(
     run_dirs: Documented,
-    html: Annotated[Path | None, typer.Option(help="HTML file; RUN_DIR/report.html by default.")] = None,
-    pdf: Annotated[Path | None, typer.Option(help="PDF file; RUN_DIR/report.pdf by default.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="HTML file; RUN_DIR/report.html where no document is named.")
+    ] = None,
+    pdf: Annotated[Path | None, typer.Option(help="PDF file; RUN_DIR/report.pdf where none is.")] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Reviewed figures to judge the runs by.")] = None,
     audio: Annotated[int, typer.Option(help="Put in so many of each system's worst clips to hear.")] = 0,
@@ -237,7 +240,7 @@ def listen(
         for r in result["ratings"]:
             sys.stdout.write(f"rating {r.condition}: {r.mean:.1f} ({r.ratings} ratings)\n")
         for name in result["screened"]:
-            sys.stderr.write(f"left out of the ratings, did not find the hidden reference: {name}\n")
+            say(f"left out of the ratings, did not find the hidden reference: {name}")
         return
     if clips < 1 or trials < 0:
         raise InputError("at least 1 clip and no negative number of trials")

@@ -41,7 +41,7 @@ def _describe(plan: Plan) -> dict[str, Any]:
 
 
 def document_of(plan: Plan, state: str) -> dict[str, Any]:
-    """The content of `run.json`: no times and no paths, so that equal runs have equal files."""
+    """The content of `run.json`: no times, no path but that of the dataset: equal runs, equal files."""
     document = environment()
     document |= {
         "configuration": plan.configuration(),

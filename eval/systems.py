@@ -193,6 +193,8 @@ class Soundsafe:
         return list(layouts(audio, rate, key, profile=self.profile))
 
     def describe(self) -> dict[str, Any]:
+        from soundsafe.tiles import ROBUST_TILES
+
         profile = json.loads(json.dumps(self.profile.to_json()))
         return {
             "version": version("soundsafe"),
@@ -200,6 +202,7 @@ class Soundsafe:
             "profile_digest": self.profile.digest,
             "quality": "default",
             "layers": list(self.layers),
+            **({"tile_profile_digest": ROBUST_TILES.digest} if "tile" in self.layers else {}),
         }
 
 

@@ -28,6 +28,7 @@ from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.local_backend import workers
 from soundsafe.eval.plan import known_split
 from soundsafe.eval.rows import control_of
+from soundsafe.eval.say import say
 from soundsafe.eval.seeds import bench_key, generator, payload_of
 from soundsafe.eval.stats import proportion_interval
 from soundsafe.eval.store import make_folder, write_atomically
@@ -215,7 +216,7 @@ def time_to_payload(
     named = dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if not control_of(a))
     missing = {name: reason for name in named if (reason := attacks.get(name).left_out)}
     for name, reason in missing.items():
-        sys.stderr.write(f"left out: {name} {reason}\n")
+        say(f"left out: {name} {reason}")
     names = [name for name in named if name not in missing]
     if not names:
         raise InputError("no attacks to run: name a suite")
@@ -251,7 +252,7 @@ def time_to_payload(
     for suffix, data in plots.images(draw(table)).items():
         write_atomically(out / f"time_to_payload{suffix}", data)
     if table.empty:
-        sys.stderr.write(f"no clip lasts {min(LENGTHS_S):g} s: there are no shares\n")
+        say(f"no clip lasts {min(LENGTHS_S):g} s: there are no shares")
     if as_json:
         sys.stdout.write(json.dumps({"rows": json.loads(table.to_json(orient="records"))}) + "\n")
         return

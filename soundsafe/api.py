@@ -105,8 +105,8 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     """Find and read a mark in `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz.
 
     Needs the audio and the key alone. Where the audio as it is gives no payload, its first minute is searched
-    for echoes and for changes of speed, tempo and pitch up to 5 %. Raises InputError for audio that cannot be
-    worked on; no mark is an answer (`ok` is False).
+    for echoes and for changes of speed, tempo and pitch by up to some 5 %. Raises InputError for audio that
+    cannot be worked on; no mark is an answer (`ok` is False).
     """
     x, rate = _array(audio, rate), int(rate)  # NumPy's small integers overflow
     started = time.perf_counter()

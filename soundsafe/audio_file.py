@@ -317,11 +317,12 @@ def _to_samples(audio: NDArray[np.floating], subtype: str) -> NDArray[np.generic
 
 
 class _Sink:
-    """A file as libsndfile writes it. Errors are kept for the writer to raise: C cannot pass them on."""
+    """A file as libsndfile writes it. Errors, and signals that end the program in the midst of it, are kept
+    for the writer to raise: C cannot pass them on."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
         return self._try(lambda: self.file.write(data), 0)
@@ -341,7 +342,7 @@ class _Sink:
             return otherwise
         try:
             return action()
-        except OSError as error:
+        except BaseException as error:
             self.error = self.error or error
             return otherwise
 
@@ -390,6 +391,8 @@ class AudioWriter:
         except (OSError, soundfile.SoundFileError, AssertionError) as error:
             # soundfile asserts that everything was written.
             cause = self._sink.error if self._sink and self._sink.error else error
+            if not isinstance(cause, (OSError, soundfile.SoundFileError, AssertionError)):
+                raise cause from None
             raise InputError(f"cannot write {self._name}: {_reason(cause)}") from None
 
     def write(self, audio: NDArray[np.floating]) -> None:

@@ -460,7 +460,12 @@ def _run(
             progress(done / len(items), f"{done} of {len(items)} files")
 
     fresh = out / _WORK / RESULTS
+    asked = {_text(item.file) for item in items}
     with open(fresh, "wb") as results:
+        for former in _results(out / RESULTS):
+            if former["file"] not in asked:
+                with contextlib.suppress(ValueError):  # NaN: not of ours
+                    _write(results, former)
         for item in items:
             try:
                 line = task.kept(item)

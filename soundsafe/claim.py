@@ -26,9 +26,11 @@ def claim(folder: Path) -> Iterator[None]:
     with open(folder / ".lock", "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise InputError(
                 f"{folder} is being written by another process, such as another run: wait for it, or give"
                 " another --out"
             ) from None
+        except OSError as error:
+            raise InputError(f"{folder} cannot be locked: {error.strerror}; give another --out") from None
         yield

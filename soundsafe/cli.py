@@ -55,7 +55,7 @@ KeyFile = Annotated[
     Path | None,
     typer.Option(metavar="F", help="Key file (soundsafe keygen); the public default key without."),
 ]
-Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work.")]
+Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work: fast, default or best.")]
 Layers = Annotated[
     str, typer.Option(metavar="NAME", help="eul: seconds alone. both: tiles too, for tempo and pitch.")
 ]
@@ -232,7 +232,9 @@ def lookup(
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
     id_hex: Annotated[str | None, typer.Option(metavar="HEX", help="Identifier that decode shows.")] = None,
     file: Annotated[Path | None, typer.Option(metavar="F", help="A marked file, known by its bytes.")] = None,
-    key_file: KeyFile = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="F", help="Key file: marks of this key alone; of any key without.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the marks that a registry holds, all that fit; exit code 1 where none does."""
@@ -275,6 +277,9 @@ def serve(
             f"serve needs more packages ({error.name}): pip install 'soundsafe[serve]'"
         ) from None
     _public_key_note(key_file)
+    for name, value in (("max-mb", max_mb), ("max-seconds", max_seconds), ("timeout", timeout)):
+        if not math.isfinite(value):
+            raise InputError(f"--{name} {value:g}: a finite number is needed")
     if host not in service.LOOPBACK:
         _say(f"whoever reaches {host} can read and write marks under this key")
     limits = service.Limits(max_mb, max_seconds, timeout, max_waiting, jobs)
@@ -308,9 +313,15 @@ def info(
     from soundsafe.embedder import QUALITIES
     from soundsafe.profile import EUL_SAMPLES, ROBUST
     from soundsafe.stft import RATE
+    from soundsafe.tiles import ROBUST_TILES
 
     document |= {
         "profile": {"name": ROBUST.name, "version": ROBUST.version, "digest": ROBUST.digest},
+        "tile_profile": {
+            "name": ROBUST_TILES.name,
+            "version": ROBUST_TILES.version,
+            "digest": ROBUST_TILES.digest,
+        },
         "code": ROBUST.code,
         "model": None,
         "capacity_bytes_per_eul": BODY,

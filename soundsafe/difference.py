@@ -36,7 +36,7 @@ class Difference:
             second = original[:, i * self.rate : (i + 1) * self.rate]
             if float(np.sqrt(np.mean(second.astype(np.float64) ** 2))) < _SILENCE:
                 self.silent.append(first + i)
-        if original.shape[1] >= self.rate // 2:
+        if 2 * original.shape[1] >= self.rate:
             self.distance += original.shape[1] * worst_channel(original, marked, self.rate)
             self.compared += original.shape[1]
         self.samples += original.shape[1]

@@ -1,6 +1,6 @@
 """Zimtohrli in a process of its own, for `soundsafe.distance`; run as a program, not imported.
 
-Reads a length in bytes and two signals of so many, float32 at 48 kHz, and writes their distance and the
+Reads two lengths in bytes and two signals of so many, float32 at 48 kHz, and writes their distance and the
 processor seconds that it took, again and again until its input ends. Its argument: the path of modules, JSON.
 """
 
@@ -17,9 +17,12 @@ def main() -> None:
     import numpy as np
     import zimtohrli
 
-    while head := sys.stdin.buffer.read(8):
-        size = struct.unpack("<q", head)[0]
-        x, y = (np.frombuffer(sys.stdin.buffer.read(size), np.float32) for _ in range(2))
+    while len(head := sys.stdin.buffer.read(16)) == 16:
+        sizes = struct.unpack("<qq", head)
+        parts = [sys.stdin.buffer.read(size) for size in sizes]
+        if [len(part) for part in parts] != list(sizes):
+            return  # who asked was killed
+        x, y = (np.frombuffer(part, np.float32) for part in parts)
         started = time.process_time()
         found = zimtohrli.Pyohrli().distance(x, y)
         sys.stdout.buffer.write(struct.pack("<dd", found, time.process_time() - started))

@@ -293,7 +293,6 @@ def mark_block(
             for group in groups:
                 _adjust(group, group[0].scale, loud, profile, n_data)
         else:
-            # The distance takes one core, the judge the others.
             with ThreadPoolExecutor(1) as pool:
                 behind = pool.submit(codec_by_pairs, marked, quality.judge, origin)
                 loud = loudness.over(marked, quality.distance_limit)

@@ -1,4 +1,4 @@
-"""Everything that embedder and detector must share, in one frozen object."""
+"""What embedder and detector of the cell layer share, in one frozen object; tiles have their own."""
 
 from __future__ import annotations
 

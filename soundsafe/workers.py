@@ -48,7 +48,10 @@ class Worker:
         Raises InputError and NotMarkable as the function does, and CallFailed for everything else, also
         after `timeout` seconds.
         """
-        connection, process = self._started()
+        try:
+            connection, process = self._started()
+        except OSError as error:
+            raise CallFailed(f"its process could not start ({error.strerror})") from None
         try:
             connection.send((function, arguments))
             if not wait([connection, process.sentinel], timeout):
@@ -94,8 +97,13 @@ class Worker:
                 self._close()
                 near, far = _CONTEXT.Pipe()
                 process = _CONTEXT.Process(target=_work, args=(far, self._threads), daemon=True)
-                process.start()
-                far.close()
+                try:
+                    process.start()
+                except BaseException:
+                    near.close()
+                    raise
+                finally:
+                    far.close()
                 self._process, self._connection = process, near
             return self._connection, self._process
 

@@ -4,9 +4,9 @@ Three steps, each a pure function of its arguments: significance of the bands, b
 ``(bin, frame)``. Nothing is drawn at random; where values tie, SHA-256 decides, so that every machine and
 every Python process comes to the same answer.
 
-The rules are the seed profile's to the letter. What the robust profile changes is an argument: it measures
+The rules are the seed profile's to the letter. What the rules `ROBUST` change is an argument: they measure
 significance on integer levels in dB (a few tens) instead of thresholds truncated to integers (mostly 0), and
-it ranks cells by a keyed hash instead of their magnitude (``ranking="keyed"``).
+they rank cells by a keyed hash instead of their magnitude (``ranking="keyed"``).
 """
 
 from __future__ import annotations

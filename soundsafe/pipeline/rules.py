@@ -76,4 +76,5 @@ ROBUST = Rules(
     guard_db=0.5,
     candidates=8,
 )
-"""The default: gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz, kept off the edges, keyed cells."""
+"""The default of `EULDriver`, not of the codec: gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz,
+kept off the edges, keyed cells."""

@@ -221,6 +221,23 @@ def test_an_answer_that_cannot_be_written(kind: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("stderr", ["full", "closed"])
+def test_bad_input_stays_2_where_nobody_can_be_told(stderr: str) -> None:
+    program = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 2); " if stderr == "full" else ""
+    if stderr == "closed":
+        program = "import sys; sys.stderr = None; "  # as Python has it where descriptor 2 is closed
+    done = subprocess.run([sys.executable, "-c", program + START, "gate", "/nowhere", "--baseline", "/x"])
+    assert done.returncode == 2
+
+
+def test_an_answer_that_nobody_reads() -> None:
+    program = f"import sys; sys.stdout = None; {START}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "list", "datasets"], stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_documents_do_not_share_a_file(finished: Path, command: Any, tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     code, out, errors = command("report", finished, "--html", path, "--pdf", tmp_path / "." / "r.html")

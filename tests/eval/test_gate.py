@@ -68,6 +68,19 @@ def test_a_single_false_accept_fails() -> None:
     assert tree.find("testsuite").get("failures") == "1"  # type: ignore[union-attr]
 
 
+def test_each_system_needs_a_control_that_was_read() -> None:
+    rows = pd.concat(
+        [_made_up(np.random.default_rng(i), 0.9, 0.002).assign(system=name) for i, name in enumerate("ab")],
+        ignore_index=True,
+    )
+    baseline = gate.make_baseline(rows, {})
+    assert gate.check(rows, baseline)["ok"]
+    rows.loc[(rows["system"] == "a") & (rows["attack"] == "unmarked"), "status"] = "decode_failed"
+    result = gate.check(rows, baseline)
+    assert [c["metric"] for c in result["checks"] if not c["ok"]] == ["false_accepts"]
+    assert "no control of a was read" in result["checks"][0]["message"]
+
+
 def test_missing_clips_and_attacks_fail() -> None:
     rows = _made_up(np.random.default_rng(2), 0.9, 0.002)
     baseline = gate.make_baseline(rows, {})
@@ -172,6 +185,9 @@ COUNTS = {
         ({"s": {"none": {"c": {"euls": 1}}}}, "damaged"),
         ({"s": {"none": {"c": COUNTS | {"euls": "1"}}}}, "damaged"),
         ({"s": {"none": {"c": COUNTS | {"ber": float("nan")}}}}, "damaged"),
+        ({"s": {"none": {"c": COUNTS | {"payload_success": None}}}}, "damaged"),
+        ({"s": {"none": {"c": COUNTS | {"payload_success": 2}}}}, "damaged"),
+        ({"s": {"none": {"c": COUNTS | {"euls": 1.5}}}}, "damaged"),
     ],
 )
 def test_a_baseline_without_figures_judges_nothing(tmp_path: Path, systems: object, text: str) -> None:

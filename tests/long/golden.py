@@ -26,6 +26,7 @@ from soundsafe import datasets
 from soundsafe.audio_file import read_audio
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.profile import ROBUST
+from soundsafe.tiles import ROBUST_TILES
 
 FOLDER = Path(__file__).parents[1] / "soundsafe" / "golden"
 
@@ -69,7 +70,12 @@ def make() -> None:
             "euls_ok": [eul.ok for eul in found.euls],
             "slots": slots_of(path, key),
         }
-    document = {"version": version("soundsafe"), "profile": ROBUST.digest, "files": entries}
+    document = {
+        "version": version("soundsafe"),
+        "profile": ROBUST.digest,
+        "tile_profile": ROBUST_TILES.digest,
+        "files": entries,
+    }
     (FOLDER / "golden.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

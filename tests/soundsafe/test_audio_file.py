@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import lameenc
 import numpy as np
@@ -565,6 +566,44 @@ def test_sigkill_while_writing_leaves_an_older_output_as_it_was(source: Path) ->
     left = {p.name for p in source.parent.iterdir()} - {"in.wav", "out.wav"}
     assert len(left) == 1
     assert left.pop().startswith(".soundsafe-")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_signal_in_the_midst_of_libsndfile_ends_the_program(
+    source: Path, suffix: str, end: type[BaseException]
+) -> None:
+    # libsndfile calls back to write; what is raised there does not get through C by itself.
+    calls = []
+
+    class Interrupted:
+        closed = False
+
+        def __init__(self, file: BinaryIO) -> None:
+            self.file = file
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+        def write(self, data: bytes) -> int:
+            calls.append(len(data))
+            if len(calls) == 1:
+                raise end
+            return self.file.write(data)
+
+    def copy() -> None:
+        with AudioReader(source) as reader, AudioWriter(target, reader.info) as writer:
+            assert writer._sink is not None
+            writer._sink.file = cast(BinaryIO, Interrupted(writer._sink.file))
+            for block in reader.blocks():
+                writer.write(block)
+            writer.commit()
+
+    target = source.parent / f"out{suffix}"
+    with pytest.raises(end):
+        copy()
+    assert calls
+    assert [p.name for p in source.parent.iterdir()] == ["in.wav"]
 
 
 def test_two_that_write_one_output_do_not_mix(source: Path) -> None:

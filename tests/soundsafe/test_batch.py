@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -359,6 +360,15 @@ def test_a_second_batch_in_one_folder_is_refused(folder: Path) -> None:
     assert embed().done == 3
 
 
+def test_a_folder_without_locks_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(InputError, match="out cannot be locked: No locks available"):
+        embed()
+
+
 def test_a_file_in_the_place_of_the_folder(folder: Path) -> None:
     Path("out").write_text("a file")
     with pytest.raises(InputError, match="cannot write into out: File exists"):
@@ -382,6 +392,21 @@ def test_reading_keeps_answers_of_the_same_key(folder: Path) -> None:
     assert (summary.done, summary.kept, summary.failed) == (0, 4, 1)
     assert set(lines()) == {"a.wav", "b.mp3", "sub/c.flac", "crash.wav", "silent.wav"}
     assert decode(b"k" * 32).kept == 0
+
+
+def test_other_files_keep_their_answers(folder: Path) -> None:
+    Path("one.txt").write_text("in/a.wav\nin/b.mp3\n")
+    Path("two.txt").write_text("in/sub/c.flac\n")
+    assert [embed_again("one.txt").done, embed_again("two.txt").done] == [2, 1]
+    assert set(lines()) == {"in/a.wav", "in/b.mp3", "in/sub/c.flac"}
+
+    def decode(source: str) -> tuple[int, int]:
+        summary = decode_all(gather(Path(source), Path("read")), Path("read"), DEFAULT_KEY)
+        return summary.done, summary.kept
+
+    assert [decode("one.txt"), decode("two.txt"), decode("one.txt")] == [(2, 0), (1, 0), (0, 2)]
+    assert {line["payload_hex"] for line in lines("read").values()} == {"70"}
+    assert len(lines("read")) == 3
 
 
 def test_another_source_is_read_again(folder: Path) -> None:

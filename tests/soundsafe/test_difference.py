@@ -38,3 +38,13 @@ def test_a_rest_too_short_for_a_distance_does_not_thin_it() -> None:
     found = compare((audio[:, c] for c in cuts), (marked[:, c] for c in cuts), RATE)
     assert found.zimtohrli == pytest.approx(worst_channel(audio[:, cuts[0]], marked[:, cuts[0]], RATE))
     assert compare([audio], [audio], RATE).snr_db == float("inf")
+
+
+def test_half_a_second_at_an_odd_rate_is_too_short_or_measured() -> None:
+    rate = 11_025
+    rng = np.random.default_rng(2)
+    for rest in (rate // 2, rate // 2 + 1):
+        audio = (0.1 * rng.standard_normal((1, rate + rest))).astype(np.float32)
+        marked = audio + (0.01 * rng.standard_normal(audio.shape)).astype(np.float32)
+        cuts = [slice(0, rate), slice(rate, None)]
+        assert compare((audio[:, c] for c in cuts), (marked[:, c] for c in cuts), rate).zimtohrli > 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,9 +50,10 @@ def here(pairs: list[Pair]) -> list[float]:
 
 def test_one_core_starts_no_process(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(distance, "_processes", distance._Processes())
+    monkeypatch.setattr(distance, "_processes", None)
     assert distances(pairs, RATE).tolist() == here(pairs)
     assert distance.elsewhere_s() == 0.0
+    assert not distance.elsewhere_pids()
 
 
 def test_processes_give_the_same_in_order(pairs: list[Pair], several: distance._Processes) -> None:
@@ -102,10 +105,8 @@ def test_an_interrupt_leaves_no_answer_for_the_next_question(
     assert several.distance(*first) == here([first])[0]
 
     def interrupted(process: distance._Process, x: np.ndarray, y: np.ndarray) -> float:
-        to = process._process.stdin
-        assert to is not None
-        to.write(len(x.tobytes()).to_bytes(8, "little") + x.tobytes() + y.tobytes())
-        to.flush()
+        lengths = b"".join(v.nbytes.to_bytes(8, "little") for v in (x, y))
+        process._line.sendall(lengths + x.tobytes() + y.tobytes())
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("not interrupted")
 
@@ -122,7 +123,47 @@ def test_a_forked_process_starts_its_own(pairs: list[Pair], several: distance._P
     assert several.distance(*pair) == here([pair])[0]
     child = os.fork()
     if not child:
-        ok = distance._processes is not several and distance._processes.distance(*pair) == here([pair])[0]
-        os._exit(0 if ok else 1)
+        own = distance._several()
+        os._exit(0 if own is not several and own.distance(*pair) == here([pair])[0] else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert several.distance(*pair) == here([pair])[0]
+
+
+def test_one_that_asks_and_dies_leaves_no_crash(several: distance._Processes) -> None:
+    process = distance._Process()
+    process._line.sendall((400_000).to_bytes(8, "little") * 2 + bytes(100_000))
+    process._line.shutdown(socket.SHUT_WR)
+    assert process._process.wait(30) == 0
+    process.end()
+
+
+def test_signals_of_unequal_length(pairs: list[Pair], several: distance._Processes) -> None:
+    a, b = pairs[0]
+    unequal = [(a, b[:-100]), (a, b)]
+    assert distances(unequal, RATE).tolist() == here(unequal)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="signals of Unix")
+def test_a_killed_process_does_not_kill_a_program_that_ends_with_a_broken_pipe(
+    pairs: list[Pair], several: distance._Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert several.distance(*pairs[0]) == here(pairs[:1])[0]
+    process = several._free.get_nowait()
+    assert process is not None
+    several._free.put(process)
+    process._process.kill()
+    process._process.wait()
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        assert distances(pairs[:1], RATE).tolist() == here(pairs[:1])
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    assert several.count == 1
+
+
+def test_what_a_program_puts_on_the_path_of_modules(
+    pairs: list[Pair], several: distance._Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [Path.cwd(), *sys.path])
+    assert distances(pairs, RATE).tolist() == here(pairs)
+    assert distance.elsewhere_s() > 0.0

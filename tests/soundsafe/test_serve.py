@@ -349,6 +349,8 @@ def test_the_service_whole(
         (["--port", "70000"], "--port"),
         (["--host", "not a host"], "cannot listen on not a host"),
         (["--jobs", "0"], "jobs"),
+        (["--timeout", "inf"], "--timeout inf: a finite number is needed"),
+        (["--max-mb", "inf"], "--max-mb inf: a finite number is needed"),
         (["--key-file", "missing"], "cannot read the key file missing"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from soundsafe import workers
 from soundsafe.errors import InputError
 from soundsafe.keys import read_key_file
 from soundsafe.workers import CallFailed, Worker
@@ -33,6 +35,19 @@ def test_errors_of_input_come_back_and_others_as_one_line(worker: Worker) -> Non
         worker.call(divmod, 1, 0)
     with pytest.raises(CallFailed, match="No such file"):
         worker.call(os.stat, "/nowhere/at/all")
+
+
+def test_a_process_that_cannot_start_costs_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*arguments: object, **more: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    fresh = Worker()
+    with monkeypatch.context() as patched:
+        patched.setattr(workers._CONTEXT.Process, "start", none)
+        with pytest.raises(CallFailed, match=r"could not start \(Too many open files\)"):
+            fresh.call(os.getpid)
+    assert fresh.call(sum, [1, 2]) == 3
+    fresh.close()
 
 
 def test_a_crash_costs_one_call(worker: Worker) -> None:
