@@ -23,7 +23,7 @@ def bits_dither(audio: Audio, rate: int, rng: np.random.Generator, *, bits: int)
 @attack("bits", {f"levels_{n}": {"levels": n} for n in (64, 32, 16, 8, 4)})
 def levels(audio: Audio, rate: int, rng: np.random.Generator, *, levels: int) -> Audio:
     """Rounded to this many levels, evenly from the clip's lowest sample to its highest."""
-    low, high = float(audio.min(initial=0.0)), float(audio.max(initial=0.0))
+    low, high = float(audio.min(initial=np.inf)), float(audio.max(initial=-np.inf))
     step = (high - low) / (levels - 1)
     return (low + step * np.rint((audio - low) / step)).astype(np.float32) if step > 0 else audio
 

@@ -136,10 +136,10 @@ def delete(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float)
 
 @attack("editing", {f"jitter_{p}%": {"percent": p} for p in (0.1, 1, 5, 20)}, differentiable=True)
 def jitter(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
-    """A share of the samples, at random places, change places with the next one."""
+    """A share of the samples, at random places, change places with the next one, unless that one does."""
     order = np.arange(audio.shape[1])
     chosen = np.flatnonzero(rng.random(audio.shape[1] - 1) < percent / 100)
-    # Of neighbours only the first, so that no sample moves twice.
+    # Of neighbours only the first, so that no sample moves twice: of 20 % some 16 % are left.
     chosen = chosen[np.diff(chosen, prepend=-2) > 1]
     order[chosen], order[chosen + 1] = chosen + 1, chosen
     return audio[:, order]

@@ -12,17 +12,20 @@ from scipy.ndimage import uniform_filter
 
 from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.registry import Audio, attack
-from soundsafe.stft import istft, stft
+from soundsafe.stft import Stft
 
 _AROUND = (1, 3, 5)  # channels, bins, frames over which a magnitude is smoothed
 
 
 def _residue(marked: Audio) -> Audio:
     """What smoothing takes from the magnitudes of a spectrum: the guess of what marking has added."""
-    spectrum = stft(marked).numpy()
+    grid = Stft()
+    whole = grid.whole_hops(marked)
+    spectrum = grid.forward(whole).numpy()
     magnitude = np.abs(spectrum)
     rest = (magnitude - uniform_filter(magnitude, _AROUND)) / np.maximum(magnitude, 1e-12)
-    return istft(torch.from_numpy((spectrum * rest).astype(np.complex64)), marked.shape[1]).numpy()
+    found = grid.inverse(torch.from_numpy((spectrum * rest).astype(np.complex64)), whole.shape[1])
+    return found.numpy()[:, : marked.shape[1]]
 
 
 def _fitted(change: Audio, samples: int) -> Audio:

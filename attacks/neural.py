@@ -19,6 +19,7 @@ import torch
 from soundsafe import codecs
 from soundsafe.attacks.registry import Audio, attack
 from soundsafe.attacks.weights import Weights
+from soundsafe.errors import InputError
 
 __all__ = ["WEIGHTS"]
 
@@ -40,6 +41,9 @@ _ENGINE = "transformers"
 def encodec(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: float) -> Audio:
     """At `kbps` kbit/s a channel (of the model at 48 kHz: for both)."""
     model = _model("EncodecModel", WEIGHTS["encodec"].folder())
+    if kbps not in model.config.target_bandwidths:
+        rates = ", ".join(f"{rate:g}" for rate in model.config.target_bandwidths)
+        raise InputError(f"the EnCodec model has no {kbps:g} kbit/s: {rates}")
     return _coded(audio, rate, model, lambda x: model(x, bandwidth=kbps).audio_values)
 
 

@@ -11,7 +11,7 @@ from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.noise import add_noise
 from soundsafe.attacks.registry import Audio, attack
 from soundsafe.errors import InputError
-from soundsafe.stft import istft, stft
+from soundsafe.stft import Stft
 
 QUERIES = (50, 1000)
 _START = 0.5  # the square's share of the plane at first
@@ -26,12 +26,15 @@ def _square(
     the time-frequency plane anew, and keeps them where the score moves the right way. Squares shrink as the
     queries are used up. It ends early where the detector says what is wanted.
     """
-    magnitude = stft(audio).abs()
+    grid = Stft()
+    whole = grid.whole_hops(audio)
+    magnitude = grid.forward(whole).abs()
     sign = 1.0 if wanted else -1.0
 
     def noise(phase: np.ndarray) -> Audio:
         turn = torch.from_numpy(phase.astype(np.float32))
-        return at_snr(audio, istft(torch.polar(magnitude, turn), audio.shape[1]).numpy(), snr_db)
+        change = grid.inverse(torch.polar(magnitude, turn), whole.shape[1]).numpy()
+        return at_snr(audio, change[:, : audio.shape[1]], snr_db)
 
     phase = rng.uniform(-np.pi, np.pi, magnitude.shape)
     best = noise(phase)

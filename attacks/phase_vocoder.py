@@ -43,7 +43,7 @@ def pitch_vocoder(audio: Audio, rate: int, rng: np.random.Generator, *, factor: 
 
 def stretched(audio: Audio, tempo: float) -> Audio:
     """`audio` played `tempo` times as fast at the same pitch; round(samples / tempo) samples."""
-    spectrum = _GRID.forward(audio)
+    spectrum = _spectrum(audio)
     length = max(1, round(audio.shape[1] / tempo))
     frames = _GRID.frames(length)
     spectrum = torch.nn.functional.pad(spectrum, (0, 2))
@@ -57,3 +57,15 @@ def stretched(audio: Audio, tempo: float) -> Audio:
     advance = turn + off - 2.0 * math.pi * torch.round(off / (2.0 * math.pi))
     phase = torch.cumsum(advance, dim=-1) - advance + spectrum[..., :1].angle()
     return _GRID.inverse(torch.polar(magnitude, phase.float()), length).numpy()
+
+
+def _spectrum(audio: Audio) -> torch.Tensor:
+    """With silence before and behind: bins run on from the phases of the first frame, and those of a mirror
+    image would be none of the sound's."""
+    if not _GRID.centred(audio.shape[1]):
+        return _GRID.forward(audio)
+    edge = _GRID.n_fft // 2
+    return torch.stft(
+        torch.from_numpy(np.pad(audio, ((0, 0), (edge, edge)))), _GRID.n_fft, _GRID.hop,
+        window=torch.hann_window(_GRID.n_fft), center=False, return_complex=True,
+    )  # fmt: skip

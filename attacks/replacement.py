@@ -24,7 +24,8 @@ def replace(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float)
     After Kirovski and Petitcolas, "Blind pattern matching attack on watermarking systems", IEEE Trans. Signal
     Process. 51(4), 2003. A mark that differs from block to block does not come along.
     """
-    spectrum = _GRID.forward(audio)
+    whole = _GRID.whole_hops(audio)
+    spectrum = _GRID.forward(whole)
     channels, bins, frames = spectrum.shape
     if frames < _ATOMS + 4:
         return audio.copy()
@@ -35,7 +36,7 @@ def replace(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float)
     new = torch.stack([_replaced(band, snr_db) for band in body])
     out = spectrum.clone()
     out[:, : bands * _BINS] = new.transpose(1, 2).reshape(channels, bands * _BINS, frames).to(spectrum.dtype)
-    return _GRID.inverse(out, audio.shape[1]).numpy()
+    return _GRID.inverse(out, whole.shape[1]).numpy()[:, : audio.shape[1]]
 
 
 def _replaced(body: torch.Tensor, snr_db: float) -> torch.Tensor:

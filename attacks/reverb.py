@@ -1,8 +1,9 @@
 """Rooms and echoes. The direct sound stays where and as loud as it is; the tail is cut at the clip's end.
 
 A room's response is the image-source method of Allen and Berkley ("Image method for efficiently simulating
-small-room acoustics", JASA 65(4), 1979) for its first 80 ms, continued by noise that decays at the room's
-reverberation time; the reflection of the walls follows from that time by Eyring's formula.
+small-room acoustics", JASA 65(4), 1979) for its first 80 ms, high-passed as there, continued by noise that
+decays at the room's reverberation time; the reflection of the walls follows from that time by Eyring's
+formula.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
+from scipy.signal import butter, oaconvolve, sosfilt
 
 from soundsafe.attacks.access import at_snr
 from soundsafe.attacks.registry import Audio, attack
 
 SOUND_M_S = 343.0
 _EARLY_S = 0.08
+_LOWEST_HZ = 80.0
 
 ROOMS: dict[str, tuple[float, float, float]] = {
     "booth": (2.2, 2.8, 2.3),
@@ -128,6 +130,9 @@ def _early(
     near = (at >= 0) & (at < length)
     loudness = (direct / far * reflected**count)[near]
     response = np.bincount(at[near], loudness, minlength=length).astype(np.float64)
+    # All images being positive, they would add up to a boom at frequencies of which a room has few modes.
+    response[0] = 0.0
+    response = sosfilt(butter(2, _LOWEST_HZ, "high", fs=rate, output="sos"), response)
     response[0] = 1.0
     response.flags.writeable = False
     return response

@@ -89,7 +89,7 @@ def _read(path: Path, outer: tuple[Path, ...]) -> Suite:
         raise InputError(f"{path}: suite = {name!r}: letters, digits, _, - and . are allowed, no . first")
     names = [*CONTROLS, *own]
     for other in included:
-        names.extend(_read(_path(other), (*outer, path)).attacks)
+        names.extend(_read(path.parent / _path(other), (*outer, path)).attacks)
     attacks = tuple(dict.fromkeys(names))
     for attack in attacks:
         get(attack)

@@ -62,21 +62,24 @@ def tempo_atempo(audio: Audio, rate: int, rng: np.random.Generator, *, percent: 
     """Faster by `percent`, at the same pitch."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(
-        sample_rate=rate, format="fltp", layout=f"{len(audio)}c", time_base=Fraction(1, rate)
+        sample_rate=rate, format="flt", layout=f"{len(audio)}c", time_base=Fraction(1, rate)
     )
-    stretch, planar = graph.add("atempo", repr(1 + percent / 100)), graph.add("aformat", "sample_fmts=fltp")
-    graph.link_nodes(source, stretch, planar, graph.add("abuffersink")).configure()
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout=f"{len(audio)}c")
+    stretch, packed = graph.add("atempo", repr(1 + percent / 100)), graph.add("aformat", "sample_fmts=flt")
+    graph.link_nodes(source, stretch, packed, graph.add("abuffersink")).configure()
+    # Packed: of planar samples PyAV counts one plane too many where there are eight.
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(audio.T).reshape(1, -1), format="flt", layout=f"{len(audio)}c"
+    )
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     graph.push(frame)
     graph.push(None)
     pieces = []
     while True:
         try:
-            pieces.append(graph.pull().to_ndarray())
+            pieces.append(graph.pull().to_ndarray().reshape(-1, len(audio)))
         except (EOFError, av.error.BlockingIOError):
             break
-    return np.concatenate(pieces, axis=1).astype(np.float32)
+    return np.ascontiguousarray(np.concatenate(pieces).T, dtype=np.float32)
 
 
 @attack(

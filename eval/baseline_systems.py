@@ -31,7 +31,7 @@ from soundsafe.codecs import resample
 from soundsafe.errors import NotMarkable
 from soundsafe.eval.systems import Found, Marked, SimpleSystem
 from soundsafe.result import Eul
-from soundsafe.stft import RATE, istft, stft
+from soundsafe.stft import RATE, Stft, stft
 
 __all__ = ["Null", "PlainQim", "SpreadSpectrum", "mixed_in"]
 
@@ -117,11 +117,13 @@ class SpreadSpectrum(_Baseline):
             raise NotMarkable("spread-spectrum needs two seconds")
         bit, sign = self._chips(key)
         block = sign * (1.0 - 2.0 * _word(payload)[bit])
-        spectrum = stft(x)
+        grid = Stft()
+        whole = grid.whole_hops(x)
+        spectrum = grid.forward(whole)
         gain = np.ones(spectrum.shape[1:], np.float32)
         turned = np.resize(block.T, (gain.shape[1], len(block))).T
         gain[self.bins] = 10.0 ** (self.amount_db / 20.0 * turned)
-        mark = istft(spectrum * torch.from_numpy(gain), x.shape[1]).numpy() - x
+        mark = grid.inverse(spectrum * torch.from_numpy(gain), whole.shape[1]).numpy()[:, : x.shape[1]] - x
         return mixed_in(audio, rate, mark, RATE)
 
     def _folded(self, x: NDArray[np.float32]) -> NDArray[np.float64]:

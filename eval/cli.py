@@ -61,7 +61,8 @@ def _print_json(document: Any) -> None:
 
 def _console() -> Console:
     # Redirected output must not be cut to a terminal's width.
-    return Console() if sys.stdout.isatty() else Console(width=120)
+    # Names of clips and categories are no markup.
+    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)
 
 
 def _version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, defect
 from soundsafe.eval import seeds, systems
 from soundsafe.eval.plan import content
 
@@ -147,7 +147,8 @@ def mark_again(
         payload = seeds.payload_of(seed, name, system.payload_bytes)
         try:
             embedded = system.embed(audio.copy(), rate, payload, seeds.bench_key(seed))
-        except NotMarkable as error:
-            raise InputError(f"{system.name} cannot mark {name}: {error}") from error
+        except Exception as error:  # a peer's process that died, say
+            why = error if isinstance(error, (InputError, NotMarkable)) else defect(error)
+            raise InputError(f"{system.name} cannot mark {name}: {why}") from error
         out.append(Example(system.name, name, rate, audio, np.asarray(embedded.audio, dtype=np.float32)))
     return out

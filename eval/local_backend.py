@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from soundsafe.eval.store import lines_in
 from soundsafe.eval.worker import Unit, complete, give_up, run_unit, start_worker
 
 __all__ = ["ONE_THREAD", "run_units", "workers"]
@@ -78,8 +79,12 @@ def run_units(units: list[Unit], jobs: int, tick: Callable[[], None]) -> None:
             left = [u for u in left if not complete(u)]
         for unit in left:
             tries = 0
-            while not complete(unit) and not _pool([unit], 1, tick):
-                before, tries = tries, tries + 1
-                if before:
+            while not complete(unit):
+                before = lines_in(unit.path)
+                if _pool([unit], 1, tick):
+                    break
+                # A death counts against the step that it happened in, twice in a row.
+                tries = 1 if lines_in(unit.path) > before else tries + 1
+                if tries > 1:
                     give_up(unit, "the worker process died")
                     tries = 0

@@ -126,6 +126,8 @@ def evaluate_phases(
             raise InputError(f"{path} is missing: finish the training (soundsafe train ... --resume)")
         system = NetworkSystem(f"network-{name}", path)
         plans[name] = system, make_plan(system, chosen, "bundled", limit=limit, seconds=seconds)
+    for line in dict.fromkeys(line for _, plan in plans.values() for line in plan.left_out):
+        say(f"left out: {line}")
     rows: list[dict[str, Any]] = []
     for name, (system, plan) in plans.items():
         say(f"phase {name}, step {system.step}: {len(plan.clips)} clips, {len(plan.cells)} attacks")

@@ -202,7 +202,8 @@ def report(
     if model_card is not None:
         wanted.append((model_card, _renderer(model_card), cards.model_card(runs, clips=clips)))
     if dataset_card is not None:
-        wanted.append((dataset_card, _renderer(dataset_card), cards.dataset_card(runs[0], clips)))
+        its = clip_facts(runs[0].document, dataset)
+        wanted.append((dataset_card, _renderer(dataset_card), cards.dataset_card(runs[0], its)))
     for path, data in [(path, render(content)) for path, render, content in wanted]:
         write_atomically(path, data)
         sys.stdout.write(f"{path}\n")

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from soundsafe.container import BODY
+from soundsafe.container import BODY, payload_id
 from soundsafe.datasets import Clip
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, defect
 from soundsafe.eval.local_backend import workers
 from soundsafe.eval.plan import known_split
 from soundsafe.eval.rows import control_of
@@ -41,6 +42,9 @@ LENGTHS_S = (4.0, 6.0, 10.0, 15.0, 20.0, 28.0)
 
 _SPARE_S = 0.3
 """By so much audio may be shorter than a length, and is still taken for that long."""
+
+
+_ACCESS = "needs more than the audio"
 
 
 def true_factors(attack: Any) -> tuple[float, float] | None:
@@ -104,7 +108,7 @@ def clip_rows(
     clip: Clip, attacks: Sequence[str], lengths_s: Sequence[float], seed: int
 ) -> list[dict[str, Any]]:
     """A row for each attack: shortest lengths in seconds at which identifier and payload came (NaN: never,
-    as for a clip that cannot be marked).
+    as for a clip that cannot be marked, and where an attack or the detector failed: `failed` says how).
 
     Only what lies after `lengths_s` of attacked audio at most is needed of the clip, and so much is marked.
     """
@@ -114,41 +118,60 @@ def clip_rows(
     from soundsafe import decode, embed, layouts
 
     torch.set_num_threads(1)
-    audio, rate = clip.read()
+    try:
+        audio, rate = clip.read()
+    except InputError as error:
+        audio, rate, unread = np.zeros((1, 0), np.float32), 1, str(error)
+    else:
+        unread = ""
     # A faster copy needs more of the original.
     audio = np.ascontiguousarray(audio[:, : int(1.06 * max(lengths_s) * rate)])
     key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
     head = {
         "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category,
         "audio_s": audio.shape[1] / rate, "heard_s": 0.0,
-        "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "", "zimtohrli": np.nan,
+        "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "", "zimtohrli": np.nan, "failed": unread,
     }  # fmt: skip
+    if unread:
+        return [head | {"attack": name} for name in attacks]
     try:
         marked = embed(audio, rate, payload, key)
-    except NotMarkable:
-        return [head | {"attack": name, "heard_s": audio.shape[1] / rate} for name in attacks]
+    except (NotMarkable, InputError) as error:
+        head |= {"heard_s": audio.shape[1] / rate, "failed": str(error)}
+        return [head | {"attack": name} for name in attacks]
     assert marked.audio is not None
     seeds = [eul.seed for eul in layouts(marked.audio, rate, key)]
     rows = []
     for name in attacks:
         attack = registry.get(name)
-        out = attack.apply(marked.audio, rate, generator(seed, clip.clip, name, attack.params))
         row: dict[str, Any] = head | {"attack": name, "zimtohrli": marked.zimtohrli}
+        rows.append(row)
+        try:
+            out = attack.apply(marked.audio, rate, generator(seed, clip.clip, name, attack.params))
+        except Exception as error:  # whatever another package's attack does costs its own row
+            row["failed"] = str(error) if isinstance(error, InputError) else defect(error)
+            continue
         row["audio_s"] = out.shape[1] / rate
         for length in lengths_s:
             if length > row["audio_s"] + _SPARE_S:
                 break
             heard = np.ascontiguousarray(out[:, : int(length * rate)])
-            found = decode(heard, rate, key)
+            try:
+                found = decode(heard, rate, key)
+            except Exception as error:
+                row["failed"] = str(error) if isinstance(error, InputError) else defect(error)
+                break
             row["heard_s"] = length
-            row["wrong"] += int(found.ok and found.payload != payload)
-            if found.id_ok and np.isnan(row["id_s"]):
+            right = found.id_ok and found.id_hex == payload_id(payload).hex()
+            wrong = (found.ok and found.payload != payload) or (found.id_ok and not right)
+            row["wrong"] += int(wrong)
+            if right and np.isnan(row["id_s"]):
                 row["id_s"] = length
-            if found.id_ok:
+            if right:
                 row |= {"tempo": found.tempo, "pitch": found.pitch, "layer": found.layer or ""}
                 row["offset_s"] = _start_s(found, rate)
                 row["seeds_kept"], row["seeds"] = _seeds_kept(seeds, heard, rate, key, found)
-            if found.ok:
+            if found.payload == payload:
                 row["payload_s"] = length
                 row["euls_ok"], row["euls"] = sum(e.ok for e in found.euls), int(length * found.tempo + 1e-3)
                 break
@@ -156,7 +179,6 @@ def clip_rows(
         if truth is not None and "tempo" in row:
             row["tempo_error"] = row["tempo"] / truth[0] - 1.0
             row["pitch_error"] = row["pitch"] / truth[1] - 1.0
-        rows.append(row)
     return rows
 
 
@@ -214,7 +236,8 @@ def time_to_payload(
     from soundsafe import attacks, datasets
 
     named = dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if not control_of(a))
-    missing = {name: reason for name in named if (reason := attacks.get(name).left_out)}
+    found = {name: attacks.get(name) for name in named}
+    missing = {name: a.left_out or _ACCESS for name, a in found.items() if a.left_out or a.needs_access}
     for name, reason in missing.items():
         say(f"left out: {name} {reason}")
     names = [name for name in named if name not in missing]
@@ -242,7 +265,10 @@ def time_to_payload(
             as_completed(waiting), "marking, attacking, reading", len(waiting), console=stderr,
             transient=True, disable=not stderr.is_terminal,
         ):  # fmt: skip
-            rows += done.result()
+            try:
+                rows += done.result()
+            except BrokenProcessPool:
+                raise InputError("a worker process died: fewer --jobs need less memory") from None
             write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
     place = {c.clip: i for i, c in enumerate(clips)}
     frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r["attack"]), place[r["clip"]])))
@@ -251,6 +277,10 @@ def time_to_payload(
     write_atomically(out / "curves.csv", table.to_csv(index=False).encode())
     for suffix, data in plots.images(draw(table)).items():
         write_atomically(out / f"time_to_payload{suffix}", data)
+    for line in dict.fromkeys(f"{r.clip}: {r.failed}" for r in frame.itertuples() if r.failed):
+        say(f"failed, and counts as never: {line}")
+    if frame["wrong"].any():
+        say(f"{frame['wrong'].sum()} answers were wrong, and count as none")
     if table.empty:
         say(f"no clip lasts {min(LENGTHS_S):g} s: there are no shares")
     if as_json:

@@ -75,10 +75,11 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
     chosen = attacks.get(attack)
     attacked = chosen.apply(marked.copy(), rate, np.random.default_rng(0))
     start = chosen.delay_samples(rate, len(audio)) or 0
-    mix = views(audio.shape[0], 0)[0]
+    if start < 0:
+        raise InputError(f"{attack} cuts the beginning off, where the second lies that is drawn")
 
     def of(x: NDArray[np.float32]) -> torch.Tensor:
-        return mix_channels(stft(torch.from_numpy(x)), mix)[:, :EUL_FRAMES]
+        return mix_channels(stft(torch.from_numpy(x)), views(len(x), 0)[0])[:, :EUL_FRAMES]
 
     own, after = of(audio), of(marked)
     behind = of(np.ascontiguousarray(attacked[:, start : start + 2 * EUL_SAMPLES]))

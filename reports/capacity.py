@@ -217,7 +217,7 @@ def capacity(e: Evidence) -> Section | None:
         table.append(tuple(cells))
     blocks += [
         Table(
-            "capacity",
+            "capacity-table",
             "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one "
             "EUL: what a better code could at most carry, were errors spread evenly.",
             tuple(bits),

@@ -197,9 +197,9 @@ def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
     first = run.frame.drop_duplicates("clip")
     known = {str(c.get("clip")): dict(c) for c in clips}
     facts = [
-        {"category": r.category, "lossy": r.lossy, "group": r.group}
+        {"category": r.category, "lossy": r.lossy}
         | known.get(str(r.clip), {})
-        | {"clip": str(r.clip)}
+        | {"clip": str(r.clip), "group": r.group}
         for r in first.itertuples(index=False)
     ]
     seconds = [fmt.number(float(v)) or 0.0 for v in first["clip_s"]]
@@ -264,7 +264,7 @@ def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
         f"Audio that {run.name} was measured on.",
         (
             Section("composition", "Composition", tuple(blocks)),
-            Section("clips", "Clips", (Table("clips", "Every clip.", columns, rows),)),
+            Section("clips", "Clips", (Table("every-clip", "Every clip.", columns, rows),)),
             Section("notes", "To be known", tuple(Text(n, "note") for n in notes)),
         ),
         (("Split", str(configuration.get("split") or "all")), ("Seconds", fmt.seconds(sum(seconds)))),

@@ -130,7 +130,7 @@ def make(examples: Sequence[Example], *, trials: int, rng: np.random.Generator, 
                 codes[names[i]]: base64.b64encode(flac(level[names[i]], first.rate)).decode() for i in order
             },
         })  # fmt: skip
-    identity = hashlib.sha256(json.dumps(sorted(conditions)).encode()).hexdigest()[:16]
+    identity = hashlib.sha256(json.dumps([conditions, clips]).encode()).hexdigest()[:16]
     data = {"format": FORMAT, "test": identity, "trials": trials, "title": title, "clips": clips}
     script = read_template("listen.js")
     page = environment().get_template("listen.html.j2").render(

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import Row, control_of
+from soundsafe.eval.rows import CONTROLS, Row, control_of
 from soundsafe.eval.run_folder import read_rows
 from soundsafe.eval.systems import EUL_S
 from soundsafe.reports.format import count, number, seconds
@@ -89,8 +89,9 @@ class Subject:
 
     @cached_property
     def controls(self) -> pd.DataFrame:
-        """Rows of audio without its mark, or read with another key, of which every step was done."""
-        control = self.frame["attack"].map(control_of) != ""
+        """Rows of audio without its mark, or read with another key (where there are keys), of which every
+        step was done."""
+        control = self.frame["attack"].map(control_of).isin(CONTROLS if self.keyed else ("unmarked",))
         return self.frame[control & (self.frame["status"] == "ok")]
 
     @cached_property

@@ -320,7 +320,7 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
             "Nobody has listened: objective measures are no listening test (`soundsafe-eval listen` makes "
             "one)."
         )
-    euls = [int(fmt.number((s.quality() or {}).get("unmarked_euls")) or 0) for s in e.subjects]
+    euls = [len(s.controls) for s in e.subjects]
     whole = min(int(s.controls["clip"].nunique()) for s in e.subjects)
     if min(euls, default=0) == 0 or whole == 0:
         out.append("False accepts were not tested for every system.")

@@ -105,8 +105,8 @@ def success_by_bitrate(rows: Iterable[Item], *, title: str, category: str = "all
     series: dict[str, list[tuple[float, Item]]] = {}
     for row in _pick(rows, category):
         kbps = row["params"].get("kbps")
-        if isinstance(kbps, (int, float)):
-            codec = str(row["attack"]).rsplit("_", 1)[0]
+        codec, _, ending = str(row["attack"]).rpartition("_")
+        if isinstance(kbps, (int, float)) and ending == f"{kbps:g}":  # mp3_192_q5: a setting more than that
             series.setdefault(codec, []).append((float(kbps), row))
     series = {name: sorted(points, key=lambda p: p[0]) for name, points in series.items()}
     if max((len(points) for points in series.values()), default=0) < 2:

@@ -86,7 +86,12 @@ def quality(e: Evidence) -> Section | None:
                 cells += [number_cell(row, f, digits, scale) for f in (n, f"{n}_worst")]
             rows.append(tuple(cells))
     blocks: list[Block] = [
-        Table("quality", "Marked against original audio: mean and worst clip.", tuple(columns), tuple(rows))
+        Table(
+            "quality-table",
+            "Marked against original audio: mean and worst clip.",
+            tuple(columns),
+            tuple(rows),
+        )
     ]
     for n in names:
         title, scale, digits, unit = _shown(n)
@@ -173,7 +178,7 @@ def worst_clips(e: Evidence) -> Section | None:
     found.sort(key=lambda f: f[:2])
     blocks: list[Block] = [
         Table(
-            "clips",
+            "clips-table",
             "Every clip over all attacks, the hardest first.",
             tuple(columns),
             tuple(f[2] for f in found),

@@ -252,7 +252,7 @@ def time_to_payload(e: Evidence) -> Section | None:
         if panels:
             blocks.append(
                 Figure(
-                    "time",
+                    "time-plot",
                     "Share of clips that have given the payload after so many seconds of audio from their "
                     "start. A clip that needs combining counts at its full length.",
                     "Step curves of the share of clips with the payload against seconds of audio.",

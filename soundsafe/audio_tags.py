@@ -261,9 +261,15 @@ def _read_ogg(path: str | os.PathLike[str]) -> Metadata:
     if file is None or file.tags is None:
         return Metadata()
     pairs = _pairs(file.tags)
-    covers = [base64.b64decode(value) for name, value in pairs if name == "METADATA_BLOCK_PICTURE"]
     comments = tuple(pair for pair in pairs if pair[0] != "METADATA_BLOCK_PICTURE")
-    return Metadata(comments, tuple(flac.Picture(data) for data in covers))
+    pictures, problem = [], None
+    for name, value in pairs:
+        if name == "METADATA_BLOCK_PICTURE":
+            try:
+                pictures.append(flac.Picture(base64.b64decode(value)))
+            except Exception as error:  # as in `read`
+                problem = f"a picture in {os.fspath(path)} could not be read: {_reason(error)}"
+    return Metadata(comments, tuple(pictures), problem=problem)
 
 
 def _read_mp3(path: str | os.PathLike[str]) -> Metadata:
@@ -339,6 +345,9 @@ def _wav_mask(path: str | os.PathLike[str]) -> int | None:
 
 
 def _read_wav(path: str | os.PathLike[str]) -> Metadata:
+    with open(path, "rb") as file:
+        if file.read(4) == b"RIFX":
+            return Metadata(problem=f"tags of {os.fspath(path)}, a big-endian file, were not kept")
     found = Metadata()
     problem = bad_id3 = None
     chunks: list[tuple[bytes, bytes]] = []
@@ -462,7 +471,7 @@ def _id3_chunk(metadata: Metadata) -> tuple[tuple[bytes, bytes], ...]:
     if tag is None:
         tag = id3.ID3()
         for name, values in metadata.tags().items():
-            if name in _FRAMES:
+            if name in _FRAMES and _as_written(name, values):
                 tag.add(id3.Frames[_FRAMES[name]](encoding=3, text=list(values)))
             elif name in ("COMMENT", "DESCRIPTION"):
                 tag.add(
@@ -490,6 +499,11 @@ def _id3_chunk(metadata: Metadata) -> tuple[tuple[bytes, bytes], ...]:
     buffer = io.BytesIO()
     tag.save(buffer, v2_version=4, padding=lambda info: 0)
     return ((b"id3 ", buffer.getvalue()),)
+
+
+def _as_written(name: str, values: tuple[str, ...]) -> bool:
+    """Whether the frame of comment `name` gives `values` back: dates are free text, ID3's are not."""
+    return name not in ("DATE", "ORIGINALDATE") or all(str(id3.ID3TimeStamp(v)) == v for v in values)
 
 
 def _write_flac(path: str | os.PathLike[str], metadata: Metadata, pictures: tuple[flac.Picture, ...]) -> None:

@@ -67,6 +67,8 @@ def mp3_roundtrip(
         raise ValueError("mp3_roundtrip: give either kbps or vbr")
     if kbps is None and not joint:
         raise ValueError("mp3_roundtrip: joint=False needs kbps")
+    if not joint and effort != 2:
+        raise ValueError("mp3_roundtrip: joint=False codes with LAME's own effort")
 
     def code(pair: Audio, coded_rate: int) -> tuple[Audio, int]:
         if kbps is not None and not joint and len(pair) == 2:

@@ -261,10 +261,13 @@ class SoftCode:
         soft = np.clip(np.nan_to_num(np.asarray(llr, np.float64)), -_LLR_LIMIT, _LLR_LIMIT)
         hard = (soft < 0).astype(np.uint8)
         decoder, checks = _decoder()
+        syndrome = ((checks @ hard) & 1).astype(np.uint8)
+        if not syndrome.any():  # the decoder would do nothing, and answer for the word before
+            return soft
         with _lock:
             decoder.update_channel_probs(1.0 / (1.0 + np.exp(np.abs(soft))))
             decoder.max_iter = rounds
-            decoder.decode(((checks @ hard) & 1).astype(np.uint8))
+            decoder.decode(syndrome)
             decoder.max_iter = MAX_ITERATIONS
             right = np.asarray(decoder.log_prob_ratios, np.float64)
         return np.nan_to_num(right, posinf=_LLR_LIMIT, neginf=-_LLR_LIMIT) * (1.0 - 2.0 * hard)

@@ -74,6 +74,9 @@ _MAX_PARTS = 24
 _MOST_TOGETHER, _MOST_COUNTS = 48, 3
 """EULs that are read together, and numbers of parts that are tried where no EUL tells it, at most."""
 
+_MOST_KEPT = 1200
+"""EULs that are kept to be added up, the best of a longer file: some 30 MB of mono, twice that of stereo."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -350,6 +353,9 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
             readings.clear()
         else:
             readings.append(reading)
+            if len(readings) >= 2 * _MOST_KEPT:
+                best = sorted(range(len(readings)), key=lambda i: -readings[i].fit)[:_MOST_KEPT]
+                readings = [readings[i] for i in sorted(best)]
     payload = assemble(parts)
     combined = 0
     if payload is None and len(readings) > 1:

@@ -45,6 +45,9 @@ _OTHER_WIDTH = 1.0
 _MASKS, _SWAPS, _CANDIDATES = 6, 9, 24
 """How many sets of alive bands and of anchors, and how many pairs of both, the detector tries at most."""
 
+_TWICE, _TWICE_DB = 24, 1.5
+"""How many sets in which two anchors have changed places, as in noise, and by how little in all."""
+
 _MOST_NOISY, _NOISY = 9, 1.5
 """How many of the highest bands noise may have filled, and the distance in dB that this counts for."""
 
@@ -329,10 +332,12 @@ def candidates(
     the highest bands. Each is worked out when it is asked for: mostly the first is the one.
     """
     geo = geometry(key, profile)
-    masks = _alive(feats.level_db, geo.capacity, profile, every)
+    heard = geo.capacity[feats.level_db + profile.lost_db > 0].sum()
+    # In narrow sounds bands that hold fine carriers alone lie near the edge too.
+    room = geo.capacity + geo.fine_capacity if heard < profile.narrow else geo.capacity
+    masks = _alive(feats.level_db, room, profile, every)
     anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
     sets = anchor.candidate_bands(feats.level_db, _SWAPS + 1 if every else 1, profile.anchor_margin_db)
-    heard = geo.capacity[feats.level_db + profile.lost_db > 0].sum()
     best: dict[tuple[tuple[bool, ...], bool, tuple[int, ...]], float] = {}
     for (far, mask), (further, bands) in itertools.product(masks, sets):
         alive = np.array(mask)
@@ -345,5 +350,7 @@ def candidates(
     ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
     if every:
         ordered += _before_noise(masks[0][1], sets[0][1], geo)
+        flat = anchor.exchanged_twice(feats.level_db, _TWICE, _TWICE_DB)
+        ordered += [((masks[0][1], ordered[0][0][1], bands), far) for far, bands in flat]
     for option, distance in ordered:
         yield replace(_layout(key, profile, *option, phase), distance_db=distance)

@@ -58,11 +58,12 @@ def _away_from_silence(audio: Audio, rate: int) -> Audio:
 
 
 def coded_bits(
-    payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST
+    payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST, first: int = 0
 ) -> NDArray[np.uint8]:
-    """What `embed` puts into the first `n_euls` EULs: ``[n_euls, 2040]``, in the order of the code."""
+    """What `embed` puts into `n_euls` EULs from number `first` on: ``[n_euls, 2040]``, in the order of the
+    code."""
     words = np.stack([encode_block(block, profile) for block in pack(payload, given(key))])
-    return words[np.arange(n_euls) % len(words)]
+    return words[(first + np.arange(n_euls)) % len(words)]
 
 
 class Marker:
@@ -138,7 +139,7 @@ class Marker:
         with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
             n44 = -(-buffer.shape[1] * RATE // self.rate)
             x = fit_length(resample(buffer, self.rate, RATE), n44)
-            coded = coded_bits(self.payload, self.key, first + euls, self.profile)[first:]
+            coded = coded_bits(self.payload, self.key, euls, self.profile, first)
             start = lead // self.rate * EUL_SAMPLES
             origin = first * EUL_SAMPLES - start
             phase, effort = first % PHASES, self.quality

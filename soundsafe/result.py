@@ -50,8 +50,8 @@ class Decoded:
 
     `layer`: ``"eul"`` or ``"tile"``, which one gave the payload, or else the identifier. `speed`, `tempo`,
     `pitch`: factors by which the audio was changed, 1.0 where nothing was authenticated;
-    `offset_samples`: where the mark begins, in samples of the audio given, or a multiple of its period from
-    there. `factor_confidence`: 0 (nothing authenticated) to 1, how surely they are no accident.
+    `offset_samples`: where the mark begins, in samples of the audio given, or a whole number of its seconds
+    from there. `factor_confidence`: 0 (nothing authenticated) to 1, how surely they are no accident.
     """
 
     ok: bool

@@ -7,7 +7,7 @@ finer ones: those only move where in it each frame is read, so they cost a slice
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -144,4 +144,4 @@ def search_speed(
                 best = SpeedLock(factor * (1.0 + float(finer[z.argmax()])), float(z.max()), tried)
         if best is not None and best.z >= SURE_Z:
             break
-    return best
+    return None if best is None else replace(best, tried=tried)

@@ -78,6 +78,11 @@ class Stft:
         """Frequency of each bin in Hz, ``[bins]``."""
         return np.arange(self.bins, dtype=np.float64) * (rate / self.n_fft)
 
+    def whole_hops(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`x` ``[..., samples]`` with zeros behind it up to a multiple of ``hop``: what is changed in the
+        spectrum of that is not amplified at the end; see `inverse`."""
+        return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % self.hop)])
+
     def forward(self, x: Array) -> torch.Tensor:
         """Spectrum ``[..., bins, frames]`` of real `x` ``[..., samples]``; differentiable.
 

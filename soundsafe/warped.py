@@ -197,6 +197,9 @@ def read_warped(
     """
     clock = search_splices(audio, key, profile)
     inverted = search_splices(-audio, key, profile)
+    if clock is not None and inverted is not None:
+        both = clock.tried + inverted.tried
+        clock, inverted = replace(clock, tried=both), replace(inverted, tried=both)
     if inverted is None or (clock is not None and inverted.z <= clock.z):
         return _read_upright(audio, clock, key, profile, tiles, tally, clock_found)
     reading = None
@@ -221,7 +224,10 @@ def _unless_sure(
     if found is None or found.z >= SURE_Z:
         return found, False
     opposite = search_speed(-audio, key, profile, around, reach, more)
-    return (opposite, True) if opposite is not None and opposite.z > found.z else (found, False)
+    if opposite is None:
+        return found, False
+    better = max(found, opposite, key=lambda lock: lock.z)
+    return replace(better, tried=found.tried + opposite.tried), better is opposite
 
 
 def _read_upright(

@@ -393,7 +393,8 @@ class EULDriver:
     # Reading
 
     def read_eul(self, x_wave: Array, layout: Layout, orig_sr: int | None = None) -> Reading:
-        """The reading of one second by a given layout; digital silence says nothing, and gives no payload."""
+        """The reading of one second by a given layout. Digital silence says nothing, and gives no payload;
+        191 zeros cannot be told from cells that say nothing, and are none either."""
         x = self._ingest(x_wave, orig_sr)
         if not bool(x.any()):  # every cell would say 0, and 255 zeros are a codeword
             return Reading(np.zeros(len(layout.slots)), layout, None, 0)
@@ -403,6 +404,8 @@ class EULDriver:
         code = deinterleave_bytes(np.packbits(soft < 0).tobytes())
         decoded = rs_decode_255_191(code)
         payload, corrected = (None, 0) if decoded is None else decoded
+        if payload is not None and not any(payload):  # clicks and tones leave most cells at 0 as well
+            payload = None
         return Reading(soft, layout, payload, corrected)
 
     def decode_eul(self, x_wave: Array, orig_sr: int | None = None) -> bytes | None:

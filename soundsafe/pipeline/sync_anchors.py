@@ -152,17 +152,42 @@ class SyncAnchor:
         band, of which neither lies further than `margin_db` from the middle between the weakest anchor and
         the strongest other band. The distance is the difference of the two in dB.
         """
+        chosen, swaps = self._swaps(level_db, margin_db)
+        sets = [(0.0, chosen)] + [(d, np.where(chosen == a, b, chosen)) for d, a, b in swaps[: count - 1]]
+        return [(d, self._canonical(s)) for d, s in sets]
+
+    def exchanged_twice(
+        self, level_db: Floats, count: int, margin_db: float
+    ) -> list[tuple[float, tuple[int, ...]]]:
+        """At most `count` sets in which two anchors have changed places with two other bands, the likeliest
+        first, each behind its distance: the sum of both differences, up to `margin_db`."""
+        chosen, swaps = self._swaps(level_db, margin_db)
+        pairs = sorted(
+            (d + e, a, b, c, f)
+            for (d, a, b), (e, c, f) in itertools.combinations(swaps, 2)
+            if d + e <= margin_db and a < c and b != f
+        )
+        # Whichever anchor takes which place, the set is the same.
+        found: dict[tuple[int, ...], float] = {}
+        for d, a, b, c, f in pairs:
+            bands = self._canonical(np.where(chosen == a, b, np.where(chosen == c, f, chosen)))
+            found.setdefault(bands, d)
+        return [(d, bands) for bands, d in found.items()][:count]
+
+    def _swaps(
+        self, level_db: Floats, margin_db: float
+    ) -> tuple[NDArray[np.int64], list[tuple[float, int, int]]]:
+        """The anchors, and each pair of an anchor and another band that lie no further than `margin_db` from
+        the middle between anchors and others, behind their difference in dB, the smallest first."""
         # The later of two equal bands counts as the stronger, as in `anchor_bands`.
         order = np.argsort(level_db, kind="stable")[::-1]
         chosen, rest = order[: self.n_anchor_bands], order[self.n_anchor_bands :]
         edge = (level_db[chosen[-1]] + level_db[rest[0]]) / 2.0
         inside = [b for b in chosen if level_db[b] <= edge + margin_db]
         outside = [b for b in rest if level_db[b] >= edge - margin_db]
-        swaps = sorted(
+        return chosen, sorted(
             (float(level_db[a] - level_db[b]), int(a), int(b)) for a, b in itertools.product(inside, outside)
         )
-        sets = [(0.0, chosen)] + [(d, np.where(chosen == a, b, chosen)) for d, a, b in swaps[: count - 1]]
-        return [(d, self._canonical(s)) for d, s in sets]
 
     # Pattern
 

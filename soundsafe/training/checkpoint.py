@@ -103,8 +103,12 @@ def write_checkpoint(
     torch_files, _ = require_safetensors()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.tmp")
-    torch_files.save_file(tensors, str(partial), metadata=metadata)
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(torch_files.save(tensors, metadata=metadata))
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
@@ -111,8 +112,13 @@ class TrainConfig:
             raise ValueError(f"batch must be a multiple of devices, not {self.batch} on {self.devices}")
         if self.steps < 10:
             raise ValueError(f"steps must be at least 10, not {self.steps}")
-        if self.seed < 0:
-            raise ValueError("seed must not be negative")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError("seed must be a whole number from 0 on, below 2^63")
+        for pattern in self.sn_layers:
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError):
+                raise ValueError(f"sn_layers: {pattern!r} is no regular expression") from None
 
     @property
     def bits(self) -> int:

@@ -118,7 +118,7 @@ def train_network(
         if report is not None and fabric.is_global_zero:
             report((step + 1) / cfg.steps, figures)
         done = step + 1
-        ending = [name for name, (_, end) in PHASES.items() if done == max(1, round(end * cfg.steps))]
+        ending = [name for name, (_, end) in PHASES.items() if epoch < end <= done / cfg.steps]
         if done % cfg.evaluate_every == 0 or ending or done == cfg.steps:
             if board is None:  # the first process alone evaluates and writes
                 fabric.barrier()

@@ -154,3 +154,22 @@ def test_replacement_keeps_what_repeats_and_blurs_what_does_not() -> None:
     assert _snr(loop, out) > 25
     left = float(np.vdot(out - loop, mark) / np.vdot(mark, mark))
     assert left < 0.7
+
+
+@pytest.mark.parametrize("rest", [1, 440, 1016, 1023])
+def test_what_is_replaced_is_as_quiet_at_the_end(rest: int) -> None:
+    audio = np.random.default_rng(2).normal(0, 0.1, (2, 40 * 1024 + rest)).astype(np.float32)
+    result = attacks.get("replace_20dB").apply(audio, RATE, np.random.default_rng(0))
+    change = result - audio
+    assert 10 * np.log10(np.mean(audio**2) / np.mean(change**2)) > 18
+    assert np.abs(change[:, -500:]).max() < 3 * np.abs(change[:, :-500]).max()
+
+
+@pytest.mark.parametrize("rest", [0, 1, 430, 440])
+def test_a_guessed_mark_is_spread_over_the_audio(rest: int) -> None:
+    from soundsafe.attacks.forgery import _residue
+
+    audio = np.random.default_rng(3).normal(0, 0.1, (1, 100 * 441 + rest)).astype(np.float32)
+    found = _residue(audio) ** 2
+    assert found.shape == audio.shape
+    assert found[:, -441:].sum() < 0.05 * found.sum()

@@ -62,10 +62,10 @@ def test_silence_does_not_break_it(attack: attacks.Attack) -> None:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
 def test_low_rate_and_many_channels(attack: attacks.Attack) -> None:
-    audio = (0.2 * np.random.default_rng(4).standard_normal((6, 8000))).astype(np.float32)
+    audio = (0.2 * np.random.default_rng(4).standard_normal((8, 8000))).astype(np.float32)
     result = attack.apply(audio, 8000, np.random.default_rng(5))
     assert np.isfinite(result).all()
-    assert result.shape[0] in (1, 6)
+    assert result.shape[0] in (1, 8)
 
 
 EXACT = {"control", "gain", "mp3", "aac", "opus", "vorbis", "limiter", "editing", "resample", "bits", "echo"}

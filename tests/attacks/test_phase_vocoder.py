@@ -41,3 +41,12 @@ def test_what_is_sharp_is_smeared() -> None:
     assert np.abs(stretched(click, 1.05)).max() < 0.7
     for audio in (click[:, :100], np.zeros((2, RATE), np.float32)):
         assert np.isfinite(stretched(audio, 0.95)).all()
+
+
+@pytest.mark.parametrize("tempo", [0.95, 1.05])
+@pytest.mark.parametrize("phase", [0.0, 0.3, 1.0])
+def test_a_tone_is_as_loud_as_before_whatever_phase_it_begins_with(tempo: float, phase: float) -> None:
+    t = np.arange(3 * RATE) / RATE
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * t + phase)).astype(np.float32)[None]
+    middle = stretched(tone, tempo)[0, RATE:-RATE]
+    assert 20 * np.log10(np.sqrt(2 * np.mean(middle**2)) / 0.5) == pytest.approx(0, abs=1.5)

@@ -11,7 +11,7 @@ from soundsafe import attacks
 RATE = 44100
 
 
-@pytest.mark.parametrize("rt60", [0.3, 0.5, 0.8, 1.5])
+@pytest.mark.parametrize("rt60", [0.15, 0.3, 0.5, 0.8, 1.5])
 def test_reverberation_time(rt60: float) -> None:
     impulse = np.zeros((1, 2 * RATE), np.float32)
     impulse[0, 0] = 1
@@ -43,3 +43,19 @@ def test_a_room_under_the_audio(snr: int, stereo: NDArray[np.float32]) -> None:
     assert 10 * np.log10(np.sum(dry**2) / np.sum(wet**2)) == pytest.approx(snr, abs=0.01)
     silence = np.zeros((1, RATE), np.float32)
     assert not attacks.get("reverb_mix_0dB").apply(silence, RATE, np.random.default_rng(0)).any()
+
+
+@pytest.mark.parametrize("rate", [8000, RATE, 192_000])
+@pytest.mark.parametrize("rt60", [0.15, 0.5, 1.5])
+def test_rooms_do_not_boom(rt60: float, rate: int) -> None:
+    """Below its lowest modes a room adds little to the direct sound, whatever the sampling rate."""
+    impulse = np.zeros((1, 2 * rate), np.float32)
+    impulse[0, 0] = 1
+    response = attacks.get(f"reverb_{rt60}s").apply(impulse, rate, np.random.default_rng(0))[0]
+    power = np.abs(np.fft.rfft(response)) ** 2
+    hz = np.fft.rfftfreq(len(response), 1 / rate)
+
+    def db(low: float, high: float) -> float:
+        return float(10 * np.log10(power[(hz >= low) & (hz < high)].mean()))
+
+    assert db(0, 40) < db(200, 3500) + 1.0

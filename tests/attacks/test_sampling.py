@@ -69,3 +69,8 @@ def test_levels_of_the_clips_own_range(levels: int, stereo: NDArray[np.float32])
     np.testing.assert_array_equal(
         attacks.get(f"levels_{levels}").apply(constant, RATE, np.random.default_rng(0))[0, 1:], 0.25
     )
+
+
+def test_levels_of_audio_on_one_side_of_zero() -> None:
+    audio = np.random.default_rng(0).uniform(0.5, 0.6, (1, 1000)).astype(np.float32)
+    assert len(np.unique(attacks.get("levels_4").apply(audio, RATE, np.random.default_rng(0)))) == 4

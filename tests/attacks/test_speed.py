@@ -43,3 +43,11 @@ def test_wow_swings_about_the_middle() -> None:
     parts = [frequency(result[:, i : i + RATE // 2 + 16000]) for i in range(0, 4 * RATE, RATE // 4)]
     assert 1004 < max(parts) < 1005.1
     assert 994.9 < min(parts) < 996
+
+
+def test_wow_in_stretches_is_wow(monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = np.random.default_rng(1).normal(0, 0.1, (2, RATE)).astype(np.float32)
+    whole = attacks.get("wow_0.5%").apply(audio, RATE, np.random.default_rng(4))
+    monkeypatch.setattr("soundsafe.attacks.speed._STRETCH", 5000)
+    parts = attacks.get("wow_0.5%").apply(audio, RATE, np.random.default_rng(4))
+    np.testing.assert_allclose(parts, whole, atol=1e-6)

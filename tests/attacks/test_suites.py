@@ -161,3 +161,13 @@ def test_a_changed_list_has_another_version() -> None:
         for suite in [attacks.suite(name)]
     }
     assert listed == LISTS
+
+
+def test_what_a_file_includes_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "base.toml").write_text('suite = "base"\nversion = 1\nattacks = ["gain_-6dB"]\n')
+    mine = tmp_path / "s" / "mine.toml"
+    mine.write_text('suite = "mine"\nversion = 1\ninclude = ["base.toml", "gain"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert "gain_-6dB" in attacks.suite("s/mine.toml").attacks
+    assert "gain_+3dB" in attacks.suite(str(mine)).attacks

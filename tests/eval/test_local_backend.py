@@ -9,6 +9,9 @@ import pytest
 
 from soundsafe.eval import local_backend, runner
 from soundsafe.eval.plan import make_plan
+from soundsafe.eval.run_folder import document_of
+from soundsafe.eval.store import UnitFile
+from soundsafe.eval.worker import Unit
 
 
 def test_a_dead_worker_loses_nothing(
@@ -39,3 +42,32 @@ def test_a_worker_that_always_dies_becomes_a_row(
         "unmarked": "ok",
     }
     assert len(rows) == 6
+
+
+def test_steps_that_die_once_each_are_all_done(
+    fakes: ModuleType, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: set[str] = set()
+    plan = make_plan("toy", [fakes.Noise(0.01 * i) for i in range(1, 7)], clips, limit=1)
+
+    def pool(units: list[Unit], jobs: int, tick: object) -> bool:
+        """One step of each call, every second of them only when it is tried again."""
+        (unit,) = units
+        done = UnitFile(unit.path).read()
+        steps = [unit.embed_key, *(unit.cell_key(c) for c in unit.cells)]
+        left = [s for s in steps if s not in done]
+        for step in left:
+            if steps.index(step) % 2 and step not in died:
+                died.add(step)
+                return False
+            UnitFile(unit.path).append({"key": step})
+        return True
+
+    given_up: list[str] = []
+    monkeypatch.setattr(local_backend, "_POOL_TRIES", 0)
+    monkeypatch.setattr(local_backend, "_pool", pool)
+    monkeypatch.setattr(local_backend, "give_up", lambda unit, message: given_up.append(message))
+    (unit,) = runner._units(plan, tmp_path, document_of(plan, "running"))
+    local_backend.run_units([unit], 1, lambda: None)
+    assert len(died) == 3
+    assert given_up == []

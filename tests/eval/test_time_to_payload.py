@@ -1,5 +1,6 @@
 """How long it takes until identifier and payload come back: real marks, and the table made of rows."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -86,7 +87,8 @@ def test_clips_shorter_than_every_length(command, tmp_path):
     base = ("time-to-payload", "--suite", suite, "--dataset", tmp_path / "clips", "--out", tmp_path / "out")
     for option in ("--json", "--jobs=1"):
         code, text, err = command(*base, option)
-        assert (code, err) == (0, "no clip lasts 4 s: there are no shares\n")
+        assert code == 0
+        assert err.splitlines()[-1] == "no clip lasts 4 s: there are no shares"
         assert text.startswith('{"rows": []}' if option == "--json" else "1 clips")
     assert pd.read_csv(tmp_path / "out" / "curves.csv").empty
     (tmp_path / "clips" / "b.wav").write_text("not audio")
@@ -126,3 +128,59 @@ def test_no_such_clips(command, tmp_path):
     code, _, err = command("time-to-payload", "--suite", "gain", "--split", "typo", "--out", tmp_path / "o")
     assert code == 2
     assert "into split typo" in err
+
+
+@attacks.attack("editing", {"broken_for_tests": {}})
+def broken(audio, rate, rng):
+    """Raise."""
+    return audio[:, : 1 // 0]
+
+
+def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("soundsafe.eval.time_to_payload.LENGTHS_S", (2.0,))
+    clip = next(c for c in datasets.load("bundled").clips if c.category == "music")
+    audio, rate = clip.read()
+    soundfile.write(tmp_path / "a.wav", audio[:, : 3 * rate].T, rate)
+    soundfile.write(tmp_path / "b.wav", audio[:, : rate // 2].T, rate)
+    (tmp_path / "c.wav").write_text("not audio")
+    rows = [
+        row
+        for clip in datasets.load(str(tmp_path)).clips
+        for row in clip_rows(clip, ["broken_for_tests", "gain_-3dB"], (2.0,), 0)
+    ]
+    by = {(r["clip"], r["attack"]): r for r in rows}
+    assert len(by) == len(rows) == 6
+    assert by["a", "gain_-3dB"]["payload_s"] == 2.0
+    assert by["a", "gain_-3dB"]["failed"] == ""
+    assert "ZeroDivisionError" in by["a", "broken_for_tests"]["failed"]
+    assert "0.50 s long" in by["b", "gain_-3dB"]["failed"]
+    assert "c.wav" in by["c", "gain_-3dB"]["failed"]
+    table = curves(pd.DataFrame(rows), (2.0,)).set_index(["attack", "word"])
+    assert table.loc[("gain_-3dB", "payload"), ["clips", "share"]].tolist() == [1, 1.0]
+    assert table.loc[("broken_for_tests", "payload"), ["clips", "share"]].tolist() == [1, 0.0]
+    suite = tmp_path / "one.toml"
+    suite.write_text(
+        'suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB", "collusion_average_2"]\n'
+    )
+    arguments = ("--suite", suite, "--dataset", tmp_path, "--out", tmp_path / "out", "--jobs", 1)
+    code, _, err = command("time-to-payload", *arguments)
+    assert code == 0
+    assert err.splitlines()[0] == "left out: collusion_average_2 needs more than the audio"
+    said = [line.removeprefix("failed, and counts as never: ")[:3] for line in err.splitlines()[1:]]
+    assert said == ["b: ", "c: "]
+
+
+def test_a_wrong_answer_is_none(monkeypatch, tmp_path):
+    clip = next(c for c in datasets.load("bundled").clips if c.category == "music")
+    import soundsafe
+
+    real = soundsafe.decode
+
+    def lying(*arguments):
+        return dataclasses.replace(real(*arguments), payload=b"another", id_hex="00" * 8)
+
+    monkeypatch.setattr(soundsafe, "decode", lying)
+    (row,) = clip_rows(clip, ["none"], (2.0,), 0)
+    assert np.isnan(row["payload_s"])
+    assert np.isnan(row["id_s"])
+    assert row["wrong"] == 1

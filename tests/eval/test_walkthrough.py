@@ -28,3 +28,11 @@ def test_what_cannot_be_walked(command: Any, tmp_path: Path) -> None:
     assert code == 1
     assert errors.count("\n") == 1
     assert command("walkthrough", "rock", "--attack", "nothing", "--out", tmp_path)[0] == 2
+
+
+def test_attacks_that_leave_one_channel_or_cut_the_beginning(command: Any, tmp_path: Path) -> None:
+    code, _, errors = command("walkthrough", "rock", "--attack", "downmix_mono", "--out", tmp_path / "walk")
+    assert (code, errors) == (0, "")
+    code, _, errors = command("walkthrough", "rock", "--attack", "crop_0.1s", "--out", tmp_path)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "cuts the beginning off" in errors

@@ -96,6 +96,12 @@ def core(four_systems: Path) -> tuple[_Page, str]:
     return _page(four_systems)
 
 
+def test_every_id_is_of_one_element(core: tuple[_Page, str]) -> None:
+    ids = re.findall(r'\sid="([^"]+)"', core[1])
+    assert len(ids) > 20
+    assert len(set(ids)) == len(ids)
+
+
 def test_embedded_figures_are_those_of_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
     page, text = core
     summary = _summary(four_systems)
@@ -160,7 +166,7 @@ SCORE = ("auc", "detection_1e2", "detection_1e3", "detection_1e6")
     [
         ("equal-goodputs", ("soundsafe", "perth", "spread-spectrum"), GOODPUT),
         ("rates", ("soundsafe", "perth", "spread-spectrum", "null"), SCORE),
-        ("capacity", ("soundsafe", "perth", "spread-spectrum", "null"), ("capacity_bits",)),
+        ("capacity-table", ("soundsafe", "perth", "spread-spectrum", "null"), ("capacity_bits",)),
     ],
 )
 def test_goodput_detection_and_capacity_are_the_summarys(
@@ -208,7 +214,7 @@ def test_too_few_unmarked_clips_for_a_threshold_is_said(
 def test_quality_and_categories_hold_the_summary(core: tuple[_Page, str], four_systems: Path) -> None:
     page, _ = core
     summary = _summary(four_systems)
-    for line in page.tables["quality"]:
+    for line in page.tables["quality-table"]:
         row = next(q for q in summary["quality"] if (q["system"], q["category"]) == (line[0][0], line[1][0]))
         assert line[3][1] == row["snr_db"]
         assert line[4][1] == row["snr_db_worst"]
@@ -341,7 +347,7 @@ def test_systems_that_read_whole_clips_are_judged_by_them(
     rows = make_rows([("whole", 2.0, 4)])
     rows["payload_ok"] = False
     page, _ = _page(make_run(tmp_path / "x", rows))
-    for line in page.tables["clips"]:
+    for line in page.tables["clips-table"]:
         assert line[4][0] == fmt.DASH
         assert line[6][0] != "none"
 

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -233,3 +234,13 @@ def test_answers_to_another_test_are_refused(made: listen.Test) -> None:
     answers = _answers(made, {"soundsafe": 1, "peer": 1}, GOOD) | {"test": "other"}
     with pytest.raises(InputError, match="other"):
         listen.scores([answers], made.key)
+
+
+def test_tests_of_other_audio_have_other_names(made: listen.Test) -> None:
+    def test_of(systems: tuple[str, ...], seed: int = 0) -> str:
+        return listen.make(_examples(systems), trials=3, rng=np.random.default_rng(seed), title="Test <1>").id
+
+    assert test_of(("soundsafe", "peer")) == made.id
+    assert len({made.id, test_of(("soundsafe", "other")), test_of(("soundsafe", "peer"), 1)}) == 3
+    changed = [replace(x, marked=x.marked * np.float32(0.9) + 0.01) for x in _examples()]
+    assert listen.make(changed, trials=3, rng=np.random.default_rng(0), title="Test <1>").id != made.id

@@ -54,3 +54,11 @@ def test_no_bitrates_no_bitrate_plot() -> None:
 def test_nothing_measured_is_an_empty_plot(rows: list[dict[str, Any]]) -> None:
     for figure in (plots.ber_by_attack(rows, title=""), plots.success_by_attack(rows, title="")):
         assert plots.images(figure)[".png"]
+
+
+def test_settings_at_one_bitrate_are_no_codec_of_their_own() -> None:
+    more = [_row(f"mp3_192_q{q}", params={"kbps": 192, "quality": q}) for q in (5, 7)]
+    figure = plots.success_by_bitrate([*ROWS, *more], title="")
+    assert figure is not None
+    labels = {t.get_text() for t in figure.axes[0].get_legend().get_texts()}
+    assert labels == {"mp3: one second", "mp3: whole clip"}

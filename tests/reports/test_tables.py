@@ -70,3 +70,15 @@ def test_terminal_and_report_round_alike() -> None:
     row = ROW | {"ber": 0.1234, "payload_success": 0.0001}
     cells = _text(tables.attack_table([row])).split()
     assert {fmt.ber(0.1234), fmt.percent(0.0001)} == {"12.3", "<0.1"} <= set(cells)
+
+
+def test_names_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    from soundsafe.eval import cli
+
+    console = cli._console()
+    rows = [ROW | {"category": c} for c in ("all", "music [vocal]", "a[/b]", ":smile:")]
+    with console.capture() as capture:
+        console.print(tables.category_table(rows, title="[x]"))
+        console.print(tables.attack_table(rows, title="s[/b]"))
+    for part in ("music [vocal] (8)", "a[/b] (8)", ":smile: (8)", "[x]", "s[/b]"):
+        assert part in capture.get()

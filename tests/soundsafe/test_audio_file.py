@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import errno
 import io
 import os
@@ -971,3 +972,35 @@ def test_a_file_without_tags_gets_none(source: Path) -> None:
     assert read_audio(source)[1].tags == {}
     copy(source.parent / "b.flac", source.parent / "c.wav")
     assert list(audio_tags._chunks(source.parent / "c.wav")) == []
+
+
+@pytest.mark.parametrize("name", ["DATE", "ORIGINALDATE"])
+@pytest.mark.parametrize("date", ["2001", "1999-05-12", "circa 1999", "May 1999", "12.05.1999", "1999/2000"])
+def test_dates_in_any_words_come_back_from_wav(tmp_path: Path, name: str, date: str) -> None:
+    soundfile.write(tmp_path / "in.flac", noise().T, 44_100)
+    file = flac.FLAC(tmp_path / "in.flac")
+    file.tags.extend([(name, date)])
+    file.save()
+    assert copy(tmp_path / "in.flac", tmp_path / "out.wav").warnings == ()
+    assert audio_tags.read(tmp_path / "out.wav", "WAV").tags()[name] == (date,)
+
+
+def test_a_bad_picture_costs_itself_alone(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "in.ogg", noise().T, 44_100)
+    file = oggvorbis.OggVorbis(tmp_path / "in.ogg")
+    file["TITLE"] = "kept"
+    file["METADATA_BLOCK_PICTURE"] = ["bad!", base64.b64encode(picture().write()).decode()]
+    file.save()
+    found = audio_tags.read(tmp_path / "in.ogg", "OGG")
+    assert found.tags()["TITLE"] == ("kept",)
+    assert len(found.pictures) == 1
+    assert found.problem is not None
+    assert "a picture in" in found.problem
+
+
+def test_tags_of_big_endian_files_are_missed(tmp_path: Path) -> None:
+    path = tmp_path / "in.wav"
+    soundfile.write(path, noise().T, 44_100, endian="BIG")
+    assert path.read_bytes()[:4] == b"RIFX"
+    (warning,) = copy(path, tmp_path / "out.flac").warnings
+    assert "big-endian" in warning

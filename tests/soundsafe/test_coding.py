@@ -232,6 +232,13 @@ def test_decode_refuses_another_shape() -> None:
         SoftCode().decode(np.zeros(N - 1))
 
 
+def test_beliefs_of_a_codeword_are_its_own_whatever_was_read_before() -> None:
+    code, rng = SoftCode(), np.random.default_rng(3)
+    clean = 4.0 * (1.0 - 2.0 * code.encode(rng.integers(0, 2, K)))
+    code.beliefs(rng.normal(size=N))
+    assert (code.beliefs(clean) == clean).all()
+
+
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     for name in CHANNELS:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import soundsafe
+from soundsafe import detector
 from soundsafe.attacks.speed import change_speed
 from soundsafe.container import FALSE_ACCEPT
 from soundsafe.detector import Detection, detect, read_eul
@@ -179,6 +180,25 @@ def test_euls_are_added_up_when_none_reads_alone(marked: Callable[..., Any]) -> 
             break
     assert answer.payload == m.payload
     assert answer.combined >= 2
+
+
+def test_of_very_many_euls_the_best_are_kept(
+    marked: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = marked("strings_canon").audio
+    kept: list[int] = []
+    real = detector.combine
+
+    def counted(readings: list[Any], *more: Any) -> Any:
+        kept.append(len(readings))
+        return real(readings, *more)
+
+    monkeypatch.setattr(detector, "_MOST_KEPT", 2)
+    monkeypatch.setattr(detector, "combine", counted)
+    monkeypatch.setattr(detector, "read_alone", lambda reading, key, profile: (None, 1, reading))
+    found = detector.detect([audio.copy()], DEFAULT_KEY, ROBUST)
+    assert len(found.euls) >= 4
+    assert all(2 <= n < 4 for n in kept)
 
 
 def test_the_bound_counts_attempts(marked: Callable[..., Any], cut: Callable[..., Audio]) -> None:

@@ -149,6 +149,30 @@ def test_a_small_change_stays_among_the_candidates(
             assert wanted in {lay.digest for lay in candidates(Features(moved), DEFAULT_KEY, ROBUST, 0)}
 
 
+def test_two_anchors_may_have_changed_places_in_noise() -> None:
+    level = np.full(24, -20.0)
+    level[[9, 20, 22, 23]] = [-0.3, 0.0, -0.1, -0.4]
+    level[[12, 14]] = [-0.5, -0.6]
+    before = layout(Features(level), DEFAULT_KEY, ROBUST, 0)
+    assert before.anchors == (9, 20, 22, 23)
+    level[[12, 14]] += 0.5  # above the two weakest anchors
+    moved = Features(level)
+    assert layout(moved, DEFAULT_KEY, ROBUST, 0).anchors == (12, 14, 20, 22)
+    assert before.digest in {lay.digest for lay in candidates(moved, DEFAULT_KEY, ROBUST, 0)}
+
+
+@pytest.mark.parametrize("band", [2, 3, 4, 5])
+def test_in_narrow_sounds_bands_of_fine_carriers_alone_may_be_on_either_side(band: int) -> None:
+    level = falling(13, -90.0).level_db.copy()
+    level[band] = -ROBUST.dead_db + 0.2
+    before = layout(Features(level), DEFAULT_KEY, ROBUST, 0)
+    assert before.bits_per_band[GEO.capacity == 0].any()  # a narrow sound
+    level[band] -= 0.4
+    moved = Features(level)
+    assert layout(moved, DEFAULT_KEY, ROBUST, 0).digest != before.digest
+    assert before.digest in {lay.digest for lay in candidates(moved, DEFAULT_KEY, ROBUST, 0)}
+
+
 @pytest.mark.parametrize("filled", [1, 3, 6])
 def test_noise_in_the_highest_bands_hides_no_layout(filled: int) -> None:
     carrying = np.flatnonzero(GEO.capacity > 0)

@@ -125,6 +125,15 @@ def test_coded_bits_cycle_through_the_parts() -> None:
     assert not np.array_equal(bits, soundsafe.coded_bits(bytes(400), OTHER_KEY, 8))
 
 
+def test_coded_bits_of_a_later_block() -> None:
+    from soundsafe.marker import coded_bits
+
+    payload = bytes(range(256)) * 2  # three parts
+    whole = coded_bits(payload, None, 40)
+    assert (coded_bits(payload, None, 7, first=31) == whole[31:38]).all()
+    assert coded_bits(payload, None, 2, first=10**6).base is None
+
+
 def test_above_the_band_nothing_changes(cut: Cut) -> None:
     """Audio at 96 kHz with content above 30 kHz: the mark is added, the rest is left as it is."""
     audio = at_rate(cut("rock", 2.0), 96_000)

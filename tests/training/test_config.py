@@ -33,6 +33,7 @@ def test_defaults_are_the_missions():
     [
         {"rs_payload_bytes": 192}, {"w_msg": -1.0}, {"w_perc": float("nan")}, {"sn_target": 0.0},
         {"csd_schedule": "step"}, {"decode_precision": "fp16"}, {"stability_ramp_start": 1.0},
+        {"sn_layers": ("(",)}, {"sn_layers": (1,)}, {"seed": 10**30}, {"seed": -1},
         {"size": "tiny"}, {"steps": 2}, {"batch": True}, {"sn_power_iter": 0}, {"csd_start_frac": 1.0},
     ],
 )  # fmt: skip

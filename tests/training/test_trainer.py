@@ -38,7 +38,7 @@ def whole(seconds, tmp_path_factory):
 def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
     out, rows = whole
     assert [row["attack"] for row in rows] == list(ATTACKS)
-    for phase, step in (("A", 3), ("B", 6), ("C", 10)):
+    for phase, step in (("A", 4), ("B", 6), ("C", 10)):
         checkpoint = read_checkpoint(out / f"phase_{phase}" / "model.safetensors")
         assert (checkpoint.step, checkpoint.config) == (step, CFG)
         table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
@@ -48,6 +48,7 @@ def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
         assert not list((out / f"phase_{phase}").glob(".*"))
     log = pd.read_csv(out / "log.csv")
     assert list(log["step"]) == list(range(1, 11))
+    assert "".join(log["phase"]) == "AAAABBCCCC"
     assert (log.filter(like="grad/affine_coupling").to_numpy() > 0).any(axis=0).all()
 
 
@@ -141,7 +142,7 @@ def test_one_loud_step_is_no_divergence_and_several_are(tmp_path):
 
 def test_mixed_precision_starts_where_the_plain_one_does(seconds, whole, tmp_path):
     cfg = TrainConfig(**(CFG.to_json() | {"precision": "bf16-mixed"}))
-    train_network(cfg, seconds[:2], seconds[2:], tmp_path, stop_after=3)  # phase A ends: a table is written
+    train_network(cfg, seconds[:2], seconds[2:], tmp_path, stop_after=4)  # phase A ends: a table is written
     mixed, plain = (pd.read_csv(f / "log.csv")["loss"][:3] for f in (tmp_path, whole[0]))
     assert not np.array_equal(mixed, plain)
     np.testing.assert_allclose(mixed, plain, rtol=0.01)
