@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from equal_distance import at_distance, log_distance, tell
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
@@ -27,6 +26,9 @@ from soundsafe.keys import DEFAULT_KEY
 from soundsafe.layout import PHASES
 from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
 from soundsafe.stft import RATE
+
+sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from equal_distance import at_distance, log_distance, tell
 
 Audio = NDArray[np.float32]
 

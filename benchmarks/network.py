@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from equal_distance import at_distance, log_distance, tell
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
@@ -34,6 +33,9 @@ from soundsafe.profile import ROBUST, Profile
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import read_checkpoint
 from soundsafe.training.network_command import seconds_of
+
+sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from equal_distance import at_distance, log_distance, tell
 
 Audio = NDArray[np.float32]
 Bits = NDArray[np.uint8]

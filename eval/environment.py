@@ -17,9 +17,11 @@ __all__ = ["commit", "environment", "source_hash"]
 _PACKAGES = (
     "soundsafe", "numpy", "scipy", "torch", "pandas", "pyarrow", "soundfile", "soxr", "lameenc", "av", "ldpc",
     "reedsolo", "pyloudnorm", "zimtohrli", "visqol-python", "pesq", "pystoi",
-    "transformers",
+    "python-stretch", "transformers",
 )  # fmt: skip
-_CODE = ("soundsafe", "soundsafe.pipeline", "soundsafe.attacks", "soundsafe.datasets", "soundsafe.eval")
+_CODE = ("soundsafe", "soundsafe.attacks", "soundsafe.datasets", "soundsafe.eval")
+_ROOMS = frozenset({"attacks", "datasets", "eval", "reports"})
+"""Packages that lie in the folder of `soundsafe` or beside it, as the installation has it."""
 
 
 def _folder(package: str) -> Path | None:
@@ -35,7 +37,12 @@ def source_hash() -> str:
         folder = _folder(package)
         if folder is None:
             continue
-        files = [p for p in folder.rglob("*") if p.suffix in {".py", ".toml", ".json", ".npz"}]
+        files = [
+            p
+            for p in folder.rglob("*")
+            if p.suffix in {".py", ".toml", ".json", ".npz"}
+            and not (package == "soundsafe" and p.relative_to(folder).parts[0] in _ROOMS)
+        ]
         for path in sorted(files):
             digest.update(f"{package}/{path.relative_to(folder).as_posix()}".encode() + b"\0")
             digest.update(path.read_bytes())
@@ -80,6 +87,14 @@ def _ffmpeg() -> dict[str, str]:
     return {f"ffmpeg.{name}": ".".join(map(str, v)) for name, v in sorted(av.library_versions.items())}
 
 
+def _rubberband() -> dict[str, str]:
+    try:
+        out = subprocess.run(["rubberband", "--version"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"rubberband": (out.stdout + out.stderr).strip()}
+
+
 def environment() -> dict[str, Any]:
     """`versions`, `commit`, `source`, `machine`, as JSON values."""
     versions = {"python": platform.python_version()}
@@ -95,7 +110,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
     }
     return {
-        "versions": versions | _ffmpeg(),
+        "versions": versions | _ffmpeg() | _rubberband(),
         "commit": commit(),
         "source": source_hash(),
         "machine": machine,

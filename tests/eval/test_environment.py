@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,3 +32,32 @@ def test_the_commit_of_a_checkout_and_of_links_to_it_but_not_of_a_copy(
         return environment.commit()
 
     assert [found(folder) for folder in ("checkout", "linked", "copied")] == [head, head, None]
+
+
+def test_the_source_is_the_same_however_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = ("attacks", "datasets", "eval", "reports")
+    for name in ("soundsafe", "soundsafe/pipeline", *rooms):
+        (tmp_path / "beside" / name).mkdir(parents=True)
+        (tmp_path / "beside" / name / "__init__.py").write_text(f"name = {name!r}\n")
+    shutil.copytree(tmp_path / "beside" / "soundsafe", tmp_path / "within" / "soundsafe")
+    for name in rooms:
+        shutil.copytree(tmp_path / "beside" / name, tmp_path / "within" / "soundsafe" / name)
+
+    def found(where: str) -> str:
+        def spec(package: str) -> SimpleNamespace:
+            place = package.replace(".", "/")
+            if where == "beside":
+                place = place.removeprefix("soundsafe/")
+            return SimpleNamespace(origin=str(tmp_path / where / place / "__init__.py"))
+
+        monkeypatch.setattr(environment, "find_spec", spec)
+        return environment.source_hash.__wrapped__()
+
+    before = found("beside")
+    assert found("within") == before
+    (tmp_path / "within" / "soundsafe" / "reports" / "__init__.py").write_text("drawn = 'otherwise'\n")
+    assert found("within") == before
+    (tmp_path / "within" / "soundsafe" / "pipeline" / "__init__.py").write_text("other = 1\n")
+    assert found("within") != before

@@ -45,17 +45,22 @@ def make_uploads(distinct: int) -> dict[bytes, bytes]:
 
 def resident_mb(pid: int) -> float:
     """Memory of a process and all below it."""
-    total = 0.0
+    above: dict[int, int] = {}
+    size_of: dict[int, float] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 text = (folder / "status").read_text()
             except OSError:
                 continue
-            parent = int(re.search(r"PPid:\s+(\d+)", text)[1])
-            if pid in (parent, int(folder.name)) and (size := re.search(r"VmRSS:\s+(\d+)", text)):
-                total += int(size[1]) / 1024
-    return total
+            above[int(folder.name)] = int(re.search(r"PPid:\s+(\d+)", text)[1])
+            size = re.search(r"VmRSS:\s+(\d+)", text)
+            size_of[int(folder.name)] = int(size[1]) / 1024 if size else 0.0
+
+    def below(one: int) -> bool:
+        return one == pid or (one in above and below(above[one]))
+
+    return sum(size for one, size in size_of.items() if below(one))
 
 
 async def ask(address: str, uploads: list[tuple[bytes, bytes]], pid: int) -> dict[str, float]:

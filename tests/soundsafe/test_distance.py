@@ -123,8 +123,12 @@ def test_a_forked_process_starts_its_own(pairs: list[Pair], several: distance._P
     assert several.distance(*pair) == here([pair])[0]
     child = os.fork()
     if not child:
-        own = distance._several()
-        os._exit(0 if own is not several and own.distance(*pair) == here([pair])[0] else 1)
+        code = 1
+        try:
+            own = distance._several()
+            code = 0 if own is not several and own.distance(*pair) == here([pair])[0] else 1
+        finally:
+            os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     assert several.distance(*pair) == here([pair])[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,16 @@ def test_the_audio_names_the_same_slots(name: str) -> None:
 
 def test_they_are_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob("*.flac")) < 2_000_000
+
+
+def test_the_command_that_other_versions_run_finds_nothing_wrong() -> None:
+    command = runpy.run_path(str(FOLDER.parents[1] / "long" / "golden.py"))
+    assert command["check"]() == {}
+
+
+def test_a_change_of_what_the_layers_share_needs_a_new_version() -> None:
+    from soundsafe.profile import ROBUST
+    from soundsafe.tiles import ROBUST_TILES
+
+    held = json.loads((FOLDER / "golden.json").read_text())
+    assert (held["profile"], held["tile_profile"]) == (ROBUST.digest, ROBUST_TILES.digest)

@@ -177,7 +177,8 @@ def test_more_than_may_wait_are_turned_away(client: TestClient, monkeypatch: pyt
     for thread in threads:
         thread.start()
     assert begun.acquire(timeout=30)  # one works, the other waits
-    while client.get("/health").json()["waiting"] < 2:
+    give_up = time.monotonic() + 60
+    while client.get("/health").json()["waiting"] < 2 and time.monotonic() < give_up:
         time.sleep(0.01)
     refused = client.post("/decode", content=b"x")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
@@ -331,7 +332,8 @@ def test_the_service_whole(
         answers: list[Any] = []
         thread = threading.Thread(target=lambda: answers.append(client.post("/decode", content=body)))
         thread.start()
-        while client.get("/health").json()["waiting"] < 1 and not answers:
+        give_up = time.monotonic() + 60
+        while client.get("/health").json()["waiting"] < 1 and not answers and time.monotonic() < give_up:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)  # what is under way is answered
         thread.join(120)
