@@ -23,6 +23,7 @@ __all__ = [
     "build_model",
     "read_checkpoint",
     "require_safetensors",
+    "write_atomically",
     "write_checkpoint",
 ]
 
@@ -102,9 +103,14 @@ def write_checkpoint(
     }
     torch_files, _ = require_safetensors()
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, torch_files.save(tensors, metadata=metadata))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `path` by rename; nothing of it stays where that fails."""
     partial = path.with_name(f".{path.name}.tmp")
     try:
-        partial.write_bytes(torch_files.save(tensors, metadata=metadata))
+        partial.write_bytes(data)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from soundsafe.training.checkpoint import (
     read_checkpoint,
     restore_optimizer,
     same_run,
+    write_atomically,
     write_checkpoint,
 )
 from soundsafe.training.config import TrainConfig
@@ -132,7 +133,7 @@ def train_network(
                 ended = _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows])
                 ended.save()
                 for file, data in images(pd.DataFrame(ended.rows), pd.DataFrame(log.rows), name).items():
-                    _write(folder / file, data)
+                    write_atomically(folder / file, data)
             out.mkdir(parents=True, exist_ok=True)
             log.save()
             table.save()
@@ -174,10 +175,4 @@ class _Table:
         self.rows = frame[frame["step"] <= step].to_dict("records")
 
     def save(self) -> None:
-        _write(self.path, pd.DataFrame(self.rows).to_csv(index=False).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.tmp")
-    partial.write_bytes(data)
-    partial.replace(path)
+        write_atomically(self.path, pd.DataFrame(self.rows).to_csv(index=False).encode())
