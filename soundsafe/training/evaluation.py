@@ -24,11 +24,13 @@ def evaluate(model: INNWatermarker, seconds: torch.Tensor, cfg: TrainConfig) -> 
 
     Each has ``attack``, ``ber``, ``payload_ok`` (share of seconds that RS(255,191) would correct), and, of
     original against marked audio and so alike in all rows, ``snr_db`` (mean), ``stability`` and
-    ``parity_frames``. Reads in ``cfg.decode_precision``.
+    ``parity_frames``. Computes where the model is; reads in ``cfg.decode_precision``.
     """
     rng = np.random.default_rng(cfg.seed + 1)
     bits = torch.from_numpy(rng.integers(0, 2, (len(seconds), cfg.bits)).astype(np.float32))
-    model = copy.deepcopy(model).cpu().eval()
+    model = copy.deepcopy(model).eval()
+    device = next(model.parameters()).device
+    seconds, bits = seconds.to(device), bits.to(device)
     with torch.no_grad():
         marked = torch.cat([model.embed(x[None], b[None]) for x, b in zip(seconds, bits, strict=True)])
         stability = float(compute_slot_stability_loss(seconds, marked, cfg, model))

@@ -55,7 +55,7 @@ def tags(n: int, rng: np.random.Generator) -> dict[str, Any]:
     return {"attempts": tried_in_all, "accepted": accepted, "longest_match": longest}
 
 
-def decodes(n: int, seconds: float, rng: np.random.Generator) -> dict[str, Any]:
+def decodes(n: int, seconds: float, limit_s: float, rng: np.random.Generator) -> dict[str, Any]:
     """Whole audio: unmarked, noise, marked with another key, and a mark copied from elsewhere by somebody who
     has the original of that too."""
     import soundsafe
@@ -84,7 +84,8 @@ def decodes(n: int, seconds: float, rng: np.random.Generator) -> dict[str, Any]:
             return np.clip(audio + marked(source, KEY) - source, -1, 1)
         return audio
 
-    while sum(tried.values()) < n:
+    started = time.monotonic()
+    while sum(tried.values()) < n and time.monotonic() - started < limit_s:
         kind = list(tried)[sum(tried.values()) % len(tried)]
         try:
             audio = attempt(kind)
@@ -93,7 +94,7 @@ def decodes(n: int, seconds: float, rng: np.random.Generator) -> dict[str, Any]:
         found = soundsafe.decode(audio, 44_100, KEY)
         tried[kind] += 1
         accepted[kind] += found.ok or found.id_ok
-    return {"attempts": n, "seconds_each": seconds, "tried": tried, "accepted": accepted}
+    return {"attempts": sum(tried.values()), "seconds_each": seconds, "tried": tried, "accepted": accepted}
 
 
 def main() -> None:
@@ -101,11 +102,15 @@ def main() -> None:
     parser.add_argument("what", choices=("tags", "decodes"))
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="of audio in a decode")
+    parser.add_argument("--limit-s", type=float, default=float("inf"), help="end decodes after so long")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     rng = np.random.default_rng(asked.seed)
     started = time.monotonic()
-    found = tags(asked.n, rng) if asked.what == "tags" else decodes(asked.n, asked.seconds, rng)
+    if asked.what == "tags":
+        found = tags(asked.n, rng)
+    else:
+        found = decodes(asked.n, asked.seconds, asked.limit_s, rng)
     total = sum(found["accepted"].values())
     more = {
         "bound_95": None if total else 3 / found["attempts"],
