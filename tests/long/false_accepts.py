@@ -5,10 +5,10 @@
 
 With `--searches`, `decode` takes each piece whole and searches it for echoes, speed, tempo and pitch, under a
 new key for every 16 pieces. Otherwise every second is read at a random offset under a new key for each
-piece, as it is or as if it had gone through an equaliser, and a word is looked for in its soft values however
-little they promise; `decode` gives up sooner. Prints one JSON document with the tags that were compared, the
-analytic bound, and the 95 % bound that the count alone allows (rule of three); exit code 1 where anything was
-accepted. What is done so far is printed now and then on stderr.
+piece, as it is or, one piece in sixteen, as if through an equaliser, and a word is looked for in its soft
+values however little they promise; `decode` gives up sooner. Prints one JSON document with the tags that
+were compared, the analytic bound, and the 95 % bound that the count alone allows (rule of three); exit code 1
+where anything was accepted. What is done so far is printed now and then on stderr.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main() -> None:
             bound += answer.false_accept_bound
         else:
             key, start, phase = rng.bytes(32), float(rng.uniform(0, EUL_SAMPLES)), int(rng.integers(4))
-            read = read_equalised if rng.integers(4) == 0 else read_eul
+            read = read_equalised if rng.integers(16) == 0 else read_eul
             while (reading := read(heard, start, phase, key, ROBUST)) is not None:
                 word, compared = read_word(reading.llr, key, ROBUST)
                 euls[kind] += 1
