@@ -14,12 +14,13 @@ from pathlib import Path
 
 import torch
 
-from soundsafe.pipeline.features import candidate_levels, levels_db, mono
+from soundsafe.pipeline.features import mono
 from soundsafe.pipeline.ingest_and_chunk import EULDriver, allocate_slots_and_amplitudes
 from soundsafe.pipeline.rules import ROBUST, SEED
 from soundsafe.stft import Stft
 from soundsafe.training import TrainConfig
 from soundsafe.training.checkpoint import build_model, read_checkpoint
+from soundsafe.training.command import evenly
 from soundsafe.training.network_command import seconds_of
 
 
@@ -31,14 +32,7 @@ def _slots(seconds: torch.Tensor) -> None:
             here = driver.layout(x)
             audio += driver.layout(x.cuda()).digest == here.digest
             mag = Stft().forward(mono(x).cuda()).abs().cpu().numpy()
-            levels = rules.features == "levels"
-            there = allocate_slots_and_amplitudes(
-                mag,
-                driver.analyzer,
-                rules=rules,
-                features=candidate_levels(levels_db(mag, driver.analyzer), rules)[0] if levels else None,
-                anchor_seed=here.seed if rules.seed == "anchors" else None,
-            )
+            there = allocate_slots_and_amplitudes(mag, driver.analyzer, rules=rules, anchor_seed=here.seed)
             spectra += there.digest == here.digest
         print(
             f"{name} profile, {len(seconds)} seconds: same slots from audio on the GPU {audio}, "
@@ -76,8 +70,7 @@ def main() -> int:
     given = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("this machine has no GPU")
-    everything = torch.cat(seconds_of(given.folder, "test"))
-    chosen = everything[:: max(1, len(everything) // given.seconds)][: given.seconds]
+    chosen = torch.stack(evenly(torch.cat(seconds_of(given.folder, "test")), given.seconds))
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}")
     _slots(chosen)
     _network(chosen, given.checkpoint)

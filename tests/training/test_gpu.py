@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import torch
 
-from soundsafe.datasets import load
 from soundsafe.models import INNWatermarker
 from soundsafe.pipeline.ingest_and_chunk import EULDriver
 from soundsafe.pipeline.rules import ROBUST, SEED
@@ -16,12 +15,6 @@ pytest.importorskip("lightning_fabric")
 pytest.importorskip("tensorboard")
 if not torch.cuda.is_available():
     pytest.skip("no GPU", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def seconds():
-    audio, _ = load("bundled").clips[4].read()
-    return torch.from_numpy(audio[0, : 3 * 44_100].reshape(3, 44_100).copy())
 
 
 @pytest.mark.parametrize("rules", [SEED, ROBUST])

@@ -5,7 +5,6 @@ import soundfile
 import torch
 
 from soundsafe.cli import main
-from soundsafe.datasets import load
 from soundsafe.errors import InputError
 from soundsafe.training import devices, trainer
 from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
@@ -20,12 +19,6 @@ pytest.importorskip("tensorboard")
 from soundsafe.training.checkpoint import build_model, read_checkpoint
 
 CFG = TrainConfig(rs_payload_bytes=1, steps=10, batch=1, evaluate_every=5, curriculum_frac=0.2)
-
-
-@pytest.fixture(scope="module")
-def seconds():
-    audio, _ = load("bundled").clips[4].read()
-    return torch.from_numpy(audio[0, : 3 * 44_100].reshape(3, 44_100).copy())
 
 
 @pytest.fixture(scope="module")
