@@ -12,7 +12,7 @@ SNR_DB = 20.0
 
 @attack(
     "adversarial",
-    {f"collusion_average_{n}": {"copies": n, "snr_db": SNR_DB} for n in (2, 5)},
+    {f"collusion_average_{n}": {"copies": n, "snr_db": SNR_DB} for n in (2, 5, 10)},
     needs_access=True,
 )
 def average(
@@ -26,7 +26,7 @@ def average(
 
 @attack(
     "adversarial",
-    {"collusion_mosaic_5": {"copies": 5, "piece_s": 0.05, "snr_db": SNR_DB}},
+    {f"collusion_mosaic_{n}": {"copies": n, "piece_s": 0.05, "snr_db": SNR_DB} for n in (5, 10)},
     needs_access=True,
 )
 def mosaic(

@@ -95,7 +95,7 @@ def test_silence_does_not_break_it(name: str) -> None:
 def test_collusion_leaves_each_copy_its_share(stereo: Audio) -> None:
     simple = Simple(stereo)
     marked = simple.marked(0)
-    for n in (2, 5):
+    for n in (2, 5, 10):
         out = attacks.get(f"collusion_average_{n}").apply(
             marked, RATE, np.random.default_rng(0), simple.access
         )

@@ -64,6 +64,7 @@ def decodes(n: int, seconds: float, limit_s: float, rng: np.random.Generator) ->
     clips = [clip.read() for clip in datasets.load("bundled").clips]
     tried = dict.fromkeys(("unmarked", "noise", "other_key", "copied"), 0)
     accepted = dict(tried)
+    bounds = 0.0
 
     def piece() -> np.ndarray:
         audio, rate = clips[int(rng.integers(len(clips)))]
@@ -94,7 +95,14 @@ def decodes(n: int, seconds: float, limit_s: float, rng: np.random.Generator) ->
         found = soundsafe.decode(audio, 44_100, KEY)
         tried[kind] += 1
         accepted[kind] += found.ok or found.id_ok
-    return {"attempts": sum(tried.values()), "seconds_each": seconds, "tried": tried, "accepted": accepted}
+        bounds += found.false_accept_bound
+    return {
+        "attempts": sum(tried.values()),
+        "seconds_each": seconds,
+        "tried": tried,
+        "accepted": accepted,
+        "sum_of_bounds": bounds,
+    }
 
 
 def main() -> None:

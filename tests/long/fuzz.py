@@ -4,7 +4,8 @@
     python tests/long/fuzz.py container --seconds 300
 
 A target (`readers.py`) may raise InputError and nothing else, and no input may take more than five seconds.
-Prints one JSON document: how many inputs ran, and every way in which one failed, with the input.
+Prints one JSON document: how many inputs ran, how many of them were sound enough to be taken, and every way
+in which one failed, with the input.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import atheris
+import numpy as np
 
 from soundsafe.errors import InputError
 
@@ -42,11 +44,13 @@ def fuzz(target: str, work: Path, corpus: Path, options: list[str]) -> None:
     for number, seed in enumerate(seeds):
         (corpus / f"seed{number}").write_bytes(seed)
     known: set[str] = set()
+    taken = np.memmap(work / "taken", np.uint64, "w+", shape=1)  # outlives how libFuzzer ends
 
     @atheris.instrument_func
     def one(data: bytes) -> None:
         try:
             check(data)
+            taken[0] += 1
         except InputError:
             pass
         except Exception as error:
@@ -93,6 +97,7 @@ def main() -> None:
         answer = {
             "target": asked.target,
             "inputs": int(figures.get("number_of_executed_units", 0)),
+            "taken": int(np.fromfile(work / "taken", np.uint64)[0]) if (work / "taken").exists() else 0,
             "slowest_s": int(figures.get("slowest_unit_time_sec", -1)),
             "failures": failures,
             "crashes_and_hangs": hangs,

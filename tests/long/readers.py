@@ -143,7 +143,7 @@ def audio_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
 
 def decode_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
     """Any file as audio that may bear a mark, read to the end; never another payload than the right one."""
-    api, audio_file = load("soundsafe.api"), load("soundsafe.audio_file")
+    api, audio_file, errors = (load(f"soundsafe.{name}") for name in ("api", "audio_file", "errors"))
     import numpy as np
     import soundfile
 
@@ -161,7 +161,7 @@ def decode_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
         path.write_bytes(data)
         with audio_file.AudioReader(path) as reader:
             if reader.info.seconds > _LONGEST_S:  # minutes of silence fit into few bytes, and take long
-                return
+                raise errors.InputError("too long to be tried")
         assert api.decode_file(path, key).payload_hex in (None, payload)
 
     return check
