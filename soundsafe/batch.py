@@ -8,8 +8,9 @@ The output folder holds
 - `summary.json`: the counts, written at the end.
 
 A file is made in `.work`, gets its line in the registry, and then its name. Killed in between, a line has no
-file: it is taken back and the file made again when the batch is resumed. So no file in the folder lacks its
-line, and every source is marked once, however often the batch was killed.
+file: the file, and its line with it, is made again when the batch is resumed. So no file in the folder lacks
+its line, and every source is marked once, however often the batch was killed. The line of a file that was
+taken away stays until then: it is the record of what was marked.
 
 Each line keeps where its source was, its size and its time. A source for which they differ is another one: it
 is read or marked anew, and the marked file of the one before is removed first.
@@ -28,7 +29,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from queue import SimpleQueue
@@ -40,7 +41,7 @@ from soundsafe.container import payload_id
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import key_id
 from soundsafe.payloads import Payloads
-from soundsafe.registry import FILE_NAME, Mark, Registry, sha256_of
+from soundsafe.registry import FILE_NAME, Mark, Registry, RegistryError, sha256_of
 from soundsafe.workers import CallFailed, Worker
 
 __all__ = ["Item", "Summary", "decode_all", "embed_all", "gather"]
@@ -245,8 +246,9 @@ class _Embedding:
         self.key, self.key_id = key, key_id(key)
         self.quality, self.layers = quality, layers
         self.work = out / _WORK
-        self.before: dict[str, Mark] = {}
-        self.running: dict[str, tuple[bytes, Path, str]] = {}
+        self.settings = {"quality": quality, "layers": list(layers)}
+        self.before: dict[str, Mark] = {}  # without their answers, which are long
+        self.running: dict[str, tuple[bytes, Path, str, bool]] = {}
 
     def kept(self, item: Item) -> Line | None:
         tagged = self.payloads.needs_tags(item.file)
@@ -257,13 +259,13 @@ class _Embedding:
             if there:
                 raise InputError(f"{_output(item.file)} is there already, and not in the registry")
             return None
-        if not there:  # killed between line and name, or removed since
-            self.registry.remove(mark.file)
-            return None
-        self.before[item.file] = mark
-        if payload is None or not self._is_done(mark, payload, json.dumps(_source(item))):
-            return None
-        return _marked_line(mark)
+        line = _marked_line(mark)
+        if any(line.get(name, asked) != asked for name, asked in self.settings.items()):
+            raise InputError("marked before with another quality or other layers: give another --out")
+        if there and payload is not None and self._is_done(mark, payload, json.dumps(_source(item))):
+            return line
+        self.before[item.file] = replace(mark, answer="")
+        return None
 
     def _is_done(self, mark: Mark, payload: bytes, source: str) -> bool:
         """Whether `mark` is that of the source as it is now; raises InputError where more is different."""
@@ -277,14 +279,16 @@ class _Embedding:
             payload = call(payload_of, self.payloads.only(item.file), item, timeout=OPEN_S)
         else:
             payload = self.payloads.of(item.file, item.path)
-        mark = self.before.get(item.file)
+        mark, output = self.before.get(item.file), self.out / _output(item.file)
+        there = mark is not None and os.path.lexists(output)
         if mark is not None:
-            if self._is_done(mark, payload, source):
+            done = self._is_done(mark, payload, source)
+            if there and done:
                 return mark
-            if sha256_of(self.out / _output(item.file)) != mark.sha256:
+            if there and sha256_of(output) != mark.sha256:
                 raise InputError(f"{_output(item.file)} was changed since it was marked, and is left")
-        made = self.work / (secrets.token_hex(8) + Path(_output(item.file)).suffix)
-        self.running[item.file] = payload, made, source
+        made = self.work / (secrets.token_hex(8) + output.suffix)
+        self.running[item.file] = payload, made, source, there
         patience = _patience(item, call)
         arguments = item.path, made, payload, self.key, self.quality, self.layers
         answer: tuple[Line, str] = call(mark_one, *arguments, timeout=patience)
@@ -292,19 +296,16 @@ class _Embedding:
 
     def finish(self, item: Item, answer: Mark | tuple[Line, str]) -> tuple[Line, str]:
         if isinstance(answer, Mark):
-            return _marked_line(answer), "kept"
-        payload, made, source = self.running.pop(item.file)
+            mark = self.registry.get(answer.file)
+            assert mark is not None  # nobody else writes it
+            return _marked_line(mark), "kept"
+        payload, made, source, replaced = self.running.pop(item.file)
         target = self.out / _output(item.file)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
-        if item.file in self.before:  # first, so that no file is there under the line of another
-            try:
-                target.unlink(missing_ok=True)
-            except OSError as error:
-                raise InputError(f"cannot remove {target}: {error.strerror}") from None
-        if os.path.lexists(target):
+        if not replaced and os.path.lexists(target):
             raise InputError(f"{_output(item.file)} has appeared meanwhile, and is left as it is")
         mark = Mark(
             file=_text(item.file),
@@ -315,10 +316,16 @@ class _Embedding:
             sha256=answer[1],
             version=installed_version("soundsafe"),
             marked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            answer=json.dumps(answer[0], allow_nan=False),
+            answer=json.dumps(answer[0] | self.settings, allow_nan=False),
             source=source,
         )
-        self.registry.put(mark)
+        with self.registry.together():
+            self.registry.put(mark)
+            if replaced:  # before the line counts, so that no file is there under the line of another
+                try:
+                    target.unlink(missing_ok=True)
+                except OSError as error:
+                    raise InputError(f"cannot remove {target}: {error.strerror}") from None
         try:
             os.replace(made, target)
         except OSError as error:
@@ -335,11 +342,17 @@ def _marked_line(mark: Mark) -> Line:
 class _Reading:
     name = "decode"
 
-    def __init__(self, key: bytes, before: dict[str, Line]) -> None:
-        self.key, self.key_id, self.before = key, key_id(key), before
+    def __init__(self, key: bytes, results: Path) -> None:
+        self.key, self.key_id = key, key_id(key)
+        self.results, self.before = results, _places_of(results)
 
     def kept(self, item: Item) -> Line | None:
-        line = self.before.get(_text(item.file), {})
+        place = self.before.get(_text(item.file))
+        if place is None:
+            return None
+        with open(self.results, "rb") as file:
+            file.seek(place)
+            line: Line = json.loads(file.readline())
         same = line.get("key_id") == self.key_id and line.get("source") == (_source(item) or "")
         return line if same else None
 
@@ -387,7 +400,7 @@ def decode_all(
 ) -> Summary:
     """Read `items`, with results in the folder `out`; see `embed_all`."""
     with _folder(out, _Reading.name):
-        return _run(items, _Reading(key, _lines_of(out / RESULTS)), out, jobs, progress, failed)
+        return _run(items, _Reading(key, out / RESULTS), out, jobs, progress, failed)
 
 
 @contextlib.contextmanager
@@ -411,20 +424,27 @@ def _folder(out: Path, task: str) -> Iterator[None]:
         raise InputError(f"cannot write into {out}: {error.strerror or error}") from None
 
 
-def _results(path: Path) -> Iterator[Line]:
-    """The lines of an earlier run; a line torn by a kill is none."""
+def _placed(path: Path) -> Iterator[tuple[int, Line]]:
+    """The lines of an earlier run and where they begin; a line torn by a kill is none."""
     if path.exists():
         with open(path, "rb") as file:
+            place = 0
             for text in file:
                 with contextlib.suppress(ValueError, RecursionError):
                     line = json.loads(text)
                     if isinstance(line, dict) and isinstance(line.get("file"), str):
-                        yield line
+                        yield place, line
+                place += len(text)
 
 
-def _lines_of(path: Path) -> dict[str, Line]:
-    """The lines that hold an answer."""
-    return {line["file"]: line for line in _results(path) if "error" not in line}
+def _results(path: Path) -> Iterator[Line]:
+    """The lines of an earlier run."""
+    return (line for _, line in _placed(path))
+
+
+def _places_of(path: Path) -> dict[str, int]:
+    """Where the lines begin that hold an answer: the lines of a million files are too much to keep."""
+    return {line["file"]: place for place, line in _placed(path) if "error" not in line}
 
 
 def _write(file: BinaryIO, line: Line) -> None:
@@ -469,6 +489,8 @@ def _run(
         for item in items:
             try:
                 line = task.kept(item)
+            except RegistryError:
+                raise
             except InputError as error:
                 note(_failure(item, task, error, 2), "failed")
                 continue
@@ -483,6 +505,8 @@ def _run(
                     note(*task.finish(item, outcome()))
                 except NotMarkable as error:
                     note(_failure(item, task, error, 1), "failed")
+                except RegistryError:
+                    raise
                 except (InputError, CallFailed) as error:
                     note(_failure(item, task, error, 2), "failed")
     summary = Summary(len(items), **counts, seconds=time.perf_counter() - started)

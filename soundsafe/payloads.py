@@ -108,9 +108,9 @@ def read_table(path: Path, complete: bool) -> dict[str, Row]:
         raise InputError(f"{path} has no column named payload_hex or message")
     table: dict[str, Row] = {}
     for row in rows:
-        file = row["file"]
-        if not file:
+        if not (file := (row["file"] or "").strip()):
             raise InputError(f"{path} has a line without a file")
+        file = Path(file).as_posix()  # as a list's lines are: ./a.wav is a.wav
         if file in table:
             raise InputError(f"{path} names {file} twice")
         table[file] = {key: value for key, value in row.items() if isinstance(value, str)}

@@ -21,7 +21,7 @@ from typing import Any
 from soundsafe.errors import InputError
 from soundsafe.keys import key_id
 
-__all__ = ["FILE_NAME", "Mark", "Registry", "lookup", "sha256_of"]
+__all__ = ["FILE_NAME", "Mark", "Registry", "RegistryError", "lookup", "sha256_of"]
 
 FILE_NAME = "registry.sqlite"
 """Name of the registry in a batch's folder."""
@@ -51,16 +51,19 @@ class Mark:
     def to_json(self) -> dict[str, Any]:
         """All fields, answer and source as documents of their own. Raises InputError where one is none."""
         try:
-            return {
-                **asdict(self),
-                "answer": json.loads(self.answer),
-                "source": json.loads(self.source),
-            }
-        except ValueError:
+            answer, source = json.loads(self.answer), json.loads(self.source)
+            if not isinstance(answer, dict):
+                raise ValueError
+        except (ValueError, RecursionError):
             raise InputError(f"the registry's line of {self.file} is damaged") from None
+        return {**asdict(self), "answer": answer, "source": source}
 
 
 _COLUMNS = tuple(f.name for f in fields(Mark))
+
+
+class RegistryError(InputError):
+    """The registry itself cannot be read or written: nothing that needs it can go on."""
 
 
 class Registry:
@@ -108,7 +111,21 @@ class Registry:
         try:
             yield
         except sqlite3.Error as error:
-            raise InputError(f"the registry {self._path} cannot be used: {error}") from None
+            raise RegistryError(f"the registry {self._path} cannot be used: {error}") from None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is put and removed in the block counts at its end, all of it; none where the block raises."""
+        with self._errors():
+            self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._errors():
+                self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
     def put(self, mark: Mark) -> None:
         """Add a line, in place of any of the same `file`."""

@@ -176,9 +176,16 @@ class _Service:
         future.add_done_callback(ended)
         return future
 
-    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """`function` in the next worker that is free; what goes wrong becomes a `_Refused`."""
+    async def call(self, request: Request, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function` in the next worker that is free; what goes wrong becomes a `_Refused`. Raises
+        ClientDisconnect where nobody waits for the answer any more."""
         worker = await self.idle.get()
+        try:
+            if await request.is_disconnected():
+                raise ClientDisconnect
+        except BaseException:
+            self.idle.put_nowait(worker)
+            raise
         call = partial(worker.call, function, *arguments, timeout=self.limits.timeout)
         try:
             # A request that is given up must not free a worker that is still at it.
@@ -389,7 +396,9 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
         service: _Service = request.app.state.service
         with service.place():
             async with service.upload(request) as path:
-                answer: dict[str, Any] = await service.call(read_upload, path, key, limits.audio_seconds)
+                answer: dict[str, Any] = await service.call(
+                    request, read_upload, path, key, limits.audio_seconds
+                )
         return answer
 
     @app.post(
@@ -418,7 +427,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
             async with service.upload(request) as path:
                 target = path.with_name(f"{path.name}.{asked.format}")
                 answer = await service.call(
-                    mark_upload, path, target, payload, key, asked.quality, limits.audio_seconds
+                    request, mark_upload, path, target, payload, key, asked.quality, limits.audio_seconds
                 )
                 file = kept.enter_context(open(target, "rb"))
             return _Download(file, kept.pop_all(), limits.timeout, answer, _TYPES[asked.format])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -16,6 +18,9 @@ from soundsafe.errors import InputError, NotMarkable, defect
 __all__ = ["CallFailed", "Worker"]
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a fork would copy torch's threads, and locks that they hold
+
+_LONGEST_S = 1e6
+"""Waiting longer than 2**31 ms is an error of the system's."""
 
 
 class CallFailed(Exception):
@@ -41,13 +46,16 @@ class Worker:
         self._stopped = False
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
+        _ALL.add(self)
 
     def call(self, function: Callable[..., Any], *arguments: Any, timeout: float | None = None) -> Any:
         """``function(*arguments)``, which must pickle, as its answer must.
 
         Raises InputError and NotMarkable as the function does, and CallFailed for everything else, also
-        after `timeout` seconds.
+        after `timeout` seconds, of which more than a million are a million.
         """
+        if timeout is not None:
+            timeout = min(timeout, _LONGEST_S)
         try:
             connection, process = self._started()
         except OSError as error:
@@ -108,6 +116,15 @@ class Worker:
             return self._connection, self._process
 
 
+_ALL: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register  # before multiprocessing's own, which would wait for them: they ignore its signal
+def _stop_all() -> None:
+    for worker in list(_ALL):
+        worker.stop()
+
+
 def _ending(code: int | None) -> str:
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
@@ -124,8 +141,8 @@ def _end_with_parent() -> None:
 
 def _work(connection: Connection, threads: int) -> None:
     """Answer calls until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts all; the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):  # terminals and supervisors signal all; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # torch reads it when it is first needed
     while True:

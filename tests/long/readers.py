@@ -245,7 +245,7 @@ TARGETS: dict[str, Target] = {
     "results": file_target(
         "soundsafe.batch",
         "r.jsonl",
-        lambda module, path: module._lines_of(path),
+        lambda module, path: module._places_of(path),
         b'{"file": "a", "ok": true}\n',
     ),
     "registry": file_target("soundsafe.registry", "r.sqlite", _read_registry, _registry_example),

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -240,6 +241,21 @@ def test_a_line_without_a_file_is_made_again(folder: Path) -> None:
     agree(Path("out"))
 
 
+def test_the_line_of_a_file_that_was_taken_away_stays(folder: Path) -> None:
+    embed()
+    before = marks(Path("out"))["a.wav"]
+    Path("out/a.wav").unlink()
+    summary = embed_all(gather(Path("in"), Path("out")), Path("out"), Payloads(fixed=b"q"), DEFAULT_KEY)
+    assert summary.failed == 3
+    assert "another payload or key" in lines()["a.wav"]["error"]
+    Path("in/a.wav").write_text("silent")
+    assert embed().failed == 1
+    assert marks(Path("out"))["a.wav"] == before
+    Path("in/a.wav").write_text("sound")
+    assert embed().done == 1
+    agree(Path("out"))
+
+
 def embed_again(source: str = "in") -> batch.Summary:
     return embed_all(gather(Path(source), Path("out")), Path("out"), PAYLOAD, DEFAULT_KEY)
 
@@ -341,16 +357,29 @@ def test_an_interrupt_leaves_what_agrees(folder: Path) -> None:
     assert set(lines()) == {"a.wav", "b.mp3"}
 
 
-def test_a_registry_that_cannot_be_written_stops_the_batch(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(registry: Registry, mark: Mark) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Registry, "put", full)
-    with pytest.raises(InputError, match="cannot write into out: No space left on device"):
+def test_a_registry_that_cannot_be_written_stops_the_batch(folder: Path) -> None:
+    embed()
+    before = marks(Path("out")), audio_in(Path("out"))
+    with contextlib.closing(sqlite3.connect(Path("out", FILE_NAME))) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON marks BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    for name in ("a.wav", "b.mp3"):
+        Path("in", name).write_text("another take")
+    with pytest.raises(InputError, match=r"registry out/registry\.sqlite cannot be used: disk is full"):
         embed()
-    assert audio_in(Path("out")) == {}
+    assert (marks(Path("out")), audio_in(Path("out"))) == before
+
+
+@pytest.mark.parametrize("change", [{"quality": "best"}, {"layers": ("eul",)}])
+def test_another_quality_or_layers_are_refused(folder: Path, change: dict[str, Any]) -> None:
+    embed()
+    before = marks(Path("out")), audio_in(Path("out"))
+    assert embed(**change).failed == 3
+    assert all("another quality or other layers" in line["error"] for line in lines().values())
+    assert (marks(Path("out")), audio_in(Path("out"))) == before
+    line = lines()["a.wav"] if embed().kept == 3 else {}
+    assert (line["quality"], line["layers"]) == ("default", ["eul", "tile"])
 
 
 def test_a_second_batch_in_one_folder_is_refused(folder: Path) -> None:
@@ -553,7 +582,8 @@ def test_files_are_opened_in_workers_alone(clips: Path, monkeypatch: pytest.Monk
         assert lines()["0.flac"]["payload_hex"] == b"to Somebody".hex()
         assert "neither the table nor its tags have ARTIST" in lines()["1.flac"]["error"]
         agree(clips / "out")
-    summary = embed_all(items, Path("out"), Payloads(template="by {ARTIST}"), DEFAULT_KEY)
+    other = Payloads(template="by {ARTIST}")
+    summary = embed_all(items, Path("out"), other, DEFAULT_KEY, quality="fast", layers=("eul",))
     assert summary.failed == 2
     assert "another payload or key" in lines()["0.flac"]["error"]
     agree(clips / "out")

@@ -62,6 +62,15 @@ def test_a_table_gives_bytes_or_text(tmp_path: Path, clip: Path) -> None:
             table.of(file, clip)
 
 
+def test_names_in_a_table_are_as_in_a_list(tmp_path: Path, clip: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("file,message\n ./in//a.wav ,hello\n")
+    assert Payloads(table=read_table(table, complete=True)).of("in/a.wav", clip) == b"hello"
+    table.write_text("file,message\n./a.wav,hello\na.wav,hello\n")
+    with pytest.raises(InputError, match=r"names a\.wav twice"):
+        read_table(table, complete=True)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

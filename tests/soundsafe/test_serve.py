@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -26,6 +27,7 @@ import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
+from starlette.requests import ClientDisconnect, Request  # noqa: E402
 
 from soundsafe import cli, serve  # noqa: E402
 from soundsafe.errors import InputError, NotMarkable  # noqa: E402
@@ -187,6 +189,23 @@ def test_more_than_may_wait_are_turned_away(client: TestClient, monkeypatch: pyt
     for thread in threads:
         thread.join(30)
     assert answers == [200, 200]
+
+
+def test_nothing_is_done_for_who_has_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(serve, "Worker", InThread)
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def scenario() -> None:
+        service = serve._Service(KEY, Limits(), tmp_path / "uploads")
+        service.start()
+        for _ in range(3):  # each time the one worker is there again
+            with pytest.raises(ClientDisconnect):
+                await service.call(Request({"type": "http"}, gone), pytest.fail)
+        service.stop()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_full_disk_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

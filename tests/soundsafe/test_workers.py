@@ -66,6 +66,25 @@ def test_a_call_that_takes_too_long_is_ended(worker: Worker) -> None:
     assert worker.call(len, "abc", timeout=60) == 3
 
 
+def test_longer_than_the_system_can_wait(worker: Worker) -> None:
+    assert worker.call(len, "abc", timeout=1e9) == 3
+
+
+def test_what_ends_the_parent_does_not_end_a_call(worker: Worker) -> None:
+    pid = worker.call(os.getpid)
+    for number in (signal.SIGINT, signal.SIGTERM):  # as a terminal or a supervisor sends it to all
+        assert worker.call(os.kill, pid, number) is None
+    assert worker.call(os.getpid) == pid
+
+
+def test_a_program_ends_without_closing_its_workers() -> None:
+    program = (
+        "import os\nfrom soundsafe.workers import Worker\n"
+        "if __name__ == '__main__':\n    w = Worker(); w.call(os.getpid)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
 def test_stop_ends_a_call_in_another_thread() -> None:
     worker = Worker()
     worker.call(os.getpid)
