@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "Tally",
     "assemble",
+    "cycle_of",
     "open_part",
     "pack",
     "parts_of",
@@ -87,6 +88,12 @@ class Part:
 def parts_of(length: int) -> int:
     """How many blocks a payload of `length` bytes takes: 1 to 24."""
     return -(-length // BODY)
+
+
+def cycle_of(parts: int) -> int:
+    """Seconds after which `parts` parts begin again: odd, so that each part meets each of the four phases of
+    stereo seconds, and no part is always where a downmix, or a single channel, has nothing."""
+    return parts | 1
 
 
 def payload_id(payload: bytes) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundsafe.container import FALSE_ACCEPT, Part, assemble, parts_of, payload_id
+from soundsafe.container import FALSE_ACCEPT, Part, assemble, cycle_of, parts_of, payload_id
 from soundsafe.embedder import mix_channels, views
 from soundsafe.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
 from soundsafe.joint import Positions, read_jointly
@@ -70,9 +70,9 @@ _WORTH_REREADING, _TURNS = 0.5, 3
 _WORTH_JOINING = 0.2
 """`soundsafe.words.worth` under which decoding, rereading, joining is not tried."""
 
-_MAX_PARTS = 24
+_LONGEST_CYCLE = 25
 _MOST_TOGETHER, _MOST_COUNTS = 48, 3
-"""EULs that are read together, and numbers of parts that are tried where no EUL tells it, at most."""
+"""EULs that are read together, and cycles that are tried where no EUL tells the number of parts, at most."""
 
 _MOST_KEPT = 1200
 """EULs that are kept to be added up, the best of a longer file: some 30 MB of mono, twice that of stereo."""
@@ -369,10 +369,10 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
 
 
 def _likely_counts(readings: Sequence[Reading], number: NDArray[np.int64]) -> list[int]:
-    """Numbers of parts, the likeliest first: EULs that many seconds apart would agree in their bits."""
+    """Cycles of parts, the likeliest first: EULs that many seconds apart would agree in their bits."""
     soft = {int(n): np.tanh(r.llr / 2.0) for n, r in zip(number, readings, strict=True)}
     agreement = []
-    for count in range(1, min(_MAX_PARTS, max(1, len(readings) // 2)) + 1):
+    for count in range(1, min(_LONGEST_CYCLE, max(1, len(readings) // 2)) + 1):
         pairs = [soft[n] * soft[n + count] for n in list(soft)[:_MOST_TOGETHER] if n + count in soft]
         norm = math.sqrt(sum(float((pair**2).sum()) for pair in pairs))
         agreement.append((sum(float(pair.sum()) for pair in pairs) / max(norm, 1e-9), count))
@@ -417,12 +417,12 @@ def combine(
 ) -> tuple[bytes | None, int, int]:
     """Add the soft values of EULs that should carry the same part, until the payload is whole.
 
-    EUL number i carries part i modulo the number of parts, which an EUL that decoded tells and which is
-    tried in turn otherwise. Returns payload, EULs added up, blocks tried.
+    EULs a whole number of cycles apart carry the same part; an EUL that decoded tells the cycle, and cycles
+    are tried in turn otherwise. Returns payload, EULs added up, blocks tried.
     """
     first = readings[0].start
     number = np.array([round((r.start - first) / EUL_SAMPLES) for r in readings])
-    known = {parts_of(part.length) for part in parts}
+    known = {cycle_of(parts_of(part.length)) for part in parts}
     attempts = 0
     for count in sorted(known) or _likely_counts(readings, number):
         found = list(parts)

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from soundsafe.both_layers import CHUNK_EULS, mark_both
 from soundsafe.codecs import fit_length, resample
-from soundsafe.container import pack
+from soundsafe.container import cycle_of, pack
 from soundsafe.embedder import HEADROOM, Quality, mark_block
 from soundsafe.keys import given
 from soundsafe.layout import PHASES
@@ -63,7 +63,7 @@ def coded_bits(
     """What `embed` puts into `n_euls` EULs from number `first` on: ``[n_euls, 2040]``, in the order of the
     code."""
     words = np.stack([encode_block(block, profile) for block in pack(payload, given(key))])
-    return words[(first + np.arange(n_euls)) % len(words)]
+    return words[(first + np.arange(n_euls)) % cycle_of(len(words)) % len(words)]
 
 
 class Marker:

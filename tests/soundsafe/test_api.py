@@ -227,6 +227,15 @@ def test_a_downmix_and_each_channel_alone(clip: str, marked: Mark) -> None:
         assert soundsafe.decode(heard, RATE).payload == m.payload
 
 
+@pytest.mark.parametrize(("parts", "heard"), [(2, "left"), (4, "mean")])
+def test_several_parts_in_a_downmix_and_in_one_channel(parts: int, heard: str, cut: Cut) -> None:
+    audio = np.concatenate([cut("caribbean", 7.0), cut("rock", 6.0)], axis=1)
+    payload = bytes(range(175)) * parts
+    marked = soundsafe.embed(audio, RATE, payload, quality="fast", layers=("eul",)).audio
+    mono = marked[:1] if heard == "left" else marked.mean(axis=0, keepdims=True)
+    assert soundsafe.decode(mono, RATE).payload == payload
+
+
 def test_one_silent_channel(cut: Cut) -> None:
     audio = cut("rock", 8.0).copy()
     audio[1] = 0.0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundsafe import container
-from soundsafe.container import BLOCK, BODY, Part, assemble, open_part, pack, payload_id
+from soundsafe.container import BLOCK, BODY, Part, assemble, cycle_of, open_part, pack, payload_id
 from soundsafe.errors import InputError
 from soundsafe.keys import DEFAULT_KEY, derive
 
@@ -35,6 +35,13 @@ def test_number_and_size_of_the_blocks(length: int, count: int) -> None:
     blocks = pack(bytes(length), KEY)
     assert [len(b) for b in blocks] == [BLOCK] * count
     assert [part.number for part in opened(blocks)] == list(range(count))
+
+
+@pytest.mark.parametrize("parts", range(1, 25))
+def test_every_part_meets_every_phase_of_stereo(parts: int) -> None:
+    euls = np.arange(4 * cycle_of(parts))
+    assert len(set(zip(euls % 4, euls % cycle_of(parts) % parts, strict=True))) == 4 * parts
+    assert list(euls[:parts] % cycle_of(parts) % parts) == list(range(parts))  # all there from the start
 
 
 def test_the_layout_is_the_documented_one() -> None:

@@ -123,6 +123,9 @@ def test_coded_bits_cycle_through_the_parts() -> None:
     assert np.array_equal(bits[:2], bits[6:])
     assert not np.array_equal(bits[0], bits[1])
     assert not np.array_equal(bits, soundsafe.coded_bits(bytes(400), OTHER_KEY, 8))
+    two = soundsafe.coded_bits(bytes(176), None, 6)  # the first comes twice
+    assert np.array_equal(two[:3], two[3:])
+    assert np.array_equal(two[2], two[0])
 
 
 def test_coded_bits_of_a_later_block() -> None:
