@@ -3,8 +3,8 @@
 Manifest columns: `file` (relative to the folder and within it; the only one that must be there), `clip` (a
 unique name; else the file's name without its suffix), `category` (else "all"), `split` (else none), `group`
 (clips of one source, which are not independent; else the file), `license`, `lossy` ("yes" where the source
-was coded lossily). Further columns are kept. Without a manifest every audio file in or below the folder is a
-clip.
+was coded lossily). Further columns are kept; names of columns may have capitals. Without a manifest every
+audio file in or below the folder is a clip, but hidden ones.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ MONO = ":mono"
 
 SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".w64", ".caf", ".au"})
 
+_WITHOUT_LENGTH = frozenset({".mp3", ".ogg", ".opus", ".flac"})
+"""Formats whose files may not state their length: libsndfile alone then reads the beginning, or fails."""
+
 _FOLDERS = {BUNDLED: Path(__file__).parent / "corpus"}
 
 
@@ -54,8 +57,16 @@ class Clip:
             InputError: no audio that can be read, none at all, or samples that are not finite.
         """
         try:
-            samples, rate = soundfile.read(self.path, dtype="float32", always_2d=True)
-        except (OSError, soundfile.LibsndfileError) as error:
+            if self.path.suffix.lower() in _WITHOUT_LENGTH:
+                from soundsafe.audio_file import read_audio
+
+                audio, info = read_audio(self.path)
+                samples, rate = audio.T, info.rate
+            else:
+                samples, rate = soundfile.read(self.path, dtype="float32", always_2d=True)
+        except InputError as error:
+            raise InputError(f"{self.path}: not readable as audio ({error})") from error
+        except (OSError, ValueError, MemoryError, soundfile.LibsndfileError) as error:
             raise InputError(f"{self.path}: not readable as audio ({error})".replace("\n", " ")) from error
         if not samples.size:
             raise InputError(f"{self.path}: no samples")
@@ -118,7 +129,9 @@ def load(name: str | Path, split: str | None = None, *, mono: bool = False) -> D
 def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as lines:
-            rows = list(csv.DictReader(lines))
+            reader = csv.DictReader(lines)
+            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{manifest}: not a CSV file ({error})") from error
     if not rows:
@@ -144,7 +157,7 @@ def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
             split=_cell(row, "split") or None,
             group=_cell(row, "group") or file,
             license=_cell(row, "license"),
-            lossy=_cell(row, "lossy"),
+            lossy=_cell(row, "lossy").lower(),
             mono=mono,
             columns={column: _cell(row, column) for column in row if column},
         )
@@ -164,9 +177,8 @@ def _written(path: str) -> None:
 
 
 def _scanned(folder: Path, mono: bool) -> Iterator[Clip]:
-    files = sorted(
-        p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-    )
+    found = (p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(file for file in found if not any(part.startswith(".") for part in file.parts))
     for file in files:
         _written(str(folder / file))
     stems = Counter(f.with_suffix("") for f in files)

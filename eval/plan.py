@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import inspect
 import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from soundsafe.errors import InputError
@@ -55,7 +58,22 @@ class Plan:
         needed = [w for cell, _ in self.cells for w in getattr(cell.resolve(), "weights", ())]
         if needed:
             document["weights"] = {w.variable: w.digest() for w in dict.fromkeys(needed)}
+        if plugged := _plugged([cell.resolve() for cell, _ in self.cells], self.systems):
+            document["plugged"] = plugged
         return document
+
+
+def _plugged(attacks: Iterable[Any], systems: Iterable[Any]) -> dict[str, str]:
+    """The SHA-256 of files with attacks and systems of others: `source_hash` knows this package's alone."""
+    systems = (registry.get(s) if isinstance(s, str) else s for s in systems)
+    defined = [getattr(a, "function", type(a)) for a in attacks if a is not None]
+    out = {}
+    for thing in [*defined, *(type(s) for s in systems)]:
+        module = str(getattr(thing, "__module__", ""))
+        if module.split(".")[0] != "soundsafe":
+            with contextlib.suppress(TypeError, OSError):
+                out[module] = hashlib.sha256(Path(inspect.getfile(thing)).read_bytes()).hexdigest()
+    return dict(sorted(out.items()))
 
 
 def _as_list(value: Any) -> list[Any]:

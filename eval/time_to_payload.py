@@ -7,6 +7,7 @@ until the payload is there. A stretch is read by the public `decode`, which know
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -129,7 +130,7 @@ def clip_rows(
     key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
     head = {
         "clip": clip.clip, "group": clip.group or clip.clip, "category": clip.category,
-        "audio_s": audio.shape[1] / rate, "heard_s": 0.0,
+        "audio_s": math.inf if unread else audio.shape[1] / rate, "heard_s": 0.0,
         "id_s": np.nan, "payload_s": np.nan, "wrong": 0, "layer": "", "zimtohrli": np.nan, "failed": unread,
     }  # fmt: skip
     if unread:
@@ -186,7 +187,8 @@ def curves(rows: pd.DataFrame, lengths_s: Sequence[float]) -> pd.DataFrame:
     """A row for each attack, word (``id`` or ``payload``) and length: share of clips that had it by then.
 
     Columns ``attack``, ``word``, ``seconds``, ``clips``, ``share``, ``low``, ``high`` (95 %, by groups; NaN
-    below five groups). Clips that are shorter than a length do not count at it.
+    below five groups). Clips that are shorter than a length do not count at it; one that cannot be read
+    counts at each, as never.
     """
     out = []
     for attack, its in rows.groupby("attack", sort=False):

@@ -262,7 +262,7 @@ class _Bench:
     def cell_line(self, cell: Cell) -> dict[str, Any]:
         """Run one cell: the rows' measured fields and, apart, the times."""
         line: dict[str, Any] = {"key": self.unit.cell_key(cell), "name": cell.name}
-        samples, rate, truth = 0, 1, None
+        samples, rate, truth = _samples(self.unit), 1000, None  # in case the audio cannot be read
         try:
             audio, rate = self.original
             samples = audio.shape[1]

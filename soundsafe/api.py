@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,10 +90,23 @@ def _verified(
     profile: Profile,
 ) -> tuple[Detection, Difference]:
     """What is read from the marked blocks `again`, and meanwhile how `marked` differ from the originals."""
+    stopped = threading.Event()
+
+    def until_stopped() -> Iterator[Audio]:
+        for block in originals:
+            if stopped.is_set():
+                return  # then `compare` raises, to nobody
+            yield block
+
     with ThreadPoolExecutor(1) as pool:
-        comparing = pool.submit(compare, originals, marked, rate)
-        found = detect(to_44k(again, rate), key, profile)
-        return found, comparing.result()
+        comparing = pool.submit(compare, until_stopped(), marked, rate)
+        try:
+            found = detect(to_44k(again, rate), key, profile)
+            return found, comparing.result()
+        except BaseException:
+            # Leaving the pool waits: an interrupt should not last until all is compared.
+            stopped.set()
+            raise
 
 
 def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
@@ -267,9 +281,7 @@ def embed_file(
     name = os.fspath(source)
     with AudioReader(source) as reader:
         info: AudioInfo = reader.info
-        # The length of an MP3 is an estimate: what was read counts, below.
-        if info.format != "MP3":
-            _check_length(payload, info.frames, info.rate, name)
+        _check_length(payload, info.frames, info.rate, name)
         with AudioWriter(target, info) as writer:
             marker = Marker(info.rate, info.channels, payload, key, profile, effort, layers)
             done = 0
@@ -278,7 +290,7 @@ def embed_file(
                 for part in marker.feed(block):
                     writer.write(part)
                 report(0.85 * min(1.0, done / max(info.frames, 1)), "marking")
-            _check_length(payload, done, info.rate, name)
+            _check_length(payload, done, info.rate, name)  # a damaged MP3 file gives less than it promises
             for part in marker.finish():
                 writer.write(part)
             partial = writer.finish()

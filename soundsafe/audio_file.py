@@ -24,7 +24,9 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,7 @@ from numpy.typing import NDArray
 
 from soundsafe import audio_tags
 from soundsafe.errors import InputError
+from soundsafe.mpeg_frames import MpegFrames
 
 __all__ = [
     "LOUDEST",
@@ -75,6 +78,9 @@ _SHORT_S = 0.1
 _UNKNOWN_SIZE = 0x7FFFF000
 """A chunk that claims so much was written to a pipe, by a program that could not know its size."""
 
+_OGG_PAGE = re.compile(rb"OggS\0([\0-\7])")
+_MPEG_TRIMMED = 2 * 4095
+"""Samples that an MP3 file's header may take from its ends, as the encoder's own."""
 Path_ = str | os.PathLike[str]
 T = TypeVar("T")
 
@@ -83,9 +89,9 @@ T = TypeVar("T")
 class AudioInfo:
     """What a file says of itself.
 
-    `rate` in Hz, `frames` samples in each channel (of an MP3 file an estimate), `format` and `subtype` as
-    libsndfile names them, `tags` by upper-case Vorbis comment names, `channel_mask` the loudspeakers as
-    WAVE_FORMAT_EXTENSIBLE numbers them, None where the file does not say.
+    `rate` in Hz, `frames` samples in each channel (a damaged MP3 file may give others), `format` and
+    `subtype` as libsndfile names them, `tags` by upper-case Vorbis comment names, `channel_mask` the
+    loudspeakers as WAVE_FORMAT_EXTENSIBLE numbers them, None where the file does not say.
     """
 
     path: Path
@@ -103,6 +109,22 @@ class AudioInfo:
         return self.frames / self.rate
 
 
+def _is_chained(path: Path_) -> bool:
+    """Whether an OGG file holds streams one after another: a page that begins one, after pages of data."""
+    data = False
+    rest = b""
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            block = rest + block
+            for page in _OGG_PAGE.finditer(block):
+                begins = page[1][0] & 2
+                if begins and data:
+                    return True
+                data = data or not begins
+            rest = block[-5:]
+    return False
+
+
 def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
@@ -111,8 +133,9 @@ class AudioReader:
     """A file opened for reading; a context manager.
 
     Raises InputError for what is not there, not a file, empty, not audio, damaged, or outside 8 to 192 kHz
-    and 1 to 8 channels; reading raises it for damage further on and for samples that are not finite. After
-    the last block `warnings` says whether an MP3 or OGG file, of which any piece is sound, seems cut off.
+    and 1 to 8 channels, and for files of which libsndfile reads the beginning alone (MP3 files joined, OGG
+    chained); reading raises it for damage further on and for samples that are not finite. After the last
+    block `warnings` says whether an MP3 or OGG file, of which any piece is sound, seems cut off.
     """
 
     info: AudioInfo
@@ -120,15 +143,19 @@ class AudioReader:
     def __init__(self, path: Path_) -> None:
         self.warnings: tuple[str, ...] = ()
         self._name = os.fspath(path)
+        self._spool = contextlib.ExitStack()
         self._file = self._open()
         self._position = 0
+        self._held_s = 0.0  # what an MP3 file's frames add up to
+        self._states_length = False
         try:
+            frames = self._whole()
             file = self._file
             if file.frames >= _UNKNOWN_FRAMES:
                 raise InputError(
                     f"{self._name} does not tell its length (FLAC made in a pipe): encode it into a file"
                 )
-            if file.frames <= 0:
+            if frames <= 0:
                 raise InputError(f"{self._name} holds no audio: it has a header and no samples")
             cut = _CUT_OFF.search(file.extra_info)
             if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_SIZE:
@@ -142,7 +169,7 @@ class AudioReader:
                 Path(path),
                 file.samplerate,
                 file.channels,
-                file.frames,
+                frames,
                 file.format,
                 file.subtype,
                 metadata.tags(),
@@ -176,10 +203,68 @@ class AudioReader:
                 " WAV, FLAC, MP3 and OGG files work"
             ) from None
 
+    def _whole(self) -> int:
+        """The number of samples; raises InputError where libsndfile would read less than the file holds."""
+        file = self._file
+        try:
+            if file.format == "OGG" and _is_chained(self._name):
+                raise InputError(
+                    f"{self._name} holds several OGG streams, one after another, of which the first alone"
+                    " can be read: convert it to WAV or FLAC first"
+                )
+            if file.format != "MP3":
+                return int(file.frames)
+            mpeg = MpegFrames(self._name)
+            self._held_s = mpeg.seconds
+            self._states_length = audio_tags.mp3_states_length(self._name)
+            frames = int(file.frames)
+            if mpeg.seconds and not self._states_length:
+                held = round(mpeg.seconds * file.samplerate)
+                if frames < held and file.subtype == "MPEG_LAYER_III":
+                    self._open_behind_quiet(mpeg)
+                frames = min(held, int(self._file.frames))
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"cannot read {self._name}: {_reason(error)}") from None
+        self._refuse_the_rest(frames)
+        return frames
+
+    def _open_behind_quiet(self, mpeg: MpegFrames) -> None:
+        """Open, in place of the file, a copy of it behind a small silent frame, which is read away.
+
+        Where no header states the length, libsndfile takes all frames to be as large as the first, and reads
+        no further than the length that follows.
+        """
+        quiet, samples = mpeg.quiet()
+        with contextlib.ExitStack() as stack, open(self._name, "rb") as file:
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            spool.write(quiet)
+            file.seek(mpeg.start)
+            shutil.copyfileobj(file, spool)
+            spool.seek(0)
+            opened = soundfile.SoundFile(spool.fileno(), closefd=False)
+            self._spool = stack.pop_all()
+        self._file.close()
+        self._file = opened
+        opened.read(samples)
+
+    def _refuse_the_rest(self, frames: int) -> None:
+        rate = self._file.samplerate
+        if self._held_s * rate - frames > _SHORT_S * rate + _MPEG_TRIMMED:
+            raise InputError(
+                f"{self._name} holds {self._held_s:.1f} s, of which {frames / rate:.1f} s can be read:"
+                " convert it to WAV or FLAC first, or take an undamaged copy"
+            )
+
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next `frames` samples, ``[channels, samples]``; fewer at the end, none after it."""
         try:
-            block = self._file.read(frames, dtype="float32", always_2d=True)
+            left = max(0, self.info.frames - self._position)
+            block = self._file.read(min(frames, left), dtype="float32", always_2d=True)
+            if len(block) < frames and self.info.format == "MP3":
+                # Rarely frames that were not counted, among damage; often what libsndfile takes for damage.
+                with contextlib.suppress(soundfile.LibsndfileError, RuntimeError):
+                    more = self._file.read(frames - len(block), dtype="float32", always_2d=True)
+                    block = np.concatenate([block, more])
         except (soundfile.LibsndfileError, RuntimeError) as error:
             with contextlib.suppress(soundfile.SoundFileError):
                 self._position = max(self._position, self._file.tell())  # how far it came in this block
@@ -210,8 +295,9 @@ class AudioReader:
         """Refuse, or note in `warnings`, an end that comes before the one that the file's header states."""
         info, missing = self.info, self.info.frames - self._position
         if info.format == "MP3":
-            # Without such a header the length is only an estimate, and less is no sign of damage.
-            if missing > _SHORT_S * info.rate and audio_tags.mp3_states_length(info.path):
+            self._refuse_the_rest(self._position)
+            # Without such a header the length is that of the frames, and says nothing of a lost end.
+            if missing > _SHORT_S * info.rate and self._states_length:
                 says = f"its header says {info.seconds:.1f} s"
                 self.warnings = (f"{self._name} ends after {self._seconds():.1f} s, {says}",)
         elif missing > 0:
@@ -236,6 +322,7 @@ class AudioReader:
     def close(self) -> None:
         """Close the file; no harm when done twice."""
         self._file.close()
+        self._spool.close()
 
     def __enter__(self) -> AudioReader:
         return self

@@ -194,15 +194,21 @@ def copy(
             _write_flac(target, metadata, pictures)
         else:
             lost = metadata.not_in_wav
-            chunks = metadata.chunks if source_format in WAV_FORMATS else _id3_chunk(metadata)
+            chunks = metadata.chunks
+            if source_format not in WAV_FORMATS:
+                refused = [_not_in_id3(picture) for picture in metadata.pictures]
+                says = f"a picture in {os.fspath(source)} was not kept: ID3 holds no"
+                warnings += [f"{says} {why}" for why in refused if why]
+                fit = tuple(p for p, why in zip(metadata.pictures, refused, strict=True) if not why)
+                chunks = _id3_chunk(replace(metadata, pictures=fit))
             if not _append_chunks(target, chunks, metadata.channel_mask):
                 warnings.append(f"metadata of {os.fspath(source)} did not fit and was not kept")
         if lost:
             warnings.append(f"left out of {name}, which cannot hold it: {_listed(lost)}")
     except OSError:
         raise
-    except mutagen.MutagenError as error:
-        if error.args and isinstance(error.args[0], OSError):
+    except Exception as error:  # as in `read`: mutagen raises others for values that it cannot write
+        if isinstance(error, mutagen.MutagenError) and error.args and isinstance(error.args[0], OSError):
             raise error.args[0] from None
         warnings.append(f"tags of {os.fspath(source)} were not kept: {_reason(error)}")
     return tuple(warnings)
@@ -499,6 +505,17 @@ def _id3_chunk(metadata: Metadata) -> tuple[tuple[bytes, bytes], ...]:
     buffer = io.BytesIO()
     tag.save(buffer, v2_version=4, padding=lambda info: 0)
     return ((b"id3 ", buffer.getvalue()),)
+
+
+def _not_in_id3(picture: flac.Picture) -> str:
+    """What of a picture an ID3v2 frame cannot hold, in words; empty where it can."""
+    if not 0 <= picture.type <= 255:
+        return f"picture type {picture.type}"
+    try:
+        picture.mime.encode("latin-1")
+    except UnicodeEncodeError:
+        return f"MIME type {picture.mime[:40]!a}"
+    return ""
 
 
 def _as_written(name: str, values: tuple[str, ...]) -> bool:

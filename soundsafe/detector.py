@@ -221,19 +221,22 @@ def read_equalised(audio: Audio, start: float, phase: int, key: bytes, profile: 
 def _walk(
     blocks: Iterable[Audio], key: bytes, profile: Profile, state: dict[str, float]
 ) -> Iterator[tuple[Reading, Callable[[], Reading | None]]]:
-    """Readings of all EULs of a stream, in order; `state` collects score and samples.
+    """Readings of all EULs of a stream; `state` collects score and samples.
+
+    One that begins before the end of former ones, which did not fit, takes their place.
 
     With each comes what reads the same EUL as if it had gone through an equaliser.
     """
     buffer: Audio | None = None
     base = 0  # samples of the stream before the buffer
     position = 0  # where to look for a lock
+    back = 0  # where the stretch begins that no clock has fitted so far
     at: float | None = None
     phase, misses, patience, equalisable = 0, 0, 1, _EQUALISED_TRIES
     source = iter(blocks)
-    ended = False
+    ended = at_end = False
     while True:
-        # Keep enough in the buffer for a window behind the point of interest.
+        # Keep enough in the buffer for a window behind the point of interest, and what may be read again.
         point = position if at is None else math.floor(at)
         while not ended and (buffer is None or base + buffer.shape[1] < point + _WINDOW + 2 * _MARGIN):
             block = next(source, None)
@@ -244,26 +247,40 @@ def _walk(
                 if buffer is None:
                     buffer = block
                 else:
-                    cut = max(0, min(point - base - 2 * _MARGIN, buffer.shape[1]))
+                    cut = max(0, min(min(point, back) - base - 2 * _MARGIN, buffer.shape[1]))
                     buffer = np.concatenate([buffer[:, cut:], block], axis=1)
                     base += cut
         if buffer is None:
             return
-        left = base + buffer.shape[1] - point
-        if at is None:
-            if left < EUL_SAMPLES - _HOP:
+        end = base + buffer.shape[1]
+        left = end - point
+        if left < EUL_SAMPLES - _HOP:
+            # Of what was passed over the end was not looked at.
+            here = max(back, base, end - _WINDOW)
+            passed = patience > 2 if at is not None else position > 16 * RATE
+            if at_end or not passed or end - here < EUL_SAMPLES:
                 return
+            last = scan(buffer[:, here - base :], key, profile)
+            state["score"] = max(state["score"], last.z)
+            if last.z < LOCK_Z:
+                return
+            at, phase = _earliest(buffer, base, here + last.start, last.phase, back, key, profile)
+            back, state["clock"], at_end = math.floor(at), at, True
+            state.setdefault("start", at)
+            continue
+        if at is None:
             lock = _find(
                 buffer[:, max(0, point - base) : point - base + _WINDOW], position == 0, key, profile, state
             )
             if lock is None:
+                back = position
                 position += 2 * RATE if position < 16 * RATE else 8 * RATE
                 continue
-            at, phase, misses, patience = point + lock.start, lock.phase, 0, 1
+            at, phase = _earliest(buffer, base, point + lock.start, lock.phase, back, key, profile)
+            back, misses, patience = math.floor(at), 0, 1
+            state["clock"] = at
             state.setdefault("start", at)
             continue
-        if left < EUL_SAMPLES - _HOP:
-            return
         reading = read_eul(buffer, at - base, phase, key, profile)
         if reading is None:
             return
@@ -282,7 +299,7 @@ def _walk(
             else:
                 equalisable -= 1
         if reading.fit >= _KEEP_FIT:
-            misses, patience = 0, 1
+            back, misses, patience = math.floor(at) + EUL_SAMPLES, 0, 1
         else:
             misses += 1
         if misses >= patience:
@@ -291,10 +308,28 @@ def _walk(
             here = max(point, base)
             lock = scan(buffer[:, here - base : here - base + _WINDOW], key, profile)
             if lock.z >= LOCK_Z and (abs(here + lock.start - at) > 1.0 or lock.phase != phase):
-                at, phase = here + lock.start, lock.phase
+                at, phase = _earliest(buffer, base, here + lock.start, lock.phase, back, key, profile)
+                back, state["clock"] = math.floor(at), at
                 continue
+            back = here
         yield replace(reading, start=at), partial(read_equalised, buffer, at - base, phase, key, profile)
         at, phase = at + EUL_SAMPLES, (phase + 1) % PHASES
+
+
+def _earliest(
+    buffer: Audio, base: int, at: float, phase: int, back: int, key: bytes, profile: Profile
+) -> tuple[float, int]:
+    """Place and phase of the first of the EULs before the one at `at`, from `back` on, that fit its clock.
+
+    Where nothing was found for long, not every second was looked at.
+    """
+    while at - EUL_SAMPLES >= max(back, base):
+        before = (phase - 1) % PHASES
+        reading = read_eul(buffer, at - EUL_SAMPLES - base, before, key, profile)
+        if reading is None or reading.fit < _KEEP_FIT:
+            break
+        at, phase = at - EUL_SAMPLES, before
+    return at, phase
 
 
 def _find(window: Audio, first: bool, key: bytes, profile: Profile, state: dict[str, float]) -> Lock | None:
@@ -324,7 +359,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     readings: list[Reading] = []
     euls: list[Eul] = []
     parts: list[Part] = []
-    known: set[Part] = set()
+    first: dict[Part, float] = {}  # where the clock began under which each was read first
     whole = False
     attempts = 0
     equalisable = _EQUALISED_TRIES
@@ -342,12 +377,16 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
                 attempts += tried
                 if word is not None:
                     reading, equalisable = other, _EQUALISED_TRIES
+        while euls and euls[-1].start_s > reading.start / RATE - 0.5:
+            euls.pop()
+        while readings and readings[-1].start > reading.start - EUL_SAMPLES / 2:
+            readings.pop()
         euls.append(_eul(reading, word is not None, word.corrected_bytes if word else 0))
         if word is not None:
             parts.append(word.part)
-            if word.part not in known:
-                known.add(word.part)
-                whole = whole or assemble(known) is not None
+            if word.part not in first:
+                first[word.part] = state["clock"]
+                whole = whole or assemble(first) is not None
         # Nothing is added up once the payload is whole.
         if whole:
             readings.clear()
@@ -363,16 +402,19 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
         attempts += tried
     bound = min(1.0, max(attempts, 1) * FALSE_ACCEPT)
     identifier = payload_id(payload) if payload is not None else None
-    return Detection(
-        payload, identifier, euls, combined, state["score"], state.get("start"), bound, int(state["samples"])
-    )
+    start = state.get("start")
+    if payload is not None and identifier is not None:
+        # The first lock may be that of another mark, or an accident.
+        its = [at for p, at in first.items() if (p.length, p.prefix) == (len(payload), identifier[:4])]
+        start = min(its, default=start)
+    return Detection(payload, identifier, euls, combined, state["score"], start, bound, int(state["samples"]))
 
 
 def _likely_counts(readings: Sequence[Reading], number: NDArray[np.int64]) -> list[int]:
     """Cycles of parts, the likeliest first: EULs that many seconds apart would agree in their bits."""
     soft = {int(n): np.tanh(r.llr / 2.0) for n, r in zip(number, readings, strict=True)}
     agreement = []
-    for count in range(1, min(_LONGEST_CYCLE, max(1, len(readings) // 2)) + 1):
+    for count in range(1, min(_LONGEST_CYCLE, max(1, len(readings) // 2)) + 1, 2):
         pairs = [soft[n] * soft[n + count] for n in list(soft)[:_MOST_TOGETHER] if n + count in soft]
         norm = math.sqrt(sum(float((pair**2).sum()) for pair in pairs))
         agreement.append((sum(float(pair.sum()) for pair in pairs) / max(norm, 1e-9), count))
@@ -426,7 +468,7 @@ def combine(
     attempts = 0
     for count in sorted(known) or _likely_counts(readings, number):
         found = list(parts)
-        used = 0
+        used = lost = 0
         for residue in range(count):
             chosen = [r for r, n in zip(readings, number, strict=True) if n % count == residue]
             if not chosen:
@@ -439,7 +481,8 @@ def combine(
                 word, tried = _read_together(chosen, key, profile)
                 attempts += tried
             if word is None:
-                if count > 1 and not known:
+                lost += 1
+                if lost > 1 and not known:  # of a cycle one may be lost: a part may come twice in it
                     break
                 continue
             found.append(word.part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import lameenc
 import numpy as np
 import pytest
 import soundfile
@@ -122,6 +123,45 @@ def test_manifests_that_cannot_be_used(tmp_path: Path, text: str, message: str) 
     with pytest.raises(InputError, match=message) as caught:
         datasets.load(tmp_path, split="test")
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_columns_may_have_blanks_and_capitals(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        write(tmp_path / name)
+    manifest(tmp_path, "file, Clip, Split , group,Lossy\na.wav, A, train, g, Yes\nb.wav, B, test, g, no\n")
+    (clip,) = datasets.load(tmp_path, split="test").clips
+    assert (clip.clip, clip.split, clip.group, clip.lossy) == ("B", "test", "g", "no")
+    assert datasets.load(tmp_path).clips[0].lossy == "yes"
+
+
+def test_hidden_files_are_no_clips(tmp_path: Path) -> None:
+    for name in ("a.wav", "._a.wav", ".trash/b.wav"):
+        write(tmp_path / name)
+    assert [clip.clip for clip in datasets.load(tmp_path).clips] == ["a"]
+
+
+def test_all_of_a_file_without_a_stated_length_is_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    loud = np.concatenate([rng.standard_normal(16_000) * 0.3, rng.standard_normal(80_000) * 1e-3])
+    encoder = lameenc.Encoder()
+    encoder.set_channels(1)
+    encoder.set_in_sample_rate(16_000)
+    encoder.set_vbr(4)
+    encoder.set_vbr_quality(2)
+    encoder.silence()
+    data = bytes(encoder.encode((loud * 32_000).astype("<i2").tobytes()) + encoder.flush())
+    (tmp_path / "a.mp3").write_bytes(data)
+    (clip,) = datasets.load(tmp_path).clips
+    assert clip.read()[0].shape[1] > 95_000
+    soundfile.write(tmp_path / "a.mp3", loud, 16_000, format="FLAC")
+    data = bytearray((tmp_path / "a.mp3").read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)  # as a pipe leaves it
+    (tmp_path / "a.mp3").unlink()
+    (tmp_path / "b.flac").write_bytes(data)
+    (clip,) = datasets.load(tmp_path).clips
+    with pytest.raises(InputError, match="does not tell its length"):
+        clip.read()
 
 
 def test_links_and_detours_within_the_folder_may_lead_elsewhere(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def _made_up(rng: np.random.Generator, success: float, ber: float, clips: int = 
     """Rows of clips of unequal difficulty at one strength of the system."""
     rows = []
     ease = np.linspace(-1.5, 1.5, clips)
-    for attack, harder in (("none", 3.0), ("mp3_192", 1.0), ("mp3_128", -1.0), ("unmarked", -99.0)):
+    harder_by = {"none": 3.0, "mp3_192": 1.0, "mp3_128": -1.0, "unmarked": -99.0, "wrong_key": -99.0}
+    for attack, harder in harder_by.items():
         for clip in range(clips):
             odds = np.log(success / (1 - success)) + ease[clip] + harder
             p = 1 / (1 + np.exp(-odds))
@@ -68,17 +69,32 @@ def test_a_single_false_accept_fails() -> None:
     assert tree.find("testsuite").get("failures") == "1"  # type: ignore[union-attr]
 
 
-def test_each_system_needs_a_control_that_was_read() -> None:
+def test_each_clip_of_each_system_needs_both_controls() -> None:
     rows = pd.concat(
         [_made_up(np.random.default_rng(i), 0.9, 0.002).assign(system=name) for i, name in enumerate("ab")],
         ignore_index=True,
     )
     baseline = gate.make_baseline(rows, {})
     assert gate.check(rows, baseline)["ok"]
-    rows.loc[(rows["system"] == "a") & (rows["attack"] == "unmarked"), "status"] = "decode_failed"
-    result = gate.check(rows, baseline)
-    assert [c["metric"] for c in result["checks"] if not c["ok"]] == ["false_accepts"]
-    assert "no control of a was read" in result["checks"][0]["message"]
+    for control, status in (("unmarked", "decode_failed"), ("wrong_key", "worker_died"), ("wrong_key", None)):
+        its = (rows["system"] == "a") & (rows["attack"] == control) & (rows["clip"] != "c0")
+        changed = rows.assign(status=rows["status"].mask(its, status)) if status else rows[~its]
+        result = gate.check(changed, baseline)
+        assert [c["metric"] for c in result["checks"] if not c["ok"]] == ["false_accepts"]
+        assert f"a: {control} was not read of 7 of 8 clips, c1 first" in result["checks"][0]["message"]
+    refused = rows["status"].mask(rows["attack"] == "wrong_key", "refused")  # an answer, too
+    assert gate.check(rows.assign(status=refused), baseline)["ok"]
+
+
+def test_clips_that_end_in_errors_fail_unless_the_baselines_did() -> None:
+    rows = _made_up(np.random.default_rng(7), 0.9, 0.002)
+    its = rows["clip"].isin(["c6", "c7"]) & (rows["attack"] == "mp3_128")
+    broken = rows.assign(status=rows["status"].mask(its, "attack_failed"))
+    result = gate.check(broken, gate.make_baseline(rows, {}))
+    assert [c["message"] for c in result["checks"] if not c["ok"]] == [
+        "2 clips ended in an error, c6 first: attack_failed"
+    ]
+    assert gate.check(broken, gate.make_baseline(broken, {}))["ok"]
 
 
 def test_missing_clips_and_attacks_fail() -> None:
@@ -86,7 +102,8 @@ def test_missing_clips_and_attacks_fail() -> None:
     baseline = gate.make_baseline(rows, {})
     fewer = rows[(rows["clip"] != "c3") & (rows["attack"] != "none")].reset_index(drop=True)
     result = gate.check(fewer, baseline)
-    failed = [c for c in result["checks"] if not c["ok"]]
+    controls, *failed = [c for c in result["checks"] if not c["ok"]]
+    assert "unmarked was not read of 1 of 8 clips, c3 first" in controls["message"]
     assert {c["metric"] for c in failed} == {"coverage"}
     assert len(failed) == 3
     assert "lacks all or part of 8 of 8 clips" in failed[0]["message"]
@@ -100,10 +117,10 @@ def test_what_was_not_read_does_not_pass() -> None:
         return [c["message"] for c in gate.check(changed, baseline)["checks"] if not c["ok"]]
 
     assert failed(rows) == []
-    no_controls = rows[rows["attack"] != "unmarked"]
-    assert failed(no_controls) == ["0 false accepts in 0 EULs without the mark"]
-    broken = rows.assign(status=np.where(rows["attack"] == "unmarked", "decode_failed", "ok"))
-    assert failed(broken) == ["0 false accepts in 0 EULs without the mark"]
+    control = rows["attack"].map(control_of) != ""
+    nothing = "0 false accepts in 0 EULs without the mark; s: unmarked was not read of 8 of 8 clips, c0 first"
+    assert failed(rows[~control]) == [nothing]
+    assert failed(rows.assign(status=np.where(control, "decode_failed", "ok"))) == [nothing]
     shorter = failed(rows[(rows["attack"] != "none") | (rows["eul"] < 4)])
     assert shorter == ["the run lacks all or part of 8 of 8 clips, c0 first"]
     assert len(failed(rows.assign(parity_slots=float("nan")))) == 3
@@ -122,7 +139,7 @@ def test_a_step_that_failed_counts_in_the_ber_only_where_there_are_bits() -> Non
 
 
 def test_a_weakened_toy_fails_and_an_unchanged_one_passes(fakes: ModuleType, clips: Path) -> None:
-    chosen = ["none", "unmarked", fakes.Noise(0.05), fakes.Noise(0.08)]
+    chosen = ["none", "unmarked", "wrong_key", fakes.Noise(0.05), fakes.Noise(0.08)]
     strong = runner.evaluate(fakes.Toy(), chosen, clips)
     baseline = gate.make_baseline(strong, {})
     for seed in range(1, 21):
@@ -209,7 +226,7 @@ def _rows_of(baseline: dict[str, Any]) -> pd.DataFrame:
     """Rows with a baseline's own figures, and controls in which nothing was accepted."""
     rows = []
     for system, held in baseline["systems"].items():
-        for attack, clips in [*held.items(), ("unmarked", held["none"])]:
+        for attack, clips in [*held.items(), ("unmarked", held["none"]), ("wrong_key", held["none"])]:
             for clip, c in clips.items():
                 for eul in range(c["euls"]):
                     marked = not control_of(attack)

@@ -17,6 +17,21 @@ from soundsafe.eval.plan import make_plan
 from soundsafe.eval.run_folder import read_rows
 
 
+def test_a_run_is_not_resumed_with_other_code_of_somebody_elses(
+    fakes: ModuleType, clips: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
+    assert list(plan.configuration()["plugged"]) == ["bench_fakes"]
+    assert "plugged" not in make_plan("qim", ["none"], clips, limit=1).configuration()
+    out = tmp_path / "run"
+    runner.run(plan, out, jobs=0)
+    document = json.loads((out / "run.json").read_text())
+    document["configuration"]["plugged"]["bench_fakes"] = 64 * "0"  # the file was another one
+    (out / "run.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="another configuration \\(plugged\\)"):
+        runner.run(plan, out, jobs=0, resume=True)
+
+
 def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
     plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
     other = make_plan(fakes.Toy(), ["none"], clips, limit=2)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from soundsafe.eval import runner, seeds
 from soundsafe.eval.plan import make_plan
 from soundsafe.eval.rows import Row
+from soundsafe.eval.summary import summary_rows
 
 SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
 
@@ -99,6 +101,11 @@ def test_a_damaged_clip_is_a_row(fakes: ModuleType, clips: Path, tmp_path: Path)
     rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
     assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"]
     assert rows[rows["clip"] == "a"]["payload_ok"].all()
+    whole = np.full(3 * 8000, np.nan)
+    soundfile.write(tmp_path / "b.wav", whole, 8000, subtype="FLOAT")  # its header says how much is lost
+    rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
+    assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"] * 3
+    assert summary_rows(rows)[0]["payload_success"] == 0.5
 
 
 def test_seconds_and_limit(fakes: ModuleType, clips: Path) -> None:

@@ -156,8 +156,8 @@ def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
     assert "0.50 s long" in by["b", "gain_-3dB"]["failed"]
     assert "c.wav" in by["c", "gain_-3dB"]["failed"]
     table = curves(pd.DataFrame(rows), (2.0,)).set_index(["attack", "word"])
-    assert table.loc[("gain_-3dB", "payload"), ["clips", "share"]].tolist() == [1, 1.0]
-    assert table.loc[("gain_-6dB", "payload"), ["clips", "share"]].tolist() == [1, 0.0]
+    assert table.loc[("gain_-3dB", "payload"), ["clips", "share"]].tolist() == [2, 0.5]  # with c, never read
+    assert table.loc[("gain_-6dB", "payload"), ["clips", "share"]].tolist() == [2, 0.0]
     suite = tmp_path / "one.toml"
     suite.write_text(
         'suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB", "collusion_average_2"]\n'
@@ -184,3 +184,14 @@ def test_a_wrong_answer_is_none(monkeypatch, tmp_path):
     assert np.isnan(row["payload_s"])
     assert np.isnan(row["id_s"])
     assert row["wrong"] == 1
+
+
+def test_a_clip_that_cannot_be_read_counts_at_every_length(tmp_path):
+    soundfile.write(tmp_path / "nan.wav", np.full(4 * 44_100, np.nan), 44_100, subtype="FLOAT")
+    (clip,) = datasets.load(str(tmp_path)).clips
+    (row,) = clip_rows(clip, ["none"], (2.0, 6.0), 0)
+    assert "not finite" in row["failed"]
+    came = row | {"clip": "b", "audio_s": 6.0, "id_s": 2.0, "payload_s": 2.0, "failed": ""}
+    table = curves(pd.DataFrame([row, came]), (2.0, 6.0))
+    assert table["share"].tolist() == [0.5] * 4
+    assert table["clips"].tolist() == [2] * 4

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 import soundsafe
-from soundsafe import attacks
+from soundsafe import api, attacks
 from soundsafe.container import payload_id
 from soundsafe.errors import InputError, NotMarkable
 
@@ -361,3 +363,29 @@ def test_cost_is_reported(marked: Mark) -> None:
     decoded = soundsafe.decode(marked("rock").audio, RATE)
     assert decoded.realtime_factor == pytest.approx(decoded.seconds / 4.0)
     assert decoded.id_hex == payload_id(marked("rock").payload).hex()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_does_not_wait_until_all_is_compared(
+    stop: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    compared = 0
+
+    def blocks() -> Iterator[Audio]:
+        nonlocal compared
+        for _ in range(200):
+            yield noise(0.001)
+            compared += 1
+            begun.set()
+            time.sleep(0.01)
+
+    def interrupted(*_: object) -> None:
+        assert begun.wait(10)
+        raise stop
+
+    monkeypatch.setattr(api, "detect", interrupted)
+    again = iter([noise(1.0)])
+    with pytest.raises(stop):
+        api._verified(blocks(), (noise(0.001) for _ in range(200)), again, RATE, bytes(32), api.ROBUST)
+    assert compared < 100

@@ -20,7 +20,7 @@ from mutagen import apev2, flac, id3, oggvorbis
 from numpy.typing import NDArray
 
 import soundsafe
-from soundsafe import audio_file, audio_tags
+from soundsafe import audio_file, audio_tags, mpeg_frames
 from soundsafe.audio_file import AudioInfo, AudioReader, AudioWriter, check_output, read_audio
 from soundsafe.errors import InputError
 
@@ -29,9 +29,13 @@ def noise(samples: int = 20_000, channels: int = 2, seed: int = 0) -> NDArray[np
     return (np.random.default_rng(seed).standard_normal((channels, samples)) * 0.1).astype(np.float32)
 
 
-def mp3(path: Path, audio: NDArray[np.float32], rate: int = 44_100) -> Path:
+def mp3(path: Path, audio: NDArray[np.float32], rate: int = 44_100, vbr: bool = False) -> Path:
+    """Without a header that states the length."""
     encoder = lameenc.Encoder()
-    encoder.set_bit_rate(128)
+    if vbr:
+        encoder.set_vbr(4)
+    else:
+        encoder.set_bit_rate(128)
     encoder.set_in_sample_rate(rate)
     encoder.set_channels(audio.shape[0])
     encoder.silence()
@@ -378,6 +382,113 @@ def test_an_mp3_file_whose_header_has_no_length_is_taken_as_it_is(tmp_path: Path
     (tmp_path / "half.mp3").write_bytes(data[: len(data) // 2])
     for name in ("whole.mp3", "half.mp3"):
         assert read_to_the_end(tmp_path / name) == ()
+
+
+def uneven(rate: int, first: float, then: float, channels: int = 2) -> NDArray[np.float32]:
+    """Six seconds of noise, the first of another level."""
+    return noise(6 * rate, channels) * np.repeat(np.float32([first, then]), [rate, 5 * rate])
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (44_100, 1), (22_050, 2), (8_000, 1)])
+@pytest.mark.parametrize("first", [1.0, 0.0])
+def test_an_mp3_file_without_its_length_is_read_whole(
+    tmp_path: Path, first: float, rate: int, channels: int
+) -> None:
+    # libsndfile takes every frame to be as large as the first.
+    then = 0.003 if first else 1.0
+    path = mp3(tmp_path / "a.mp3", uneven(rate, first, then, channels), rate, vbr=True)
+    guess = soundfile.read(path, dtype="float32")[0].reshape(-1, channels).T
+    assert not 0.9 < soundfile.info(path).duration / 6 < 1.1
+    audio, info = read_audio(path)
+    assert info.frames == audio.shape[1]
+    assert 6.0 < info.seconds < 6.1 + 2_000 / rate
+    assert np.abs(audio[:, : guess.shape[1]] - guess).max() < 1e-7
+    assert np.abs(audio[:, -rate:]).max() > 1e-4
+    assert read_to_the_end(path) == ()
+    copy(path, tmp_path / "b.wav")
+    assert soundfile.info(tmp_path / "b.wav").frames == info.frames
+
+
+@pytest.mark.parametrize("where", ["before", "after", "ape"])
+@pytest.mark.parametrize("kind", ["cbr", "vbr", "stated"])
+def test_what_is_no_audio_in_an_mp3_file_does_not_count(tmp_path: Path, kind: str, where: str) -> None:
+    path, rate = tmp_path / "a.mp3", 44_100
+    audio = uneven(rate, 1.0, 0.003)
+    if kind == "stated":
+        soundfile.write(path, audio.T, rate)
+    else:
+        mp3(path, audio, rate, vbr=kind == "vbr")
+    bare = read_audio(path)[0]
+    cover = np.random.default_rng(0).bytes(2_000_000)  # some of it looks like frames
+    if where == "before":
+        tag = id3.ID3()
+        tag.add(id3.APIC(encoding=3, mime="image/png", type=3, desc="", data=cover))
+        tag.save(path)
+    elif where == "ape":
+        ape = apev2.APEv2()
+        ape["Cover Art (Front)"] = apev2.APEValue(cover, apev2.BINARY)
+        ape.save(path)
+    else:
+        path.write_bytes(path.read_bytes() + bytes(5_000) + cover)
+    found, info = read_audio(path)
+    assert (info.frames, found.shape) == (bare.shape[1], bare.shape)
+    assert (found == bare).all()
+
+
+@pytest.mark.parametrize("second", [44_100, 22_050])
+def test_mp3_files_joined_are_not_cut_to_the_first(tmp_path: Path, second: int) -> None:
+    path, parts = tmp_path / "joined.mp3", []
+    for rate in (44_100, second):
+        soundfile.write(tmp_path / "part.mp3", noise(2 * rate).T, rate)
+        parts.append((tmp_path / "part.mp3").read_bytes())
+    path.write_bytes(b"".join(parts))
+    assert soundfile.info(path).duration == 2.0
+    with pytest.raises(InputError, match=r"joined\.mp3 holds 4\.[12] s, of which 2\.0 s can be read"):
+        AudioReader(path)
+
+
+def test_an_mp3_file_whose_reading_ends_before_its_frames_do_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, noise(176_400).T, 44_100)
+    with AudioReader(path) as reader:
+        reader._held_s = 5.0  # as where damage makes libsndfile end early, without an error
+        with pytest.raises(InputError, match=r"a\.mp3 holds 5\.0 s, of which 4\.0 s can be read"):
+            list(reader.blocks())
+
+
+def test_a_file_full_of_what_looks_like_frames_is_searched_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = mp3(tmp_path / "a.mp3", noise(44_100))
+    whole = read_audio(path)[0]
+    path.write_bytes(path.read_bytes() + b"\xff\xfb\x90" * 200)
+    followed = []
+    real = mpeg_frames.MpegFrames._follow
+
+    def follow(self: mpeg_frames.MpegFrames, at: int) -> bool:
+        followed.append(at)
+        return real(self, at)
+
+    monkeypatch.setattr(mpeg_frames, "_TRIES", 10)
+    monkeypatch.setattr(mpeg_frames.MpegFrames, "_follow", follow)
+    assert read_audio(path)[0].shape == whole.shape
+    assert len(followed) <= 12
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("lengths", [(96_000, 48_000), (48_000, 96_000), (48_000, 48_000)])
+def test_ogg_streams_one_after_another_are_not_cut_to_the_first(
+    tmp_path: Path, subtype: str, lengths: tuple[int, int]
+) -> None:
+    path, parts = tmp_path / "chained.ogg", []
+    for length in lengths:
+        soundfile.write(tmp_path / "a.ogg", noise(length).T, 48_000, format="OGG", subtype=subtype)
+        assert read_audio(tmp_path / "a.ogg")[1].frames == length
+        parts.append((tmp_path / "a.ogg").read_bytes())
+    for second in parts:
+        path.write_bytes(parts[0] + second)  # the second time of equal serial numbers
+        with pytest.raises(InputError, match=r"chained\.ogg holds several OGG streams"):
+            AudioReader(path)
 
 
 def test_embedding_says_what_the_reader_and_the_writer_found(tmp_path: Path) -> None:
@@ -996,6 +1107,40 @@ def test_a_bad_picture_costs_itself_alone(tmp_path: Path) -> None:
     assert len(found.pictures) == 1
     assert found.problem is not None
     assert "a picture in" in found.problem
+
+
+def test_pictures_that_id3_cannot_hold_cost_themselves_alone(tmp_path: Path) -> None:
+    source = tagged_flac(tmp_path / "in.flac")
+    file = flac.FLAC(source)
+    for kind, mime in ((300, "image/png"), (3, "image/\ufffd")):
+        bad = picture(b"bad")
+        bad.type, bad.mime = kind, mime
+        file.add_picture(bad)
+    file.save()
+    says = f"a picture in {source} was not kept: ID3 holds no"
+    warnings = copy(source, tmp_path / "out.wav").warnings
+    assert [w for w in warnings if "a picture" in w] == [
+        f"{says} picture type 300",
+        rf"{says} MIME type 'image/\ufffd'",
+    ]
+    found = audio_tags.read(tmp_path / "out.wav", "WAV")
+    assert sorted(found.comments) == sorted(COMMENTS)
+    assert [p.data for p in found.pictures] == [b"\x89PNG fake"]
+    assert copy(source, tmp_path / "out.flac").warnings == ()
+    assert len(flac.FLAC(tmp_path / "out.flac").pictures) == 3
+
+
+@pytest.mark.parametrize(("target", "writer"), [("out.wav", "_id3_chunk"), ("out.flac", "_write_flac")])
+def test_tags_that_mutagen_cannot_write_cost_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, writer: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("not in range")
+
+    monkeypatch.setattr(audio_tags, writer, fail)
+    source = tagged_flac(tmp_path / "in.flac")
+    assert f"tags of {source} were not kept: not in range" in copy(source, tmp_path / target).warnings
+    assert soundfile.info(tmp_path / target).frames == 20_000
 
 
 def test_tags_of_big_endian_files_are_missed(tmp_path: Path) -> None:

@@ -217,3 +217,58 @@ def test_tonal_music_has_side_lobes(marked: Callable[..., Any]) -> None:
             answer = found(m.audio[:, start : start + round(2.2 * RATE)])
             assert answer.payload == m.payload
             assert answer.start == pytest.approx(known + near, abs=0.3)
+
+
+# --- marks that begin late, stop and go on
+
+
+@pytest.fixture(scope="module")
+def parts(cut: Callable[..., Any]) -> tuple[Audio, bytes]:
+    """Six seconds of music with four parts, mono, of which every second reads alone."""
+    payload = np.random.default_rng(1).bytes(700)
+    audio = cut("caribbean", 6.0).mean(axis=0, keepdims=True)
+    marked = soundsafe.embed(audio, RATE, payload, quality="fast", layers=("eul",)).audio
+    assert [eul.ok for eul in found(marked).euls] == [True] * 6
+    return marked, payload
+
+
+@pytest.fixture(scope="module")
+def unmarked(cut: Callable[..., Any]) -> Audio:
+    return np.tile(cut("strings_canon", 8.0).mean(axis=0, keepdims=True), (1, 5))
+
+
+@pytest.mark.parametrize("late_s", [12.3, 19.2, 35.1])
+def test_a_mark_that_begins_late_is_read_from_its_start(
+    late_s: float, parts: tuple[Audio, bytes], unmarked: Audio
+) -> None:
+    marked, payload = parts
+    answer = found(np.concatenate([unmarked[:, : round(late_s * RATE)], marked], axis=1))
+    assert answer.payload == payload
+    assert [eul.ok for eul in answer.euls] == [True] * 6
+    assert answer.start == pytest.approx(late_s * RATE, abs=2)
+
+
+@pytest.mark.parametrize("gap_s", [3.3, 14.5, 33.3])
+@pytest.mark.parametrize("sizes", [[10**9], [70_001, 3_000]])
+def test_a_mark_that_goes_on_after_a_gap_is_read_at_once(
+    gap_s: float, sizes: list[int], parts: tuple[Audio, bytes], unmarked: Audio
+) -> None:
+    marked, payload = parts
+    gap = unmarked[:, : round(gap_s * RATE)]
+    audio = np.concatenate([marked[:, : 2 * RATE], gap, marked], axis=1)
+    answer = detect(pieces(audio, sizes), DEFAULT_KEY, ROBUST)
+    assert answer.payload == payload
+    starts = [eul.start_s for eul in answer.euls]
+    assert starts == sorted(starts)
+    read = [eul.start_s for eul in answer.euls if eul.ok]
+    assert read == pytest.approx([0, 1, *(2 + gap_s + np.arange(6))], abs=1e-3)
+
+
+def test_the_place_of_the_mark_that_answered(parts: tuple[Audio, bytes], marked: Callable[..., Any]) -> None:
+    """Another mark before it, of which too little is there."""
+    its, payload = parts
+    other = soundsafe.embed(np.tile(its, 1), RATE, bytes(700), quality="fast", layers=("eul",)).audio
+    answer = found(np.concatenate([other[:, : round(2.4 * RATE)], its], axis=1))
+    assert answer.payload == payload
+    assert answer.start is not None
+    assert (answer.start - 2.4 * RATE) % EUL_SAMPLES == pytest.approx(0, abs=2)
