@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pyloudnorm
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, sosfiltfilt
 
 from soundsafe.attacks.limiter import limit
 from soundsafe.attacks.registry import Audio, attack
@@ -51,9 +51,14 @@ def compressor(
 def multiband(
     audio: Audio, rate: int, rng: np.random.Generator, *, threshold_db: float, ratio: float
 ) -> Audio:
-    """Three bands (split at 200 Hz and 2.5 kHz) compressed apart, as mastering chains do."""
-    low = sosfilt(butter(2, 200, "low", fs=rate, output="sos"), audio.astype(np.float64), axis=1)
-    high = sosfilt(butter(2, min(2500, 0.4 * rate), "high", fs=rate, output="sos"), audio - low, axis=1)
+    """Three bands (split at 200 Hz and 2.5 kHz) compressed apart, as mastering chains do.
+
+    The filters have no phase, so that where bands meet they add up, whatever the gain of each.
+    """
+    low, high = (
+        sosfiltfilt(butter(2, hertz, kind, fs=rate, output="sos"), audio.astype(np.float64), padtype=None)
+        for hertz, kind in ((200.0, "low"), (min(2500.0, 0.4 * rate), "high"))
+    )
     bands = (low, audio - low - high, high)
     return sum(
         (compressor(b.astype(np.float32), rate, rng, ratio=ratio, threshold_db=threshold_db) for b in bands),

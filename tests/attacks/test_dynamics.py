@@ -41,6 +41,18 @@ def test_static_curve(name: str, level: float, gain: float) -> None:
     assert settled_gain_db(name, level) == pytest.approx(gain, abs=0.2)
 
 
+@pytest.mark.parametrize("hertz", [60, 120, 200, 400, 600, 900, 1200, 2500, 6000, 10_000])
+def test_bands_do_not_cancel_where_they_meet(hertz: float) -> None:
+    t = np.arange(RATE) / RATE
+    audio = (0.5 * np.sin(2 * np.pi * hertz * t)).astype(np.float32)[None]
+    end = slice(RATE // 2, -RATE // 4)
+    gain = 20 * np.log10(apply("multiband_-24dB", audio)[0, end].std() / audio[0, end].std())
+    # 3:1 above -24; between two bands each is 6 dB lower, and is turned down by 4 dB less.
+    assert -12.6 < gain < -7.5
+    if hertz in (60, 600, 900, 10_000):
+        assert gain == pytest.approx(-12, abs=1)
+
+
 def test_compressor_takes_its_time() -> None:
     audio = np.concatenate([tone(-40, 1.0), tone(-6, 1.0), tone(-40, 1.0)], axis=1)
     result = apply("compressor_4to1_-24dB", audio)
