@@ -188,8 +188,8 @@ class AudioReader:
                 raise InputError(f"{self._name} is not a regular file")
             if status.st_size == 0:
                 raise InputError(f"{self._name} is empty")
-            with open(self._name, "rb"):
-                pass
+            if audio_tags.never_ends(self._name):
+                raise InputError(f"{self._name}: its header is damaged (a list with an endless entry)")
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise

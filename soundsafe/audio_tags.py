@@ -14,6 +14,7 @@ formats other than WAV, FLAC, MP3, OGG and AIFF no metadata is read.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 import re
@@ -25,7 +26,7 @@ from typing import Any, BinaryIO
 import mutagen
 from mutagen import flac, id3, mp3, oggopus, oggvorbis
 
-__all__ = ["Metadata", "copy", "mp3_states_length", "read"]
+__all__ = ["Metadata", "copy", "mp3_states_length", "never_ends", "read"]
 
 _FRAMES = {
     "TITLE": "TIT2",
@@ -435,6 +436,19 @@ def _chunks(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, bytes | None]
             if name not in _ABOUT_SAMPLES:
                 file.seek(at)
                 yield name, file.read(size) if size <= _MAX_CHUNK else None
+
+
+def never_ends(path: str | os.PathLike[str]) -> bool:
+    """Whether a list of a RIFF file has an entry of 2 GiB or more: libsndfile goes back there, for ever."""
+    with contextlib.suppress(struct.error):
+        for name, content in _chunks(path):
+            at, data = 4, content or b""
+            while name == b"LIST" and at + 8 <= len(data):
+                size = int.from_bytes(data[at + 4 : at + 8], "little")
+                if size >= 1 << 31:
+                    return True
+                at += 8 + size + size % 2
+    return False
 
 
 def _append_chunks(

@@ -110,7 +110,7 @@ class Registry:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # even the message may be no text
             raise RegistryError(f"the registry {self._path} cannot be used: {error}") from None
 
     @contextmanager

@@ -16,6 +16,7 @@ import soundfile
 import soundsafe
 from soundsafe.audio_file import read_audio
 from soundsafe.errors import InputError
+from soundsafe.registry import Registry
 
 TARGETS = runpy.run_path(str(Path(__file__).parents[1] / "long" / "readers.py"))["TARGETS"]
 INPUTS = 60
@@ -144,3 +145,22 @@ def test_checkpoints_that_are_none(
         checkpoint = read_checkpoint(tmp_path / "x")
         with pytest.raises(InputError):
             checkpoint.model()
+
+
+def test_a_list_that_libsndfile_would_read_for_ever(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((400, 2)), 8000)
+    data = (tmp_path / "a.wav").read_bytes()
+    size = (2**32 - 9).to_bytes(4, "little")
+    entry = b"LIST" + (20).to_bytes(4, "little") + b"INFOIN\xbf\xb2" + size + bytes(8)
+    (tmp_path / "a.wav").write_bytes(data[:36] + entry + data[36:])
+    with pytest.raises(InputError, match="header is damaged"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_a_registry_whose_errors_are_no_text(tmp_path: Path) -> None:
+    with (
+        Registry(tmp_path / "r.sqlite", write=True) as registry,
+        pytest.raises(InputError, match="cannot be used"),
+        registry._errors(),
+    ):
+        b"\x9e".decode()
