@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
+from soundsafe.cells.detector import read_eul
+from soundsafe.cells.embedder import QUALITIES, mark_block
+from soundsafe.cells.layout import PHASES
+from soundsafe.cells.profile import EUL_SAMPLES, ROBUST, Profile
 from soundsafe.codecs import resample
-from soundsafe.coding import N
-from soundsafe.detector import read_eul
-from soundsafe.embedder import QUALITIES, mark_block
 from soundsafe.keys import DEFAULT_KEY
-from soundsafe.layout import PHASES
-from soundsafe.profile import EUL_SAMPLES, ROBUST, Profile
+from soundsafe.message.coding import N
 from soundsafe.stft import RATE
 
 sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out

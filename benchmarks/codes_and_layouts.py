@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 
 from soundsafe import attacks, datasets
-from soundsafe.eval.seeds import bench_key, generator, payload_of
-from soundsafe.eval.systems import get
+from soundsafe.eval.running.seeds import bench_key, generator, payload_of
+from soundsafe.eval.systems.interface import get
 
 ATTACKS = ("none", "limiter_drive_6dB", "mp3_192", "mp3_160", "mp3_128", "aac_128", "noise_white_40dB")
 SYSTEMS = ("soundsafe-eul", "soundsafe-rs", "soundsafe-fixed")

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.distance import worst_channel
-from soundsafe.eval.stats import paired_interval
+from soundsafe.distance.zimtohrli import worst_channel
+from soundsafe.eval.analysis.stats import paired_interval
 from soundsafe.stft import RATE
 
 Audio = NDArray[np.float32]

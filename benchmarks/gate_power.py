@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.eval import evaluate, gate
-from soundsafe.eval.systems import Soundsafe
+from soundsafe.eval import evaluate
+from soundsafe.eval.analysis import gate
+from soundsafe.eval.systems.interface import Soundsafe
 
 Audio = NDArray[np.float32]
 

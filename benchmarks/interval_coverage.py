@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from soundsafe.eval.stats import mean_interval, proportion_interval
+from soundsafe.eval.analysis.stats import mean_interval, proportion_interval
 
 GROUPS = (5, 8, 12, 20, 30)
 SHARES = (0.5, 0.9, 0.97, 0.995)

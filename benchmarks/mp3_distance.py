@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from soundsafe import codecs, datasets
-from soundsafe.distance import worst_channel
+from soundsafe.distance.zimtohrli import worst_channel
 
 
 def main() -> None:

@@ -22,14 +22,14 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets
+from soundsafe.cells.detector import read_eul
+from soundsafe.cells.embedder import QUALITIES, mark_block
+from soundsafe.cells.profile import ROBUST, Profile
 from soundsafe.codecs import resample
-from soundsafe.coding import N
-from soundsafe.detector import read_eul
-from soundsafe.embedder import QUALITIES, mark_block
 from soundsafe.keys import DEFAULT_KEY
+from soundsafe.message.coding import N
 from soundsafe.models import INNWatermarker
 from soundsafe.models.inn import compand, expand
-from soundsafe.profile import ROBUST, Profile
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import read_checkpoint
 from soundsafe.training.network_command import seconds_of

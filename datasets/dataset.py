@@ -58,7 +58,7 @@ class Clip:
         """
         try:
             if self.path.suffix.lower() in _WITHOUT_LENGTH:
-                from soundsafe.audio_file import read_audio
+                from soundsafe.files.audio_file import read_audio
 
                 audio, info = read_audio(self.path)
                 samples, rate = audio.T, info.rate

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from soundsafe.eval.plan import Plan, make_plan
-from soundsafe.eval.run_folder import read_rows
-from soundsafe.eval.runner import Result, evaluate, run
-from soundsafe.eval.systems import System
+from soundsafe.eval.running.plan import Plan, make_plan
+from soundsafe.eval.running.run_folder import read_rows
+from soundsafe.eval.running.runner import Result, evaluate, run
+from soundsafe.eval.systems.interface import System
 
 __all__ = ["Plan", "Result", "System", "evaluate", "make_plan", "read_rows", "run"]

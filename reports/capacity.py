@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from soundsafe.eval.metrics.payload import GOODPUT_BITS
-from soundsafe.eval.systems import EUL_S
+from soundsafe.eval.systems.interface import EUL_S
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, rate_axis
 from soundsafe.reports.bits import numbered, pages

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from soundsafe.errors import InputError
-from soundsafe.eval.compare import compare
-from soundsafe.eval.stats import MIN_GROUPS
+from soundsafe.eval.analysis.compare import compare
+from soundsafe.eval.analysis.stats import MIN_GROUPS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import pages
 from soundsafe.reports.cells import ber_cell, name_cell, share_cell

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from soundsafe.eval.examples import Example
+from soundsafe.eval.running.examples import Example
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import bit_errors, parity
 from soundsafe.reports.capacity import capacity

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy import optimize, signal, stats
 
 from soundsafe.errors import InputError
-from soundsafe.eval.examples import Example
+from soundsafe.eval.analysis.stats import MIN_GROUPS, holm
 from soundsafe.eval.metrics.quality import integrated_loudness
-from soundsafe.eval.stats import MIN_GROUPS, holm
+from soundsafe.eval.running.examples import Example
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting
 from soundsafe.reports.cells import name_cell

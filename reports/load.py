@@ -14,8 +14,8 @@ import pandas as pd
 
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import CONTROLS, Row, control_of
-from soundsafe.eval.run_folder import read_rows
-from soundsafe.eval.systems import EUL_S
+from soundsafe.eval.running.run_folder import read_rows
+from soundsafe.eval.systems.interface import EUL_S
 from soundsafe.reports.format import count, number, seconds
 
 __all__ = ["AttackFacts", "Evidence", "Run", "Subject", "distinct", "finite", "gather", "read_run"]

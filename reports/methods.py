@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from soundsafe.eval import systems as registry
+from soundsafe.eval.analysis.stats import MIN_GROUPS
 from soundsafe.eval.rows import control_of
-from soundsafe.eval.stats import MIN_GROUPS
+from soundsafe.eval.systems import interface as registry
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
 from soundsafe.reports.load import Evidence, Run

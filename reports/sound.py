@@ -13,9 +13,9 @@ from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 from scipy.signal import stft
 
-from soundsafe.eval.examples import Example
 from soundsafe.eval.metrics import metrics
 from soundsafe.eval.rows import QUALITY, control_of
+from soundsafe.eval.running.examples import Example
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting
 from soundsafe.reports.cells import name_cell, number_cell

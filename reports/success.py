@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from soundsafe.eval.analysis.sweeps import Sweep, breakdowns, sweeps
 from soundsafe.eval.rows import control_of, from_frame_value
-from soundsafe.eval.sweeps import Sweep, breakdowns, sweeps
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, ordinal, share_axis
 from soundsafe.reports.cells import name_cell, number_cell, share_cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ __all__ = [
     "embed_file",
     "layouts",
 ]
+
+
+_beside = Path(__file__).resolve().parent.parent
+if (_beside / "pyproject.toml").is_file() and (_beside / "eval").is_dir():
+    # In a clone the bench's folders lie beside this one: here they are found without an installation.
+    __path__.append(str(_beside))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Embedding and detection of arrays and files, at any rate and length: the package's functions.
 
-`soundsafe.marker` marks, `soundsafe.reader` reads, both in streams; what was marked is read back before it is
-given away.
+`soundsafe.streams.marker` marks, `soundsafe.streams.reader` reads, both in streams; what was marked is read
+back before it is given away.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundsafe.audio_file import (
+from soundsafe.blas import one_blas_thread
+from soundsafe.cells.detector import Detection, detect
+from soundsafe.cells.embedder import QUALITIES, Quality, mix_channels, views
+from soundsafe.cells.layout import PHASES, allocation, features, layout
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
+from soundsafe.codecs import fit_length, resample
+from soundsafe.distance.difference import Difference, compare
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.files.audio_file import (
     LOUDEST,
     MAX_CHANNELS,
     MAX_RATE,
@@ -26,20 +34,12 @@ from soundsafe.audio_file import (
     AudioReader,
     AudioWriter,
 )
-from soundsafe.blas import one_blas_thread
-from soundsafe.codecs import fit_length, resample
-from soundsafe.container import BODY, MAX_PAYLOAD
-from soundsafe.detector import Detection, detect
-from soundsafe.difference import Difference, compare
-from soundsafe.embedder import QUALITIES, Quality, mix_channels, views
-from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import given
-from soundsafe.layout import PHASES, allocation, features, layout
-from soundsafe.marker import BLOCK_EULS, Marker, coded_bits
-from soundsafe.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
-from soundsafe.reader import decoded, read, to_44k
+from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.result import Decoded, Embedded, Eul
 from soundsafe.stft import RATE, stft
+from soundsafe.streams.marker import BLOCK_EULS, Marker, coded_bits
+from soundsafe.streams.reader import decoded, read, to_44k
 
 __all__ = ["LAYERS", "coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
 

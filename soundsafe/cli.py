@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from soundsafe import keys
-from soundsafe.audio_file import AudioReader, check_output
-from soundsafe.container import BODY, MAX_PAYLOAD
 from soundsafe.errors import InputError, NotMarkable, defect
+from soundsafe.files.audio_file import AudioReader, check_output
+from soundsafe.message.container import BODY, MAX_PAYLOAD
 
 if TYPE_CHECKING:
-    from soundsafe.batch import Summary
+    from soundsafe.service.batch import Summary
 
 __all__ = ["app", "main"]
 
@@ -176,8 +176,8 @@ def batch_embed(
     as_json: Json = False,
 ) -> None:
     """Mark many files into a folder with a registry; exit code 1 where one failed; resumable."""
-    from soundsafe.batch import embed_all, gather
-    from soundsafe.payloads import Payloads, read_table
+    from soundsafe.service.batch import embed_all, gather
+    from soundsafe.service.payloads import Payloads, read_table
 
     table = {} if payloads is None else read_table(payloads, complete=message is None)
     if message is not None and (payload_hex, payload_file) == (None, None):
@@ -190,7 +190,7 @@ def batch_embed(
         plan = Payloads(fixed=_payload(payload_hex, payload_file, message))
     key, carriers = _key(key_file), _carriers(layers)
     items = gather(source, out)
-    from soundsafe.embedder import QUALITIES
+    from soundsafe.cells.embedder import QUALITIES
 
     if quality not in QUALITIES:
         raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
@@ -215,7 +215,7 @@ def batch_decode(
     source: Source, out: Out, key_file: KeyFile = None, jobs: Jobs = 1, as_json: Json = False
 ) -> None:
     """Read many files; exit code 1 where one has no mark or failed; goes on where it stopped."""
-    from soundsafe.batch import decode_all, gather
+    from soundsafe.service.batch import decode_all, gather
 
     key = _key(key_file)
     items = gather(source, out)
@@ -238,7 +238,7 @@ def lookup(
     as_json: Json = False,
 ) -> None:
     """Show the marks that a registry holds, all that fit; exit code 1 where none does."""
-    from soundsafe.registry import lookup as search
+    from soundsafe.service.registry import lookup as search
 
     payload = None if (payload_hex, message) == (None, None) else _payload(payload_hex, None, message)
     key = None if key_file is None else keys.read_key_file(key_file)
@@ -271,7 +271,7 @@ def serve(
     """Embed and decode by upload over HTTP; needs the extra serve. SIGTERM ends it gracefully."""
     key = _key(key_file)
     try:
-        from soundsafe import serve as service
+        from soundsafe.service import serve as service
     except ImportError as error:
         raise InputError(
             f"serve needs more packages ({error.name}): pip install 'soundsafe[serve]'"
@@ -310,10 +310,10 @@ def info(
             "euls": euls,
             "largest_payload_bytes": min(MAX_PAYLOAD, euls * BODY),
         }
-    from soundsafe.embedder import QUALITIES
-    from soundsafe.profile import EUL_SAMPLES, ROBUST
+    from soundsafe.cells.embedder import QUALITIES
+    from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
     from soundsafe.stft import RATE
-    from soundsafe.tiles import ROBUST_TILES
+    from soundsafe.tiles.geometry import ROBUST_TILES
 
     document |= {
         "profile": {"name": ROBUST.name, "version": ROBUST.version, "digest": ROBUST.digest},

@@ -23,7 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Any:
     """Run `soundsafe-eval` in this process: (exit code, stdout, stderr)."""
-    from soundsafe.eval import cli
+    from soundsafe.eval.commands import cli
 
     def call(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stop:

@@ -15,7 +15,7 @@ import soxr
 from numpy.typing import NDArray
 
 from soundsafe.attacks.dynamics import weighed_channels
-from soundsafe.distance import worst_channel
+from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.eval.metrics import nmr
 from soundsafe.eval.metrics.registry import metric, metrics
 

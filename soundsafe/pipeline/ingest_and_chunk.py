@@ -43,15 +43,15 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from soundsafe.coding import (
+from soundsafe.errors import NotMarkable
+from soundsafe.keys import DEFAULT_KEY
+from soundsafe.message.coding import (
     N,
     deinterleave_bytes,
     interleave_bytes,
     rs_decode_255_191,
     rs_encode_255_191,
 )
-from soundsafe.errors import NotMarkable
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.pipeline.adaptive_bit_allocation import (
     AdaptiveBitAllocator,
     PerceptualSignificanceMetric,

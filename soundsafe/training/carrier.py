@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.cells.detector import read_eul
+from soundsafe.cells.embedder import QUALITIES, mark_block
+from soundsafe.cells.layout import PHASES
+from soundsafe.cells.profile import EUL_SAMPLES, Profile
 from soundsafe.codecs import aac_roundtrip, fit_length, mp3_roundtrip, opus_roundtrip
-from soundsafe.coding import N
-from soundsafe.detector import read_eul
-from soundsafe.distance import worst_channel
-from soundsafe.embedder import QUALITIES, mark_block
+from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.keys import DEFAULT_KEY
-from soundsafe.layout import PHASES
-from soundsafe.profile import EUL_SAMPLES, Profile
+from soundsafe.message.coding import N
 from soundsafe.stft import RATE
 
 __all__ = ["Fit", "Trial", "fit_carrier", "trial"]

@@ -12,10 +12,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
 from soundsafe.codecs import resample
 from soundsafe.datasets import load
 from soundsafe.errors import InputError
-from soundsafe.profile import EUL_SAMPLES, ROBUST
 from soundsafe.stft import RATE
 from soundsafe.training.carrier import fit_carrier
 

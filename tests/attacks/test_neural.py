@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soundsafe import attacks
 from soundsafe.attacks import neural
 from soundsafe.errors import InputError
-from soundsafe.eval.plan import make_plan
+from soundsafe.eval.running.plan import make_plan
 
 RATE = 44_100
 NEURAL = [a for a in attacks.all_attacks() if a.weights]

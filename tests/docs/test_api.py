@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import soundsafe
-from soundsafe.eval import systems
+from soundsafe.eval.systems import interface as systems
 
 ROOT = Path(__file__).parents[2]
 

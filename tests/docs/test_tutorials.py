@@ -14,9 +14,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 MARK = "=== block"
 
-RUN = '''
+RUN = """
 import json, shlex, sys
-from soundsafe.eval.cli import main
+from soundsafe.eval.commands.cli import main
 
 names = {"__name__": "__main__"}
 for kind, text in json.load(sys.stdin):
@@ -30,7 +30,7 @@ for kind, text in json.load(sys.stdin):
         except SystemExit as end:
             assert not end.code, line
     print("=== block")
-'''
+"""
 
 
 @pytest.mark.parametrize("name", ["system", "attack", "report"])

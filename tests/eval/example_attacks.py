@@ -1,7 +1,7 @@
 """An example of another package's attacks: a module that its entry point names, with decorated functions.
 
-    [project.entry-points."soundsafe.attacks"]
-    example = "example_attacks"
+[project.entry-points."soundsafe.attacks"]
+example = "example_attacks"
 """
 
 from __future__ import annotations

@@ -165,9 +165,7 @@ def test_noise_beside_a_tone_is_heard_and_noise_under_it_is_not() -> None:
     assert math.isfinite(quality.nmr_db(tone[:, :300], near[:, :300], 48000))
 
 
-def test_what_takes_long_is_measured_when_asked(
-    tone: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_takes_long_is_measured_when_asked(tone: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="unknown metric loveliness"):
         to_ask(["loveliness"])
     assert to_ask(["snr_db"]) == ()

@@ -22,7 +22,7 @@ from pathlib import Path
 import soundfile
 
 from soundsafe import datasets
-from soundsafe.registry import FILE_NAME, Mark, Registry
+from soundsafe.service.registry import FILE_NAME, Mark, Registry
 
 
 def make_files(folder: Path, count: int) -> None:

@@ -23,11 +23,11 @@ import numpy as np
 
 import soundsafe
 from soundsafe import attacks, datasets
-from soundsafe.container import FALSE_ACCEPT
-from soundsafe.detector import read_equalised, read_eul
+from soundsafe.cells.detector import read_equalised, read_eul
+from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
 from soundsafe.errors import NotMarkable
-from soundsafe.profile import EUL_SAMPLES, ROBUST
-from soundsafe.words import read_word
+from soundsafe.message.container import FALSE_ACCEPT
+from soundsafe.message.words import read_word
 
 ATTACKS = (
     "none", "gain_-6dB", "mp3_192", "mp3_64", "limiter_drive_6dB", "noise_white_20dB", "lowpass_8000Hz",

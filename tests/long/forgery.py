@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from soundsafe import container
-from soundsafe.container import BLOCK, FALSE_ACCEPT, open_part, pack
 from soundsafe.errors import NotMarkable
+from soundsafe.message import container
+from soundsafe.message.container import BLOCK, FALSE_ACCEPT, open_part, pack
 
 KEY = b"a key that nobody of these knows"
 

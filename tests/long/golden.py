@@ -23,10 +23,10 @@ import torch
 
 import soundsafe
 from soundsafe import datasets
-from soundsafe.audio_file import read_audio
+from soundsafe.cells.profile import ROBUST
+from soundsafe.files.audio_file import read_audio
 from soundsafe.keys import DEFAULT_KEY
-from soundsafe.profile import ROBUST
-from soundsafe.tiles import ROBUST_TILES
+from soundsafe.tiles.geometry import ROBUST_TILES
 
 FOLDER = Path(__file__).parents[1] / "soundsafe" / "golden"
 

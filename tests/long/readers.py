@@ -27,7 +27,7 @@ _LONGEST_S = 4.0
 
 def container_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
     """Blocks with the right tag and any content, so that all behind the tag is reached."""
-    container = load("soundsafe.container")
+    container = load("soundsafe.message.container")
     seeds += [
         b"".join(block[:8] + block[16:] for block in container.pack(bytes(n), KEY)) for n in (1, 175, 400)
     ]
@@ -108,7 +108,7 @@ def run_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
 
 def audio_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
     """Any file as audio: header, samples, tags; and its tags copied to what is made of it."""
-    audio_file = load("soundsafe.audio_file")
+    audio_file = load("soundsafe.files.audio_file")
     import lameenc
     import numpy as np
     import soundfile
@@ -213,7 +213,7 @@ TARGETS: dict[str, Target] = {
         "soundsafe.attacks.suite_files", "s.toml", lambda module, path: module.suite(str(path)), _SUITE
     ),
     "baseline": file_target(
-        "soundsafe.eval.gate",
+        "soundsafe.eval.analysis.gate",
         "b.json",
         lambda module, path: module.read_baseline(path),
         b'{"format": 1, "systems": {}}',
@@ -231,22 +231,22 @@ TARGETS: dict[str, Target] = {
         b"0123456789abcdef" * 4 + b"\n",
     ),
     "table": file_target(
-        "soundsafe.payloads",
+        "soundsafe.service.payloads",
         "t.csv",
         lambda module, path: module.read_table(path, complete=True),
         b'file,message,payload_hex\na,"b,c",00\n',
     ),
     "list": file_target(
-        "soundsafe.batch",
+        "soundsafe.service.batch",
         "l.txt",
         lambda module, path: module.gather(path, path.parent / "out"),
         b"a.wav\nb/c.flac\n",
     ),
     "results": file_target(
-        "soundsafe.batch",
+        "soundsafe.service.batch",
         "r.jsonl",
         lambda module, path: module._places_of(path),
         b'{"file": "a", "ok": true}\n',
     ),
-    "registry": file_target("soundsafe.registry", "r.sqlite", _read_registry, _registry_example),
+    "registry": file_target("soundsafe.service.registry", "r.sqlite", _read_registry, _registry_example),
 }

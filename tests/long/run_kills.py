@@ -21,7 +21,7 @@ from pathlib import Path
 SAME = (
     "summary.csv", "summary.json", "results.parquet", "quality.csv", "parity_by_band.csv", "run.json",
 )  # fmt: skip
-START = "import sys; from soundsafe.eval.cli import main; main(sys.argv[1:])"
+START = "import sys; from soundsafe.eval.commands.cli import main; main(sys.argv[1:])"
 
 
 def lines_of(out: Path) -> dict[str, list[bytes]]:

@@ -11,8 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soundsafe.eval.analysis.summary import (
+    band_rows,
+    breakdown_rows,
+    quality_rows,
+    summary_json,
+    summary_rows,
+)
 from soundsafe.eval.rows import Row, control_of, to_frame
-from soundsafe.eval.summary import band_rows, breakdown_rows, quality_rows, summary_json, summary_rows
 
 Attack = tuple[str, str, dict[str, Any], float]
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
-from soundsafe.eval.compare import compare
+from soundsafe.eval.analysis.compare import compare
 from soundsafe.reports import format as fmt
 from soundsafe.reports import html
 from soundsafe.reports.comparison import LEVEL, verdict_of

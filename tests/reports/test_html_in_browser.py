@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soundsafe.eval.examples import Example
+from soundsafe.eval.running.examples import Example
 from soundsafe.reports import html, listen
 from soundsafe.reports.content import build
 from soundsafe.reports.load import read_run

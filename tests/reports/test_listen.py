@@ -16,7 +16,7 @@ import soundfile
 from scipy import stats
 
 from soundsafe.errors import InputError
-from soundsafe.eval.examples import Example
+from soundsafe.eval.running.examples import Example
 from soundsafe.reports import listen
 from soundsafe.reports.model import Table
 

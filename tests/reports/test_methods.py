@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from soundsafe.errors import InputError
-from soundsafe.eval import plan as plans
-from soundsafe.eval import runner
-from soundsafe.eval.plan import Plan, make_plan
+from soundsafe.eval.running import plan as plans
+from soundsafe.eval.running import runner
+from soundsafe.eval.running.plan import Plan, make_plan
 from soundsafe.reports.load import read_run
 from soundsafe.reports.methods import commands
 

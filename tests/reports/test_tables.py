@@ -73,7 +73,7 @@ def test_terminal_and_report_round_alike() -> None:
 
 
 def test_names_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    from soundsafe.eval import cli
+    from soundsafe.eval.commands import cli
 
     console = cli._console()
     rows = [ROW | {"category": c} for c in ("all", "music [vocal]", "a[/b]", ":smile:")]

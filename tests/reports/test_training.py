@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
-from soundsafe.eval.cli import main
+from soundsafe.eval.commands.cli import main
 from soundsafe.reports import html, markdown, pdf
 from soundsafe.reports.content import build
 from soundsafe.reports.load import read_run

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import api, attacks
-from soundsafe.container import payload_id
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.message.container import payload_id
 
 Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]

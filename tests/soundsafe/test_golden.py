@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import soundsafe
-from soundsafe.audio_file import read_audio
+from soundsafe.files.audio_file import read_audio
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = json.loads((FOLDER / "golden.json").read_text())["files"]
@@ -44,8 +44,8 @@ def test_the_command_that_other_versions_run_finds_nothing_wrong() -> None:
 
 
 def test_a_change_of_what_the_layers_share_needs_a_new_version() -> None:
-    from soundsafe.profile import ROBUST
-    from soundsafe.tiles import ROBUST_TILES
+    from soundsafe.cells.profile import ROBUST
+    from soundsafe.tiles.geometry import ROBUST_TILES
 
     held = json.loads((FOLDER / "golden.json").read_text())
     assert (held["profile"], held["tile_profile"]) == (ROBUST.digest, ROBUST_TILES.digest)

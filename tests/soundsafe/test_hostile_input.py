@@ -20,8 +20,8 @@ import soundfile
 
 import soundsafe
 from soundsafe import cli
-from soundsafe.audio_file import read_audio
 from soundsafe.errors import InputError
+from soundsafe.files.audio_file import read_audio
 from soundsafe.keys import write_key_file
 
 RATE = 44_100

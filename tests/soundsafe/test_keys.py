@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 import soundsafe
-from soundsafe import container, keys, low_rate_code
+from soundsafe import keys
+from soundsafe.cells.layout import geometry
+from soundsafe.cells.profile import ROBUST
 from soundsafe.errors import InputError
 from soundsafe.keys import DEFAULT_KEY, derive, key_id, read_key_file, write_key_file
-from soundsafe.layout import geometry
-from soundsafe.profile import ROBUST
-from soundsafe.tiles import ROBUST_TILES, tile_geometry
+from soundsafe.message import container, low_rate_code
+from soundsafe.tiles.geometry import ROBUST_TILES, tile_geometry
 
 HEX = "0123456789abcdef" * 4
 

@@ -1,0 +1,1 @@
+"""Functions of stored rows: summaries, statistics, comparison, gates, power, history."""

@@ -1,0 +1,1 @@
+"""The command `soundsafe-eval`, one file for each of its larger parts."""

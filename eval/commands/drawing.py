@@ -1,0 +1,20 @@
+"""The plots in a run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from soundsafe.eval.running.store import write_atomically
+from soundsafe.reports import parity, plots
+
+__all__ = ["draw"]
+
+
+def draw(summary: dict[str, Any], folder: Path) -> None:
+    """Draw a run's summary into ``plots`` in its folder."""
+    into = folder / "plots"
+    into.mkdir(exist_ok=True)
+    for name, figure in (plots.plots_of(summary) | parity.plots_of(summary)).items():
+        for suffix, data in plots.images(figure).items():
+            write_atomically(into / f"{name}{suffix}", data)

@@ -1,0 +1,155 @@
+"""Clips of a stored run, marked again: a run keeps figures, not audio, but its seed gives the audio back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from soundsafe.errors import InputError, NotMarkable, defect
+from soundsafe.eval.running import seeds
+from soundsafe.eval.running.plan import content
+from soundsafe.eval.systems import interface as systems
+
+__all__ = ["Example", "clip_facts", "mark_again", "system_of", "worst_first"]
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip, original and marked: float32 [channels, samples] in [-1, 1] at `rate` Hz."""
+
+    system: str
+    clip: str
+    rate: int
+    clean: NDArray[np.float32]
+    marked: NDArray[np.float32]
+
+
+def _configuration(document: Document) -> Mapping[str, Any]:
+    found = document.get("configuration")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _clips(document: Document, dataset: str | None) -> list[Any]:
+    """The run's clips as its dataset has them.
+
+    Raises:
+        InputError: the dataset is not there.
+    """
+    from soundsafe import datasets
+
+    c = _configuration(document)
+    held = c.get("clips") or {}
+    found = datasets.load(dataset or str(c.get("dataset") or ""), split=c.get("split"))
+    return [clip for clip in found.clips if clip.clip in held]
+
+
+def clip_facts(document: Document, dataset: str | None = None) -> list[dict[str, Any]]:
+    """The manifest's columns of the run's clips, at least `clip` and `license`; [] where the dataset is not
+    where the run found it.
+
+    Raises:
+        InputError: it is not at `dataset`, which was given.
+    """
+    try:
+        clips = _clips(document, dataset)
+    except InputError:
+        if dataset is not None:
+            raise
+        return []
+    return [
+        {**c.columns, "clip": c.clip, "license": c.license, "category": c.category, "lossy": c.lossy}
+        for c in clips
+    ]
+
+
+def worst_first(rows: pd.DataFrame, system: str) -> list[str]:
+    """Clips of a system that it marked, the largest perceptual distance first, then the lowest SNR."""
+    mine = rows[(rows["system"] == system) & rows["snr_db"].notna()].drop_duplicates("clip")
+    order = mine.assign(_distance=mine["zimtohrli"].fillna(0.0))
+    return [str(c) for c in order.sort_values(["_distance", "snr_db"], ascending=[False, True])["clip"]]
+
+
+def system_of(folder: Path, document: Document, name: str) -> systems.System:
+    """A system of the run in `folder`: a registered one, or the network whose checkpoint the run lies beside.
+
+    Raises:
+        InputError: it is neither, it is not installed, or the checkpoint is another one by now.
+    """
+    described = (document.get("systems") or {}).get(name)
+    digest = described.get("checkpoint") if isinstance(described, Mapping) else None
+    if digest is None:
+        if name not in systems.systems():
+            raise InputError(f"{name} is not registered as a system: it cannot mark again")
+        return systems.get(name)
+    path = folder.resolve().parent / "model.safetensors"
+    if not path.is_file():
+        raise InputError(f"{name} cannot mark again: its checkpoint is not at {path}")
+    from soundsafe.eval.systems.network import NetworkSystem
+
+    network = NetworkSystem(name, path)
+    if network.digest != digest:
+        raise InputError(f"{name} cannot mark again: {path} is another checkpoint than the run's")
+    return network
+
+
+def _same_system(document: Document, system: systems.System) -> None:
+    """Raise InputError where a system says something else of itself than in the run."""
+    was = (document.get("systems") or {}).get(system.name)
+    if not isinstance(was, Mapping):
+        return
+    now = json.loads(json.dumps(systems.facts_of(system)))  # as the run stored it
+    different = [name for name in was if now.get(name) != was[name]]
+    if different:
+        raise InputError(
+            f"{system.name} cannot mark again as the run did: its {', '.join(different)} "
+            f"{'is' if len(different) == 1 else 'are'} not the run's"
+        )
+
+
+def mark_again(
+    document: Document, system: systems.System, names: Sequence[str], *, dataset: str | None = None
+) -> list[Example]:
+    """Mark clips exactly as the run did.
+
+    Args:
+        document: the run's `run.json`.
+        system: from `system_of`.
+        names: of clips.
+        dataset: where the clips are now, if not where the run found them.
+
+    Raises:
+        InputError: the dataset or a clip of it is not there, the system or a clip's file is another one by
+            now, or the system refuses a clip.
+    """
+    _same_system(document, system)
+    c = _configuration(document)
+    held = c.get("clips")
+    seed = document.get("seed", c.get("seed", 0))
+    known = {clip.clip: clip for clip in _clips(document, dataset)}
+    out = []
+    for name in names:
+        if name not in known:
+            raise InputError(f"clip {name} of the run is not in dataset {dataset or c.get('dataset')}")
+        digest = held.get(name) if isinstance(held, Mapping) else None
+        if digest is not None and content(known[name]) != digest:
+            raise InputError(f"{known[name].path} is not the file that the run had as {name}")
+        audio, rate = known[name].read()
+        if c.get("seconds") is not None:
+            audio = np.ascontiguousarray(audio[:, : max(1, round(float(c["seconds"]) * rate))])
+        payload = seeds.payload_of(seed, name, system.payload_bytes)
+        try:
+            embedded = system.embed(audio.copy(), rate, payload, seeds.bench_key(seed))
+        except Exception as error:  # a peer's process that died, say
+            why = error if isinstance(error, (InputError, NotMarkable)) else defect(error)
+            raise InputError(f"{system.name} cannot mark {name}: {why}") from error
+        out.append(Example(system.name, name, rate, audio, np.asarray(embedded.audio, dtype=np.float32)))
+    return out

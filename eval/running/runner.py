@@ -1,0 +1,213 @@
+"""Run a plan: systems × clips × attacks, on many processes, resumable, with the same rows whatever happens.
+
+The unit of parallel work is a system and a clip, so that each clip is marked once. Units are started in
+a fixed order, write to files of their own, and are read back in that order: the number of processes
+and interruptions leave no trace in the rows.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from soundsafe.errors import InputError
+from soundsafe.eval.analysis.summary import band_rows, breakdown_rows, lossy_rows, quality_rows, summary_rows
+from soundsafe.eval.rows import Row, to_frame
+from soundsafe.eval.running import local_backend
+from soundsafe.eval.running.plan import Plan, make_plan
+from soundsafe.eval.running.run_folder import document_of, prepare, write_document, write_figures
+from soundsafe.eval.running.store import UnitFile, address, lines_in, make_folder
+from soundsafe.eval.running.worker import Unit, params_text, run_unit
+from soundsafe.service.claim import claim
+
+__all__ = ["Backend", "Result", "evaluate", "run"]
+
+Progress = Callable[[int, int], None]
+Backend = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows, their summary (the document of `summary.json`) and times of a finished run.
+
+    `unmeasured`: a line for each clip that lacks figures of quality, since measuring them failed.
+    """
+
+    rows: pd.DataFrame
+    summary: dict[str, Any]
+    timing: pd.DataFrame
+    folder: Path
+    unmeasured: tuple[str, ...] = ()
+
+
+def _units(plan: Plan, folder: Path, document: dict[str, Any]) -> list[Unit]:
+    cells = tuple(cell for cell, _ in plan.cells)
+    units = []
+    for system, name in zip(plan.systems, plan.system_names, strict=True):
+        identity = address(document["systems"][name], document["source"], document["versions"])
+        for clip in plan.clips:
+            unit = Unit(system, name, clip, cells, plan.seed, plan.seconds, identity, folder, plan.metrics)
+            units.append(unit)
+    return units
+
+
+def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Rows and times of finished units, in the plan's order, and what could not be measured."""
+    rows: list[Row] = []
+    unmeasured: list[str] = []
+    times: list[dict[str, Any]] = []
+    resolved = {cell.name: cell.resolve() for cell, _ in plan.cells}
+    for unit in units:
+        lines = UnitFile(unit.path).read()
+        marking = lines[unit.embed_key]
+        clip = unit.clip
+        if marking["status"] == "quality_failed":
+            unmeasured.append(f"quality_failed for {clip.clip}, {unit.system_name}: {marking['message']}")
+        for cell, labels in plan.cells:
+            line = lines[unit.cell_key(cell)]
+            attack = resolved[cell.name]
+            constants = {
+                "system": unit.system_name,
+                "suite": ",".join(labels),
+                "attack": cell.name,
+                "family": cell.control or str(attack.family),
+                "params": params_text({} if attack is None else attack.params),
+                "clip": str(clip.clip),
+                "category": str(getattr(clip, "category", None) or ""),
+                "group": str(getattr(clip, "group", None) or clip.clip),
+                "lossy": _text(getattr(clip, "lossy", None)),
+                "payload_bytes": marking["payload_bytes"],
+                **marking["quality"],
+            }
+            rows += [Row(**(constants | row)) for row in line["rows"]]
+            times.append(
+                {name: constants[name] for name in ("system", "clip", "category", "attack")}
+                | {"clip_s": line["rows"][0]["clip_s"], "audio_s": line.get("audio_s")}
+                | {"embed_s": marking.get("embed_s")}
+                | {name: line.get(name) for name in ("attack_s", "decode_s")}
+            )
+    timing = pd.DataFrame(times)
+    numbers = ["clip_s", "audio_s", "embed_s", "attack_s", "decode_s"]
+    timing[numbers] = timing[numbers].astype("float64")
+    timing["embed_realtime_factor"] = timing["embed_s"] / timing["clip_s"]
+    timing["decode_realtime_factor"] = timing["decode_s"] / timing["audio_s"]
+    return to_frame(rows), timing, tuple(unmeasured)
+
+
+def _text(value: Any) -> str:
+    """A manifest's field as text, the same whether its loader keeps text or truth values."""
+    return {None: "", True: "yes", False: "no"}.get(value, str(value))
+
+
+def run(
+    plan: Plan,
+    out: Path,
+    *,
+    jobs: int = 1,
+    resume: bool = False,
+    force: bool = False,
+    backend: Backend = "local",
+    progress: Progress | None = None,
+) -> Result:
+    """Run a plan into a folder.
+
+    Args:
+        plan: from `make_plan`.
+        out: the run's folder, made if need be. It ends up holding `results.parquet`, `summary.csv`,
+            `summary.json`, `quality.csv`, `parity_by_band.csv`, `timing.csv`, `run.json` and the `store` that
+            `resume` uses.
+        jobs: worker processes; 0 runs in this process, where systems and attacks need not be picklable. On a
+            cluster: units at a time, 0 for as many as it has cores.
+        resume: go on with the run that the folder holds.
+        force: start afresh what the folder holds.
+        backend: `local` for processes of this machine, `ray` for a cluster, see `ray_backend`.
+        progress: called with (steps done, steps in all) as they change.
+
+    Raises:
+        InputError: see `prepare`.
+        OSError: the folder cannot be written.
+    """
+    document = document_of(plan, "unfinished")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is not a folder: give --out another name")
+    if resume and not force and not out.exists():
+        raise InputError(f"{out}: no such folder to go on in: leave --resume out to start a run")
+    make_folder(out)
+    with claim(out):
+        prepare(out, document, resume=resume, force=force)
+        write_document(out, document)
+        (out / "store").mkdir(exist_ok=True)
+        units = _units(plan, out / "store", document)
+        total = sum(1 + len(u.cells) for u in units)
+        count = 0
+
+        def tick() -> None:
+            nonlocal count
+            now = sum(lines_in(u.path) for u in units)
+            if progress is not None and now != count:
+                progress(now, total)
+            count = now
+
+        tick()
+        if backend == "ray":
+            from soundsafe.eval.running import ray_backend
+
+            code = {part: document[part] for part in ("source", "versions")}
+            ray_backend.run_units(units, jobs, tick, code, local_backend.ONE_THREAD)
+        elif jobs > 0:
+            local_backend.run_units(units, jobs, tick)
+        else:
+            for unit in units:
+                run_unit(unit, one=tick)
+        tick()
+        rows, timing, unmeasured = _assemble(plan, units)
+        summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
+        summary["parity_by_band"] = band_rows(rows)
+        summary["breakdown"] = breakdown_rows(summary["rows"])
+        summary["by_lossy"] = lossy_rows(rows)
+        write_figures(out, rows, timing, summary)
+        write_document(out, document | {"state": "finished"})
+    return Result(rows, summary, timing, out, unmeasured)
+
+
+def evaluate(
+    system: Any = "soundsafe",
+    attacks: Any = "smoke",
+    dataset: Any = "bundled",
+    metrics: Any = (),
+    *,
+    split: str | None = "test",
+    limit: int | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    jobs: int = 0,
+    out: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
+    """Evaluate watermarks and return the frame of rows, one for each system × clip × attack × EUL.
+
+    Args:
+        system: name of a registered system, a `System`, or a list of them.
+        attacks: name of a suite or an attack, an attack object, or a list of them.
+        dataset: name of a dataset, a folder of audio, or a `Dataset`.
+        metrics: names of metrics to measure beside those that are always measured.
+        split, limit, seconds, seed: as in `make_plan`.
+        jobs: worker processes; 0 runs in this process.
+        out: folder to keep the run in, as `soundsafe-eval run` does; nothing is kept by default.
+
+    Example:
+        >>> rows = evaluate("soundsafe", ["none", "mp3_128"], "bundled", limit=2)  # doctest: +SKIP
+        >>> rows.groupby("attack").payload_ok.mean()  # doctest: +SKIP
+    """
+    plan = make_plan(
+        system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed, metrics=metrics
+    )
+    if out is not None:
+        return run(plan, Path(out), jobs=jobs).rows
+    with tempfile.TemporaryDirectory(prefix="soundsafe-eval-") as folder:
+        return run(plan, Path(folder), jobs=jobs).rows

@@ -1,0 +1,72 @@
+"""The gradient of what this package's detector reads, for an adversary who has the key.
+
+Of the layer of one-second EULs alone, at 44.1 kHz, for marks whose first EUL starts at the first sample. A
+system of another package brings its own method `gradient(audio, rate, payload, key)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe import coded_bits
+from soundsafe.cells.detector import read_eul
+from soundsafe.cells.embedder import mix_channels, views
+from soundsafe.cells.lattice import cell_index, project
+from soundsafe.cells.layout import PHASES, geometry
+from soundsafe.cells.masking import threshold
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, Profile
+from soundsafe.errors import InputError
+from soundsafe.stft import RATE, stft
+
+__all__ = ["gradient_of"]
+
+Audio = NDArray[np.float32]
+Gradient = Callable[[Audio, int, bytes, bytes], Audio]
+
+
+def gradient_of(system: Any) -> Gradient | None:
+    """The gradient for a system that is this package's codec with some profile; None for any other."""
+    profile = getattr(system, "profile", None)
+    if not isinstance(profile, Profile):
+        return None
+    return lambda audio, rate, payload, key: _gradient(audio, rate, payload, key, profile)
+
+
+def _gradient(audio: Audio, rate: int, payload: bytes, key: bytes, profile: Profile) -> Audio:
+    """By the samples of `audio` ``[channels, samples]``: of the sum, over all carriers of all EULs, of the
+    cosine that is 1 where a carrier lies on the right lattice point and -1 on the wrong one.
+
+    Layouts and scales are those that the detector takes, and held.
+    """
+    if rate != RATE:
+        raise InputError(f"the gradient is that of {RATE} Hz, not of {rate} Hz")
+    n = audio.shape[1] // EUL_SAMPLES
+    bits = torch.from_numpy(np.asarray(coded_bits(payload, key, n, profile), dtype=np.uint8))
+    geo = geometry(key, profile)
+    index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
+    x = torch.from_numpy(audio.copy()).requires_grad_(True)
+    spectrum = stft(x)
+    total = torch.zeros(())
+    for eul in range(n):
+        phase = eul % PHASES
+        reading = read_eul(audio, eul * EUL_SAMPLES, phase, key, profile)
+        if reading is None or spectrum.shape[-1] < (eul + 1) * EUL_FRAMES:
+            continue
+        part = spectrum[..., eul * EUL_FRAMES : (eul + 1) * EUL_FRAMES]
+        scale = torch.tensor(reading.scales)
+        wanted = (bits[eul] ^ torch.from_numpy(geo.scramble)).float()
+        for mix, lay in zip(views(len(audio), phase), reading.layouts, strict=True):
+            mixed = mix_channels(part, mix)
+            p = project(mixed / threshold(mixed, profile), index, geo)[lay.slots]
+            position = p / geo.step[lay.slots] / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
+            total = total + torch.cos(math.pi * (position - wanted)).sum()
+    if not total.requires_grad:
+        raise InputError("the audio holds no whole EUL")
+    (slope,) = torch.autograd.grad(total, x)
+    return np.nan_to_num(slope.numpy(), posinf=0.0, neginf=0.0)

@@ -1,0 +1,123 @@
+"""Bits on a lattice: projections of carriers, their distance from the right points, and soft values.
+
+Spread-transform dither modulation (Chen and Wornell, IEEE Trans. Inf. Theory 47, 2001). A carrier's
+projection p, in units of the masking threshold, carries 0 at even and 1 at odd multiples of its step Delta,
+shifted by a keyed dither.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+from soundsafe.cells.layout import Geometry, Layout
+from soundsafe.cells.profile import EUL_FRAMES
+
+__all__ = [
+    "cell_index",
+    "concentration",
+    "correlate",
+    "displacement",
+    "fit_by_region",
+    "fits",
+    "project",
+    "soft_values",
+]
+
+_NEAR = (1.0, 1.5)
+"""Widths of a neighbourhood in bands and frames (standard deviations)."""
+
+_CAUTION = (0.9, 0.05)
+"""Scale and offset of the expected fit: errors of a whole step look like a fit."""
+
+_PRIOR = 15.0
+"""Weight of the band's and the frame's mean against the neighbours', in slots."""
+
+_ERASURE = 1e-6
+"""Factor of soft values where nothing fits."""
+
+
+def cell_index(geo: Geometry, eul_frames: torch.Tensor, frames: int) -> torch.Tensor:
+    """Flat indices ``[euls, carriers, cells]`` into a spectrum ``[bins, frames]`` laid out row by row.
+
+    `eul_frames` ``[euls]``: the frame with which each EUL starts.
+    """
+    at = eul_frames[:, None, None] + torch.from_numpy(geo.frame)[None, :, None]
+    return torch.from_numpy(geo.bins)[None] * frames + at
+
+
+def correlate(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
+    """Complex projections ``[euls, carriers]`` of `ratio` ``[bins, frames]``, spectrum over threshold."""
+    return (ratio.reshape(-1)[index] * geo.weight.conj()).sum(-1)
+
+
+def project(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
+    """The real part of `correlate`, which carries the bits."""
+    return correlate(ratio, index, geo).real
+
+
+def displacement(position: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """Signed distance in steps from the nearest lattice point of `bits`; `position` is p/Delta + dither."""
+    half = (position - bits) / 2.0
+    return (half - torch.round(half)) * 2.0
+
+
+def fits(positions: torch.Tensor) -> torch.Tensor:
+    """How well each row of positions ``[..., n]`` sits on the lattice, whatever the bits: standard normal if
+    there is none, 0 for no positions."""
+    return torch.cos(2.0 * math.pi * positions).sum(-1) / math.sqrt(max(positions.shape[-1], 1) / 2.0)
+
+
+def fit_by_region(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
+    """`fits` ``[regions, scales]`` of each region's slots at each scale; `position`: p/Delta, ``[2040]``."""
+    scales = torch.tensor(geo.profile.scales)[:, None]
+    of = torch.from_numpy(geo.region[lay.slots])
+    out = torch.zeros(geo.profile.regions, len(scales))
+    for r in range(geo.profile.regions):
+        here = of == r
+        out[r] = fits(position[here] / scales + lay.dither[here])
+    return out
+
+
+def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[np.float64]:
+    """Log-likelihood ratios ``[2040]`` (positive for 0) from `position` ``[2040]``, in the coded bits' order.
+
+    The noise is Gaussian, wrapped round the lattice; its size is estimated from the fit of the neighbours in
+    time and frequency, drawn towards what band and frame suggest where they are few. Where nothing fits, the
+    value is next to nothing, an erasure: of the bit only the likelier sign is kept.
+    """
+    u = position.double().numpy()
+    near = concentration(np.cos(2.0 * np.pi * u), np.ones_like(u), lay, geo)
+    mean = np.clip(_CAUTION[0] * near - _CAUTION[1], 0.0, 0.995)
+    reliable = mean > 0.03
+    variance = np.maximum(-np.log(np.maximum(mean, 0.03)) / (2.0 * np.pi**2), 2e-3)
+    wrapped = np.mod(u + 1.0, 2.0) - 1.0
+    shift = 2.0 * np.arange(-2, 3)
+    even = np.logaddexp.reduce(-((wrapped[:, None] - shift) ** 2) / (2.0 * variance[:, None]), axis=1)
+    odd = np.logaddexp.reduce(-((wrapped[:, None] - shift - 1.0) ** 2) / (2.0 * variance[:, None]), axis=1)
+    return np.where(reliable, 1.0, _ERASURE) * (even - odd)
+
+
+def concentration(
+    cosine: NDArray[np.float64], weight: NDArray[np.float64], lay: Layout, geo: Geometry
+) -> NDArray[np.float64]:
+    """Mean cosine expected at each slot, ``[2040]``, of `cosine` ``[2040]`` per `weight` ``[2040]``.
+
+    From the neighbours in time and frequency, drawn towards what band and frame suggest where they are few.
+    """
+    at = geo.band[lay.slots], geo.frame[lay.slots]
+    total = np.zeros((24, EUL_FRAMES))
+    count = np.zeros((24, EUL_FRAMES))
+    np.add.at(total, at, cosine)
+    np.add.at(count, at, weight)
+    size = 2.0 * np.pi * _NEAR[0] * _NEAR[1]
+    near_total, near_count = (gaussian_filter(a, _NEAR, mode="constant") * size for a in (total, count))
+    by_band = total.sum(1) / np.maximum(count.sum(1), 1.0)
+    by_frame = gaussian_filter1d(total.sum(0), 1.0) / np.maximum(gaussian_filter1d(count.sum(0), 1.0), 1e-9)
+    overall = max(float(total.sum() / max(count.sum(), 1e-9)), 1e-3)
+    expected = np.clip(by_band[:, None] * np.clip(by_frame / overall, 0.0, 1.5), 0.0, 0.995)
+    return ((near_total + _PRIOR * expected) / (near_count + _PRIOR))[at]

@@ -1,0 +1,356 @@
+"""Where the bits of one EUL lie: quantised features -> significance -> bits for each band -> slots.
+
+A *carrier* is a handful of cells of one frame and one critical band; a *slot* is a carrier that carries a
+coded bit. The key partitions the bins of each band into carriers (`Geometry`); the audio decides how many of
+them each band contributes, which, and in which order (`Layout`). Embedder and detector each compute the
+layout from the audio that they have; where a feature lies near an edge, `candidates` lists the neighbours
+too, and the detector takes the one that the audio fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.cells.masking import ANALYZER, band_power
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
+from soundsafe.keys import derive
+from soundsafe.message.coding import N
+from soundsafe.pipeline.adaptive_bit_allocation import AdaptiveBitAllocator
+from soundsafe.pipeline.features import cheapest_subsets
+from soundsafe.pipeline.sync_anchors import SyncAnchor
+
+__all__ = ["PHASES", "Geometry", "Layout", "allocation", "candidates", "features", "geometry", "layout"]
+
+PHASES = 4
+"""EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
+
+_COARSE, _FINE, _PILOT = range(3)
+"""Kinds of carriers."""
+
+_PREFERENCE = 16
+"""Significance of a preferred cell against one above ``Profile.preferred_high``."""
+
+_OTHER_WIDTH = 1.0
+"""Distance in dB of carriers that the audio, as it now is, does not name: codecs silence what is faint."""
+
+_MASKS, _SWAPS, _CANDIDATES = 6, 9, 24
+"""How many sets of alive bands and of anchors, and how many pairs of both, the detector tries at most."""
+
+_TWICE, _TWICE_DB = 24, 1.5
+"""How many sets in which two anchors have changed places, as in noise, and by how little in all."""
+
+_MOST_NOISY, _NOISY = 9, 1.5
+"""How many of the highest bands noise may have filled, and the distance in dB that this counts for."""
+
+Ints = NDArray[np.int64]
+_Mask = tuple[float, tuple[bool, ...]]
+
+
+def _stream(key: bytes, label: str, n: int) -> NDArray[np.uint64]:
+    """`n` keyed 64-bit integers, the same on every machine and in every version: SHAKE-256."""
+    return np.frombuffer(hashlib.shake_256(key + label.encode()).digest(8 * n), "<u8")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All carriers of one EUL under one key: fixed by key and profile, not by audio.
+
+    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with
+    `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
+    complex: unit-norm weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes
+    the pilot carriers, `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their
+    dither and signs. `data` indexes the usual carriers of bits, `fine` the smaller and lower ones of narrow
+    sounds (of the same cells: an EUL uses one kind or the other); `capacity` and `fine_capacity` count them
+    by band.
+    """
+
+    profile: Profile
+    frame: Ints
+    band: Ints
+    bins: Ints
+    weight: torch.Tensor
+    step: torch.Tensor
+    region: Ints
+    pilot: Ints
+    pilot_dither: torch.Tensor
+    pilot_sign: torch.Tensor
+    data: Ints
+    capacity: Ints
+    fine: Ints
+    fine_capacity: Ints
+    slot_key: bytes
+    dither_key: bytes
+    anchor_salt: str
+    scramble: NDArray[np.uint8]
+
+
+def _by_band(bins: Ints) -> dict[int, Ints]:
+    """`bins` by critical band, in ascending order."""
+    of = ANALYZER.band_indices[bins]
+    return {int(b): bins[of == b] for b in np.unique(of)}
+
+
+@lru_cache(maxsize=8)
+def geometry(key: bytes, profile: Profile) -> Geometry:
+    """The carriers that `key` makes of the profile's bands."""
+    hz = ANALYZER.bin_frequencies
+    usable = np.flatnonzero((hz >= profile.band_low) & (hz <= profile.band_high))
+    by_band = _by_band(usable)
+    fine_bands = _by_band(np.flatnonzero((hz >= profile.fine_low) & (hz <= profile.fine_high)))
+    pilot_bands = [
+        min(by_band, key=lambda b: abs(float(hz[by_band[b]].mean()) - f)) for f in profile.pilot_hz
+    ]
+    cell_key = derive(key, "cells", 32)
+    rows: list[tuple[int, int, NDArray[np.int64], int]] = []
+    phases = np.zeros((PATTERNS, len(hz)), np.int64)
+    for pattern in range(PATTERNS):
+        draws = _stream(cell_key, f"bins {pattern}", 2 * len(hz))
+        phases[pattern] = draws[len(hz) :] % 4
+        for band, bins in by_band.items():
+            shuffled = bins[np.argsort(draws[bins], kind="stable")]
+            groups = np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))
+            if band in pilot_bands:
+                rows.append((pattern, band, groups[0], _PILOT))
+                groups = groups[1:]
+            rows.extend((pattern, band, cells, _COARSE) for cells in groups)
+        taken = np.concatenate([cells for t, _, cells, kind in rows if t == pattern and kind == _PILOT])
+        for band, bins in fine_bands.items():
+            free = np.setdiff1d(bins, taken)
+            free = free[np.argsort(draws[free], kind="stable")]
+            if len(free):
+                groups = np.array_split(free, max(1, round(len(free) / profile.fine_cells)))
+                rows.extend((pattern, band, cells, _FINE) for cells in groups)
+    width = max(len(cells) for _, _, cells, _ in rows)
+    every = [[r for r in rows if r[0] == p] for p in range(PATTERNS)]
+    table = [(t, *row) for t in range(EUL_FRAMES) for row in every[t % PATTERNS]]
+    bins_ = np.zeros((len(table), width), np.int64)
+    weight = np.zeros((len(table), width), np.complex64)
+    roots = np.array([1, 1j, -1, -1j], np.complex64)
+    for i, (_, pattern, _, cells, _) in enumerate(table):
+        bins_[i, : len(cells)] = cells
+        weight[i, : len(cells)] = roots[phases[pattern, cells]] / np.sqrt(len(cells))
+    frame = np.array([row[0] for row in table])
+    band_ = np.array([row[2] for row in table])
+    kind = np.array([row[4] for row in table])
+    is_pilot = kind == _PILOT
+    band_hz = np.zeros(ANALYZER.n_critical_bands)
+    for b, its_bins in {**fine_bands, **by_band}.items():
+        band_hz[b] = float(hz[its_bins].mean())
+    step = np.interp(band_hz[band_], profile.step_hz, profile.step)
+    step[is_pilot] *= profile.pilot_scale
+    step[kind == _FINE] *= profile.fine_scale
+    order = np.argsort(frame[is_pilot] * 1000 + band_[is_pilot], kind="stable")
+    pilot = np.flatnonzero(is_pilot)[order].reshape(EUL_FRAMES, -1)
+    n_pilots = pilot.shape[1]
+    sync = derive(key, "pilots", 32)
+    dither = (_stream(sync, "dither", PATTERNS * n_pilots) % (1 << 32)).astype(np.float64) / (1 << 31)
+    sign = (_stream(sync, "sign", PHASES * pilot.size) % 2).astype(np.float32) * 2 - 1
+    data = np.flatnonzero(kind == _COARSE)
+    fine = np.flatnonzero(kind == _FINE)
+    return Geometry(
+        profile,
+        frame,
+        band_,
+        bins_,
+        torch.from_numpy(weight),
+        torch.tensor(step, dtype=torch.float32),
+        np.searchsorted(profile.region_hz, band_hz[band_]),
+        pilot,
+        torch.tensor(
+            dither.reshape(PATTERNS, n_pilots)[np.arange(EUL_FRAMES) % PATTERNS], dtype=torch.float32
+        ),
+        torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, n_pilots)),
+        data,
+        np.bincount(band_[data], minlength=ANALYZER.n_critical_bands),
+        fine,
+        np.bincount(band_[fine], minlength=ANALYZER.n_critical_bands),
+        derive(key, "slots", 32),
+        derive(key, "dither", 32),
+        derive(key, "anchors", 16).hex(),
+        (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
+    )
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the allocator looks at in one EUL: median level of each band in dB ``[bands]``, ratios alone.
+
+    Relative to the loudest band; -200 for a band under the threshold of marking.
+    """
+
+    level_db: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The slots of one EUL: `slots [2040]` (carriers, in the order of the coded bits) and `dither [2040]`.
+
+    `bits_per_band [bands]`, `anchors` (the strongest bands), `seed` (32 bits, from the anchors);
+    `distance_db`: how far features, all together, would have to move for the audio to name this layout.
+    """
+
+    slots: Ints
+    dither: torch.Tensor
+    bits_per_band: Ints
+    alive: NDArray[np.bool_]
+    anchors: tuple[int, ...]
+    seed: int
+    distance_db: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the slot list, hexadecimal."""
+        return hashlib.sha256(np.ascontiguousarray(self.slots, "<i8").tobytes()).hexdigest()
+
+
+def allocation(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
+    """What `soundsafe.result.Eul` says of an EUL's `layouts`, one for each mixture of channels with it.
+
+    `allocator` has bits for each band, anchors and seed of the first, `more`, and where there are several all
+    of them as `mixtures`; `features` are 1 where a band is alive, ``[mixtures * bands, EUL_FRAMES]``; `slots`
+    is the SHA-256 of all slots.
+    """
+    each = [
+        {"bits_per_band": [int(b) for b in lay.bits_per_band], "anchors": list(lay.anchors), "seed": lay.seed}
+        for lay in layouts
+    ]
+    digests = "".join(lay.digest for lay in layouts)
+    alive = np.concatenate([lay.alive for lay in layouts]).astype(np.int16)
+    return {
+        "allocator": {**each[0], **more, **({"mixtures": each} if len(each) > 1 else {})},
+        "features": np.broadcast_to(alive[:, None], (len(alive), EUL_FRAMES)),
+        "slots": digests if len(each) == 1 else hashlib.sha256(digests.encode()).hexdigest(),
+        "seed": layouts[0].seed,
+    }
+
+
+def features(spectrum: torch.Tensor, profile: Profile) -> Features:
+    """Features of one EUL with `spectrum` ``[bins, EUL_FRAMES]`` on the detector's own grid."""
+    power = band_power(spectrum.real.square() + spectrum.imag.square(), profile)
+    level = power.median(dim=-1).values.double().numpy()
+    faint = level <= profile.threshold_floor
+    peak = level.max()
+    with np.errstate(divide="ignore"):
+        db = 10.0 * np.log10(level / peak) if peak > 0 else np.full(level.shape, -200.0)
+    return Features(np.where(faint, -200.0, np.maximum(db, -200.0)))
+
+
+def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool) -> list[_Mask]:
+    """Which bands carry bits, the likeliest first: those near the edge may be on either side of it."""
+    above = level + profile.dead_db
+    edge = np.flatnonzero((np.abs(above) < profile.dead_margin_db) & (capacity > 0))
+    near = sorted((float(abs(above[b])), int(b)) for b in edge)
+    found = []
+    for flipped in cheapest_subsets([d for d, _ in near], _MASKS if every else 1):
+        alive = above > 0
+        bands = [near[i][1] for i in flipped]
+        alive[bands] = ~alive[bands]
+        found.append((float(sum(abs(above[b]) for b in bands)), tuple(bool(a) for a in alive)))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _layout(
+    key: bytes,
+    profile: Profile,
+    alive: tuple[bool, ...],
+    narrow: bool,
+    anchors: tuple[int, ...],
+    phase: int,
+) -> Layout:
+    geo = geometry(key, profile)
+    seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
+    preferred = ANALYZER.center_frequencies <= profile.preferred_high
+    mask = np.array(alive)
+    data, room = (geo.fine, geo.fine_capacity) if narrow else (geo.data, geo.capacity)
+    mask &= room > 0
+    # An EUL always holds N bits: where too few bands are alive, others are called in, always in the same
+    # order, since in dead bands codecs leave no level to go by.
+    for b in range(len(mask)):
+        if room[mask].sum() >= N:
+            break
+        mask[b] = mask[b] or room[b] > 0
+    capacity = room * mask
+    significance = capacity * np.where(preferred, _PREFERENCE, 1)
+    allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
+    bits = allocated["bits_per_band"]
+    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(data) + N)
+    rank, mix = draws[: len(data)], draws[len(data) :]
+    start = _stream(geo.dither_key, f"start {phase} {seed}", EUL_FRAMES)
+    order = np.lexsort((rank, geo.band[data]))
+    band = geo.band[data][order]
+    first = np.searchsorted(band, np.arange(len(bits)))
+    chosen = data[order[np.arange(len(order)) - first[band] < bits[band]]]
+    slots = chosen[np.argsort(mix, kind="stable")]
+    # The dithers of a frame are spread evenly over the lattice, so that silence favours no bit.
+    frame = geo.frame[slots]
+    by_frame = np.lexsort((np.arange(N), frame))
+    count = np.bincount(frame, minlength=EUL_FRAMES)
+    within = np.arange(N) - (np.cumsum(count) - count)[frame[by_frame]]
+    dither = np.empty(N)
+    dither[by_frame] = 2.0 * within / count[frame[by_frame]]
+    dither = (dither + (start % (1 << 20)).astype(np.float64)[frame] / (1 << 19)) % 2.0
+    return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, mask, anchors, seed)
+
+
+def _before_noise(
+    alive: tuple[bool, ...], anchors: tuple[int, ...], geo: Geometry
+) -> list[tuple[tuple[tuple[bool, ...], bool, tuple[int, ...]], float]]:
+    """What names a layout, and its distance, if the highest bands with carriers were dead: one, two, ..."""
+    found = []
+    mask = np.array(alive)
+    for top in np.flatnonzero(mask & (geo.capacity > 0))[: -_MOST_NOISY - 1 : -1]:
+        mask[top] = False
+        fits = geo.capacity[mask].sum() < geo.profile.narrow
+        fits = bool(fits and geo.fine_capacity[mask].sum() >= geo.profile.fine_least)
+        for narrow in (False, True) if fits else (False,):
+            found.append(((tuple(bool(a) for a in mask), narrow, anchors), _NOISY))
+    return found
+
+
+def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
+    """The layout that the features name for an EUL of this phase: phases differ, so that what falls on a weak
+    band in one EUL lies elsewhere in the next."""
+    return next(candidates(feats, key, profile, phase, every=False))
+
+
+def candidates(
+    feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True
+) -> Iterator[Layout]:
+    """The layout that the features name, and behind it those that a small change of a feature would name.
+
+    In ascending order of `distance_db`, at most 24; last those that would be named if noise had not filled
+    the highest bands. Each is worked out when it is asked for: mostly the first is the one.
+    """
+    geo = geometry(key, profile)
+    heard = geo.capacity[feats.level_db + profile.lost_db > 0].sum()
+    # In narrow sounds bands that hold fine carriers alone lie near the edge too.
+    room = geo.capacity + geo.fine_capacity if heard < profile.narrow else geo.capacity
+    masks = _alive(feats.level_db, room, profile, every)
+    anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
+    sets = anchor.candidate_bands(feats.level_db, _SWAPS + 1 if every else 1, profile.anchor_margin_db)
+    best: dict[tuple[tuple[bool, ...], bool, tuple[int, ...]], float] = {}
+    for (far, mask), (further, bands) in itertools.product(masks, sets):
+        alive = np.array(mask)
+        fits = geo.capacity[alive].sum() < profile.narrow
+        fits = bool(fits and geo.fine_capacity[alive].sum() >= profile.fine_least)
+        named = bool(fits and heard < profile.narrow)
+        for narrow in (named, not named) if fits and every else (named,):
+            away = far + further + (0.0 if narrow == named else _OTHER_WIDTH)
+            best[mask, narrow, bands] = min(away, best.get((mask, narrow, bands), np.inf))
+    ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
+    if every:
+        ordered += _before_noise(masks[0][1], sets[0][1], geo)
+        flat = anchor.exchanged_twice(feats.level_db, _TWICE, _TWICE_DB)
+        ordered += [((masks[0][1], ordered[0][0][1], bands), far) for far, bands in flat]
+    for option, distance in ordered:
+        yield replace(_layout(key, profile, *option, phase), distance_db=distance)

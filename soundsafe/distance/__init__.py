@@ -1,0 +1,1 @@
+"""The perceptual distance Zimtohrli, in and out of process."""

@@ -1,0 +1,63 @@
+"""How far marked audio is from the original, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.distance.zimtohrli import worst_channel
+
+__all__ = ["Difference", "compare"]
+
+Audio = NDArray[np.float32]
+
+_SILENCE = 1e-6
+"""RMS (full scale 1) under which a second counts as silent."""
+
+
+class Difference:
+    """Running comparison of original and marked audio; the audio itself is not kept."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.power = self.noise = self.distance = 0.0
+        self.samples = self.compared = 0
+        self.silent: list[int] = []
+
+    def add(self, original: Audio, marked: Audio) -> None:
+        """Two stretches of equal length, a whole number of seconds but for the last."""
+        difference = marked - original
+        self.power += float(np.sum(original.astype(np.float64) ** 2))
+        self.noise += float(np.sum(difference.astype(np.float64) ** 2))
+        first = self.samples // self.rate
+        for i in range(original.shape[1] // self.rate):
+            second = original[:, i * self.rate : (i + 1) * self.rate]
+            if float(np.sqrt(np.mean(second.astype(np.float64) ** 2))) < _SILENCE:
+                self.silent.append(first + i)
+        if 2 * original.shape[1] >= self.rate:
+            self.distance += original.shape[1] * worst_channel(original, marked, self.rate)
+            self.compared += original.shape[1]
+        self.samples += original.shape[1]
+
+    @property
+    def zimtohrli(self) -> float:
+        """Mean distance of the stretches that are long enough for one."""
+        return self.distance / max(self.compared, 1)
+
+    @property
+    def snr_db(self) -> float:
+        return (
+            10.0 * float(np.log10(self.power / self.noise))
+            if self.noise > 0 and self.power > 0
+            else float("inf")
+        )
+
+
+def compare(originals: Iterable[Audio], marked: Iterable[Audio], rate: int) -> Difference:
+    """The comparison of two streams of blocks ``[channels, samples]`` of equal shapes at `rate` Hz."""
+    differ = Difference(rate)
+    for a, b in zip(originals, marked, strict=True):
+        differ.add(a, b)
+    return differ

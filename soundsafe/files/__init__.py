@@ -1,0 +1,1 @@
+"""Audio files and what they say of themselves."""

@@ -1,0 +1,1 @@
+"""Payload bytes to coded bits, and back from soft decisions."""

@@ -1,0 +1,98 @@
+"""A 191-byte block as the 2040 coded bits of one EUL, and back from soft values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.cells.profile import Profile
+from soundsafe.message.coding import (
+    N,
+    SoftCode,
+    deinterleave_bytes,
+    interleave_bytes,
+    rs_decode_255_191,
+    rs_encode_255_191,
+)
+from soundsafe.message.container import Part, open_part
+from soundsafe.message.short_payloads import promise, supposed
+
+__all__ = ["ERASED", "Word", "beliefs", "encode_block", "information", "read_word", "worth"]
+
+ERASED = 0.05
+"""A bit whose soft value is smaller than this says nothing and counts as erased."""
+
+_RS_ERASURES = (0, 24, 48)
+
+
+@lru_cache(maxsize=1)
+def _soft_code() -> SoftCode:
+    return SoftCode()
+
+
+def encode_block(block: bytes, profile: Profile) -> NDArray[np.uint8]:
+    """The coded bits ``[2040]`` of a block of 191 bytes, by the profile's code."""
+    if profile.code == "rs":
+        return np.unpackbits(np.frombuffer(interleave_bytes(rs_encode_255_191(block)), np.uint8))
+    return _soft_code().encode(np.unpackbits(np.frombuffer(block, np.uint8)))
+
+
+@dataclass(frozen=True)
+class Word:
+    """An authenticated block's part, with the bytes of the hard decisions that were wrong."""
+
+    part: Part
+    corrected_bytes: int
+
+
+def beliefs(profile: Profile) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
+    """What the profile's code makes of soft values ``[2040]``; None for a code that reads hard decisions."""
+    return (lambda llr: _soft_code().beliefs(supposed(llr)[0])) if profile.code == "ldpc" else None
+
+
+def worth(llr: NDArray[np.float64]) -> float:
+    """How much there is to read a word from: `information`, made up for what a short payload needs less."""
+    return promise(llr, information(llr))
+
+
+def information(llr: NDArray[np.float64]) -> float:
+    """Mean information of soft values in bits, as their own sizes claim: 1 - E[h(p)], 0 to 1."""
+    p = 1.0 / (1.0 + np.exp(np.minimum(np.abs(llr), 50.0)))
+    q = 1.0 - p
+    return float(1.0 + np.mean(np.where(p > 1e-15, p * np.log2(np.maximum(p, 1e-15)), 0.0) + q * np.log2(q)))
+
+
+def read_word(llr: NDArray[np.float64], key: bytes, profile: Profile) -> tuple[Word | None, int]:
+    """The word that soft values ``[2040]`` authenticate as, or None; and how many blocks were tried."""
+    hard = (llr < 0).astype(np.uint8)
+    attempts = 0
+    if profile.code == "rs":
+        received = deinterleave_bytes(np.packbits(hard).tobytes())
+        trust = np.abs(llr).reshape(-1, 8).min(axis=1).astype(np.float32)
+        order = np.argsort(
+            np.frombuffer(deinterleave_bytes(np.arange(N // 8, dtype=np.uint8).tobytes()), np.uint8)
+        )
+        weakest = order[np.argsort(trust, kind="stable")]
+        for erased in _RS_ERASURES:
+            decoded = rs_decode_255_191(received, sorted(int(i) for i in weakest[:erased]) or None)
+            if decoded is None:
+                continue
+            attempts += 1
+            part = open_part(decoded[0], key)
+            if part is not None:
+                return Word(part, decoded[1]), attempts
+        return None, attempts
+    for values in supposed(llr):
+        bits, converged, _ = _soft_code().decode(values)
+        if not converged:
+            continue
+        attempts += 1
+        part = open_part(np.packbits(bits).tobytes(), key)
+        if part is not None:
+            wrong = np.packbits(hard ^ _soft_code().encode(bits))
+            return Word(part, int(np.count_nonzero(wrong))), attempts
+    return None, attempts

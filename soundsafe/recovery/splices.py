@@ -1,0 +1,242 @@
+"""The cell layer read from audio that was cut into pieces and spliced: tempo and pitch by waveform
+overlap-add.
+
+Such engines leave the waveform whole for tens of milliseconds and shift each piece by up to some 15 ms. Where
+every frame of an EUL should lie is known (`soundsafe.recovery.splice_search`); round that place all positions
+are tried, and a Viterbi path over the frames (staying in a piece is free, a jump has a price) takes the
+positions at which carriers sit on their lattice. Frames at splices fit nowhere and become erasures.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundsafe.cells.detector import Reading
+from soundsafe.cells.embedder import views
+from soundsafe.cells.joint import Positions
+from soundsafe.cells.lattice import fit_by_region, soft_values
+from soundsafe.cells.layout import Geometry, Layout, candidates, features, geometry
+from soundsafe.cells.masking import threshold
+from soundsafe.cells.profile import EUL_FRAMES, Profile
+from soundsafe.stft import RATE, Stft
+
+__all__ = ["read_spliced_eul"]
+
+Audio = NDArray[np.float32]
+
+_HOP = RATE // EUL_FRAMES
+_GRID = 49
+REACH_S = 0.018
+"""How far from where the tempo puts it a frame is looked for."""
+
+_JUMP = 12.0
+"""Price of a jump: the logarithm of the positions it could lead to, and of how seldom it happens."""
+
+_SHARPNESS = 1.5
+"""Concentration (von Mises) of carriers that were found: the weight of a cosine in the path's score."""
+
+_LOG_I0 = 0.499
+
+_LEAST_SHARE = 0.5
+"""Share of an EUL that the audio must hold."""
+
+
+class _View:
+    """One mixture of channels: spectrum over threshold at every `_GRID`-th sample from `first` on."""
+
+    def __init__(self, x: NDArray[np.float32], first: int, last: int, profile: Profile) -> None:
+        half = Stft().n_fft // 2
+        low, high = first - half, last + half
+        padded = _slice(x, low, high)
+        grid = Stft(Stft().n_fft, _GRID)
+        spectrum = grid.forward(torch.from_numpy(padded))[:, half // _GRID :]
+        self.first = first
+        self.count = (last - first) // _GRID + 1
+        self.spectrum = spectrum[:, : self.count]
+        self.ratio = self.spectrum / threshold(self.spectrum, profile)
+
+
+def _slice(x: NDArray[np.float32], low: int, high: int) -> NDArray[np.float32]:
+    part = x[max(low, 0) : max(high, 0)]
+    return np.ascontiguousarray(np.pad(part, (max(0, -low), high - max(low, 0) - len(part))))
+
+
+def _project(
+    view: _View, carriers: NDArray[np.int64], geo: Geometry, columns: NDArray[np.int64], shifts: torch.Tensor
+) -> torch.Tensor:
+    """Projections ``[carriers, columns, shifts]`` of carriers read at grid `columns` and `shifts` samples
+    later."""
+    bins = torch.from_numpy(geo.bins[carriers])
+    cells = view.ratio[bins.reshape(-1)][:, torch.from_numpy(columns)].reshape(*bins.shape, -1)
+    cells = cells * geo.weight[carriers].conj()[..., None]
+    turn = 2.0 * math.pi / Stft().n_fft * bins[..., None] * shifts
+    rotation = torch.polar(torch.ones_like(turn), turn)
+    return torch.bmm(cells.real.transpose(1, 2), rotation.real) - torch.bmm(
+        cells.imag.transpose(1, 2), rotation.imag
+    )
+
+
+def _best_path(emission: NDArray[np.float32], drift: NDArray[np.int64]) -> NDArray[np.int64]:
+    """States ``[frames]`` of the best path through `emission` ``[frames, states]``.
+
+    State s of a frame continues as state ``s - drift[frame]`` of the next, free of charge; any other costs
+    `_JUMP`.
+    """
+    frames, n = emission.shape
+    score = emission[0].copy()
+    back = np.zeros((frames, n), np.int64)
+    for f in range(1, frames):
+        source = np.arange(n) + drift[f]
+        inside = (source >= 0) & (source < n)
+        stay = np.where(inside, score[np.clip(source, 0, n - 1)], -np.inf)
+        jump = int(score.argmax())
+        take = stay >= score[jump] - _JUMP
+        back[f] = np.where(take, source, jump)
+        score = np.where(take, stay, score[jump] - _JUMP) + emission[f]
+    path = np.zeros(frames, np.int64)
+    path[-1] = int(score.argmax())
+    for f in range(frames - 1, 0, -1):
+        path[f - 1] = back[f, path[f]]
+    return path
+
+
+def read_spliced_eul(
+    audio: Audio,
+    start: float,
+    tempo: float,
+    phase: int,
+    key: bytes,
+    profile: Profile,
+    rounds: int = 2,
+) -> Reading | None:
+    """The EUL of `phase` that begins near sample `start` of `audio` ``[channels, samples]`` at 44.1 kHz,
+    whose frames follow each other every 441 / `tempo` samples on the average. None where the audio does not
+    hold half of it.
+    """
+    geo = geometry(key, profile)
+    reach = int(REACH_S * RATE) // _GRID * _GRID
+    middle = np.round(start + np.arange(EUL_FRAMES) * _HOP / tempo).astype(np.int64)
+    first, last = int(middle[0]) - reach - _GRID, int(middle[-1]) + reach + 2 * _GRID
+    heard = (middle > -5 * _HOP) & (middle < audio.shape[1] + 5 * _HOP)
+    if heard.mean() < _LEAST_SHARE:
+        return None
+    seen = [_View(mix @ audio, first, last, profile) for mix in views(len(audio), phase)]
+    shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
+    width = 2 * reach // _GRID + 1
+    # The column of each frame's lowest state, and how a frame's states lie relative to those of the frame
+    # before.
+    column = np.round((middle - reach - first) / _GRID).astype(np.int64)
+    origin = first + column * _GRID - _GRID // 2
+    drift = np.concatenate([[0], np.diff(origin) - _HOP])
+    by_frame = [np.flatnonzero(geo.frame == f) for f in range(EUL_FRAMES)]
+    is_pilot = np.zeros(len(geo.frame), bool)
+    is_pilot[geo.pilot.reshape(-1)] = True
+    column_of_pilot = {int(c): (f, i) for f, row in enumerate(geo.pilot) for i, c in enumerate(row)}
+    states = width * _GRID
+    pilots = np.zeros((EUL_FRAMES, states), np.float32)
+    kept: list[list[torch.Tensor]] = [[] for _ in seen]
+    for f in range(EUL_FRAMES):
+        columns = column[f] + np.arange(width)
+        for v, view in enumerate(seen):
+            p = _project(view, by_frame[f], geo, columns, shifts).reshape(len(by_frame[f]), -1)
+            kept[v].append(p)
+            for row, c in enumerate(by_frame[f]):
+                if is_pilot[c]:
+                    g, i = column_of_pilot[int(c)]
+                    u = p[row] / geo.step[c] + geo.pilot_dither[g, i]
+                    pilots[f] += (torch.cos(math.pi * u) * geo.pilot_sign[phase, g, i]).numpy() / len(seen)
+    emission = _SHARPNESS * pilots
+    best: Reading | None = None
+    for _ in range(rounds + 1):
+        path = _best_path(emission, drift)
+        found = _read(start, seen, kept, path, heard, pilots, origin, phase, geo, key, profile)
+        if best is None or found.fit > best.fit:
+            best = found
+        emission = _SHARPNESS * (pilots + _data_emission(kept, by_frame, found, geo, profile))
+    return best
+
+
+def _read(
+    start: float,
+    seen: list[_View],
+    kept: list[list[torch.Tensor]],
+    path: NDArray[np.int64],
+    heard: NDArray[np.bool_],
+    pilots: NDArray[np.float32],
+    origin: NDArray[np.int64],
+    phase: int,
+    geo: Geometry,
+    key: bytes,
+    profile: Profile,
+) -> Reading:
+    """Layout, scales and soft values of frames read where `path` says."""
+    at = origin + path
+    options: list[tuple[Layout, torch.Tensor, torch.Tensor]] = []
+    for v, view in enumerate(seen):
+        nearest = np.clip(np.round((at - view.first) / _GRID).astype(np.int64), 0, view.count - 1)
+        feats = features(view.spectrum[:, torch.from_numpy(nearest)], profile)
+        p = torch.zeros(len(geo.frame))
+        for f in range(EUL_FRAMES):
+            p[geo.frame == f] = kept[v][f][:, path[f]]
+        tried = []
+        for lay in candidates(feats, key, profile, phase):
+            position = p[lay.slots] / geo.step[lay.slots]
+            fits = fit_by_region(position, lay, geo)
+            tried.append((float(fits.max(1).values.sum()), lay, position, fits))
+            if tried[-1][0] > 25.0:
+                break
+        _, lay, position, fits = max(tried, key=lambda t: t[0])
+        options.append((lay, position, fits))
+    total = torch.stack([o[2] for o in options]).sum(0)
+    scale = torch.tensor(profile.scales)[total.argmax(1)]
+    llr = np.zeros(len(geo.scramble))
+    # What was read in a piece of which the pilots say that it lies elsewhere is worth little.
+    trust = heard * _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])
+    for lay, position, _ in options:
+        u = position / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
+        sure = trust[geo.frame[lay.slots]] * np.tanh(np.clip(soft_values(u, lay, geo), -30, 30) / 2.0)
+        llr += 2.0 * np.arctanh(np.clip(sure, -1 + 1e-9, 1 - 1e-9))
+    llr *= 1.0 - 2.0 * geo.scramble
+    best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
+    return Reading(
+        start,
+        llr,
+        tuple(lay for lay, _, _ in options),
+        tuple(float(s) for s in scale),
+        best,
+        tuple(Positions(p.numpy(), lay) for lay, p, _ in options),
+    )
+
+
+def _trust(at: NDArray[np.int64], agreement: NDArray[np.float32], pilots: int) -> NDArray[np.float64]:
+    """Probability that each frame was found at its true place, from the pilots of its piece ``[frames]``."""
+    piece = np.concatenate([[0], np.cumsum(np.diff(at) != _HOP)])
+    gain = np.bincount(piece, _SHARPNESS * agreement - _LOG_I0 * pilots)
+    return (1.0 / (1.0 + np.exp(-np.clip(gain, -30, 30))))[piece]
+
+
+def _data_emission(
+    kept: list[list[torch.Tensor]],
+    by_frame: list[NDArray[np.int64]],
+    found: Reading,
+    geo: Geometry,
+    profile: Profile,
+) -> NDArray[np.float32]:
+    """How well the slots of each frame sit on the lattice at each position ``[frames, states]``."""
+    scale = torch.tensor(found.scales)
+    total = np.zeros((len(by_frame), kept[0][0].shape[1]), np.float32)
+    for lay, mixture in zip(found.layouts, kept, strict=True):
+        order = np.full(len(geo.frame), -1, np.int64)
+        order[lay.slots] = np.arange(len(lay.slots))
+        for f, carriers in enumerate(by_frame):
+            rows = np.flatnonzero(order[carriers] >= 0)
+            c = carriers[rows]
+            step = (geo.step[c] * scale[torch.from_numpy(geo.region[c])])[:, None]
+            dither = lay.dither[torch.from_numpy(order[c])][:, None]
+            position = mixture[f][torch.from_numpy(rows)] / step + dither
+            total[f] += (torch.cos(2.0 * math.pi * position).sum(0) / len(kept)).numpy()
+    return total

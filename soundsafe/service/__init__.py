@@ -1,0 +1,1 @@
+"""Many files, many callers: batches, the registry, the HTTP service and its worker processes."""

@@ -1,0 +1,551 @@
+"""Many files: marked or read one by one in processes of their own, and resumable whenever it was killed.
+
+The output folder holds
+
+- the marked files, under the names of their sources (but `x.mp3` becomes `x.mp3.flac`);
+- `registry.sqlite`: one line for each marked file (`soundsafe.service.registry`);
+- `results.jsonl`: one line of JSON for each file, done or failed;
+- `summary.json`: the counts, written at the end.
+
+A file is made in `.work`, gets its line in the registry, and then its name. Killed in between, a line has no
+file: the file, and its line with it, is made again when the batch is resumed. So no file in the folder lacks
+its line, and every source is marked once, however often the batch was killed. The line of a file that was
+taken away stays until then: it is the record of what was marked.
+
+Each line keeps where its source was, its size and its time. A source for which they differ is another one: it
+is read or marked anew, and the marked file of the one before is removed first.
+
+Whatever opens a file runs in a worker, and ends with an error of that file where it takes too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, BinaryIO, Protocol
+
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.files.audio_file import AudioReader
+from soundsafe.keys import key_id
+from soundsafe.message.container import payload_id
+from soundsafe.service.claim import claim
+from soundsafe.service.payloads import Payloads
+from soundsafe.service.registry import FILE_NAME, Mark, Registry, RegistryError, sha256_of
+from soundsafe.service.workers import CallFailed, Worker
+
+__all__ = ["Item", "Summary", "decode_all", "embed_all", "gather"]
+
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus")
+"""Endings of the files that are looked for in a folder."""
+
+RESULTS, SUMMARY = "results.jsonl", "summary.json"
+_WORK = ".work"
+_OWN = (_WORK, RESULTS, SUMMARY, FILE_NAME, f"{FILE_NAME}-journal", ".lock")
+
+OPEN_S = 600.0
+"""Seconds that reading the length of a file, or its tags, may take."""
+
+WORK_S, WORK_PER_S = 3600.0, 60.0
+"""Seconds that work on a file may take, and as many more for each second of its audio."""
+
+_LEAST_BYTES = 100
+"""Fewer are in no second of audio: headers may claim any length."""
+
+Progress = Callable[[float, str], None]
+Line = dict[str, Any]
+Call = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file. `file`: its name as listed or relative to the folder; `path`: where it is."""
+
+    file: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`done`: of this run; `kept`: done before; `failed`: of this run, each named in `results.jsonl`.
+
+    For reading, a file without a mark counts as done, and `marked` counts those with one.
+    """
+
+    files: int
+    done: int
+    kept: int
+    failed: int
+    marked: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
+
+
+def gather(source: Path, out: Path) -> list[Item]:
+    """The audio files below the folder `source`, or those that the text file `source` lists, one a line.
+
+    Hidden files, and what lies in `out`, are left out; names in a list are relative to it. Raises InputError
+    for what cannot be read, a list that names something above itself, and nothing found.
+    """
+    try:
+        items = list(_walked(source, out)) if source.is_dir() else list(_listed(source))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from None
+    if not items:
+        kind = f"no audio files in it ({', '.join(SUFFIXES)})" if source.is_dir() else "it lists no files"
+        raise InputError(f"{source}: {kind}")
+    return items
+
+
+def _walked(source: Path, out: Path) -> Iterator[Item]:
+    inside = os.path.realpath(out)
+    if os.path.realpath(source) == inside:
+        raise InputError(f"{source} and {out} are the same folder: the results need another")
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}")
+
+    for folder, folders, names in os.walk(source, onerror=unreadable):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) != inside
+        )
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                path = Path(folder, name)
+                yield Item(path.relative_to(source).as_posix(), path)
+
+
+def _listed(source: Path) -> Iterator[Item]:
+    seen = set()
+    for number, line in enumerate(source.read_bytes().splitlines(), 1):
+        if not (name := os.fsdecode(line).strip()):
+            continue
+        if "\0" in name:
+            raise InputError(f"{source}: line {number} is not the name of a file")
+        if ".." in Path(name).parts:
+            raise InputError(f"{source}: line {number} goes through '..': give the path without it")
+        file = Path(name).as_posix()
+        if file not in seen:
+            seen.add(file)
+            yield Item(file, source.parent / name)
+
+
+def _text(name: str) -> str:
+    """A file's name as text that every reader takes: names need not be text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _output(file: str) -> str:
+    """Where a file's marked version goes, relative to the output folder."""
+    name = file.lstrip("/")
+    return name if name.lower().endswith((".wav", ".flac")) else name + ".flac"
+
+
+def _check_outputs(items: Iterable[Item]) -> None:
+    taken: dict[str, str] = {}
+    for item in items:
+        output = _output(item.file)
+        if (first := Path(output).parts[0]).lower() in _OWN:
+            raise InputError(f"{item.file} would go into {first}, which the batch keeps for itself")
+        if output in taken:
+            raise InputError(f"{taken[output]} and {item.file} would both become {output}: list one of them")
+        taken[output] = item.file
+
+
+def _source(item: Item) -> Line | None:
+    """Where a file is and what changes when it does; None where it is not there."""
+    path = os.path.abspath(item.path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return {"path": _text(path), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+class Task(Protocol):
+    """What a batch does with each file, in the batch's own process: calls run elsewhere."""
+
+    name: str
+
+    def kept(self, item: Item) -> Line | None:
+        """The line of a file that was done before; raises InputError for one that cannot be done."""
+
+    def do(self, item: Item, call: Call) -> Any:
+        """Do it by means of `call`, which is a worker's; in any thread."""
+
+    def finish(self, item: Item, answer: Any) -> tuple[Line, str]:
+        """The line of what `do` answered, and whether it was ``done`` now or ``kept``."""
+
+
+def seconds_of(source: Path) -> float:
+    """Runs in a worker: the length of the audio."""
+    with AudioReader(source) as reader:
+        return min(reader.info.seconds, source.stat().st_size / _LEAST_BYTES)
+
+
+def payload_of(payloads: Payloads, item: Item) -> bytes:
+    """Runs in a worker: a payload that names tags of the file."""
+    return payloads.of(item.file, item.path)
+
+
+def _patience(item: Item, call: Call) -> float:
+    """Seconds that work on a file may take."""
+    seconds: float = call(seconds_of, item.path, timeout=OPEN_S)
+    return WORK_S + WORK_PER_S * seconds
+
+
+def mark_one(
+    source: Path, target: Path, payload: bytes, key: bytes, quality: str, layers: tuple[str, ...]
+) -> tuple[Line, str]:
+    """Runs in a worker: the answer of the embedding and the SHA-256 of what it wrote."""
+    from soundsafe.api import embed_file
+
+    answer = embed_file(source, target, payload, key, quality, layers=layers)
+    return answer.to_json(), sha256_of(target)
+
+
+def read_one(source: Path, key: bytes) -> Line:
+    """Runs in a worker: the answer of a detection, its EULs counted instead of listed."""
+    from soundsafe.api import decode_file
+
+    answer = decode_file(source, key)
+    euls = {"euls": len(answer.euls), "euls_ok": sum(eul.ok for eul in answer.euls)}
+    return answer.to_json() | euls
+
+
+class _Embedding:
+    name = "embed"
+
+    def __init__(
+        self,
+        out: Path,
+        registry: Registry,
+        payloads: Payloads,
+        key: bytes,
+        quality: str,
+        layers: tuple[str, ...],
+    ) -> None:
+        self.out, self.registry, self.payloads = out, registry, payloads
+        self.key, self.key_id = key, key_id(key)
+        self.quality, self.layers = quality, layers
+        self.work = out / _WORK
+        self.settings = {"quality": quality, "layers": list(layers)}
+        self.before: dict[str, Mark] = {}  # without their answers, which are long
+        self.running: dict[str, tuple[bytes, Path, str, bool]] = {}
+
+    def kept(self, item: Item) -> Line | None:
+        tagged = self.payloads.needs_tags(item.file)
+        payload = None if tagged else self.payloads.of(item.file, item.path)
+        mark = self.registry.get(_text(item.file))
+        there = os.path.lexists(self.out / _output(item.file))
+        if mark is None:
+            if there:
+                raise InputError(f"{_output(item.file)} is there already, and not in the registry")
+            return None
+        line = _marked_line(mark)
+        if any(line.get(name, asked) != asked for name, asked in self.settings.items()):
+            raise InputError("marked before with another quality or other layers: give another --out")
+        if there and payload is not None and self._is_done(mark, payload, json.dumps(_source(item))):
+            return line
+        self.before[item.file] = replace(mark, answer="")
+        return None
+
+    def _is_done(self, mark: Mark, payload: bytes, source: str) -> bool:
+        """Whether `mark` is that of the source as it is now; raises InputError where more is different."""
+        if (mark.payload_hex, mark.key_id) != (payload.hex(), self.key_id):
+            raise InputError("marked before with another payload or key: give another --out")
+        return mark.source == source
+
+    def do(self, item: Item, call: Call) -> Mark | tuple[Line, str]:
+        source = json.dumps(_source(item))  # before it is read: what changes it meanwhile is seen next time
+        if self.payloads.needs_tags(item.file):
+            payload = call(payload_of, self.payloads.only(item.file), item, timeout=OPEN_S)
+        else:
+            payload = self.payloads.of(item.file, item.path)
+        mark, output = self.before.get(item.file), self.out / _output(item.file)
+        there = mark is not None and os.path.lexists(output)
+        if mark is not None:
+            done = self._is_done(mark, payload, source)
+            if there and done:
+                return mark
+            if there and sha256_of(output) != mark.sha256:
+                raise InputError(f"{_output(item.file)} was changed since it was marked, and is left")
+        made = self.work / (secrets.token_hex(8) + output.suffix)
+        self.running[item.file] = payload, made, source, there
+        patience = _patience(item, call)
+        arguments = item.path, made, payload, self.key, self.quality, self.layers
+        answer: tuple[Line, str] = call(mark_one, *arguments, timeout=patience)
+        return answer
+
+    def finish(self, item: Item, answer: Mark | tuple[Line, str]) -> tuple[Line, str]:
+        if isinstance(answer, Mark):
+            mark = self.registry.get(answer.file)
+            assert mark is not None  # nobody else writes it
+            return _marked_line(mark), "kept"
+        payload, made, source, replaced = self.running.pop(item.file)
+        target = self.out / _output(item.file)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
+        if not replaced and os.path.lexists(target):
+            raise InputError(f"{_output(item.file)} has appeared meanwhile, and is left as it is")
+        mark = Mark(
+            file=_text(item.file),
+            output=_text(_output(item.file)),
+            payload_hex=payload.hex(),
+            payload_id=payload_id(payload).hex(),
+            key_id=self.key_id,
+            sha256=answer[1],
+            version=installed_version("soundsafe"),
+            marked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            answer=json.dumps(answer[0] | self.settings, allow_nan=False),
+            source=source,
+        )
+        with self.registry.together():
+            self.registry.put(mark)
+            if replaced:  # before the line counts, so that no file is there under the line of another
+                try:
+                    target.unlink(missing_ok=True)
+                except OSError as error:
+                    raise InputError(f"cannot remove {target}: {error.strerror}") from None
+        try:
+            os.replace(made, target)
+        except OSError as error:
+            self.registry.remove(mark.file)
+            raise InputError(f"cannot write {target}: {error.strerror}") from None
+        return _marked_line(mark), "done"
+
+
+def _marked_line(mark: Mark) -> Line:
+    line = mark.to_json()
+    return {"file": line.pop("file"), "task": _Embedding.name, "ok": True} | line.pop("answer") | line
+
+
+class _Reading:
+    name = "decode"
+
+    def __init__(self, key: bytes, results: Path) -> None:
+        self.key, self.key_id = key, key_id(key)
+        self.results, self.before = results, _places_of(results)
+
+    def kept(self, item: Item) -> Line | None:
+        place = self.before.get(_text(item.file))
+        if place is None:
+            return None
+        with open(self.results, "rb") as file:
+            file.seek(place)
+            line: Line = json.loads(file.readline())
+        same = line.get("key_id") == self.key_id and line.get("source") == (_source(item) or "")
+        return line if same else None
+
+    def do(self, item: Item, call: Call) -> Line:
+        source = _source(item)
+        answer: Line = call(read_one, item.path, self.key, timeout=_patience(item, call))
+        return {"source": source} | answer
+
+    def finish(self, item: Item, answer: Line) -> tuple[Line, str]:
+        line = {"file": _text(item.file), "task": self.name, "key_id": self.key_id}
+        return line | answer, "done"
+
+
+def embed_all(
+    items: list[Item],
+    out: Path,
+    payloads: Payloads,
+    key: bytes,
+    *,
+    quality: str = "default",
+    layers: tuple[str, ...] = ("eul", "tile"),
+    jobs: int = 1,
+    progress: Progress | None = None,
+    failed: Progress | None = None,
+) -> Summary:
+    """Mark `items` into the folder `out`, `jobs` at a time; what an earlier run finished there is kept.
+
+    `failed` is called with the share done and a line on each file that failed. Raises InputError where
+    nothing can be done at all; what is wrong with one file is said in its line.
+    """
+    _check_outputs(items)
+    with _folder(out, _Embedding.name), Registry(out / FILE_NAME, write=True) as registry:
+        task = _Embedding(out, registry, payloads, key, quality, layers)
+        return _run(items, task, out, jobs, progress, failed)
+
+
+def decode_all(
+    items: list[Item],
+    out: Path,
+    key: bytes,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    failed: Progress | None = None,
+) -> Summary:
+    """Read `items`, with results in the folder `out`; see `embed_all`."""
+    with _folder(out, _Reading.name):
+        return _run(items, _Reading(key, out / RESULTS), out, jobs, progress, failed)
+
+
+@contextlib.contextmanager
+def _folder(out: Path, task: str) -> Iterator[None]:
+    """`out`, made and held, with an empty `.work` in it that is gone afterwards. Raises InputError where it
+    holds what the other task found, which would be lost."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with claim(out):
+            found = (line["task"] for line in _results(out / RESULTS) if "task" in line)
+            other = "embed" if (out / FILE_NAME).exists() else next(found, task)
+            if other != task:
+                raise InputError(f"{out} holds the results of batch {other}: give another --out")
+            shutil.rmtree(out / _WORK, ignore_errors=True)
+            (out / _WORK).mkdir()
+            try:
+                yield
+            finally:
+                shutil.rmtree(out / _WORK, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {out}: {error.strerror or error}") from None
+
+
+def _placed(path: Path) -> Iterator[tuple[int, Line]]:
+    """The lines of an earlier run and where they begin; a line torn by a kill is none."""
+    if path.exists():
+        with open(path, "rb") as file:
+            place = 0
+            for text in file:
+                with contextlib.suppress(ValueError, RecursionError):
+                    line = json.loads(text)
+                    if isinstance(line, dict) and isinstance(line.get("file"), str):
+                        yield place, line
+                place += len(text)
+
+
+def _results(path: Path) -> Iterator[Line]:
+    """The lines of an earlier run."""
+    return (line for _, line in _placed(path))
+
+
+def _places_of(path: Path) -> dict[str, int]:
+    """Where the lines begin that hold an answer: the lines of a million files are too much to keep."""
+    return {line["file"]: place for place, line in _placed(path) if "error" not in line}
+
+
+def _write(file: BinaryIO, line: Line) -> None:
+    file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+    file.flush()
+
+
+def _failure(item: Item, task: Task, error: Exception, code: int) -> Line:
+    line = {"file": _text(item.file), "task": task.name, "ok": False}
+    return line | {"error": str(error), "exit_code": code}
+
+
+def _run(
+    items: list[Item],
+    task: Task,
+    out: Path,
+    jobs: int,
+    progress: Progress | None,
+    failed: Progress | None,
+) -> Summary:
+    started = time.perf_counter()
+    counts = {"done": 0, "kept": 0, "failed": 0, "marked": 0}
+    todo: list[Item] = []
+
+    def note(line: Line, kind: str) -> None:
+        _write(results, line)
+        counts[kind] += 1
+        counts["marked"] += bool(line.get("ok"))
+        done = counts["done"] + counts["kept"] + counts["failed"]
+        if failed and kind == "failed":
+            failed(done / len(items), f"{line['file']}: {line['error']}")
+        if progress:
+            progress(done / len(items), f"{done} of {len(items)} files")
+
+    fresh = out / _WORK / RESULTS
+    asked = {_text(item.file) for item in items}
+    with open(fresh, "wb") as results:
+        for former in _results(out / RESULTS):
+            if former["file"] not in asked:
+                with contextlib.suppress(ValueError):  # NaN: not of ours
+                    _write(results, former)
+        for item in items:
+            try:
+                line = task.kept(item)
+            except RegistryError:
+                raise
+            except InputError as error:
+                note(_failure(item, task, error, 2), "failed")
+                continue
+            if line is None:
+                todo.append(item)
+            else:
+                note(line, "kept")
+        os.replace(fresh, out / RESULTS)
+        with contextlib.closing(_in_parallel(todo, task, jobs)) as outcomes:
+            for item, outcome in outcomes:
+                try:
+                    note(*task.finish(item, outcome()))
+                except NotMarkable as error:
+                    note(_failure(item, task, error, 1), "failed")
+                except RegistryError:
+                    raise
+                except (InputError, CallFailed) as error:
+                    note(_failure(item, task, error, 2), "failed")
+    summary = Summary(len(items), **counts, seconds=time.perf_counter() - started)
+    fresh = out / _WORK / SUMMARY
+    fresh.write_text(json.dumps(summary.to_json()) + "\n")
+    os.replace(fresh, out / SUMMARY)
+    return summary
+
+
+def _in_parallel(
+    items: Iterable[Item], task: Task, jobs: int
+) -> Generator[tuple[Item, Callable[[], Any]], None, None]:
+    """Each item with a function that returns or raises what its call did, in the order of their ends."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    workers = [Worker(threads) for _ in range(jobs)]
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def call(item: Item) -> Any:
+        worker = idle.get()
+        try:
+            return task.do(item, worker.call)
+        finally:
+            idle.put(worker)
+
+    waiting = iter(items)
+    running: dict[Future[Any], Item] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            while True:
+                while len(running) < jobs and (item := next(waiting, None)) is not None:
+                    running[pool.submit(call, item)] = item
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result
+        finally:
+            for worker in workers:  # before the pool waits for the calls that they are in
+                worker.stop()
+    for worker in workers:
+        worker.close()

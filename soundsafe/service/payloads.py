@@ -1,0 +1,117 @@
+"""Which file of many gets which payload: one for all, a table, or a text with fields.
+
+A table is a CSV file with a column `file` (the name as listed, or relative to the folder) and a column
+`payload_hex` or `message`. A text may name fields in braces: columns of the table, tags of the audio
+(`{ARTIST}`), `{name}` (the file's name without folders and ending) and `{file}`. Other braces stay.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from soundsafe.errors import InputError
+from soundsafe.files.audio_file import AudioReader
+from soundsafe.message.container import MAX_PAYLOAD
+
+__all__ = ["Payloads", "read_table"]
+
+_FIELD = re.compile(r"\{([^\W\d]\w*)\}")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Payloads:
+    """`fixed`: for every file. Otherwise `template`, filled for each; otherwise what `table` says of it."""
+
+    fixed: bytes | None = None
+    template: str | None = None
+    table: Mapping[str, Row] = field(default_factory=dict)
+
+    def needs_tags(self, file: str) -> bool:
+        """Whether `of` opens the audio of `file`, which whoever distrusts it does in another process."""
+        known = {"file", "name", *self.table.get(file, {})}
+        names = _FIELD.findall(self.template or "") if self.fixed is None else []
+        return not known.issuperset(names)
+
+    def only(self, file: str) -> Payloads:
+        """What `of` needs for `file` alone: a table may be long."""
+        return replace(self, table={file: self.table[file]} if file in self.table else {})
+
+    def of(self, file: str, path: Path) -> bytes:
+        """The payload of the file listed as `file`, whose audio is at `path`; InputError without one."""
+        if self.fixed is not None:
+            payload = self.fixed
+        elif self.template is not None:
+            payload = _encoded(_filled(self.template, file, path, self.table.get(file, {})))
+        elif (row := self.table.get(file)) is None:
+            raise InputError("the table of payloads has no line for it")
+        elif digits := row.get("payload_hex", ""):
+            if not re.fullmatch(r"([0-9a-fA-F]{2})+", digits):
+                raise InputError("its payload_hex is not an even number of hexadecimal digits")
+            payload = bytes.fromhex(digits)
+        else:
+            payload = _encoded(row.get("message", ""))
+        if not 1 <= len(payload) <= MAX_PAYLOAD:
+            raise InputError(f"its payload has {len(payload)} bytes: 1 to {MAX_PAYLOAD} work")
+        return payload
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InputError("its payload is not valid text") from None
+
+
+def _filled(template: str, file: str, path: Path, row: Row) -> str:
+    tags: Mapping[str, tuple[str, ...]] | None = None
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal tags
+        name = match[1]
+        own: dict[str, Callable[[], str]] = {"file": lambda: file, "name": lambda: PurePosixPath(file).stem}
+        if name in row:
+            return row[name]
+        if name in own:
+            return own[name]()
+        if tags is None:
+            with AudioReader(path) as reader:
+                tags = reader.info.tags
+        if name not in tags:
+            raise InputError(f"neither the table nor its tags have {name}, which the message names")
+        return tags[name][0]
+
+    return _FIELD.sub(value, template)
+
+
+def read_table(path: Path, complete: bool) -> dict[str, Row]:
+    """The lines of a CSV file by their column `file`; raises InputError for what cannot be used.
+
+    `complete`: there must be a column `payload_hex` or `message`.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            columns = reader.fieldnames or []
+            rows = list(reader)
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read as CSV: {reason}") from None
+    if "file" not in columns:
+        raise InputError(f"{path} has no column named file")
+    if complete and not {"payload_hex", "message"} & set(columns):
+        raise InputError(f"{path} has no column named payload_hex or message")
+    table: dict[str, Row] = {}
+    for row in rows:
+        if not (file := (row["file"] or "").strip()):
+            raise InputError(f"{path} has a line without a file")
+        file = Path(file).as_posix()  # as a list's lines are: ./a.wav is a.wav
+        if file in table:
+            raise InputError(f"{path} names {file} twice")
+        table[file] = {key: value for key, value in row.items() if isinstance(value, str)}
+    return table

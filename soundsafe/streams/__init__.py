@@ -1,0 +1,1 @@
+"""Marking and reading audio of any length and rate, block by block."""

@@ -1,0 +1,156 @@
+"""Marking a stream of blocks at any rate.
+
+The mark is made at 44.1 kHz and added as a difference, so that what lies outside its band is left as it is.
+Blocks of 16 EULs lie on a grid fixed by absolute position and are worked with a second on either side; a
+file of any length therefore takes the memory of a few blocks, and gives the same result however it is read
+and however many of them are marked side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from threadpoolctl import threadpool_limits
+
+from soundsafe.cells.embedder import HEADROOM, Quality, mark_block
+from soundsafe.cells.layout import PHASES
+from soundsafe.cells.profile import EUL_SAMPLES, ROBUST, Profile
+from soundsafe.codecs import fit_length, resample
+from soundsafe.keys import given
+from soundsafe.message.container import cycle_of, pack
+from soundsafe.message.words import encode_block
+from soundsafe.stft import RATE
+from soundsafe.streams.both_layers import CHUNK_EULS, mark_both
+
+__all__ = ["BLOCK_EULS", "Marker", "coded_bits"]
+
+Audio = NDArray[np.float32]
+
+BLOCK_EULS = CHUNK_EULS
+
+_RAMP_S = 0.003
+
+_MOST_LANES = 4
+"""Blocks that are marked side by side, at most; each needs some 300 MB."""
+
+
+def _digital_silence(audio: Audio, rate: int) -> NDArray[np.bool_]:
+    """Which samples of ``[channels, samples]`` lie in a run of zeros of a millisecond or more."""
+    run = max(1, rate // 1000)
+    zero = np.pad(audio == 0.0, ((0, 0), (1, 1)))
+    out = np.zeros(audio.shape, np.bool_)
+    for channel, flags in enumerate(np.diff(zero.astype(np.int8), axis=1)):
+        for first, end in zip(np.flatnonzero(flags == 1), np.flatnonzero(flags == -1), strict=True):
+            out[channel, first:end] = end - first >= run
+    return out
+
+
+def _away_from_silence(audio: Audio, rate: int) -> Audio:
+    """0 in digital silence, 1 from `_RAMP_S` away from it on: a mark that ended at once would click."""
+    width = round(_RAMP_S * rate) | 1
+    silent = maximum_filter1d(_digital_silence(audio, rate).astype(np.float32), width, axis=1)
+    return 1.0 - uniform_filter1d(silent, width, axis=1)
+
+
+def coded_bits(
+    payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST, first: int = 0
+) -> NDArray[np.uint8]:
+    """What `embed` puts into `n_euls` EULs from number `first` on: ``[n_euls, 2040]``, in the order of the
+    code."""
+    words = np.stack([encode_block(block, profile) for block in pack(payload, given(key))])
+    return words[(first + np.arange(n_euls)) % cycle_of(len(words)) % len(words)]
+
+
+class Marker:
+    """Marks a stream of blocks at any rate; ``feed`` and ``finish`` return what is ready.
+
+    Each block is marked in the unmarked audio round it, so that blocks need not wait for each other and one
+    thread each may work on them; where two meet, their changes add.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        channels: int,
+        payload: bytes,
+        key: bytes,
+        profile: Profile,
+        quality: Quality,
+        layers: tuple[str, ...],
+    ) -> None:
+        self.rate, self.key, self.profile, self.quality = rate, key, profile, quality
+        self.tiled = "tile" in layers
+        self.payload = payload
+        self.lanes = min(torch.get_num_threads(), _MOST_LANES)
+        self.audio = np.zeros((channels, 0), np.float32)  # unmarked, from `lead` before the next block on
+        self.change = np.zeros((channels, 0), np.float32)  # what is to be added to it so far
+        self.lead = 0
+        self.first = 0  # number of the next EUL
+
+    def feed(self, block: Audio) -> Iterator[Audio]:
+        self.audio = np.concatenate([self.audio, block], axis=1)
+        while self.audio.shape[1] - self.lead >= (self.lanes * BLOCK_EULS + 1) * self.rate:
+            yield self._mark([BLOCK_EULS] * self.lanes)
+
+    def finish(self) -> Iterator[Audio]:
+        left = (self.audio.shape[1] - self.lead) // self.rate
+        sizes = [min(BLOCK_EULS, left - done) for done in range(0, left, BLOCK_EULS)]
+        for i in range(0, len(sizes), self.lanes):
+            yield self._mark(sizes[i : i + self.lanes], last=i + self.lanes >= len(sizes))
+        yield self._added(self.audio.shape[1])
+
+    def _mark(self, sizes: list[int], last: bool = False) -> Audio:
+        """Mark blocks of so many EULs side by side and return all that no later block will touch."""
+        jobs, at, first = [], self.lead, self.first
+        for number, euls in enumerate(sizes):
+            begin, end = max(0, at - self.rate), at + (euls + 1) * self.rate
+            here = self.audio[:, begin:end]
+            ends = last and number == len(sizes) - 1
+            jobs.append((here, at - begin, first, euls, ends, len(sizes) == 1))
+            at, first = at + euls * self.rate, first + euls
+        total = np.zeros((len(self.audio), min(self.audio.shape[1], at + self.rate)), np.float32)
+        total[:, : self.change.shape[1]] = self.change[:, : total.shape[1]]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            changes = list(pool.map(lambda job: self._changed(*job), jobs))
+        for (here, lead, number, *_), change in zip(jobs, changes, strict=True):
+            begin = self.lead + (number - self.first) * self.rate - lead
+            total[:, begin : begin + here.shape[1]] += change
+        self.change = total
+        out = self._added(at - self.rate)
+        self.lead, self.first = self.rate, first
+        return out
+
+    def _added(self, samples: int) -> Audio:
+        """The first `samples`, marked; they are let go."""
+        self.change = np.pad(self.change, ((0, 0), (0, max(0, samples - self.change.shape[1]))))
+        plain, change = self.audio[:, :samples], self.change[:, :samples]
+        self.audio, self.change = self.audio[:, samples:], self.change[:, samples:]
+        bound = np.maximum(np.abs(plain), HEADROOM)
+        return np.clip(plain + change, -bound, bound)
+
+    def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool) -> Audio:
+        """What marking `euls` EULs from sample `lead` on adds to `buffer`; `first`: number of the first."""
+        torch.get_num_threads()  # torch decides on a new thread's number when it is first asked
+        with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
+            n44 = -(-buffer.shape[1] * RATE // self.rate)
+            x = fit_length(resample(buffer, self.rate, RATE), n44)
+            coded = coded_bits(self.payload, self.key, euls, self.profile, first)
+            start = lead // self.rate * EUL_SAMPLES
+            origin = first * EUL_SAMPLES - start
+            phase, effort = first % PHASES, self.quality
+            if self.tiled:
+                y = mark_both(
+                    x, start, coded, first, phase, self.payload, self.key, self.profile, effort, last=last
+                )
+            else:
+                y = mark_block(x, start, coded, phase, self.key, self.profile, effort, origin)
+            if self.rate != RATE:
+                bound = np.maximum(np.abs(buffer), HEADROOM)
+                added = fit_length(resample(y - x, RATE, self.rate), buffer.shape[1])
+                y = np.clip(buffer + added, -bound, bound)
+            return _away_from_silence(buffer, self.rate) * (y - buffer)

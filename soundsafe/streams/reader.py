@@ -1,0 +1,176 @@
+"""Reading a stream of blocks at any rate: as it is, then searched.
+
+Only where the audio as it is gives no payload, a constant offset is taken out, and the first `SEARCH_S`
+seconds are searched for echoes (`soundsafe.recovery.echo`) and for a change of speed, tempo or pitch
+(`soundsafe.recovery.warped`); echoes and changes of speed that are found there are undone for all of the
+audio, read a second time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from soundsafe.cells.detector import Detection, detect
+from soundsafe.cells.profile import Profile
+from soundsafe.message.container import Tally
+from soundsafe.recovery.echo import read_echoed, undo_echoes
+from soundsafe.recovery.warped import WarpedReading, read_warped
+from soundsafe.result import Decoded
+from soundsafe.stft import RATE
+
+__all__ = ["SEARCH_S", "decoded", "read", "to_44k"]
+
+Audio = NDArray[np.float32]
+
+SEARCH_S = 60.0
+"""Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
+
+_OFFSET = 2e-3
+"""A constant offset above this drowns the lowest bands: it is tried without."""
+
+
+def to_44k(blocks: Iterable[Audio], rate: int, factor: float = 1.0) -> Iterator[Audio]:
+    """Blocks at 44.1 kHz from blocks at `rate`, made `factor` times as long."""
+    if rate == RATE and factor == 1.0:
+        yield from blocks
+        return
+    resampler: soxr.ResampleStream | None = None
+    channels = 1
+    for block in blocks:
+        if resampler is None:
+            channels = block.shape[0]
+            resampler = soxr.ResampleStream(rate, RATE * factor, channels, dtype="float32", quality="VHQ")
+        out = resampler.resample_chunk(np.ascontiguousarray(block.T))
+        if len(out):
+            yield np.ascontiguousarray(out.reshape(-1, channels).T)
+    if resampler is not None:
+        out = resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+        if len(out):
+            yield np.ascontiguousarray(out.reshape(-1, channels).T)
+
+
+def _keep_first(blocks: Iterable[Audio], kept: list[Audio], seconds: float) -> Iterator[Audio]:
+    """The same blocks at 44.1 kHz, the first `seconds` of them put into `kept` as they pass."""
+    room = round(seconds * RATE)
+    for block in blocks:
+        if room > 0:
+            kept.append(block[:, :room])
+            room -= kept[-1].shape[1]
+        yield block
+
+
+def read(
+    blocks: Callable[[], Iterable[Audio]], rate: int, key: bytes, profile: Profile
+) -> tuple[Detection, WarpedReading | None]:
+    """The plain reading of all blocks; where that has no payload, what is read without a constant offset, or
+    without echoes, or else what a search says of the first blocks."""
+    kept: list[Audio] = []
+    tally = Tally()
+
+    def tallied(audio: Iterable[Audio]) -> Detection:
+        found = detect(audio, key, profile)
+        tally.add(found.bound)
+        return replace(found, bound=tally.bound)
+
+    found = tallied(_keep_first(to_44k(blocks(), rate), kept, SEARCH_S))
+    if found.payload is not None or not kept:
+        return found, None
+    start = np.concatenate(kept, axis=1)
+    offset = start.mean(axis=1, keepdims=True)
+    if float(np.abs(offset).max()) < _OFFSET:
+        offset = np.zeros_like(offset)
+
+    def stream(undo: Callable[[Iterable[Audio]], Iterable[Audio]], factor: float = 1.0) -> Detection:
+        return tallied(undo(block - offset for block in to_44k(blocks(), rate, factor)))
+
+    if offset.any():
+        start = start - offset
+        level = stream(lambda audio: audio)
+        if level.payload is not None:
+            return level, None
+        found = level if level.score >= found.score else found
+    longer = found.samples > start.shape[1]
+    echoed = read_echoed(start, found.score, key, profile, tally)
+    if echoed is not None:
+        heard, echoes = echoed
+        if longer:
+            whole = stream(lambda audio: undo_echoes(audio, echoes))
+            heard = whole if whole.payload is not None else heard
+        return replace(heard, bound=tally.bound), None
+    warped = read_warped(start, key, profile, tally=tally, clock_found=found.start is not None)
+    if warped is not None and warped.detection is not None and longer:
+        # More audio than was searched, its speed and polarity now known.
+        sign = np.float32(-1.0 if warped.inverted else 1.0)
+        whole = stream(lambda audio: (sign * block for block in audio), warped.speed)
+        if whole.payload is not None:
+            warped = replace(
+                warped,
+                detection=whole,
+                payload=whole.payload,
+                identifier=whole.identifier,
+                combined=whole.combined,
+            )
+    return replace(found, bound=tally.bound), warped
+
+
+def decoded(
+    found: Detection,
+    warped: WarpedReading | None,
+    profile: Profile,
+    started: float,
+    seconds_of_audio: float,
+    rate: int,
+) -> Decoded:
+    """The answer of what `read` found in so many seconds of audio at `rate` Hz; `started`: by
+    `time.perf_counter`."""
+    took = time.perf_counter() - started
+    native = rate / RATE
+    plain = Decoded(
+        ok=found.payload is not None,
+        payload=found.payload,
+        score=found.score,
+        code=profile.code,
+        layer="eul" if found.payload is not None else None,
+        id_ok=found.identifier is not None,
+        id_hex=found.identifier.hex() if found.identifier else None,
+        euls=found.euls,
+        combined=found.combined,
+        speed=1.0,
+        tempo=1.0,
+        pitch=1.0,
+        offset_samples=None if found.start is None else round(found.start * native),
+        false_accept_bound=found.bound,
+        seconds=took,
+        realtime_factor=took / max(seconds_of_audio, 1e-9),
+        factor_confidence=1.0 if found.payload is not None else 0.0,
+    )
+    if warped is None:
+        return plain
+    plain = replace(plain, score=max(found.score, warped.score))
+    if warped.identifier is None:
+        return plain
+    euls = found.euls
+    if warped.detection is not None:
+        # Seconds of the audio as it was marked, told in the time of the audio as it is.
+        euls = [replace(eul, start_s=eul.start_s / warped.speed) for eul in warped.detection.euls]
+    return replace(
+        plain,
+        ok=warped.payload is not None,
+        payload=warped.payload,
+        layer=warped.layer,
+        id_ok=True,
+        id_hex=warped.identifier.hex(),
+        euls=euls,
+        combined=warped.combined,
+        speed=warped.speed,
+        tempo=warped.tempo,
+        pitch=warped.pitch,
+        offset_samples=round(warped.offset * native),
+        factor_confidence=warped.confidence,
+    )

@@ -1,0 +1,1 @@
+"""The layer that survives time stretching: bits in the energies of tiles of the time-frequency plane."""

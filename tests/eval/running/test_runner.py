@@ -1,0 +1,158 @@
+"""Runs: rows, failures, determinism, resuming."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from soundsafe.eval.analysis.summary import summary_rows
+from soundsafe.eval.rows import Row
+from soundsafe.eval.running import runner, seeds
+from soundsafe.eval.running.plan import make_plan
+
+SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
+
+
+def test_one_row_for_each_clip_attack_and_eul(rows: Any) -> None:
+    assert list(rows.columns) == list(Row.__dataclass_fields__)
+    # A cut of half a second leaves two whole EULs; a clip that was refused keeps its three.
+    assert len(rows) == 5 * (6 * 3 + 2) + 7 * 3
+    assert not rows.duplicated(["system", "clip", "attack", "eul"]).any()
+    assert set(rows["suite"]) == {"custom"}
+    assert rows.loc[rows["clip"] == "c1", "category"].eq("speech").all()
+
+
+def test_what_the_figures_mean(rows: Any, fakes: ModuleType) -> None:
+    good = rows[rows["clip"] != "c5"]
+    for attack in ("none", "late", "cut"):
+        part = good[good["attack"] == attack]
+        assert part["payload_ok"].all()
+        assert part["clip_ok"].all()
+        assert (part["ber"] == 0).all()
+        assert (part["offset_error_samples"] == 0).all()
+        late = {"none": 0, "late": 1105 / fakes.RATE, "cut": 0.5}[attack]
+        assert np.allclose(part["time_to_payload_s"], 1 + late)
+    assert set(good.loc[good["attack"] == "cut", "eul"]) == {1, 2}
+    noisy = good[good["attack"] == "noise_0.12"]
+    assert 0.02 < noisy["ber"].mean() < 0.3
+    assert noisy["payload_ok"].mean() < 0.7
+    combined = noisy[noisy["clip_ok"] & ~noisy.groupby("clip")["payload_ok"].transform("any")]
+    assert (combined["time_to_payload_s"] == 3).all()
+    for control in ("unmarked", "wrong_key"):
+        part = good[good["attack"] == control]
+        assert not part["payload_ok"].any()
+        assert not part["clip_ok"].any()
+        assert (part["ber"] == 0.5).all()
+        assert part["parity_slots"].isna().all()
+        assert part["time_to_payload_s"].isna().all()
+    assert good.loc[good["attack"] == "none", "parity_slots"].mean() > 0.9
+    assert good.loc[good["attack"] == "none", "markable"].tolist() == [True, False, True] * 5
+    assert good["snr_db"].between(-10, 30).all()
+    assert good["zimtohrli"].gt(0).all()
+    assert good["nmr_db"].between(-20, 20).all()
+    assert good["visqol"].isna().all()
+
+
+def test_a_refused_clip_counts_as_failure(rows: Any) -> None:
+    loud = rows[rows["clip"] == "c5"]
+    marked = loud[loud["attack"] != "unmarked"]
+    assert set(marked["status"]) == {"refused"}
+    assert set(marked["message"]) == {"too loud to be marked"}
+    assert (marked["ber"] == 0.5).all()
+    assert not marked["payload_ok"].any()
+    assert loud.loc[loud["attack"] == "unmarked", "status"].eq("ok").all()
+    assert loud["snr_db"].isna().all()
+
+
+@pytest.mark.parametrize(("how", "text"), [("raise", "RuntimeError: the codec is on fire"), ("nan", "finite"),
+                                           ("empty", "shape")])  # fmt: skip
+def test_a_broken_attack_is_a_row_not_a_crash(fakes: ModuleType, clips: Path, how: str, text: str) -> None:
+    rows = runner.evaluate(fakes.Toy(), ["none", fakes.Broken(how)], clips, limit=1)
+    broken = rows[rows["attack"] == f"broken_{how}"]
+    assert len(broken) == 3
+    assert set(broken["status"]) == {"attack_failed"}
+    assert text in broken["message"].iloc[0]
+    assert "\n" not in broken["message"].iloc[0]
+    assert rows.loc[rows["attack"] == "none", "payload_ok"].all()
+
+
+def test_a_system_that_knows_little(fakes: ModuleType, clips: Path) -> None:
+    rows = runner.evaluate("deaf", ["none", "unmarked"], clips, limit=2)
+    assert rows["ber"].isna().all()
+    assert rows.loc[rows["attack"] == "unmarked", "clip_ok"].all()
+    assert not rows.loc[rows["attack"] == "none", "clip_ok"].any()
+    assert rows["parity_frames"].isna().all()
+
+
+def test_an_unknown_delay_matches_in_order(fakes: ModuleType, clips: Path) -> None:
+    rows = runner.evaluate(fakes.Toy(), [fakes.Shift(777, told=False)], clips, limit=1)
+    assert rows["payload_ok"].all()
+    assert rows["offset_error_samples"].isna().all()
+
+
+def test_a_damaged_clip_is_a_row(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes((clips / "c0.wav").read_bytes())
+    (tmp_path / "b.wav").write_bytes(b"RIFF not audio")
+    rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
+    assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"]
+    assert rows[rows["clip"] == "a"]["payload_ok"].all()
+    whole = np.full(3 * 8000, np.nan)
+    soundfile.write(tmp_path / "b.wav", whole, 8000, subtype="FLOAT")  # its header says how much is lost
+    rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
+    assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"] * 3
+    assert summary_rows(rows)[0]["payload_success"] == 0.5
+
+
+def test_seconds_and_limit(fakes: ModuleType, clips: Path) -> None:
+    rows = runner.evaluate(fakes.Toy(), ["none"], clips, limit=2, seconds=2.0)
+    assert list(dict.fromkeys(rows["clip"])) == ["c0", "c1"]
+    assert len(rows) == 4
+
+
+def test_another_seed_is_another_payload(fakes: ModuleType, clips: Path) -> None:
+    given: list[bytes] = []
+
+    class Keeping(fakes.Toy):  # type: ignore[misc]
+        def embed(self, audio: Any, rate: int, payload: bytes, key: bytes) -> Any:
+            given.append(payload)
+            return super().embed(audio, rate, payload, key)
+
+    for seed in (0, 0, 1):
+        runner.evaluate(Keeping(), ["none"], clips, limit=1, seed=seed)
+    assert given == [seeds.payload_of(seed, "c0", 4) for seed in (0, 0, 1)]
+    assert given[0] != given[2]
+
+
+def _run(fakes: ModuleType, clips: Path, out: Path, **options: Any) -> runner.Result:
+    plan = make_plan("toy", fakes.attacks(), clips)
+    return runner.run(plan, out, **options)
+
+
+def test_jobs_and_interruptions_leave_no_trace(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    """Two workers, then one in this process on a store that is cut in many ways: the same bytes."""
+    whole = tmp_path / "whole"
+    _run(fakes, clips, whole, jobs=2)
+    alone = tmp_path / "alone"
+    _run(fakes, clips, alone, jobs=0)
+    for name in SAME:
+        assert (whole / name).read_bytes() == (alone / name).read_bytes(), name
+
+    # As kill -9 leaves it: whole lines, a torn line, a unit not begun, no results.
+    files = sorted((alone / "store").glob("*.jsonl"))
+    lines = files[0].read_bytes().splitlines(keepends=True)
+    files[0].write_bytes(b"".join(lines[:3]) + lines[3][: len(lines[3]) // 2])
+    files[1].unlink()
+    files[2].write_bytes(files[2].read_bytes()[:20])
+    for name in (*SAME[:-1], "timing.csv"):
+        (alone / name).unlink()
+    _run(fakes, clips, alone, jobs=0, resume=True)
+    for name in SAME:
+        assert (whole / name).read_bytes() == (alone / name).read_bytes(), name
+    again = files[0].read_bytes().splitlines(keepends=True)
+    assert again[:3] == lines[:3]  # finished cells are not repeated
+    assert len(again) == len(lines)

@@ -1,0 +1,77 @@
+"""The store survives being cut anywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from soundsafe.errors import InputError
+from soundsafe.eval.running import store
+
+
+def test_addresses_follow_content() -> None:
+    assert store.address("a", {"x": 1, "y": 2.5}) == store.address("a", {"y": 2.5, "x": 1})
+    assert store.address("a", 1) != store.address("a", 2)
+    assert store.address("ab") != store.address("a", "b")
+
+
+def test_a_file_cut_at_any_byte_keeps_its_whole_lines(tmp_path: Path) -> None:
+    full = store.UnitFile(tmp_path / "full")
+    items = [{"key": f"k{i}", "value": "ü" * i} for i in range(3)]
+    for item in items:
+        full.append(item)
+    data = full.path.read_bytes()
+    for cut in range(len(data) + 1):
+        file = store.UnitFile(tmp_path / "cut")
+        file.path.write_bytes(data[:cut])
+        file.repair()
+        kept = data[:cut].count(b"\n")
+        assert list(file.read()) == [f"k{i}" for i in range(kept)]
+        file.append({"key": "new"})
+        assert "new" in file.read()
+
+
+def test_a_damaged_line_ends_what_is_read(tmp_path: Path) -> None:
+    file = store.UnitFile(tmp_path / "f")
+    file.path.write_bytes(b'{"key": "a"}\nnonsense\n{"key": "b"}\n')
+    assert list(file.read()) == ["a"]
+    file.repair()
+    assert file.path.read_bytes() == b'{"key": "a"}\n'
+    assert store.UnitFile(tmp_path / "none").read() == {}
+    assert store.lines_in(tmp_path / "none") == 0
+
+
+def test_writing_is_atomic(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    store.write_atomically(path, b"one")
+    with pytest.raises(TypeError):
+        store.write_atomically(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"one"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("folder", "link"):
+        with pytest.raises(InputError, match=f"{name} is not a regular file"):
+            store.write_atomically(tmp_path / name, b"x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_what_cannot_be_written_is_named_as_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "x"
+    with pytest.raises(FileNotFoundError) as caught:
+        store.write_atomically(path, b"x")
+    assert caught.value.filename == str(path)
+
+
+def test_the_umask_holds(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        store.write_atomically(tmp_path / "x", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,115 @@
+"""The informed embedder: what it changes, and that the detector's own soft values say the right bits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import soundsafe
+from soundsafe.cells.detector import read_eul
+from soundsafe.cells.embedder import HEADROOM, QUALITIES, codec_by_pairs, mark_block, mix_channels, views
+from soundsafe.cells.layout import PHASES
+from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+from soundsafe.distance.zimtohrli import worst_channel
+from soundsafe.keys import DEFAULT_KEY
+from soundsafe.stft import RATE
+
+Cut = Callable[..., NDArray[np.float32]]
+
+FAST = QUALITIES["fast"]
+
+
+def mark(audio: NDArray[np.float32], first: int, euls: int, phase: int = 0) -> NDArray[np.float32]:
+    coded = soundsafe.coded_bits(b"embedder", None, euls)
+    return mark_block(audio, first, coded, phase, DEFAULT_KEY, ROBUST, FAST)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_views_cover_all_channels(channels: int) -> None:
+    for phase in range(PHASES):
+        mixes = views(channels, phase)
+        assert np.sum(mixes, axis=0) == pytest.approx(np.ones(channels) * (len(mixes) / channels))
+    if channels > 1:
+        assert {len(views(channels, phase)) for phase in range(PHASES)} == {1, channels}
+
+
+def test_mix_channels() -> None:
+    x = torch.complex(torch.randn(3, 5, 7), torch.randn(3, 5, 7))
+    torch.testing.assert_close(mix_channels(x, np.array([0, 1, 0], np.float32)), x[1])
+    torch.testing.assert_close(mix_channels(x, np.full(3, 1 / 3, np.float32)), x.mean(0))
+
+
+def test_codecs_see_channels_two_by_two() -> None:
+    seen: list[int] = []
+
+    def codec(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen.append(len(audio))
+        return 2 * audio
+
+    x = np.arange(15, dtype=np.float32).reshape(5, 3)
+    assert np.array_equal(codec_by_pairs(x, codec, 0).numpy(), 2 * x)
+    assert seen == [2, 2, 1]
+
+
+@pytest.mark.parametrize("phase", range(PHASES))
+def test_the_detector_reads_what_was_marked(phase: int, cut: Cut) -> None:
+    audio = cut("strings_canon", 3.0).copy()
+    marked = mark(audio, EUL_SAMPLES, 1, phase)
+    bits = soundsafe.coded_bits(b"embedder", None, 1)[0]
+    reading = read_eul(marked, EUL_SAMPLES, phase, DEFAULT_KEY, ROBUST)
+    assert reading is not None
+    assert np.mean((reading.llr < 0) != bits) < 0.03
+    other = read_eul(marked, EUL_SAMPLES, (phase + 1) % PHASES, DEFAULT_KEY, ROBUST)
+    assert other is not None
+    assert np.mean((other.llr < 0) != bits) > 0.3
+
+
+def test_only_the_euls_are_changed(cut: Cut) -> None:
+    audio = cut("rock", 4.0).copy()
+    marked = mark(audio, EUL_SAMPLES, 2)
+    assert marked.shape == audio.shape
+    assert marked.dtype == np.float32
+    assert np.abs(marked - audio)[:, EUL_SAMPLES : 3 * EUL_SAMPLES].max() > 1e-3
+    # A frame reaches half its length to either side; beyond, the transform's rounding is all.
+    assert np.abs(marked - audio)[:, : EUL_SAMPLES - 441].max() < 1e-6
+    assert np.abs(marked - audio)[:, 3 * EUL_SAMPLES + 441 :].max() < 1e-6
+
+
+def test_no_clipping_is_added(cut: Cut) -> None:
+    audio = cut("rock", 2.0).copy()
+    audio *= 1.02 / np.abs(audio).max()
+    marked = mark(audio, 0, 2)
+    assert np.abs(audio).max() > 1.0  # what was above full scale may stay there
+    assert (np.abs(marked) <= np.maximum(np.abs(audio), HEADROOM)).all()
+
+
+def test_the_same_twice(cut: Cut) -> None:
+    audio = cut("piano_moonlight", 2.0).copy()
+    kept = audio.copy()
+    assert np.array_equal(mark(audio, 0, 2), mark(audio, 0, 2))
+    assert np.array_equal(audio, kept)
+
+
+def test_more_steps_leave_fewer_errors(cut: Cut) -> None:
+    audio = cut("soundtrack_a_new_journey", 2.0).copy()
+    coded = soundsafe.coded_bits(b"embedder", None, 2)
+    wrong = []
+    for steps in (1, 6):
+        quality = dataclasses.replace(FAST, steps=steps)
+        marked = mark_block(audio, 0, coded, 0, DEFAULT_KEY, ROBUST, quality)
+        readings = [read_eul(marked, i * EUL_SAMPLES, i, DEFAULT_KEY, ROBUST) for i in range(2)]
+        wrong.append(sum(int(((r.llr < 0) != c).sum()) for r, c in zip(readings, coded, strict=True) if r))
+    assert wrong[1] < wrong[0]
+
+
+def test_no_second_of_a_sparse_clip_is_far_from_the_original(marked: Callable[..., Any]) -> None:
+    clip = marked("caribbean")
+    for i in range(4):
+        here = slice(i * RATE, (i + 1) * RATE)
+        assert worst_channel(clip.original[:, here], clip.audio[:, here], RATE) < 2.8e-4

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from soundsafe.cells.layout import PHASES
+from soundsafe.cells.profile import EUL_SAMPLES
+from soundsafe.tiles import geometry as T
+from soundsafe.tiles.geometry import ROBUST_TILES, TileProfile, tile_geometry
+
+KEY = bytes(range(32))
+
+
+def test_every_tile_of_a_block_belongs_to_one_symbol() -> None:
+    geo = tile_geometry(KEY, ROBUST_TILES)
+    used = np.zeros((geo.bands, ROBUST_TILES.block_tiles), int)
+    np.add.at(used, (geo.band[:, None], geo.position), 1)
+    assert (used == 1).all()
+    assert (geo.sign.sum(axis=1) == 0).all()
+
+
+def test_every_symbol_has_one_role_and_every_bit_of_the_word_one_place() -> None:
+    geo = tile_geometry(KEY, ROBUST_TILES)
+    for c in range(ROBUST_TILES.cycle):
+        every = np.concatenate([geo.pilot, geo.identifier[c], geo.payload[c]])
+        assert sorted(every) == list(range(len(geo.band)))
+    assert geo.payload.size == geo.word * ROBUST_TILES.repeats
+    for part in geo.payload_index.reshape(ROBUST_TILES.repeats, -1):
+        assert sorted(part) == list(range(geo.word))
+
+
+def test_a_cycle_holds_whole_periods_of_the_cell_layer() -> None:
+    assert ROBUST_TILES.cycle * ROBUST_TILES.block % (PHASES * EUL_SAMPLES) == 0
+
+
+def test_the_key_decides() -> None:
+    one, other = tile_geometry(KEY, ROBUST_TILES), tile_geometry(bytes(32), ROBUST_TILES)
+    assert not np.array_equal(one.position, other.position)
+    assert abs(np.corrcoef(one.phase.reshape(-1), other.phase.reshape(-1))[0, 1]) < 0.05
+
+
+def test_relative_levels_ignore_gain() -> None:
+    rng = np.random.default_rng(0)
+    audio = (0.1 * rng.standard_normal((2, 3 * 44_100))).astype(np.float32)
+    geo = tile_geometry(KEY, ROBUST_TILES)
+    matrix = T.edges_matrix(geo.edges)
+    out = []
+    for gain in (1.0, 0.3):
+        power = T.band_power(T.power_spectrum(audio * np.float32(gain)), matrix, audio.shape[1])
+        out.append(T.relative(T.levels(power, 0.0, 1.0, 64, ROBUST_TILES)[0], ROBUST_TILES))
+    np.testing.assert_allclose(out[0], out[1], atol=1e-3)
+
+
+def test_a_band_that_lies_deeper_is_told() -> None:
+    geo = tile_geometry(KEY, ROBUST_TILES)
+    level = np.zeros((geo.bands, 2 * ROBUST_TILES.block_tiles))
+    level[70] = -11.0
+    depth = T.depths(level, geo)
+    assert depth.shape == (2, len(geo.band))
+    np.testing.assert_allclose(depth[:, geo.band == 70], 10.0)
+    np.testing.assert_allclose(depth[:, geo.band == 72], -1.0)
+    np.testing.assert_allclose(depth[:, geo.band == 100], 0.0, atol=1e-9)
+
+
+def test_bands_share_out_the_energy() -> None:
+    geo = tile_geometry(KEY, ROBUST_TILES)
+    for pitch in (0.95, 1.0, 1.05):
+        matrix = T.edges_matrix(geo.edges, pitch)
+        assert matrix.min() >= 0
+        assert matrix.sum(axis=0).max() <= 1 + 1e-9
+        width = np.diff(geo.edges) * pitch / (44_100 / T.GRID.n_fft)
+        np.testing.assert_allclose(matrix.sum(axis=1), width)
+
+
+def test_impossible_profiles_are_refused() -> None:
+    with pytest.raises(ValueError, match="block"):
+        TileProfile(block_tiles=12)
+    with pytest.raises(ValueError, match="rise"):
+        TileProfile(low_hz=13_000.0)
+
+
+def test_flutter_is_how_much_the_level_changes_within_a_tile() -> None:
+    time = np.arange(4 * 44_100) / 44_100
+    steady = np.sin(2 * np.pi * 1000 * time)
+    noise = np.random.default_rng(0).standard_normal(len(time))
+    beating = steady * (1 + 0.8 * np.sin(2 * np.pi * 30 * time))
+
+    def flutter(sound: np.ndarray) -> float:
+        """Of the bands round 1 kHz."""
+        geo = tile_geometry(bytes(32), ROBUST_TILES)
+        audio = sound[None].astype(np.float32)
+        bands = T.band_power(T.power_spectrum(audio), T.edges_matrix(geo.edges), audio.shape[1])
+        found = T.flutters(bands, 0.0, 1.0, 5 * ROBUST_TILES.block_tiles, geo)
+        assert found.shape == (5, len(geo.band))
+        here = (geo.edges[geo.band] < 1010) & (geo.edges[geo.band + 1] > 990)
+        return float(found[1:-1, here].mean())
+
+    assert flutter(steady) < 0.1
+    assert 3 < flutter(noise) < 7
+    assert flutter(beating) > 2
+    assert flutter(0.01 * noise) == pytest.approx(flutter(noise), rel=0.01)

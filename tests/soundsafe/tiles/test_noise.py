@@ -1,0 +1,63 @@
+"""Soft values of the tile layer: what they claim is what they hold, whatever makes the noise."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from soundsafe.tiles.noise import soft_values
+
+Array = NDArray[np.float64]
+
+BLOCKS = 40
+GROUP = np.repeat(np.arange(20), 15)
+PILOT = np.arange(0, len(GROUP), 8)
+
+
+def received(
+    seed: int, per_depth: float, per_flutter: float, size: float
+) -> tuple[Array, Array, Array, Array]:
+    """Bits, what was received of them, and how deep and how unsteady the symbols are."""
+    rng = np.random.default_rng(seed)
+    shape = BLOCKS, len(GROUP)
+    depth, flutter = rng.uniform(-5, 8, shape), rng.uniform(1, 8, shape)
+    bits = rng.integers(0, 2, shape)
+    bits[:, PILOT] = 0
+    noise = size * np.exp(per_depth * depth + per_flutter * (flutter - 3)) * rng.standard_normal(shape)
+    return bits, 0.5 * bits + noise, depth, flutter
+
+
+def held_and_claimed(llr: Array, bits: Array) -> tuple[float, float]:
+    """Bits of information a symbol, by what was sent and by the soft values themselves."""
+    p = 1 / (1 + np.exp(np.abs(llr)))
+    claimed = np.mean(1 + p * np.log2(np.maximum(p, 1e-300)) + (1 - p) * np.log2(1 - p))
+    return float(np.mean(1 - np.logaddexp(0, -llr * (1 - 2 * bits)) / np.log(2))), float(claimed)
+
+
+@pytest.mark.parametrize(("per_depth", "per_flutter"), [(0.05, 0.0), (0.0, 0.15), (0.1, 0.3), (0.0, 0.0)])
+def test_soft_values_claim_what_they_hold(per_depth: float, per_flutter: float) -> None:
+    bits, position, depth, flutter = received(0, per_depth, per_flutter, 0.13)
+    llr = soft_values(position, depth, flutter, GROUP, PILOT)
+    held, claimed = held_and_claimed(llr, bits)
+    assert held > 0.25
+    assert -0.01 < held - claimed < 0.08  # cautious: there are no outliers here
+    deep = np.abs(llr[depth > 5]).mean() / np.abs(llr[depth < -2]).mean()
+    unsteady = np.abs(llr[flutter > 6]).mean() / np.abs(llr[flutter < 3]).mean()
+    assert deep < 0.75 if per_depth else 0.9 < deep < 1.1
+    assert unsteady < 0.65 if per_flutter else 0.9 < unsteady < 1.1
+
+
+def test_groups_have_noise_of_their_own() -> None:
+    _, position, depth, flutter = received(1, 0.0, 0.0, 0.1)
+    loud = GROUP >= 10
+    position[:, loud] += 0.3 * np.random.default_rng(2).standard_normal((BLOCKS, int(loud.sum())))
+    llr = np.abs(soft_values(position, depth, flutter, GROUP, PILOT))
+    assert llr[:, loud].mean() < 0.2 * llr[:, ~loud].mean()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_alone_says_next_to_nothing(seed: int) -> None:
+    bits, position, depth, flutter = received(seed, 0.0, 0.0, 0.1)
+    position = np.random.default_rng(seed + 100).uniform(0, 1, position.shape)
+    held, claimed = held_and_claimed(soft_values(position, depth, flutter, GROUP, PILOT), bits)
+    assert held > -0.01
+    assert claimed < 0.02

@@ -1,0 +1,82 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soundsafe.cells.profile import ROBUST, Profile
+from soundsafe.cli import main
+from soundsafe.datasets import load
+from soundsafe.training.carrier import _scaled, _true_information, trial
+from soundsafe.training.command import evenly, train_carrier
+
+
+@pytest.fixture(scope="module")
+def clip():
+    audio, _ = load("bundled").clips[0].read()
+    return audio[:, 2 * 44_100 : 3 * 44_100]
+
+
+def test_larger_steps_carry_more_and_are_heard_sooner(clip):
+    plain = dataclasses.replace(ROBUST, scales=(1.0,))
+    small = trial([clip], _scaled(plain, np.full(plain.regions, 0.6)), seed=0)
+    large = trial([clip], _scaled(plain, np.full(plain.regions, 1.6)), seed=0)
+    assert large.log_distance > small.log_distance + 0.3
+    assert large.value > small.value + 0.1
+    assert set(large.information) == {"mp3_192", "mp3_128", "aac_128", "opus_96"}
+
+
+def test_information_of_right_wrong_and_empty_soft_values():
+    bits = np.array([0, 1] * 50, np.uint8)
+    right = np.where(bits == 0, 9.0, -9.0)
+    assert _true_information(right, bits) > 0.99
+    assert _true_information(-right, bits) == 0.0
+    assert _true_information(np.zeros(100), bits) == 0.0
+
+
+def test_scaling_is_by_region():
+    factors = np.ones(ROBUST.regions)
+    factors[0] = 2.0
+    step = _scaled(ROBUST, factors).step
+    for hz, before, after in zip(ROBUST.step_hz, ROBUST.step, step, strict=True):
+        assert after == pytest.approx(2 * before if hz <= ROBUST.region_hz[0] else before)
+
+
+def test_command_writes_a_profile(tmp_path, monkeypatch):
+    monkeypatch.setattr("soundsafe.training.command._CLIPS", 1)
+    monkeypatch.setattr("soundsafe.training.command._EULS", 1)
+    monkeypatch.setattr(
+        "soundsafe.training.command.fit_carrier",
+        lambda clips, profile, report: __import__("soundsafe.training.carrier", fromlist=["x"]).fit_carrier(
+            clips, profile, rounds=0, report=report
+        ),
+    )
+    monkeypatch.setattr("soundsafe.training.command.load", lambda name, split: load(name))
+    lines = train_carrier(Path("bundled"), tmp_path / "out", lambda share, words: None)
+    fields = json.loads((tmp_path / "out" / "carrier.json").read_text())
+    assert Profile(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}) == ROBUST
+    assert any(line.startswith("step ") for line in lines)
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize(("many", "last"), [(0, None), (5, 4), (12, 11), (13, 11), (23, 21), (24, 22)])
+def test_clips_are_drawn_evenly(many, last):
+    drawn = evenly(range(many), 12)
+    assert len(drawn) == min(12, many)
+    assert (drawn[-1] if drawn else None) == last
+    assert max(np.diff(drawn), default=0) - min(np.diff(drawn), default=0) <= 1
+
+
+def test_other_names_are_refused_in_one_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "enormous"])
+    assert stop.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_nothing_to_train_on_is_said(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "carrier"])
+    assert stop.value.code == 2
+    assert "give --data DIR" in capsys.readouterr().err

@@ -1,0 +1,214 @@
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from soundsafe.cli import main
+from soundsafe.errors import InputError
+from soundsafe.training import devices, trainer
+from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
+from soundsafe.training.config import TrainConfig
+from soundsafe.training.plots import images
+from soundsafe.training.trainer import Diverged, train_network
+
+pytest.importorskip("safetensors")
+pytest.importorskip("lightning_fabric")
+pytest.importorskip("tensorboard")
+
+from soundsafe.training.checkpoint import build_model, read_checkpoint
+
+CFG = TrainConfig(rs_payload_bytes=1, steps=10, batch=1, evaluate_every=5, curriculum_frac=0.2)
+
+
+@pytest.fixture(scope="module")
+def whole(seconds, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "whole"
+    rows = train_network(CFG, seconds[:2], seconds[2:], out)
+    return out, rows
+
+
+def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
+    out, rows = whole
+    assert [row["attack"] for row in rows] == list(ATTACKS)
+    for phase, step in (("A", 4), ("B", 6), ("C", 10)):
+        checkpoint = read_checkpoint(out / f"phase_{phase}" / "model.safetensors")
+        assert (checkpoint.step, checkpoint.config) == (step, CFG)
+        table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
+        assert list(table["attack"]) == list(ATTACKS)
+        for name in ("ber", "parity", "losses", "stability", "w_stab", "gradient_norms"):
+            assert (out / f"phase_{phase}" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+        assert not list((out / f"phase_{phase}").glob(".*"))
+    log = pd.read_csv(out / "log.csv")
+    assert list(log["step"]) == list(range(1, 11))
+    assert "".join(log["phase"]) == "AAAABBCCCC"
+    assert (log.filter(like="grad/affine_coupling").to_numpy() > 0).any(axis=0).all()
+
+
+def test_a_run_leaves_every_step_and_the_spread_of_gradient_norms_for_tensorboard(whole):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out, _ = whole
+    board = EventAccumulator(str(out / "tensorboard"), {"scalars": 0, "histograms": 0}).Reload()
+    log = pd.read_csv(out / "log.csv")
+    assert [(e.step, e.value) for e in board.Scalars("loss")] == [
+        (step, pytest.approx(loss, rel=1e-6)) for step, loss in zip(log["step"], log["loss"], strict=True)
+    ]
+    name = "grad/affine_coupling.0.phi.proj"
+    spreads = [e.histogram_value for e in board.Histograms(name)]
+    assert sum(s.num for s in spreads) == 10
+    assert max(s.max for s in spreads) == pytest.approx(log[name].max(), rel=1e-6)
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(seconds, whole, tmp_path):
+    out, _ = whole
+    train_network(CFG, seconds[:2], seconds[2:], tmp_path / "run", stop_after=5)
+    assert read_checkpoint(tmp_path / "run" / "last.safetensors").step == 5
+    train_network(CFG, seconds[:2], seconds[2:], tmp_path / "run", resume=True)
+    for name in ("log.csv", "validation.csv"):
+        assert (out / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+    a, b = (read_checkpoint(f / "last.safetensors") for f in (out, tmp_path / "run"))
+    assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
+
+
+def test_plots_of_a_phase_are_the_same_when_made_again(whole):
+    out, _ = whole
+    log = pd.read_csv(out / "log.csv")
+    for phase in "ABC":
+        table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
+        for name, image in images(table, log, phase).items():
+            assert (out / f"phase_{phase}" / name).read_bytes() == image, name
+
+
+def test_a_finished_run_that_is_resumed_gives_its_last_figures(seconds, whole):
+    out, rows = whole
+    again = train_network(CFG, seconds[:2], seconds[2:], out, resume=True)
+    assert [{name: row[name] for name in rows[0]} for row in again] == rows
+
+
+def test_what_cannot_be_resumed(seconds, whole):
+    out, _ = whole
+    with pytest.raises(InputError, match="--resume"):
+        train_network(CFG, seconds[:2], seconds[2:], out)
+    with pytest.raises(InputError, match="the audio"):
+        train_network(CFG, seconds[1:2], seconds[2:], out, resume=True)
+    other = TrainConfig(**(CFG.to_json() | {"w_msg": 1.0}))
+    with pytest.raises(InputError, match="w_msg was 10"):
+        train_network(other, seconds[:2], seconds[2:], out, resume=True)
+
+
+def test_training_stops_where_the_loss_is_not_finite_and_keeps_the_last_good(seconds, tmp_path, monkeypatch):
+    real, calls = devices.compute_losses_and_metrics, []
+
+    def failing(*args):
+        result = real(*args)
+        calls.append(1)
+        return result | {"loss": result["loss"] * float("nan")} if len(calls) == 8 else result
+
+    monkeypatch.setattr(devices, "compute_losses_and_metrics", failing)
+    with pytest.raises(Diverged, match=r"step 8.*last\.safetensors"):
+        train_network(CFG, seconds[:2], seconds[2:], tmp_path)
+    weights = read_checkpoint(tmp_path / "last.safetensors").weights
+    assert all(torch.isfinite(w).all() for w in weights.values() if w.is_floating_point())
+
+
+def test_a_network_that_gives_no_numbers_ends_the_run_in_one_line(seconds, tmp_path, monkeypatch):
+    def broken(cfg):
+        model = build_model(cfg)
+        with torch.no_grad():
+            model.affine_coupling[0].phi.proj.bias.fill_(1e9)
+        return model
+
+    monkeypatch.setattr(trainer, "build_model", broken)
+    with pytest.raises(Diverged, match=r"step 1: loss nan.*no checkpoint"):
+        train_network(CFG, seconds[:2], seconds[2:], tmp_path)
+
+
+def test_one_loud_step_is_no_divergence_and_several_are(tmp_path):
+    before = [1.0] * 50
+    trainer._check(25.0, 1.0, before, 50, tmp_path / "last")
+    with pytest.raises(Diverged, match="loss 25 after a median of 1"):
+        trainer._check(25.0, 1.0, [*before[2:], 25.0, 25.0], 52, tmp_path / "last")
+
+
+def test_mixed_precision_starts_where_the_plain_one_does(seconds, whole, tmp_path):
+    cfg = TrainConfig(**(CFG.to_json() | {"precision": "bf16-mixed"}))
+    train_network(cfg, seconds[:2], seconds[2:], tmp_path, stop_after=4)  # phase A ends: a table is written
+    mixed, plain = (pd.read_csv(f / "log.csv")["loss"][:3] for f in (tmp_path, whole[0]))
+    assert not np.array_equal(mixed, plain)
+    np.testing.assert_allclose(mixed, plain, rtol=0.01)
+
+
+def test_a_pattern_without_a_layer_is_one_line():
+    with pytest.raises(InputError, match=r"sn_layers.*no_such"):
+        build_model(TrainConfig(**(CFG.to_json() | {"sn_layers": ["no_such/layer"], "sn_enable": False})))
+
+
+def test_the_channel_keeps_features_where_it_is_to_and_moves_them_where_not(seconds):
+    from soundsafe.training.losses import compute_slot_stability_loss
+
+    model = build_model(CFG)
+    x = seconds[:1]
+    moved = []
+    for aware in (True, False):
+        rng = np.random.default_rng(3)
+        y = channel_spectral_distortion(model, x, 0.7, aware, rng)
+        assert not torch.equal(x, y)
+        moved.append(float(compute_slot_stability_loss(x, y, CFG, model)))
+    assert moved[0] <= 0.1 * moved[1]
+    assert channel_spectral_distortion(model, x, 0.0, True, np.random.default_rng(3)) is x
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attacks_change_the_value_and_pass_the_gradient(name, seconds):
+    x = seconds[:1].clone().requires_grad_()
+    y = attack(x, name, np.random.default_rng(0))
+    assert y.shape == x.shape
+    assert torch.equal(y, x) == (name == "none")
+    y.sum().backward()
+    assert x.grad is not None
+    assert float(x.grad.min()) > 0.7
+
+
+def test_the_command_trains_on_a_folder_and_refuses_what_it_cannot_do(tmp_path, capsys, seconds):
+    (tmp_path / "audio").mkdir()
+    for name, audio in (("one", seconds[:2]), ("two", seconds[2:])):
+        soundfile.write(tmp_path / "audio" / f"{name}.wav", audio.flatten().numpy(), 44_100)
+    config = tmp_path / "tiny.toml"
+    config.write_text('rs_payload_bytes = 1\nsteps = 10\nbatch = 1\nevaluate_every = 10\nsize = "small"\n')
+    out = tmp_path / "out"
+    run = ["train", str(config), "--data", str(tmp_path / "audio"), "--out", str(out)]
+    manifest = tmp_path / "audio" / "manifest.csv"
+    for text in ("", "file\none.wav\ntwo.wav\n", "file,split\none.wav,train\ntwo.wav,\n"):
+        manifest.unlink(missing_ok=True)
+        if text:
+            manifest.write_text(text)
+        with pytest.raises(SystemExit) as end:
+            main(run)
+        assert end.value.code == 2
+        err = capsys.readouterr().err
+        assert "would be both trained on and validated on: a manifest.csv must put each clip" in err
+        assert err.count("\n") == 1
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "one.wav").write_text("no audio")
+    with pytest.raises(SystemExit) as end:
+        main(["train", str(config), "--data", str(tmp_path / "texts"), "--out", str(out)])
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert "texts: none of its files can be read as audio: " in err
+    assert err.count("\n") == 1
+    assert not out.exists()
+    manifest.write_text("file,split\none.wav,train\ntwo.wav,val\n")
+    with pytest.raises(SystemExit) as end:
+        main(run)
+    assert end.value.code in (0, None)
+    assert (out / "phase_C" / "model.safetensors").exists()
+    figures = capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main([*run, "--resume"])
+    assert end.value.code in (0, None)
+    assert capsys.readouterr() == figures
+    with pytest.raises(SystemExit) as end:
+        main(run)
+    assert end.value.code == 2
+    assert "--resume" in capsys.readouterr().err
