@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equal_distance import at_distance, log_distance, tell
 from soundsafe import attacks, datasets
 from soundsafe.cells.detector import read_eul
 from soundsafe.cells.embedder import QUALITIES, mark_block
@@ -26,9 +27,6 @@ from soundsafe.codecs import resample
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE
-
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
-from equal_distance import at_distance, log_distance, tell
 
 Audio = NDArray[np.float32]
 

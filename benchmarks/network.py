@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from equal_distance import at_distance, log_distance, tell
 from soundsafe import attacks, datasets
 from soundsafe.cells.detector import read_eul
 from soundsafe.cells.embedder import QUALITIES, mark_block
@@ -33,9 +34,6 @@ from soundsafe.models.inn import compand, expand
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import read_checkpoint
 from soundsafe.training.network_command import seconds_of
-
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
-from equal_distance import at_distance, log_distance, tell
 
 Audio = NDArray[np.float32]
 Bits = NDArray[np.uint8]

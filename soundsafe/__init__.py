@@ -23,10 +23,10 @@ __all__ = [
 ]
 
 
-_beside = Path(__file__).resolve().parent.parent
-if (_beside / "pyproject.toml").is_file() and (_beside / "eval").is_dir():
-    # In a clone the bench's folders lie beside this one: here they are found without an installation.
-    __path__.append(str(_beside))
+_here = Path(__file__).resolve().parent
+if not (_here / "eval").is_dir() and (_here.parent / "eval" / "__init__.py").is_file():
+    # A copy of a clone whose links to the bench's folders were lost on the way: they lie beside this one.
+    __path__.append(str(_here.parent))
 
 
 def __getattr__(name: str) -> Any:

@@ -52,7 +52,7 @@ def test_every_module_has_a_page(reference: Path) -> None:
     [
         ("soundsafe", soundsafe.embed),
         ("soundsafe", soundsafe.Decoded),
-        ("soundsafe/eval/systems", systems.System),
+        ("soundsafe/eval/systems/interface", systems.System),
     ],
 )
 def test_pages_say_what_docstrings_say(reference: Path, page: str, item: object) -> None:

@@ -58,7 +58,7 @@ def main() -> None:
         out = folder / "out"
         make_files(folder / "in", asked.files)
         command = [
-            sys.executable, "-P", "-m", "soundsafe.cli", "batch", "embed", str(folder / "in"),
+            sys.executable, "-m", "soundsafe.cli", "batch", "embed", str(folder / "in"),
             "--out", str(out), "--message", "to {name}", "--quality", "fast", "--layers", "eul",
             "--jobs", str(asked.jobs), "--json",
         ]  # fmt: skip

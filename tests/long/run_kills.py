@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
-    run = [sys.executable, "-P", "-c", START, "run", "--suite", asked.suite, "--limit", str(asked.limit)]
+    run = [sys.executable, "-c", START, "run", "--suite", asked.suite, "--limit", str(asked.limit)]
     run += ["--seconds", str(asked.seconds), "--json"]
     with tempfile.TemporaryDirectory() as name:
         calm, out = Path(name) / "calm", Path(name) / "killed"

@@ -92,7 +92,7 @@ def main() -> None:
     asked = parser.parse_args()
     made = list(make_uploads(asked.distinct).items())
     uploads = [made[i % len(made)] for i in range(asked.n)]
-    command = [sys.executable, "-P", "-m", "soundsafe.cli", "serve", "--port", "0", "--jobs", str(asked.jobs)]
+    command = [sys.executable, "-m", "soundsafe.cli", "serve", "--port", "0", "--jobs", str(asked.jobs)]
     command += ["--max-waiting", str(asked.n)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
         assert service.stderr is not None

@@ -10,7 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,11 @@ def test_every_folder_with_code_is_a_package() -> None:
     assert homes == set(folders().values())
 
 
+def test_each_room_beside_the_codec_is_linked_in_it() -> None:
+    for room in ROOMS[1:]:
+        assert os.readlink(ROOT / "soundsafe" / room) == f"../{room}"
+
+
 def test_no_name_but_ours_is_installed() -> None:
     assert {name.split(".")[0] for name in project()["tool"]["setuptools"]["packages"]} == {"soundsafe"}
 
@@ -61,7 +68,7 @@ def test_commands_start_without_extras() -> None:
     extras = project()["project"]["optional-dependencies"]
     only = names(*extras.values()) - names(project()["project"]["dependencies"])
     code = "import sys, soundsafe.api, soundsafe.cli, soundsafe.eval.commands.cli; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not only & set(loaded.stdout.split())
 
 
@@ -91,27 +98,84 @@ def test_ci_runs_the_readmes_tests() -> None:
     assert f"\n{last}\n" in (ROOT / "README.md").read_text()
 
 
+IMPORTS = "import soundsafe.eval, soundsafe.reports, soundsafe.attacks; print(soundsafe.eval.__file__)"
+
+
+def clean(**more: str) -> dict[str, str]:
+    """The environment without what tells Python where to look."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return kept | more
+
+
+def source_in(folder: Path, *, links: bool = True) -> Path:
+    """The clone's packages and what building them needs, copied into `folder`, with its links or without."""
+    for room in ROOMS:
+        linked = ("__pycache__",) if links or room != "soundsafe" else ("__pycache__", *ROOMS[1:])
+        ignore = shutil.ignore_patterns(*linked)
+        shutil.copytree(ROOT / room, folder / room, symlinks=True, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+
+
+def pip(*arguments: str, cwd: Path) -> None:
+    done = subprocess.run([*PIP, *arguments], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """For each kind of installation: a clone, and the Python of an environment that it is installed in."""
+    pytest.importorskip("setuptools", "77")
+    made = {}
+    for kind, options in (("plain", ()), ("editable", ("--editable",))):
+        clone = source_in(tmp_path_factory.mktemp(f"clone_{kind}"))
+        home = tmp_path_factory.mktemp(f"environment_{kind}")
+        venv.create(home, symlinks=True)
+        python = home / "bin" / "python"
+        site = home / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+        # What soundsafe needs is taken from where this Python has it.
+        (site / "zz_dependencies.pth").write_text(sysconfig.get_path("purelib"))
+        install = ("install", "--no-deps", "--no-build-isolation", "--no-index", *options, ".")
+        pip("--python", str(python), *install, cwd=clone)
+        made[kind] = (clone, python)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["plain", "editable"])
+def test_a_clone_imports_all_rooms_from_any_folder(
+    environments: dict[str, tuple[Path, Path]], kind: str, tmp_path: Path
+) -> None:
+    clone, python = environments[kind]
+    for folder in (clone, clone / "eval", tmp_path):
+        done = subprocess.run(
+            [python, "-c", IMPORTS], capture_output=True, text=True, cwd=folder, env=clean()
+        )
+        assert done.returncode == 0, f"in {folder}: {done.stderr}"
+        found = Path(done.stdout.strip())
+        expected = clone if kind == "editable" or folder == clone else python.parents[1]
+        assert found.is_relative_to(expected), found
+
+
+def test_a_copy_without_links_imports_all_rooms(tmp_path: Path) -> None:
+    copy = source_in(tmp_path, links=False)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, cwd=copy, env=clean()
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == copy / "eval" / "__init__.py"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("setuptools", "77")
     folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source / name)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--wheel-dir",
-        str(folder),
-        str(source),
-    ]
-    subprocess.run([*pip, *build], check=True, capture_output=True, cwd=folder)
+    source = source_in(folder / "source")
+    build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder))
+    pip(*build, str(source), cwd=folder)
     return next(folder.glob("*.whl"))
 
 
@@ -142,10 +206,9 @@ print(json.dumps([soundsafe.__file__, names, len(clips), len(attacks.all_attacks
 
 def test_the_wheel_installs_and_imports(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    install = ["install", "--no-deps", "--no-index", "--target", str(target), str(wheel)]
-    subprocess.run([*pip, *install], check=True, capture_output=True, cwd=tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(target)}
+    install = ("install", "--no-deps", "--no-index", "--target", str(target), str(wheel))
+    pip(*install, cwd=tmp_path)
+    environment = clean(PYTHONPATH=str(target))
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True
     )

@@ -17,7 +17,7 @@ import pytest
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.commands import cli
 from soundsafe.eval.systems import interface as systems
-from soundsafe.eval.systems.interface import peers
+from soundsafe.eval.systems import peers
 
 KEY = bytes(32)
 
