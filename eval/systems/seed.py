@@ -103,7 +103,7 @@ class SoundsafeSeed:
                     start / rate + i, reading.layout, part is not None, reading.corrected_bytes, reading.bits
                 )
             )
-        payload = assemble(parts)
+        payload = assemble(parts, key)
         identifier = None if payload is None else payload_id(payload)
         return Decoded(
             ok=payload is not None,

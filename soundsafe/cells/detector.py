@@ -386,7 +386,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
             parts.append(word.part)
             if word.part not in first:
                 first[word.part] = state["clock"]
-                whole = whole or assemble(first) is not None
+                whole = whole or assemble(first, key) is not None
         # Nothing is added up once the payload is whole.
         if whole:
             readings.clear()
@@ -395,7 +395,7 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
             if len(readings) >= 2 * _MOST_KEPT:
                 best = sorted(range(len(readings)), key=lambda i: -readings[i].fit)[:_MOST_KEPT]
                 readings = [readings[i] for i in sorted(best)]
-    payload = assemble(parts)
+    payload = assemble(parts, key)
     combined = 0
     if payload is None and len(readings) > 1:
         payload, combined, tried = combine(readings, parts, key, profile)
@@ -403,9 +403,9 @@ def detect(blocks: Iterable[Audio], key: bytes, profile: Profile) -> Detection:
     bound = min(1.0, max(attempts, 1) * FALSE_ACCEPT)
     identifier = payload_id(payload) if payload is not None else None
     start = state.get("start")
-    if payload is not None and identifier is not None:
+    if payload is not None:
         # The first lock may be that of another mark, or an accident.
-        its = [at for p, at in first.items() if (p.length, p.prefix) == (len(payload), identifier[:4])]
+        its = [at for part, at in first.items() if part.belongs_to(payload, key)]
         start = min(its, default=start)
     return Detection(payload, identifier, euls, combined, state["score"], start, bound, int(state["samples"]))
 
@@ -487,7 +487,7 @@ def combine(
                 continue
             found.append(word.part)
             used += len(chosen)
-        payload = assemble(found)
+        payload = assemble(found, key)
         if payload is not None:
             return payload, used, attempts
     return None, 0, attempts

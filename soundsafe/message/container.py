@@ -3,10 +3,10 @@
 ======  ====  ====================================================================================
 offset  size  field (integers big-endian)
 ======  ====  ====================================================================================
-0       1     version of this layout: 1
+0       1     version of this layout: 1 for a payload of one part, 2 for several
 1       2     length of the whole payload in bytes, 1 to 4096
 3       1     number of this part, from 0
-4       4     first bytes of the SHA-256 of the whole payload
+4       4     of the whole payload. Version 1: first bytes of its SHA-256. Version 2: half of 64 keyed bits
 8       8     tag: HMAC-SHA256 over all other bytes (0-7, then 16-190), cut to 64 bits
 16      175   body: the payload's bytes from 175 x number on, filled up with zeros
 ======  ====  ====================================================================================
@@ -15,12 +15,19 @@ A block that does not authenticate is not a block. To all who lack the key the t
 block made without the key (noise, another key, a decoder's wrong guess) is accepted with probability 2^-64
 at each attempt, whatever the block is: `FALSE_ACCEPT` times the number of attempts bounds the chance of
 reading a mark where there is none.
+
+Parts are bound to each other by the 64 bits that version 2 keeps of a payload: the first bytes of an
+HMAC-SHA256 over its length, the number of its parts and all of it. Parts of even number hold the first half,
+those of odd number the second, so that a whole payload always shows both. Parts of several payloads put
+together are taken for one with probability 2^-64, whoever chose the payloads. Earlier marks have parts of
+version 1, which still read, but can be spliced: 32 bits without a key are soon made to agree.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -71,18 +78,28 @@ class Tally:
         self.bound = min(1.0, self.bound + chance)
 
 
-_VERSION = 1
-_HEAD, _TAG = 8, 8
+_SINGLE, _BOUND = 1, 2
+"""Versions of a block: a payload's only part (in earlier marks any part), and one of several parts."""
+
+_HEAD, _TAG, _SIGN = 8, 8, 4
 
 
 @dataclass(frozen=True)
 class Part:
-    """An authenticated part: the payload's `length` and hash `prefix`, the part's `number` and `body`."""
+    """An authenticated part: the payload's `length`, the part's `number` and `body`, and four bytes, `sign`,
+    by which parts of one payload are known."""
 
     length: int
     number: int
-    prefix: bytes
+    sign: bytes
     body: bytes
+    version: int = _SINGLE
+
+    def belongs_to(self, payload: bytes, key: bytes) -> bool:
+        """Whether it says of `payload`, which may be any, that it is a part of it."""
+        if self.length != len(payload):
+            return False
+        return hmac.compare_digest(self.sign, _sign(payload, self.number, self.version, key))
 
 
 def parts_of(length: int) -> int:
@@ -105,6 +122,15 @@ def _tag(head: bytes, body: bytes, key: bytes) -> bytes:
     return hmac.digest(derive(key, "tag", 32), head + body, "sha256")[:_TAG]
 
 
+def _sign(payload: bytes, number: int, version: int, key: bytes) -> bytes:
+    """The four bytes by which part `number` of `payload` is known."""
+    if version == _SINGLE:
+        return payload_id(payload)[:_SIGN]
+    said = len(payload).to_bytes(2, "big") + bytes([parts_of(len(payload))]) + payload
+    half = number % 2 * _SIGN
+    return hmac.digest(derive(key, "parts", 32), said, "sha256")[half : half + _SIGN]
+
+
 def pack(payload: bytes, key: bytes) -> list[bytes]:
     """The blocks of `payload`, 191 bytes each, in order.
 
@@ -112,11 +138,12 @@ def pack(payload: bytes, key: bytes) -> list[bytes]:
     """
     if not 1 <= len(payload) <= MAX_PAYLOAD:
         raise InputError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
-    start = bytes([_VERSION]) + len(payload).to_bytes(2, "big")
-    prefix = payload_id(payload)[:4]
+    count = parts_of(len(payload))
+    version = _SINGLE if count == 1 else _BOUND
+    start = bytes([version]) + len(payload).to_bytes(2, "big")
     blocks = []
-    for number in range(parts_of(len(payload))):
-        head = start + bytes([number]) + prefix
+    for number in range(count):
+        head = start + bytes([number]) + _sign(payload, number, version, key)
         body = payload[number * BODY : (number + 1) * BODY].ljust(BODY, b"\0")
         blocks.append(head + _tag(head, body, key) + body)
     return blocks
@@ -132,26 +159,51 @@ def open_part(block: bytes, key: bytes) -> Part | None:
     head, tag, body = bytes(block[:_HEAD]), block[_HEAD : _HEAD + _TAG], bytes(block[_HEAD + _TAG :])
     if not hmac.compare_digest(_tag(head, body, key), tag):
         return None
-    length, number = int.from_bytes(head[1:3], "big"), head[3]
-    if head[0] != _VERSION or not 1 <= length <= MAX_PAYLOAD or number >= parts_of(length):
+    version, length, number = head[0], int.from_bytes(head[1:3], "big"), head[3]
+    if not 1 <= length <= MAX_PAYLOAD or number >= parts_of(length):
         return None
-    return Part(length, number, head[4:8], body)
+    if version not in (_SINGLE, _BOUND) or (version == _BOUND and length <= BODY):
+        return None
+    return Part(length, number, head[4:8], body, version)
 
 
-def assemble(parts: Iterable[Part]) -> bytes | None:
+def assemble(parts: Iterable[Part], key: bytes) -> bytes | None:
     """The payload of which all parts are there, in any order and number, or None.
 
-    Parts belong together if length and hash prefix agree, and what they give must have that prefix. Of
-    several complete payloads, the one with the most parts is returned, the first of equals.
+    Parts belong together if each says so of what they give. Of several complete payloads, the one with the
+    most parts is returned, the first of equals.
+
+    Example:
+        >>> key = bytes(32)
+        >>> first, second = (open_part(block, key) for block in pack(b"two parts" * 20, key))
+        >>> assemble([second, first], key) == b"two parts" * 20
+        True
+        >>> assemble([first], key) is None
+        True
     """
-    groups: dict[tuple[int, bytes], list[Part]] = {}
-    for part in parts:
-        groups.setdefault((part.length, part.prefix), []).append(part)
-    for (length, prefix), group in sorted(groups.items(), key=lambda item: -len(item[1])):
+    for group in sorted(_groups(parts), key=len, reverse=True):
+        length = group[0].length
         bodies = {part.number: part.body for part in group}
         if len(bodies) < parts_of(length):
             continue
         payload = b"".join(bodies[number] for number in range(parts_of(length)))[:length]
-        if payload_id(payload)[:4] == prefix:
+        if all(part.belongs_to(payload, key) for part in group):
             return payload
     return None
+
+
+def _groups(parts: Iterable[Part]) -> list[list[Part]]:
+    """Parts that may be those of one payload. Of version 2 those of even and of odd number are known by
+    different bytes: each set of the ones may go with each of the others."""
+    alike: dict[tuple[int, int, int, bytes], list[Part]] = {}
+    for part in parts:
+        half = part.number % 2 if part.version == _BOUND else 0
+        alike.setdefault((part.version, part.length, half, part.sign), []).append(part)
+    groups = [group for (version, *_), group in alike.items() if version == _SINGLE]
+    bound = [
+        (length, half, group) for (version, length, half, _), group in alike.items() if version == _BOUND
+    ]
+    for (length, half, even), (other, odd_half, odd) in itertools.product(bound, bound):
+        if length == other and (half, odd_half) == (0, 1):
+            groups.append(even + odd)
+    return groups

@@ -123,7 +123,7 @@ def _read_pieces(
             break
         if word is not None:
             parts.append(word.part)
-        payload, combined = assemble(parts), 1
+        payload, combined = assemble(parts, key), 1
         if payload is None and (count in _COMBINED_AFTER or number == numbers[-1]):
             payload, combined, tried = combine(readings, parts, key, profile)
             tally.blocks(tried)

@@ -85,22 +85,25 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes, candidates: int = 1) -
     for word in tried:
         if worth(word) * len(word) < _WORTH_DECODING * K:
             continue
-        if identifier is not None:
-            word = _with_identifier(word, identifier)
-        part, tries = _read(word, key, tries)
+        # Blocks of several parts do not begin with the identifier, and one cycle holds one part.
+        each = [word] if identifier is None else [_with_identifier(word, identifier)]
+        if identifier is not None and len(by_cycle) > 1:
+            each.append(word)
+        part, tries = _read(each, key, tries)
         if part is not None:
             parts.append(part)
-            if assemble(parts) is not None:
+            if assemble(parts, key) is not None:
                 break
-    payload = assemble(parts)
+    payload = assemble(parts, key)
     if payload is not None:
         identifier = payload_id(payload)
     return Words(payload, identifier, tries, candidates)
 
 
-def _read(word: Array, key: bytes, tries: int) -> tuple[Part | None, int]:
-    """The part that soft values of a word authenticate as, and `tries` with the blocks that were tried."""
-    for values in supposed(word):
+def _read(words: list[Array], key: bytes, tries: int) -> tuple[Part | None, int]:
+    """The part that the first of some soft values of a word authenticates as, and `tries` with the blocks
+    that were tried."""
+    for values in (values for word in words for values in supposed(word)):
         block, converged = decode_payload(values)
         tries += converged
         part = open_part(block, key) if converged else None

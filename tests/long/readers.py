@@ -40,7 +40,7 @@ def container_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
             right = container.open_part(head + container._tag(head, body, KEY) + body, KEY)
             if right is not None:
                 parts.append(right)
-        payload = container.assemble(parts)
+        payload = container.assemble(parts, KEY)
         assert payload is None or 1 <= len(payload) <= container.MAX_PAYLOAD
         raw = data[:191].ljust(191, b"\0")
         assert container.open_part(raw, KEY) is None
