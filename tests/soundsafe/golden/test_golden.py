@@ -11,7 +11,7 @@ import pytest
 import soundsafe
 from soundsafe.files.audio_file import read_audio
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parent
 FILES = json.loads((FOLDER / "golden.json").read_text())["files"]
 
 

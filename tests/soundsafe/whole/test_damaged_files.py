@@ -69,7 +69,7 @@ def check_refuses(check: object, name: str) -> None:
 @pytest.mark.parametrize(("suffix", "inputs"), [("wav", 12), ("flac", 12), ("mp3", 4)])
 def test_damaged_marked_audio_gives_its_payload_or_none(suffix: str, inputs: int, tmp_path: Path) -> None:
     """Whole decodes; never another payload."""
-    golden = Path(__file__).parent / "golden"
+    golden = Path(__file__).parents[1] / "golden"
     entry = json.loads((golden / "golden.json").read_text())["files"]["choral_mono_both"]
     audio, info = read_audio(golden / "choral_mono_both.flac")
     audio = audio[:, : 2 * info.rate]  # what is read in vain is searched, at length
