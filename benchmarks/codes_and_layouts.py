@@ -62,13 +62,13 @@ def main() -> None:
     n = frame["clip"].nunique()
     print(f"{n} clips, {given.seconds:g} s each: single seconds % / clips % / bit errors %\n")
     print("| attack | " + " | ".join(SYSTEMS) + " |\n|---|" + "---|" * len(SYSTEMS))
-    for attack in ATTACKS:
-        cells = [table.loc[(attack, s)] for s in SYSTEMS]
+    for name in ATTACKS:
+        cells = [table.loc[(name, s)] for s in SYSTEMS]
         line = [
             f"{100 * c['ok'] / c['seconds']:.1f} / {100 * c['clips']:.0f} / {100 * c['ber']:.2f}"
             for c in cells
         ]
-        print(f"| {attack} | " + " | ".join(line) + " |")
+        print(f"| {name} | " + " | ".join(line) + " |")
     distance = pd.DataFrame(quality).groupby("system")["zimtohrli"].agg(["mean", "max"])
     cells = [f"{distance.loc[s, 'mean']:.2e} / {distance.loc[s, 'max']:.2e}" for s in SYSTEMS]
     print("| Zimtohrli distance, mean / worst | " + " | ".join(cells) + " |")

@@ -154,11 +154,11 @@ def test_all_of_a_file_without_a_stated_length_is_read(tmp_path: Path) -> None:
     (clip,) = datasets.load(tmp_path).clips
     assert clip.read()[0].shape[1] > 95_000
     soundfile.write(tmp_path / "a.mp3", loud, 16_000, format="FLAC")
-    data = bytearray((tmp_path / "a.mp3").read_bytes())
-    data[21] &= 0xF0
-    data[22:26] = bytes(4)  # as a pipe leaves it
+    unstated = bytearray((tmp_path / "a.mp3").read_bytes())
+    unstated[21] &= 0xF0
+    unstated[22:26] = bytes(4)  # as a pipe leaves it
     (tmp_path / "a.mp3").unlink()
-    (tmp_path / "b.flac").write_bytes(data)
+    (tmp_path / "b.flac").write_bytes(unstated)
     (clip,) = datasets.load(tmp_path).clips
     with pytest.raises(InputError, match="does not tell its length"):
         clip.read()

@@ -47,7 +47,7 @@ def test_it_is_a_tagged_document_with_a_title_and_an_outline(document: tuple[Pdf
     reader, _ = document
     assert reader.metadata is not None
     assert reader.metadata.title == "How well the mark survives"
-    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert reader.root_object["/MarkInfo"]["/Marked"]  # type: ignore[index]
     assert len(reader.outline) > 8
 
 

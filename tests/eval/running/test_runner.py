@@ -117,7 +117,7 @@ def test_seconds_and_limit(fakes: ModuleType, clips: Path) -> None:
 def test_another_seed_is_another_payload(fakes: ModuleType, clips: Path) -> None:
     given: list[bytes] = []
 
-    class Keeping(fakes.Toy):  # type: ignore[misc]
+    class Keeping(fakes.Toy):  # type: ignore[name-defined]
         def embed(self, audio: Any, rate: int, payload: bytes, key: bytes) -> Any:
             given.append(payload)
             return super().embed(audio, rate, payload, key)

@@ -248,7 +248,7 @@ def test_two_processes_with_different_hash_seeds() -> None:
     first = run("0")
     assert first == run("12345")
     assert len(first) == 6
-    assert all(sum(bits) == N for _, _, bits in first)  # type: ignore[arg-type, misc]
+    assert all(sum(bits) == N for _, _, bits in first)  # type: ignore[call-overload]
 
 
 def test_one_eul_is_one_second() -> None:

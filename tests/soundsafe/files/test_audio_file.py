@@ -186,6 +186,7 @@ def test_a_channel_mask_that_is_none_is_a_comment_like_others(tmp_path: Path, va
     source = tmp_path / "a.flac"
     soundfile.write(source, noise().T, 44_100)
     file = flac.FLAC(source)
+    assert file.tags is not None
     file.tags.append((MASK, value))
     file.save()
     copy(source, tmp_path / "b.wav")
@@ -791,6 +792,7 @@ COMMENTS = [("TITLE", "Ünïcode"), ("ARTIST", "A"), ("ARTIST", "B"), ("DATE", "
 def tagged_flac(path: Path) -> Path:
     soundfile.write(path, noise().T, 44_100)
     file = flac.FLAC(path)
+    assert file.tags is not None
     file.tags.extend(COMMENTS)
     file.add_picture(picture())
     file.metadata_blocks.append(application_block())
@@ -800,7 +802,7 @@ def tagged_flac(path: Path) -> Path:
 
 def application_block() -> flac.MetadataBlock:
     block = flac.MetadataBlock(b"testapplication")
-    block.code = 2
+    block.code = 2  # type: ignore[attr-defined]
     return block
 
 
@@ -853,6 +855,7 @@ def test_ogg_comments_and_pictures_are_kept(tmp_path: Path, target: str) -> None
     source = tmp_path / "a.ogg"
     soundfile.write(source, noise(50_000).T, 44_100)
     file = oggvorbis.OggVorbis(source)
+    assert file.tags is not None
     file.tags.extend([*COMMENTS, ("metadata_block_picture", base64.b64encode(picture().write()).decode())])
     file.save()
     copy(source, tmp_path / target)
@@ -1057,6 +1060,7 @@ def test_every_comment_that_has_a_frame_comes_back_from_it(tmp_path: Path) -> No
     comments = [(name, "Rock" if name == "GENRE" else "2001") for name in audio_tags._FRAMES]
     comments += [("COMMENT", "a"), ("DESCRIPTION", "b"), ("LYRICS", "c")]
     file = flac.FLAC(source)
+    assert file.tags is not None
     file.tags.extend(comments)
     file.save()
     copy(source, tmp_path / "b.wav")
@@ -1090,6 +1094,7 @@ def test_a_file_without_tags_gets_none(source: Path) -> None:
 def test_dates_in_any_words_come_back_from_wav(tmp_path: Path, name: str, date: str) -> None:
     soundfile.write(tmp_path / "in.flac", noise().T, 44_100)
     file = flac.FLAC(tmp_path / "in.flac")
+    assert file.tags is not None
     file.tags.extend([(name, date)])
     file.save()
     assert copy(tmp_path / "in.flac", tmp_path / "out.wav").warnings == ()

@@ -15,7 +15,7 @@ PILOT = np.arange(0, len(GROUP), 8)
 
 def received(
     seed: int, per_depth: float, per_flutter: float, size: float
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[NDArray[np.int64], Array, Array, Array]:
     """Bits, what was received of them, and how deep and how unsteady the symbols are."""
     rng = np.random.default_rng(seed)
     shape = BLOCKS, len(GROUP)

@@ -52,7 +52,7 @@ def test_a_gradient_reaches_the_network_and_a_step_along_it_lowers_the_loss(name
     assert torch.isfinite(norm)
     with torch.no_grad():
         for p in parameters:
-            p -= 0.02 * p.grad / norm
+            p.sub_(0.02 * p.grad / norm)
         assert float(LOSSES[name](model, x)) < float(before.detach())
 
 
