@@ -9,24 +9,19 @@ terminal the progress of whatever takes more than two seconds.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
-import signal
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from soundsafe import keys
-from soundsafe.errors import InputError, NotMarkable, defect
+from soundsafe import console, keys
+from soundsafe.console import print_json, progress, tell
+from soundsafe.errors import InputError
 from soundsafe.files.audio_file import AudioReader, check_output
 from soundsafe.message.container import BODY, MAX_PAYLOAD
 
@@ -35,11 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-Progress = Callable[[float, str], None]
-"""Called with the share of the work that is done, 0 to 1, and a few words on what is going on."""
-
 _PUBLIC_KEY = "no key file: the public default key gives detection, but no security"
-_PROGRESS_AFTER = 2.0
 _LAYERS = {"eul": ("eul",), "both": ("eul", "tile")}
 _SHOWN_PACKAGES = ("numpy", "torch", "soundfile", "ldpc", "reedsolo", "lameenc")
 
@@ -76,7 +67,7 @@ app.add_typer(batch, name="batch")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        _tell(f"soundsafe {installed_version('soundsafe')}")
+        tell(f"soundsafe {installed_version('soundsafe')}")
         raise typer.Exit
 
 
@@ -109,15 +100,15 @@ def embed(
     AudioReader(source).close()  # what cannot be read is refused before the codec is loaded
     import soundsafe
 
-    with _progress() as progress:
-        result = soundsafe.embed_file(source, target, payload, key, quality, progress, layers=carriers)
+    with progress() as update:
+        result = soundsafe.embed_file(source, target, payload, key, quality, update, layers=carriers)
     for warning in result.warnings:
         _say(f"warning: {warning}")
     _public_key_note(key_file)
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
-        _tell(
+        tell(
             f"{target}: {len(payload)} bytes, read back from {result.euls_verified} of {result.euls} seconds"
             f" (SNR {_decimal(result.snr_db)} dB, {result.seconds:.1f} s of work)"
         )
@@ -134,25 +125,25 @@ def decode(
     AudioReader(source).close()
     import soundsafe
 
-    with _progress() as progress:
-        result = soundsafe.decode_file(source, key, progress)
+    with progress() as update:
+        result = soundsafe.decode_file(source, key, update)
     _public_key_note(key_file)
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     elif result.ok and result.payload is not None:
-        _tell(f"payload: {result.payload.hex()}")
+        tell(f"payload: {result.payload.hex()}")
         with contextlib.suppress(UnicodeDecodeError):
             text = result.payload.decode()
             if text.isprintable():
-                _tell(f"text: {text}")
+                tell(f"text: {text}")
         if (result.tempo, result.pitch) != (1.0, 1.0):
-            _tell(f"tempo times {result.tempo:.5f}, pitch times {result.pitch:.5f} ({result.layer} layer)")
+            tell(f"tempo times {result.tempo:.5f}, pitch times {result.pitch:.5f} ({result.layer} layer)")
     elif result.id_ok:
-        _tell(f"the payload cannot be read; its identifier is {result.id_hex}")
+        tell(f"the payload cannot be read; its identifier is {result.id_hex}")
     elif read := sum(eul.ok for eul in result.euls):
-        _tell(f"a mark was found, but not all of its payload: {read} of {len(result.euls)} seconds read")
+        tell(f"a mark was found, but not all of its payload: {read} of {len(result.euls)} seconds read")
     else:
-        _tell(f"no mark found (score {_decimal(result.score)})")
+        tell(f"no mark found (score {_decimal(result.score)})")
     if not result.ok:
         raise typer.Exit(1)
 
@@ -194,7 +185,7 @@ def batch_embed(
 
     if quality not in QUALITIES:
         raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
-    with _progress() as progress:
+    with progress() as update:
         summary = embed_all(
             items,
             out,
@@ -203,7 +194,7 @@ def batch_embed(
             quality=quality,
             layers=carriers,
             jobs=jobs,
-            progress=progress,
+            progress=update,
             failed=_failed,
         )
     _public_key_note(key_file)
@@ -219,8 +210,8 @@ def batch_decode(
 
     key = _key(key_file)
     items = gather(source, out)
-    with _progress() as progress:
-        summary = decode_all(items, out, key, jobs=jobs, progress=progress, failed=_failed)
+    with progress() as update:
+        summary = decode_all(items, out, key, jobs=jobs, progress=update, failed=_failed)
     _public_key_note(key_file)
     _end_batch(summary, summary.marked, "with a mark", out, as_json)
 
@@ -244,9 +235,9 @@ def lookup(
     key = None if key_file is None else keys.read_key_file(key_file)
     marks = search(registry, payload=payload, id_hex=id_hex, file=file, key=key)
     if as_json:
-        _print_json({"marks": [mark.to_json() for mark in marks]})
+        print_json({"marks": [mark.to_json() for mark in marks]})
     for mark in () if as_json else marks:
-        _tell(
+        tell(
             f"{mark.output}: payload {mark.payload_hex}, id {mark.payload_id}, key {mark.key_id},"
             f" from {mark.file}, {mark.marked_at}"
         )
@@ -331,7 +322,7 @@ def info(
         "packages": {name: installed_version(name) for name in _SHOWN_PACKAGES},
     }
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     shown = {**document, "model": "none: the carrier is deterministic"}
     for name, value in shown.items():
@@ -339,7 +330,7 @@ def info(
             value = ", ".join(f"{k} {v}" for k, v in value.items() if v != {})
         elif isinstance(value, list):
             value = ", ".join(value)
-        _tell(f"{name.replace('_', ' ')}: {value}")
+        tell(f"{name.replace('_', ' ')}: {value}")
 
 
 @app.command()
@@ -350,7 +341,7 @@ def keygen(
 ) -> None:
     """Make a new secret key and keep it in FILE, mode 0600."""
     keys.write_key_file(path)
-    _tell(f"{path}: a new key, readable by you alone")
+    tell(f"{path}: a new key, readable by you alone")
 
 
 @app.command()
@@ -366,19 +357,19 @@ def train(
     if what != "carrier":
         from soundsafe.training.network_command import train_from_folder
 
-        with _progress() as progress:
-            lines = train_from_folder(what, data, out, resume, progress)
+        with progress() as update:
+            lines = train_from_folder(what, data, out, resume, update)
         for line in lines:
-            _tell(line)
+            tell(line)
         return
     if resume:
         raise InputError("fitting the carrier takes minutes and starts afresh: --resume is for networks")
     from soundsafe.training.command import train_carrier
 
-    with _progress() as progress:
-        lines = train_carrier(data, out, progress)
+    with progress() as update:
+        lines = train_carrier(data, out, update)
     for line in lines:
-        _tell(line)
+        tell(line)
 
 
 def _carriers(layers: str) -> tuple[str, ...]:
@@ -438,9 +429,9 @@ def _failed(_share: float, line: str) -> None:
 
 def _end_batch(summary: Summary, good: int, kind: str, out: Path, as_json: bool) -> None:
     if as_json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
     else:
-        _tell(
+        tell(
             f"{out}: {good} of {summary.files} files {kind}, {summary.failed} failed,"
             f" {summary.kept} done before ({summary.seconds:.1f} s)"
         )
@@ -452,182 +443,13 @@ def _decimal(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f}"
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar with the time left, shown on a terminal once two seconds have passed."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, what: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Bar(*columns, console=Console(file=sys.stderr), transient=True)
-    task = bar.add_task("", total=1.0)
-    start = time.monotonic()
-
-    def update(done: float, what: str) -> None:
-        bar.update(task, completed=done, description=what)
-        if not bar.live.is_started and time.monotonic() - start > _PROGRESS_AFTER:
-            bar.start()
-
-    try:
-        yield update
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-def _print_json(document: Any) -> None:
-    _write(json.dumps(_finite(document), allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity: null stands for them."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _one_line(text: str) -> str:
-    """`text` without anything that would move a terminal's cursor: names of files may hold all sorts."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def _tell(text: str) -> None:
-    """One line on stdout."""
-    _write(_one_line(text))
-
-
-class _UnwrittenError(Exception):
-    """Stdout took no answer; not an OSError, which would be one of a file."""
-
-
-def _write(text: str) -> None:
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise _UnwrittenError(error.strerror) from error
-
-
 def _say(text: str) -> None:
-    """One line on stderr, if there is one."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"soundsafe: {_one_line(text)}\n")
-        sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _native_libraries_silenced() -> Iterator[None]:
-    """Keep C libraries from writing to stderr (mpg123 does, at every oddity of an MP3 file)."""
-    python_stderr = sys.stderr
-    try:
-        own = python_stderr.fileno() == 2
-        kept = os.dup(2)
-    except (AttributeError, OSError, ValueError):
-        yield
-        return
-    if own:
-        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        if own:
-            replacement, sys.stderr = sys.stderr, python_stderr
-            with contextlib.suppress(OSError, ValueError):
-                replacement.close()
-
-
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    # An exception, so that unfinished outputs are removed.
-    raise SystemExit(128 + number)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    command = typer.main.get_command(app)
-    wants_json = "--json" in arguments
-    try:
-        code = command.main(args=list(arguments), prog_name="soundsafe", standalone_mode=False)
-        if code == 130:  # what typer makes of an interrupt
-            raise KeyboardInterrupt
-        return code if isinstance(code, int) else 0
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    except _UnwrittenError:
-        raise
-    except NotMarkable as error:
-        return _refuse(1, str(error), wants_json)
-    except InputError as error:
-        return _refuse(2, str(error), wants_json)
-    except BrokenPipeError:
-        return 1
-    except OSError as error:
-        return _refuse(
-            2, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", wants_json
-        )
-    except MemoryError:
-        return _refuse(2, "out of memory", wants_json)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # bad usage
-            context = getattr(error, "ctx", None)
-            path = context.command_path if context is not None else "soundsafe"
-            return _refuse(2, f"{error.format_message().rstrip('.')} ({path} --help tells more)", wants_json)
-        return _refuse(2, defect(error), wants_json)
-
-
-def _refuse(code: int, message: str, wants_json: bool) -> int:
-    _say(message)
-    if wants_json:
-        _print_json({"error": message})
-    return code
+    console.say(text, "soundsafe: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code (`arguments`: those of the process)."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
-        sys.stdout.reconfigure(errors="backslashreplace")
-    ends = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
-    # Who was told to ignore a signal (nohup) goes on doing so.
-    before = {n: signal.signal(n, _terminated) for n in ends if signal.getsignal(n) != signal.SIG_IGN}
-    code: int
-    with _native_libraries_silenced():
-        try:
-            code = _run(sys.argv[1:] if arguments is None else arguments)
-        except KeyboardInterrupt:
-            _say("interrupted")
-            code = 130
-        except BrokenPipeError:
-            code = 1
-        except _UnwrittenError as error:
-            _say(f"cannot write the answer: {error}")
-            code = 2
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    _abandon_stdout_if_broken()
-    sys.exit(code)
-
-
-def _abandon_stdout_if_broken() -> None:
-    """Python flushes stdout once more when it exits, and would complain about a pipe that nobody reads."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    console.run(console.Command("soundsafe", lambda: app, quiet_libraries=True), arguments)
 
 
 if __name__ == "__main__":

@@ -333,27 +333,6 @@ def test_interrupts(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_progress_is_shown_on_a_terminal_after_two_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    clock = [0.0]
-    monkeypatch.setattr(cli.time, "monotonic", lambda: clock[0])
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    with cli._progress() as progress:
-        progress(0.1, "marking")
-    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
-    with cli._progress() as progress:
-        progress(0.1, "marking")
-        clock[0] = 2.5
-        progress(0.2, "verifying")
-    assert "verifying" in sys.stderr.getvalue()  # type: ignore[attr-defined]
-
-
 # --- as a process
 
 
