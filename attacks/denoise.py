@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from soundsafe.attacks.registry import Audio, attack
-from soundsafe.stft import Stft
 
 
 @attack("denoise", {f"denoise_{db}dB": {"reduction_db": db} for db in (6, 12, 24)}, differentiable=True)
@@ -17,6 +15,10 @@ def denoise(audio: Audio, rate: int, rng: np.random.Generator, *, reduction_db: 
     with power for magnitude. The noise in a bin is the 10th percentile in time of its power, averaged over
     nine frames of 512 samples; twice that is taken away.
     """
+    import torch
+
+    from soundsafe.stft import Stft
+
     grid = Stft(2048, 512)
     spectrum = grid.forward(audio)
     power = spectrum.abs().square()

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pyloudnorm
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from soundsafe.attacks.limiter import limit
 from soundsafe.attacks.registry import Audio, attack
@@ -55,6 +53,8 @@ def multiband(
 
     The filters have no phase, so that where bands meet they add up, whatever the gain of each.
     """
+    from scipy.signal import butter, sosfiltfilt
+
     low, high = (
         sosfiltfilt(butter(2, hertz, kind, fs=rate, output="sos"), audio.astype(np.float64), padtype=None)
         for hertz, kind in ((200.0, "low"), (min(2500.0, 0.4 * rate), "high"))
@@ -150,6 +150,8 @@ def loudness(audio: Audio, rate: int, rng: np.random.Generator, *, lufs: float) 
     Measured over the `weighed_channels`. Audio shorter than one measuring block, or too quiet for the meter's
     gate, stays as it is.
     """
+    import pyloudnorm
+
     if audio.shape[1] < _LOUDNESS_BLOCK_S * rate:
         return audio
     meter = pyloudnorm.Meter(rate)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from soundsafe.attacks.registry import Audio, attack
 
@@ -32,6 +31,8 @@ OCTAVES_HZ = (31.25, 62.5, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
 )
 def lowpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: float) -> Audio:
     """-3 dB at `cutoff_hz`, 24 dB less an octave above it."""
+    from scipy.signal import butter
+
     if cutoff_hz >= 0.49 * rate:
         return audio
     return _filter(audio, butter(4, cutoff_hz, "low", fs=rate, output="sos"))
@@ -44,6 +45,8 @@ def lowpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: flo
 )
 def highpass(audio: Audio, rate: int, rng: np.random.Generator, *, cutoff_hz: float) -> Audio:
     """-3 dB at `cutoff_hz`, 24 dB less an octave below it."""
+    from scipy.signal import butter
+
     return _filter(audio, butter(4, min(cutoff_hz, 0.49 * rate), "high", fs=rate, output="sos"))
 
 
@@ -113,6 +116,8 @@ def tilt(audio: Audio, rate: int, rng: np.random.Generator, *, db_per_octave: fl
 
 
 def _filter(audio: Audio, sections: Sections) -> Audio:
+    from scipy.signal import sosfilt
+
     out = np.empty_like(audio)
     for channel, samples in zip(out, audio, strict=True):  # in double precision, faster than all at once
         channel[:] = sosfilt(sections, samples)

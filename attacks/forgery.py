@@ -7,18 +7,20 @@ accepts is a success of the adversary, and counts as a false accept.
 from __future__ import annotations
 
 import numpy as np
-import torch
-from scipy.ndimage import uniform_filter
 
 from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.registry import Audio, attack
-from soundsafe.stft import Stft
 
 _AROUND = (1, 3, 5)  # channels, bins, frames over which a magnitude is smoothed
 
 
 def _residue(marked: Audio) -> Audio:
     """What smoothing takes from the magnitudes of a spectrum: the guess of what marking has added."""
+    import torch
+    from scipy.ndimage import uniform_filter
+
+    from soundsafe.stft import Stft
+
     grid = Stft()
     whole = grid.whole_hops(marked)
     spectrum = grid.forward(whole).numpy()

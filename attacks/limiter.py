@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
-from scipy.signal import oaconvolve
 
 from soundsafe.attacks.registry import Audio, attack
 
@@ -58,6 +56,9 @@ def limit(
         look_ahead_s: how long before a peak the gain begins to fall.
         release_s: time constant of the attenuation's decay, in dB.
     """
+    from scipy.ndimage import maximum_filter1d
+    from scipy.signal import oaconvolve
+
     peak = np.abs(audio).max(axis=0).astype(np.float64)
     if ceiling <= 0 or peak.max(initial=0.0) <= ceiling:
         return audio

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from soundsafe import codecs
 from soundsafe.attacks.registry import Audio, attack
 from soundsafe.attacks.weights import Weights
 from soundsafe.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["WEIGHTS"]
 
@@ -74,6 +76,8 @@ def mimi(audio: Audio, rate: int, rng: np.random.Generator, *, quantizers: int) 
 @attack("neural", {"vocoder_univnet": {}}, engine=_ENGINE, weights=WEIGHTS["univnet"])
 def vocoder(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each channel from its mel spectrogram alone: the phases are the network's own."""
+    import torch
+
     folder = WEIGHTS["univnet"].folder()
     model, features = _model("UnivNetModel", folder), _model("UnivNetFeatureExtractor", folder)
     at = int(features.sampling_rate)
@@ -108,6 +112,8 @@ def _coded(
 
     A model of one channel codes each by itself, one of two codes pairs; an odd channel is paired with itself.
     """
+    import torch
+
     at = at or int(model.config.sampling_rate)
     source = codecs.resample(audio, rate, at)
     width = int(getattr(model.config, "audio_channels", 1))

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.noise import add_noise
 from soundsafe.attacks.registry import Audio, attack
 from soundsafe.errors import InputError
-from soundsafe.stft import Stft
 
 QUERIES = (50, 1000)
 _START = 0.5  # the square's share of the plane at first
@@ -26,6 +24,10 @@ def _square(
     the time-frequency plane anew, and keeps them where the score moves the right way. Squares shrink as the
     queries are used up. It ends early where the detector says what is wanted.
     """
+    import torch
+
+    from soundsafe.stft import Stft
+
     grid = Stft()
     whole = grid.whole_hops(audio)
     magnitude = grid.forward(whole).abs()

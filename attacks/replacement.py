@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from soundsafe.attacks.registry import Audio, attack
-from soundsafe.stft import Stft
 
-_GRID = Stft(2048, 1024)
+if TYPE_CHECKING:
+    import torch
+
+    from soundsafe.stft import Stft
+
 _BINS = 8
 _ATOMS = 3
+
+
+@cache
+def _grid() -> Stft:
+    from soundsafe.stft import Stft
+
+    return Stft(2048, 1024)
 
 
 @attack(
@@ -24,8 +36,10 @@ def replace(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float)
     After Kirovski and Petitcolas, "Blind pattern matching attack on watermarking systems", IEEE Trans. Signal
     Process. 51(4), 2003. A mark that differs from block to block does not come along.
     """
-    whole = _GRID.whole_hops(audio)
-    spectrum = _GRID.forward(whole)
+    import torch
+
+    whole = _grid().whole_hops(audio)
+    spectrum = _grid().forward(whole)
     channels, bins, frames = spectrum.shape
     if frames < _ATOMS + 4:
         return audio.copy()
@@ -36,11 +50,13 @@ def replace(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float)
     new = torch.stack([_replaced(band, snr_db) for band in body])
     out = spectrum.clone()
     out[:, : bands * _BINS] = new.transpose(1, 2).reshape(channels, bands * _BINS, frames).to(spectrum.dtype)
-    return _GRID.inverse(out, whole.shape[1]).numpy()[:, : audio.shape[1]]
+    return _grid().inverse(out, whole.shape[1]).numpy()[:, : audio.shape[1]]
 
 
 def _replaced(body: torch.Tensor, snr_db: float) -> torch.Tensor:
     """The blocks ``[frames, bins of a block]`` of one band, each replaced."""
+    import torch
+
     frames = len(body)
     unit = body / body.abs().square().sum(-1, keepdim=True).sqrt().clamp_min(1e-12)
     alike = (unit @ unit.mH).abs()

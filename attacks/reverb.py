@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, oaconvolve, sosfilt
 
 from soundsafe.attacks.access import at_snr
 from soundsafe.attacks.registry import Audio, attack
@@ -93,6 +92,8 @@ def in_room(
     audio: Audio, rate: int, rng: np.random.Generator, room: str, rt60_s: float, distance_m: float
 ) -> Audio:
     """`audio` heard at `distance_m` in one of `ROOMS`."""
+    from scipy.signal import oaconvolve
+
     out = np.empty_like(audio)
     for channel, samples in enumerate(audio):
         # Microphones 20 cm apart.
@@ -107,6 +108,8 @@ def _early(
     size: tuple[float, float, float], rt60_s: float, distance_m: float, rate: int
 ) -> NDArray[np.float64]:
     """Response up to 80 ms after the direct sound, which is 1 at index 0."""
+    from scipy.signal import butter, sosfilt
+
     x, y, z = size
     volume, surface = x * y * z, 2 * (x * y + y * z + x * z)
     absorbed = 1 - np.exp(-0.161 * volume / (surface * rt60_s))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import wiener as scipy_wiener
 
 from soundsafe.attacks.registry import Audio, attack
 
@@ -14,18 +12,24 @@ from soundsafe.attacks.registry import Audio, attack
 )
 def smooth(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The mean of `samples` neighbours."""
+    from scipy.ndimage import uniform_filter1d
+
     return uniform_filter1d(audio, samples, axis=1, mode="nearest")
 
 
 @attack("smooth", {f"median_{n}": {"samples": n} for n in (3, 5, 9)}, differentiable=True)
 def median(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The median of `samples` neighbours."""
+    from scipy.ndimage import median_filter
+
     return median_filter(audio, size=(1, samples), mode="nearest")
 
 
 @attack("smooth", {f"wiener_{n}": {"samples": n} for n in (5, 15)}, differentiable=True)
 def wiener(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """Wiener's filter on `samples` neighbours, the noise being the mean of the local variances."""
+    from scipy.signal import wiener as scipy_wiener
+
     if not audio.any():
         return audio
     with np.errstate(divide="ignore", invalid="ignore"):

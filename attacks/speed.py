@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import soxr
-from scipy.interpolate import CubicSpline
 
 from soundsafe import codecs
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
@@ -35,6 +34,8 @@ def speed(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) 
 )
 def wow(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float, hz: float) -> Audio:
     """A speed that swings by `percent` at `hz`, as of a turntable or a tape; the length is kept."""
+    from scipy.interpolate import CubicSpline
+
     samples = audio.shape[1]
     t = np.arange(samples)
     swing = percent / 100 * rate / (2 * np.pi * hz)

@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
-from scipy.signal import butter, lfilter
 
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 
@@ -268,6 +266,8 @@ def zero_cross(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: 
 @attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True)
 def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The `samples` after each sample that is zero in 16 bits set to zero too."""
+    from scipy.ndimage import maximum_filter1d
+
     zero = (np.abs(audio).max(axis=0) < STEP / 2).astype(np.uint8)
     reach = maximum_filter1d(zero, samples + 1, mode="constant", origin=samples // 2)
     return np.where(reach > 0, np.float32(0), audio)
@@ -281,6 +281,8 @@ def zero_remove(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
 
 
 def _first_order(audio: Audio, rate: int, hz: float, kind: str) -> Audio:
+    from scipy.signal import butter, lfilter
+
     b, a = butter(1, min(hz, 0.45 * rate), kind, fs=rate)
     return lfilter(b, a, audio, axis=1).astype(np.float32)
 

@@ -13,7 +13,6 @@ from fractions import Fraction
 import av
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
 
 from soundsafe import codecs
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
@@ -115,6 +114,8 @@ def wsola(audio: Audio, rate: int, tempo: float) -> Audio:
     Frames of 46 ms, half overlapping. Each is taken where it should come from, moved by up to 12 ms to where
     the sum of the channels is most like the natural continuation of the frame before.
     """
+    from scipy.fft import next_fast_len
+
     hop = max(16, round(_FRAME_S * rate / 2))
     frame, reach = 2 * hop, round(_TOLERANCE_S * rate)
     samples = audio.shape[1]
@@ -139,6 +140,8 @@ def wsola(audio: Audio, rate: int, tempo: float) -> Audio:
 
 def _most_alike(mix: NDArray[np.float64], natural: int, place: int, frame: int, reach: int, size: int) -> int:
     """The move in [-reach, reach] after which the frame at `place` correlates best with that at `natural`."""
+    from scipy.fft import irfft, rfft
+
     target = mix[natural : natural + frame]
     around = mix[place - reach : place + reach + frame]
     correlation = irfft(rfft(around, size) * np.conj(rfft(target, size)), size)[: 2 * reach + 1]

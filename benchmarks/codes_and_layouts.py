@@ -15,7 +15,7 @@ import torch
 
 from soundsafe import attacks, datasets
 from soundsafe.eval.running.seeds import bench_key, generator, payload_of
-from soundsafe.eval.systems.interface import get
+from soundsafe.eval.systems.registry import get
 
 ATTACKS = ("none", "limiter_drive_6dB", "mp3_192", "mp3_160", "mp3_128", "aac_128", "noise_white_40dB")
 SYSTEMS = ("soundsafe-eul", "soundsafe-rs", "soundsafe-fixed")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from soundsafe.eval import evaluate
 from soundsafe.eval.analysis import gate
-from soundsafe.eval.systems.interface import Soundsafe
+from soundsafe.eval.systems.codec import Soundsafe
 
 Audio = NDArray[np.float32]
 

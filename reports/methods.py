@@ -10,7 +10,7 @@ from typing import Any
 
 from soundsafe.eval.analysis.stats import MIN_GROUPS
 from soundsafe.eval.rows import control_of
-from soundsafe.eval.systems import interface as registry
+from soundsafe.eval.systems import registry
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
 from soundsafe.reports.load import Evidence, Run

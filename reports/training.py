@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.commands.phases import phase_table, read_table
+from soundsafe.eval.analysis.phases import phase_table, read_table
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import decades, fitting, share_axis
 from soundsafe.reports.cells import name_cell

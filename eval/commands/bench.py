@@ -1,193 +1,23 @@
-"""`soundsafe-eval bench`: what marking and reading cost, by quality and by length of the audio.
-
-Times are in seconds a second of audio, and in units of one MP3 round trip of the same audio just before in
-the same process, which a machine's speed and load change less. Processor seconds (`cpu`) count all threads.
-"""
+"""`soundsafe-eval bench`: what marking and reading cost, by quality and by length of the audio."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import pandas as pd
-import soundfile
 import typer
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
-from soundsafe.datasets import Clip
-from soundsafe.distance.zimtohrli import elsewhere_pids, elsewhere_s
-from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.analysis.stats import proportion_interval
-from soundsafe.eval.running.seeds import bench_key, generator, payload_of
-from soundsafe.eval.running.store import make_folder, write_atomically
-from soundsafe.message.container import BODY
-from soundsafe.reports import plots
-from soundsafe.service.workers import CallFailed, Worker
+from soundsafe.console import print_json, tracked, write
+from soundsafe.errors import InputError
+from soundsafe.eval.commands.options import Json
 
-__all__ = ["bench", "by_quality", "length_row", "quality_row"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
-
-def _timed(work: Callable[[], Any], rounds: int = 1) -> tuple[Any, float, float]:
-    """What `work` returns, and the least seconds of wall and of processor that `rounds` of it took."""
-    wall, cpu = [], []
-    for _ in range(rounds):
-        started, spent = time.perf_counter(), time.process_time() + elsewhere_s()
-        answer = work()
-        wall.append(time.perf_counter() - started)
-        cpu.append(time.process_time() + elsewhere_s() - spent)
-    return answer, min(wall), min(cpu)
-
-
-def _warm_up(clip: Clip) -> None:
-    """What is done once in a process is not the first quality's cost."""
-    from soundsafe import decode, embed
-
-    audio, rate = clip.read()
-    with contextlib.suppress(NotMarkable):
-        marked = embed(np.ascontiguousarray(audio[:, : 2 * rate]), rate, b"once").audio
-        decode(marked, rate)
-
-
-def quality_row(
-    clip: Clip, quality: str, attack: str, seconds: float, rounds: int, seed: int
-) -> dict[str, Any]:
-    """Cost, distance and success of one clip's first `seconds` at one quality; times per second of audio.
-
-    Raises InputError for a clip that cannot be marked.
-    """
-    from soundsafe import attacks, decode, embed
-    from soundsafe.codecs import mp3_roundtrip
-
-    audio, rate = clip.read()
-    audio = np.ascontiguousarray(audio[:, : int(seconds * rate)])
-    length = audio.shape[1] / rate
-    key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
-    _, _, mp3 = _timed(lambda: mp3_roundtrip(audio, rate, kbps=192), rounds)
-    try:
-        marked, embed_s, embed_cpu = _timed(lambda: embed(audio, rate, payload, key, quality=quality), rounds)
-    except NotMarkable as error:
-        raise InputError(f"{clip.clip}: {error}") from None
-    _, decode_s, decode_cpu = _timed(lambda: decode(marked.audio, rate, key), rounds)
-    _, search_s, search_cpu = _timed(lambda: decode(audio, rate, key), rounds)
-    method = attacks.get(attack)
-    heard = method.apply(marked.audio, rate, generator(seed, clip.clip, attack, method.params))
-    found = decode(heard, rate, key)
-    return {
-        "clip": clip.clip, "group": clip.group or clip.clip, "quality": quality,
-        "embed_s": embed_s / length, "embed_cpu_s": embed_cpu / length, "embed_mp3": embed_cpu / mp3,
-        "decode_s": decode_s / length, "decode_cpu_s": decode_cpu / length, "decode_mp3": decode_cpu / mp3,
-        "search_s": search_s / length, "search_cpu_s": search_cpu / length,
-        "zimtohrli": marked.zimtohrli, "snr_db": marked.snr_db,
-        "euls": marked.euls, "ok": sum(eul.ok for eul in found.euls), "clip_ok": found.payload == payload,
-    }  # fmt: skip
-
-
-def by_quality(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row for each quality: means over clips of costs and distances; `success`: share of EULs that read
-    alone behind the attack, `low`, `high`: its 95 % interval by groups (NaN below five); `clip_success`:
-    share of clips."""
-    out = []
-    for quality, its in rows.groupby("quality", sort=False):
-        means = its.drop(columns=["clip", "group", "quality", "euls", "ok", "clip_ok"]).mean()
-        hits = np.concatenate([np.arange(n) < k for n, k in zip(its["euls"], its["ok"], strict=True)])
-        interval = proportion_interval(hits.astype(float), np.repeat(its["group"].to_numpy(), its["euls"]))
-        low, high = interval or (np.nan, np.nan)
-        out.append(
-            {"quality": quality, "clips": len(its), "euls": len(hits), **means, "success": hits.mean(),
-             "low": low, "high": high, "clip_success": its["clip_ok"].mean()}
-        )  # fmt: skip
-    return pd.DataFrame(out)
-
-
-def _memory_mb() -> float:
-    """The highest memory of this process so far, and of those that distances have (Linux; NaN elsewhere)."""
-    try:
-        status = [Path(f"/proc/{pid}/status").read_text() for pid in (os.getpid(), *elsewhere_pids())]
-    except OSError:
-        return float("nan")
-    return sum(int(text.split("VmHWM:")[1].split()[0]) for text in status) / 1024
-
-
-def _mark(source: Path, target: Path, key: bytes, quality: str) -> dict[str, float]:
-    """Runs in a worker of its own: its memory is that of this call."""
-    from soundsafe import embed_file
-
-    before = _memory_mb()
-    _, wall, cpu = _timed(lambda: embed_file(source, target, b"the cost of a length", key, quality))
-    return {"wall": wall, "cpu": cpu, "start_mb": before, "peak_mb": _memory_mb()}
-
-
-def _read(source: Path, key: bytes) -> dict[str, float]:
-    from soundsafe import decode_file
-
-    answer, wall, cpu = _timed(lambda: decode_file(source, key))
-    return {"wall": wall, "cpu": cpu, "peak_mb": _memory_mb(), "ok": answer.ok}
-
-
-def _make(path: Path, seconds: float, clips: Sequence[Clip]) -> None:
-    """A WAV of that length in stereo: the clips one after the other, again and again."""
-    pieces: list[tuple[NDArray[np.float32], int]] = [clip.read() for clip in clips]
-    rate = pieces[0][1]
-    left = int(seconds * rate)
-    with soundfile.SoundFile(path, "w", rate, 2, "PCM_16") as file:
-        while left:
-            for audio, _ in pieces:
-                part = audio[:, :left]
-                file.write(part.T)
-                left -= part.shape[1]
-
-
-def length_row(seconds: float, clips: Sequence[Clip], quality: str, seed: int) -> dict[str, Any]:
-    """Cost of a file of that length, marked and read in a process each; times per second of audio."""
-    key = bench_key(seed)
-    with tempfile.TemporaryDirectory(prefix="soundsafe-bench-") as name:
-        source, target = Path(name, "in.wav"), Path(name, "out.wav")
-        _make(source, seconds, clips)
-        answers = []
-        for call in ((_mark, source, target, key, quality), (_read, target, key), (_read, source, key)):
-            worker = Worker(os.cpu_count() or 1)
-            try:
-                answers.append(worker.call(*call))
-            except CallFailed as error:
-                raise InputError(f"{seconds:g} s: {error}") from None
-            finally:
-                worker.close()
-    mark, read, search = answers
-    return {
-        "seconds": seconds,
-        "embed_s": mark["wall"] / seconds, "embed_cpu_s": mark["cpu"] / seconds,
-        "decode_s": read["wall"] / seconds, "decode_cpu_s": read["cpu"] / seconds,
-        "search_s": search["wall"] / seconds, "search_cpu_s": search["cpu"] / seconds,
-        "start_mb": mark["start_mb"], "embed_mb": mark["peak_mb"], "decode_mb": read["peak_mb"],
-        "search_mb": search["peak_mb"], "reads": bool(read["ok"]),
-    }  # fmt: skip
-
-
-def draw(table: pd.DataFrame, attack: str) -> Figure:
-    """Distance and success of each quality against the processor time that it takes."""
-    figure = Figure(figsize=(8.0, 3.6), layout="constrained")
-    panels = (("zimtohrli", 1e4, "Zimtohrli distance, 1e-4"), ("success", 100.0, f"EULs behind {attack}, %"))
-    for axes, (column, scale, words) in zip(figure.subplots(1, 2), panels, strict=True):
-        axes.plot(table["embed_cpu_s"], scale * table[column], marker="o")
-        for row in table.itertuples():
-            at = row.embed_cpu_s, scale * getattr(row, column)
-            axes.annotate(row.quality, at, textcoords="offset points", xytext=(4, 6))
-        axes.set(xlabel="processor seconds to embed a second", ylabel=words)
-        axes.margins(0.2)
-        axes.grid(alpha=0.3)
-    return figure
+__all__ = ["bench"]
 
 
 def bench(
@@ -197,7 +27,7 @@ def bench(
     ] = 8.0,
     quality: Annotated[list[str] | None, typer.Option(help="fast, default, best; repeatable.")] = None,
     attack: Annotated[
-        str, typer.Option(help="What success is measured behind; not with --length.")
+        str, typer.Option(help="What success is measured after; not with --length.")
     ] = "mp3_192",
     length: Annotated[
         list[float] | None, typer.Option(help="Measure files of so many seconds instead; repeatable.")
@@ -205,29 +35,31 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="The quickest of so many; not with --length.")] = 3,
     out: Annotated[Path | None, typer.Option(help="Folder for tables and plot.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure what marking and reading cost, by quality or by length of the audio."""
+    if not math.isfinite(seconds):
+        raise InputError(f"--seconds {seconds:g}: a number is needed")
+    if not all(1 <= s < math.inf for s in length or ()):
+        raise InputError("--length: marking needs at least one second, and an end")
+    import pandas as pd
+
     from soundsafe import attacks, datasets
     from soundsafe.cells.embedder import QUALITIES
+    from soundsafe.eval.running.cost import by_quality, length_row, quality_row, warm_up
+    from soundsafe.eval.running.store import make_folder, write_atomically
 
     attacks.get(attack)
     qualities = list(dict.fromkeys(quality or (["default"] if length else QUALITIES)))
     for name in qualities:
         if name not in QUALITIES:
             raise InputError(f"unknown quality {name!r}: {', '.join(QUALITIES)}")
-    if not math.isfinite(seconds):
-        raise InputError(f"--seconds {seconds:g}: a number is needed")
-    if not all(1 <= s < math.inf for s in length or ()):
-        raise InputError("--length: marking needs at least one second, and an end")
     bundled = {c.clip: c for c in datasets.load("bundled").clips}
     if unknown := [name for name in clip or () if name not in bundled]:
         raise InputError(f"{unknown[0]} is no bundled clip: {', '.join(bundled)}")
     clips = [bundled[name] for name in clip or bundled]
     if out is not None:
         make_folder(out)
-    stderr = Console(stderr=True)
-    quiet = not stderr.is_terminal
     if length:
         # Which second is loud or sparse changes little of the cost, but a silent one costs nothing.
         music = [c for c in clips if c.category == "music"]
@@ -236,22 +68,42 @@ def bench(
         work = [(s, q) for q in qualities for s in sorted(set(length))]
         rows = [
             {"quality": q} | length_row(s, music, q, seed)
-            for s, q in track(work, "marking and reading", console=stderr, transient=True, disable=quiet)
+            for s, q in tracked(work, len(work), "marking and reading")
         ]
         table, name = pd.DataFrame(rows), "lengths"
     else:
-        cells = [(c, q) for q in qualities for c in clips]
-        _warm_up(clips[0])
+        pairs = [(c, q) for q in qualities for c in clips]
+        warm_up(clips[0])
         rows = [
             quality_row(c, q, attack, seconds, rounds, seed)
-            for c, q in track(cells, "marking and reading", console=stderr, transient=True, disable=quiet)
+            for c, q in tracked(pairs, len(pairs), "marking and reading")
         ]
         table, name = by_quality(pd.DataFrame(rows)), "qualities"
     if out is not None:
         write_atomically(out / f"{name}.csv", table.to_csv(index=False).encode())
         if not length:
-            write_atomically(out / "qualities.svg", plots.images(draw(table, attack))[".svg"])
+            from soundsafe.reports import plots
+
+            write_atomically(out / "qualities.svg", plots.images(_draw(table, attack))[".svg"])
     if as_json:
-        sys.stdout.write(json.dumps({"rows": json.loads(table.to_json(orient="records"))}) + "\n")
+        print_json({"rows": json.loads(table.to_json(orient="records"))})
     else:
-        sys.stdout.write(table.T.to_string(header=False, float_format=lambda v: f"{v:.4g}") + "\n")
+        write(table.T.to_string(header=False, float_format=lambda v: f"{v:.4g}") + "\n")
+
+
+def _draw(table: pd.DataFrame, attack: str) -> Figure:
+    """Distance and success of each quality against the processor time that it takes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 3.6), layout="constrained")
+    read = f"seconds read after {attack}, %"
+    panels = (("zimtohrli", 1e4, "Zimtohrli distance, 1e-4"), ("success", 100.0, read))
+    for axes, (column, scale, words) in zip(figure.subplots(1, 2), panels, strict=True):
+        axes.plot(table["embed_cpu_s"], scale * table[column], marker="o")
+        for row in table.itertuples():
+            at = row.embed_cpu_s, scale * getattr(row, column)
+            axes.annotate(row.quality, at, textcoords="offset points", xytext=(4, 6))
+        axes.set(xlabel="processor seconds to embed a second", ylabel=words)
+        axes.margins(0.2)
+        axes.grid(alpha=0.3)
+    return figure

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from soundsafe.eval.metrics.registry import metric
 
@@ -40,6 +39,8 @@ def auc(marked: Any, unmarked: Any) -> float:
     a, b = _marked(marked), _finite(unmarked)
     if not len(a) or not len(b):
         return float("nan")
+    from scipy import stats
+
     return float(stats.mannwhitneyu(a, b).statistic) / (len(a) * len(b))
 
 

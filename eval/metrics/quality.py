@@ -10,13 +10,10 @@ import warnings
 from collections.abc import Callable, Collection
 
 import numpy as np
-import pyloudnorm
 import soxr
 from numpy.typing import NDArray
 
-from soundsafe.attacks.dynamics import weighed_channels
 from soundsafe.distance.zimtohrli import worst_channel
-from soundsafe.eval.metrics import nmr
 from soundsafe.eval.metrics.registry import metric, metrics
 
 __all__ = [
@@ -70,6 +67,8 @@ def zimtohrli(original: Audio, marked: Audio, rate: int) -> float:
 @metric("nmr_db", unit="dB", better="lower", level="marking")
 def nmr_db(original: Audio, marked: Audio, rate: int) -> float:
     """Noise-to-mask ratio by the ear model of ITU-R BS.1387 (basic); the worst channel, below 0 dB masked."""
+    from soundsafe.eval.metrics import nmr
+
     a, b = _check(original, marked)
     found = []
     for x, y in zip(a, b, strict=True):
@@ -87,6 +86,10 @@ def integrated_loudness(audio: NDArray[np.floating], rate: int) -> float:
     """
     if audio.shape[1] <= 0.4 * rate:
         return float("nan")
+    import pyloudnorm
+
+    from soundsafe.attacks.dynamics import weighed_channels
+
     meter = pyloudnorm.Meter(rate)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

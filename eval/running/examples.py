@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from soundsafe.errors import InputError, NotMarkable, defect
 from soundsafe.eval.running import seeds
 from soundsafe.eval.running.plan import content
-from soundsafe.eval.systems import interface as systems
+from soundsafe.eval.systems import registry as systems
+from soundsafe.eval.systems.interface import System
 
 __all__ = ["Example", "clip_facts", "mark_again", "system_of", "worst_first"]
 
@@ -78,7 +79,7 @@ def worst_first(rows: pd.DataFrame, system: str) -> list[str]:
     return [str(c) for c in order.sort_values(["_distance", "snr_db"], ascending=[False, True])["clip"]]
 
 
-def system_of(folder: Path, document: Document, name: str) -> systems.System:
+def system_of(folder: Path, document: Document, name: str) -> System:
     """A system of the run in `folder`: a registered one, or the network whose checkpoint the run lies beside.
 
     Raises:
@@ -101,7 +102,7 @@ def system_of(folder: Path, document: Document, name: str) -> systems.System:
     return network
 
 
-def _same_system(document: Document, system: systems.System) -> None:
+def _same_system(document: Document, system: System) -> None:
     """Raise InputError where a system says something else of itself than in the run."""
     was = (document.get("systems") or {}).get(system.name)
     if not isinstance(was, Mapping):
@@ -116,7 +117,7 @@ def _same_system(document: Document, system: systems.System) -> None:
 
 
 def mark_again(
-    document: Document, system: systems.System, names: Sequence[str], *, dataset: str | None = None
+    document: Document, system: System, names: Sequence[str], *, dataset: str | None = None
 ) -> list[Example]:
     """Mark clips exactly as the run did.
 

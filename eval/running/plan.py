@@ -16,7 +16,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval.metrics import to_ask
 from soundsafe.eval.rows import CONTROLS, JOIN, control_of
 from soundsafe.eval.running.worker import Cell
-from soundsafe.eval.systems import interface as registry
+from soundsafe.eval.systems import registry
 from soundsafe.eval.systems.interface import System
 
 __all__ = ["Plan", "content", "known_split", "make_plan"]

@@ -17,7 +17,7 @@ from soundsafe.eval.rows import NAN, Row
 from soundsafe.eval.running.environment import environment
 from soundsafe.eval.running.plan import Plan
 from soundsafe.eval.running.store import write_atomically
-from soundsafe.eval.systems import interface as registry
+from soundsafe.eval.systems import registry
 
 __all__ = ["document_of", "prepare", "read_rows", "write_document", "write_figures"]
 

@@ -25,7 +25,7 @@ from soundsafe.eval.metrics import quality
 from soundsafe.eval.rows import QUALITY, control_of
 from soundsafe.eval.running import adversary, scoring, seeds
 from soundsafe.eval.running.store import UnitFile, address
-from soundsafe.eval.systems import interface as systems
+from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.interface import EUL_S, System
 
 __all__ = ["Cell", "Unit", "complete", "give_up", "missing_lines", "run_unit"]

@@ -30,10 +30,11 @@ from scipy.ndimage import uniform_filter1d
 from soundsafe.codecs import resample
 from soundsafe.errors import NotMarkable
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
+from soundsafe.eval.systems.mixing import mixed_in
 from soundsafe.result import Eul
 from soundsafe.stft import RATE, Stft, stft
 
-__all__ = ["Null", "PlainQim", "SpreadSpectrum", "mixed_in"]
+__all__ = ["Null", "PlainQim", "SpreadSpectrum"]
 
 Audio = NDArray[np.float32]
 
@@ -64,14 +65,6 @@ def _dealt(draws: NDArray[np.uint64]) -> NDArray[np.int64]:
     bit = np.empty(len(draws), np.int64)
     bit[np.argsort(draws, kind="stable")] = np.arange(len(draws)) % BITS
     return bit
-
-
-def mixed_in(audio: Audio, rate: int, mark: Audio, mark_rate: int) -> Marked:
-    """`audio` with `mark` (one channel, or as many as the audio) added: its rate, length and band stay."""
-    mark = resample(mark, mark_rate, rate)[:, : audio.shape[1]]
-    out = audio.copy()
-    out[:, : mark.shape[1]] += mark
-    return Marked(np.clip(out, -1.0, 1.0))
 
 
 class _Baseline(SimpleSystem):

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.systems.baselines import mixed_in
 from soundsafe.eval.systems.interface import Found, Marked
+from soundsafe.eval.systems.mixing import mixed_in
 from soundsafe.keys import derive
 from soundsafe.message.coding import rs_decode_255_191, rs_encode_255_191
 from soundsafe.models import INNWatermarker

@@ -23,7 +23,9 @@ import tempfile
 import weakref
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,8 @@ from numpy.typing import NDArray
 
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.systems.baselines import mixed_in
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
+from soundsafe.eval.systems.mixing import mixed_in
 
 __all__ = ["PEERS", "Audiowmark", "NotInstalled", "Peer", "PeerSystem"]
 
@@ -78,6 +80,11 @@ PEERS = {
 @cache
 def _version(python: str, distribution: str) -> str | None:
     """Version of a distribution in another Python; None where that has none."""
+    if python == sys.executable:
+        try:
+            return installed_version(distribution)
+        except PackageNotFoundError:
+            return None
     ask = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
     try:
         done = subprocess.run(
@@ -200,6 +207,10 @@ class PeerSystem(SimpleSystem):
         out: dict[str, Any] = {"version": self.version, "keyed": False}
         out |= {"rate": self.facts.rate, "minimum_s": self.facts.minimum_s}
         return out | ({"weights": _digest(Path(self.weights))} if self.facts.weights else {})
+
+
+perth, audioseal, wavmark, silentcipher = (partial(PeerSystem, peer) for peer in PEERS.values())
+"""What makes each of them, for the registry."""
 
 
 class Audiowmark(SimpleSystem):

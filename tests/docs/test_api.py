@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import soundsafe
-from soundsafe.eval.systems import interface as systems
+from soundsafe.eval.systems.interface import System
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ def test_every_module_has_a_page(reference: Path) -> None:
     [
         ("soundsafe", soundsafe.embed),
         ("soundsafe", soundsafe.Decoded),
-        ("soundsafe/eval/systems/interface", systems.System),
+        ("soundsafe/eval/systems/interface", System),
     ],
 )
 def test_pages_say_what_docstrings_say(reference: Path, page: str, item: object) -> None:

@@ -67,7 +67,8 @@ def names(*requirements: list[str]) -> set[str]:
 def test_commands_start_without_extras() -> None:
     extras = project()["project"]["optional-dependencies"]
     only = names(*extras.values()) - names(project()["project"]["dependencies"])
-    code = "import sys, soundsafe.api, soundsafe.cli, soundsafe.eval.commands.cli; print(*sys.modules)"
+    programs = "soundsafe.api, soundsafe.cli, soundsafe.eval.commands.cli, soundsafe.eval.running.runner"
+    code = f"import sys, {programs}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not only & set(loaded.stdout.split())
 

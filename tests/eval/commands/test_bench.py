@@ -1,4 +1,4 @@
-"""What marking and reading cost: rows of real audio, the table made of rows, and the command."""
+"""The command that measures what marking and reading cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from soundsafe import datasets
-from soundsafe.eval.commands.bench import by_quality, draw, length_row
 from soundsafe.eval.commands.cli import main
 
 
@@ -35,27 +33,6 @@ def test_costs_of_qualities(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert row["low"] is None  # one clip tells no interval
     assert pd.read_csv(tmp_path / "qualities.csv")["quality"].tolist() == ["fast", "default"]
     assert (tmp_path / "qualities.svg").read_bytes().startswith(b"<?xml")
-
-
-def test_costs_of_lengths() -> None:
-    clips = [clip for clip in datasets.load("bundled").clips if clip.clip == "rock"]
-    row = length_row(2.0, clips, "fast", 0)
-    assert row["reads"] is True
-    assert row["embed_mb"] >= row["start_mb"] > 0
-    assert row["decode_cpu_s"] < row["search_cpu_s"]
-
-
-def test_the_table_of_rows() -> None:
-    same = {"embed_cpu_s": 1.0, "zimtohrli": 1e-4}
-    rows = [
-        {"clip": str(i), "group": str(i), "quality": "fast", "euls": 4, "ok": i, "clip_ok": i > 0} | same
-        for i in range(5)
-    ]
-    table = by_quality(pd.DataFrame(rows))
-    only = table.iloc[0]
-    assert (only["clips"], only["euls"], only["success"], only["clip_success"]) == (5, 20, 0.5, 0.8)
-    assert 0 < only["low"] < 0.5 < only["high"] < 1
-    assert len(draw(table, "mp3_192").axes) == 2
 
 
 @pytest.mark.parametrize(

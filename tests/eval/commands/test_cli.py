@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from soundsafe.eval.commands import cli
+from soundsafe.eval.commands.listing import _LISTS
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
 
@@ -184,14 +184,14 @@ def test_damaged_run_json(finished: Path, command: Any, tmp_path: Path, content:
 
 
 def test_what_nobody_expected_is_one_line(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(kind: str) -> None:
+    def fail() -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(cli, "_listing", fail)
+    monkeypatch.setitem(_LISTS, "suites", fail)
     code, out, errors = command("list", "suites")
     assert (code, out) == (2, "")
     assert re.fullmatch(
-        r"soundsafe-eval: internal error at test_cli.py:\d+: RuntimeError: two lines\n", errors
+        r"soundsafe-eval: internal error at test_cli.py:\d+: RuntimeError: two\\nlines\n", errors
     )
 
 
@@ -426,7 +426,48 @@ def test_sigterm_is_an_interrupt(
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=240)  # ends when the last worker has closed its stderr
     assert errors == "soundsafe-eval: interrupted; a run goes on with --resume\n"
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == 143
     assert not (out / "summary.csv").exists()
     plan = make_plan("stopping", str(suite_file), clips, limit=2)
     assert set(runner.run(plan, out, jobs=0, resume=True).rows["status"]) == {"ok"}
+
+
+HEAVY = {"torch", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "typst"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["run", "--help"], 0),
+        (["--version"], 0),
+        *((["list", kind], 0) for kind in KEYS),
+        (["lst"], 2),
+        (["run"], 2),
+        (["run", "--suite", "nothing"], 2),
+        (["run", "--suite", "gain", "--out", "/dev/null"], 2),
+        (["gate", "x"], 2),
+        (["report", "x", "--audio", "-1"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_help_lists_and_usage_errors_load_little(tmp_path: Path, arguments: list[str], code: int) -> None:
+    """Below 0.4 s and 120 MB, which neither of these could be."""
+    program = f"""
+import sys, time
+from soundsafe.eval.commands.cli import main
+try:
+    main({arguments!r})
+except SystemExit as end:
+    code = end.code or 0
+status = open("/proc/self/status").read()  # getrusage tells of the process that forked, too
+with open({str(tmp_path / "answer")!r}, "w") as file:
+    print(code, time.process_time(), status.split("VmHWM:")[1].split()[0], *sys.modules, file=file)
+"""
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    ended, seconds, kilobytes, *modules = (tmp_path / "answer").read_text().split()
+    assert int(ended) == code
+    assert not HEAVY & set(modules)
+    assert float(seconds) < 0.8  # 0.4 on a machine that does nothing else
+    assert int(kilobytes) < 120_000

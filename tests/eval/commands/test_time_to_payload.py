@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from soundsafe import attacks, datasets
-from soundsafe.eval.commands.time_to_payload import clip_rows, curves, true_factors
+from soundsafe.eval.running.time_to_payload import clip_rows, curves, true_factors
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_shares_over_seconds():
 
 
 def test_command(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("soundsafe.eval.commands.time_to_payload.LENGTHS_S", (2.0,))
+    monkeypatch.setattr("soundsafe.eval.running.time_to_payload.LENGTHS_S", (2.0,))
     monkeypatch.delenv("SOUNDSAFE_WEIGHTS_DAC", raising=False)
     suite = tmp_path / "one.toml"
     suite.write_text('suite = "one"\nversion = 1\ndescription = "x"\nattacks = ["gain_-3dB", "dac"]\n')
@@ -131,7 +131,7 @@ def test_no_such_clips(command, tmp_path):
 
 
 def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("soundsafe.eval.commands.time_to_payload.LENGTHS_S", (2.0,))
+    monkeypatch.setattr("soundsafe.eval.running.time_to_payload.LENGTHS_S", (2.0,))
     real = attacks.Attack.apply
 
     def apply(attack, *arguments):

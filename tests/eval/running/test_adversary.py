@@ -10,7 +10,7 @@ import pytest
 
 from soundsafe import attacks, coded_bits, datasets, decode, embed
 from soundsafe.eval.running import adversary, runner, seeds, white_box
-from soundsafe.eval.systems.interface import Soundsafe, SoundsafeEul
+from soundsafe.eval.systems.codec import Soundsafe, SoundsafeEul
 
 
 def test_the_suite_on_the_toy(fakes: ModuleType, clips: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from soundsafe import attacks, datasets
 from soundsafe.errors import NotMarkable
-from soundsafe.eval.systems import interface as systems
+from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.baselines import Null, PlainQim, SpreadSpectrum
+from soundsafe.eval.systems.interface import System
 
 KEY, OTHER = bytes(32), bytes(range(32))
 PAYLOAD = b"four"
@@ -68,5 +69,5 @@ def test_null_is_transparent_and_finds_nothing() -> None:
 
 def test_all_are_systems() -> None:
     for name in ("spread-spectrum", "qim", "null"):
-        assert isinstance(systems.get(name), systems.System)
+        assert isinstance(systems.get(name), System)
         assert name in systems.systems()

@@ -16,8 +16,9 @@ import pytest
 
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.commands import cli
-from soundsafe.eval.systems import interface as systems
 from soundsafe.eval.systems import peers
+from soundsafe.eval.systems import registry as systems
+from soundsafe.eval.systems.interface import System
 
 KEY = bytes(32)
 
@@ -88,7 +89,7 @@ def test_a_peer_in_a_python_of_its_own(
 ) -> None:
     monkeypatch.setenv("SOUNDSAFE_PYTHON_PERTH", str(other_python))
     perth = systems.get("perth")
-    assert isinstance(perth, systems.System)
+    assert isinstance(perth, System)
     assert perth.describe() == {"version": "9.9", "keyed": False, "rate": 32_000, "minimum_s": 0.1}
     audio = noise(2, rate)
     marked = perth.embed(audio, rate, b"", KEY).audio
@@ -176,7 +177,7 @@ def test_audiowmark_is_asked_for_messages_that_check(tmp_path: Path, monkeypatch
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     audiowmark = systems.get("audiowmark")
-    assert isinstance(audiowmark, systems.System)
+    assert isinstance(audiowmark, System)
     assert audiowmark.describe()["version"] == "audiowmark 0.0.0"
     audio, payload = noise(2, 44_100), bytes(range(12))
     marked = audiowmark.embed(audio, 44_100, payload, KEY).audio

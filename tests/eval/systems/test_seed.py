@@ -10,7 +10,7 @@ import pytest
 from soundsafe import datasets
 from soundsafe.errors import NotMarkable
 from soundsafe.eval.running.scoring import Truth, score
-from soundsafe.eval.systems import interface as systems
+from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.seed import SoundsafeSeed
 
 KEY = bytes(range(32))

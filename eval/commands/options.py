@@ -1,0 +1,17 @@
+"""Options and arguments that several commands have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Dataset", "Json", "RunDir", "Scores"]
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a finished run.")]
+Dataset = Annotated[
+    str | None, typer.Option(help="Where the clips are now, if not where the run found them.")
+]
+Scores = Annotated[list[Path] | None, typer.Option(help="Answers that a listener saved; repeatable.")]

@@ -1,0 +1,135 @@
+"""`soundsafe-eval run`: suites of attacks on systems and clips, into a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from soundsafe.console import print_json, progress, say
+from soundsafe.errors import InputError
+from soundsafe.eval.commands.options import Json
+
+if TYPE_CHECKING:
+    from soundsafe.eval.running.runner import Result
+
+__all__ = ["run"]
+
+
+def run(
+    suite: Annotated[list[str], typer.Option(help="Suite of attacks, or a .toml file of one; repeatable.")],
+    dataset: Annotated[str, typer.Option(help="Name of a dataset, or a folder of audio.")] = "bundled",
+    split: Annotated[str, typer.Option(help="Split of the dataset; 'all' for everything.")] = "test",
+    system: Annotated[
+        list[str] | None, typer.Option(help="System under test, soundsafe by default; repeatable.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
+    backend: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Processes of this machine, or the Ray cluster at RAY_ADDRESS."),
+    ] = "local",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/SUITE by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
+    attacked_controls: Annotated[
+        bool, typer.Option("--attacked-controls", help="Look for false accepts after every attack too.")
+    ] = False,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure this too, of what takes long (list metrics says which); repeatable."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run suites and write rows, summary and plots into a folder."""
+    from soundsafe.attacks import suite_files
+
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs {jobs}: at least 1 is needed")
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"{out} is not a folder: give --out another name")
+    suites = [suite_files.suite(name) for name in dict.fromkeys(suite)]
+    folder = out if out is not None else Path("runs") / "+".join(s.name for s in suites)
+    from soundsafe.eval.running import runner
+    from soundsafe.eval.running.plan import make_plan
+
+    plan = make_plan(
+        list(dict.fromkeys(system or ["soundsafe"])),
+        suites,
+        dataset,
+        split=None if split == "all" else split,
+        limit=limit,
+        seconds=seconds,
+        seed=seed,
+        attacked_controls=attacked_controls,
+        metrics=metric or [],
+    )
+    for line in plan.left_out:
+        say(f"left out: {line}")
+    from soundsafe.eval.commands.drawing import draw
+
+    with progress() as update:
+        result = runner.run(
+            plan,
+            folder,
+            jobs=jobs or ((os.cpu_count() or 1) if backend == "local" else 0),
+            resume=resume,
+            force=force,
+            backend=backend,
+            progress=lambda done, total: update(done / total, f"marking and attacking, {done} of {total}"),
+        )
+        update(1.0, "drawing")
+        draw(result.summary, folder)
+    if (result.rows["status"] == "read_failed").all():
+        raise InputError(f"no clip could be read: {result.rows['message'].iloc[0]}; the rows are in {folder}")
+    if as_json:
+        print_json(result.summary, ascii_only=False)
+    else:
+        _show(result)
+    for line in _remarks(result):
+        say(line)
+    if result.timing["embed_s"].isna().all():
+        say("no clip could be marked", "soundsafe-eval: ")
+        raise typer.Exit(1)
+
+
+def _show(result: Result) -> None:
+    from soundsafe.eval.commands.screen import screen
+    from soundsafe.reports import tables
+
+    console = screen()
+    rows = result.summary["rows"]
+    for system, suite in dict.fromkeys((r["system"], r["suite"]) for r in rows):
+        mine = [r for r in rows if (r["system"], r["suite"]) == (system, suite)]
+        console.print(tables.attack_table(mine, title=f"{system}, suite {suite}"))
+        split = tables.category_table(mine, title="By category (clips)")
+        if split is not None:
+            console.print(split)
+    console.print(tables.quality_table(result.summary["quality"], title="Quality of the marked audio"))
+    timing = result.timing
+    for system in timing["system"].unique():
+        mine = timing[timing["system"] == system]
+        marked = mine.drop_duplicates("clip")
+        done, read = marked[marked["embed_s"].notna()], mine[mine["decode_s"].notna()]
+        if not len(done) or not len(read):
+            continue
+        embed = done["embed_s"].sum() / done["clip_s"].sum()
+        decode = read["decode_s"].sum() / read["audio_s"].sum()
+        console.print(f"{system}: {embed:.3f} s to embed and {decode:.3f} s to decode a second of audio")
+    console.print(f"Everything is in {result.folder}", soft_wrap=True)
+
+
+def _remarks(result: Result) -> list[str]:
+    """Failures, which count as such in every figure, each kind on one line, and what was not measured."""
+    bad = result.rows[result.rows["status"] != "ok"]
+    cells = bad.drop_duplicates(["system", "clip", "attack"])
+    out = []
+    for (status, message), part in cells.groupby(["status", "message"], sort=False):
+        clips = list(dict.fromkeys(part["clip"]))
+        more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
+        out.append(f"{status} in {len(part)} cells ({clips[0]}{more}): {message}")
+    return [*out, *result.unmeasured]

@@ -1,0 +1,108 @@
+"""What `report` and `listen` have in common: systems of stored runs, their clips marked again, answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from soundsafe.console import say
+from soundsafe.errors import InputError
+
+if TYPE_CHECKING:
+    from soundsafe.eval.running.examples import Example
+    from soundsafe.reports.load import Run, Subject
+
+__all__ = ["listened", "marked_again", "subjects", "worst", "writable"]
+
+
+def writable(path: Path | None) -> None:
+    """Raise InputError where a file of this name cannot be made."""
+    if path is not None and path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a file")
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"{path.parent} is not a folder: make it, or give another name")
+
+
+def marked_again(
+    wanted: Sequence[tuple[Path, Subject, Sequence[str]]], dataset: str | None
+) -> tuple[list[Example], list[str]]:
+    """Clips of runs' systems, marked again, under the systems' labels; one line for each system or clip
+    that is left out, and why.
+
+    Raises:
+        InputError: nothing could be marked again.
+    """
+    from soundsafe.eval.running.examples import mark_again, system_of
+
+    out: list[Example] = []
+    missing: list[str] = []
+    for folder, subject, clips in wanted:
+        document = subject.run.document
+        try:
+            system = system_of(folder, document, subject.system)
+        except InputError as error:
+            missing.append(str(error))
+            continue
+        for clip in clips:
+            try:
+                again = mark_again(document, system, [clip], dataset=dataset)
+            except InputError as error:
+                missing.append(str(error))
+            else:
+                out += [replace(x, system=subject.label) for x in again]
+    missing = list(dict.fromkeys(missing))
+    if missing and not out:
+        raise InputError(missing[0])
+    for line in missing:
+        say(f"left out: {line}")
+    return out, missing
+
+
+def subjects(folders: Sequence[Path], runs: Sequence[Run]) -> list[tuple[Path, Subject]]:
+    """Every system of the runs, with its run's folder."""
+    from soundsafe.reports.load import gather
+
+    gathered = gather(runs)
+    found = {run.name: folder for run, folder in zip(gathered.runs, folders, strict=True)}
+    return [(found[subject.run.name], subject) for subject in gathered.subjects]
+
+
+def worst(
+    folders: Sequence[Path], runs: Sequence[Run], many: int, dataset: str | None
+) -> tuple[list[Example], list[str]]:
+    """The worst clips of each system."""
+    from soundsafe.eval.running.examples import worst_first
+
+    wanted = [
+        (folder, subject, worst_first(subject.frame, subject.system)[:many])
+        for folder, subject in subjects(folders, runs)
+    ]
+    return marked_again(wanted, dataset)
+
+
+def listened(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, Any]:
+    """The statistics of answers, with the key that one of the runs' folders keeps."""
+    from soundsafe.reports import listen as listening
+
+    answers = []
+    for path in files:
+        try:
+            answers.append(listening.read_answers(path.read_text(encoding="utf-8"), str(path)))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read") from error
+    names = {a["test"] for a in answers}
+    if len(names) > 1:
+        raise InputError(f"the answers are of different tests: {', '.join(sorted(names))}")
+    for folder in folders:
+        path = folder / "listening" / f"{names.copy().pop()}.json"
+        if path.is_file():
+            try:
+                return listening.scores(answers, json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, KeyError, TypeError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(f"{path} is damaged") from error
+    raise InputError(f"no run given here has the key of test {names.pop()}: name the run that the page is of")

@@ -1,0 +1,103 @@
+"""This package's codec as a system under test, whole and in parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Soundsafe", "Soundsafe128Bit", "SoundsafeEul", "SoundsafeFixed", "SoundsafeRs"]
+
+Audio = NDArray[np.float32]
+
+
+class Soundsafe:
+    """This package's codec: default profile, default quality, all layers."""
+
+    name = "soundsafe"
+
+    def __init__(self) -> None:
+        from soundsafe.cells.profile import ROBUST
+        from soundsafe.message.container import BODY
+
+        self.payload_bytes = BODY
+        self.profile = ROBUST
+        self.layers: tuple[str, ...] = ("eul", "tile")
+
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any:
+        from soundsafe import embed
+
+        return embed(audio, rate, payload, key, profile=self.profile, layers=self.layers)
+
+    def decode(self, audio: Audio, rate: int, key: bytes) -> Any:
+        from soundsafe import decode
+
+        return decode(audio, rate, key, profile=self.profile)
+
+    def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8]:
+        from soundsafe import coded_bits
+
+        return np.asarray(coded_bits(payload, key, n_euls, self.profile))
+
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+        from soundsafe import layouts
+
+        return list(layouts(audio, rate, key, profile=self.profile))
+
+    def describe(self) -> dict[str, Any]:
+        from soundsafe.tiles.geometry import ROBUST_TILES
+
+        profile = json.loads(json.dumps(self.profile.to_json()))
+        return {
+            "version": version("soundsafe"),
+            "profile": profile,
+            "profile_digest": self.profile.digest,
+            "quality": "default",
+            "layers": list(self.layers),
+            **({"tile_profile_digest": ROBUST_TILES.digest} if "tile" in self.layers else {}),
+        }
+
+
+class SoundsafeEul(Soundsafe):
+    """The layer of one-second EULs alone."""
+
+    name = "soundsafe-eul"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = ("eul",)
+
+
+class Soundsafe128Bit(Soundsafe):
+    """The same codec with a payload of 16 bytes, as peers carry: the rest of the block is empty."""
+
+    name = "soundsafe-128bit"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payload_bytes = 16
+
+
+class SoundsafeRs(SoundsafeEul):
+    """The layer of one-second EULs with RS(255,191), which reads hard decisions, in place of LDPC."""
+
+    name = "soundsafe-rs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.profile = dataclasses.replace(self.profile, name="rs", code="rs")
+
+
+class SoundsafeFixed(SoundsafeEul):
+    """The layer of one-second EULs, its bits in the same proportion in all bands whatever the audio."""
+
+    name = "soundsafe-fixed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        # No band counts as dead at any level that a feature can have.
+        self.profile = dataclasses.replace(self.profile, name="fixed", dead_db=1000.0)
