@@ -29,7 +29,16 @@ _LOW_HZ, _HIGH_HZ = 500.0, 11_000.0
 
 @dataclass(frozen=True)
 class Size:
-    """Blocks, channels that each dense layer adds, and dense layers of each sub-network."""
+    """Size of a network.
+
+    Args:
+        blocks: coupling blocks, at least 1.
+        growth: channels that each dense layer adds, at least 1.
+        layers: dense layers of each sub-network, at least 1.
+
+    >>> SIZES["small"]
+    Size(blocks=3, growth=8, layers=2)
+    """
 
     blocks: int
     growth: int
@@ -41,7 +50,13 @@ SIZES = {"small": Size(3, 8, 2), "large": Size(8, 32, 4)}
 
 
 class Spectrum(nn.Module):
-    """The 882/441 grid with real and imaginary channels; no parameters."""
+    """The short-time transform with real and imaginary channels: n_fft 882, hop 441; no parameters.
+
+    >>> transform = Spectrum()
+    >>> x = torch.randn(1, 44_100)
+    >>> tuple(transform(x).shape), bool(torch.allclose(transform.inverse(transform(x), 44_100), x, atol=1e-5))
+    ((1, 2, 442, 101), True)
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,23 +64,59 @@ class Spectrum(nn.Module):
         self.n_fft, self.hop_length = self.grid.n_fft, self.grid.hop
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``[batch, 2, bins, frames]`` of audio ``[batch, samples]``."""
+        """The spectrum of audio.
+
+        Args:
+            x: ``[batch, samples]``.
+
+        Returns:
+            ``[batch, 2 (real, imaginary), bins, frames]``.
+        """
         return torch.view_as_real(self.grid.forward(x)).movedim(-1, 1)
 
     def inverse(self, spectrum: torch.Tensor, length: int) -> torch.Tensor:
-        """Audio ``[batch, length]`` of ``[batch, 2, bins, frames]``."""
+        """The audio of a spectrum.
+
+        Args:
+            spectrum: ``[batch, 2 (real, imaginary), bins, frames]``.
+            length: of the audio, in samples.
+
+        Returns:
+            ``[batch, length]``.
+        """
         pairs = spectrum.movedim(1, -1).contiguous()
         return self.grid.inverse(torch.view_as_complex(pairs), length)
 
 
 def compand(spectrum: torch.Tensor) -> torch.Tensor:
-    """``[batch, 2, bins, frames]`` with each magnitude on the scale of the arcsinh, its angle as it was."""
+    """Bring each magnitude to the scale of the arcsinh; its angle stays as it was.
+
+    Args:
+        spectrum: ``[batch, 2 (real, imaginary), bins, frames]``.
+
+    Returns:
+        The same shape: asinh(|X| / 0.02) X / |X|.
+
+    >>> round(float(compand(torch.tensor([[[[0.02]], [[0.0]]]]))[0, 0]), 4)
+    0.8814
+    """
     size = spectrum.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
     return spectrum * (torch.asinh(size / _FLOOR) / size)
 
 
 def expand(companded: torch.Tensor) -> torch.Tensor:
-    """The inverse of `compand`."""
+    """The inverse of `compand`.
+
+    Args:
+        companded: ``[batch, 2 (real, imaginary), bins, frames]``.
+
+    Returns:
+        The same shape.
+
+    >>> x = torch.tensor([[[[3.0]], [[4.0]]]])
+    >>> bool(torch.allclose(expand(compand(x)), x))
+    True
+    """
     size = companded.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
     return companded * (_FLOOR * torch.sinh(size) / size)
 
@@ -112,10 +163,22 @@ class CouplingNet(nn.Module):
 
 
 class INNWatermarker(nn.Module):
-    """Conceals `bits` bits in each `length` samples at 44,100 Hz (one second unless said otherwise).
+    """An invertible network that conceals bits in audio and reads them through its inverse.
 
-    `size`: ``small`` or ``large``; `key` seeds positions and signs of the cells. Raises ValueError for an
-    unknown size or more bits than cells between 500 Hz and 11 kHz.
+    Args:
+        size: ``small`` or ``large``.
+        bits: concealed in each stretch, at least 1; 2040 are one second's coded bits.
+        length: of a stretch in samples at 44,100 Hz.
+        key: seeds positions and signs of the cells, at least 0.
+
+    Raises:
+        ValueError: an unknown size, or more bits than cells between 500 Hz and 11 kHz.
+
+    >>> model = INNWatermarker(bits=64)
+    >>> x = 0.1 * torch.randn(1, 44_100)
+    >>> marked = model.embed(x, torch.ones(1, 64))
+    >>> tuple(marked.shape), tuple(model.read(marked).shape)
+    ((1, 44100), (1, 64))
     """
 
     def __init__(self, size: str = "small", bits: int = 2040, length: int = RATE, key: int = 0) -> None:
@@ -137,14 +200,30 @@ class INNWatermarker(nn.Module):
         return self.coupling_net.bits
 
     def forward(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Spectrum and message branch, both ``[batch, 2, bins, frames]``, after all blocks."""
+        """Spectrum and message branch after all blocks.
+
+        Args:
+            spectrum: ``[batch, 2 (real, imaginary), bins, frames]``.
+            message: the same shape.
+
+        Returns:
+            Both, of the same shape.
+        """
         audio = compand(spectrum)
         for block in self.affine_coupling:
             audio, message = block(audio, message)
         return expand(audio), message
 
     def inverse(self, spectrum: torch.Tensor, message: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Spectrum and message branch before all blocks: the inverse of ``forward``."""
+        """Spectrum and message branch before all blocks: the inverse of ``forward``.
+
+        Args:
+            spectrum: ``[batch, 2 (real, imaginary), bins, frames]`` after all blocks.
+            message: the same shape.
+
+        Returns:
+            Both, of the same shape.
+        """
         audio, message = self._undone(compand(spectrum), message)
         return expand(audio), message
 
@@ -155,12 +234,27 @@ class INNWatermarker(nn.Module):
         return audio, message
 
     def embed(self, x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-        """`x` ``[batch, length]`` with `bits` ``[batch, bits]`` (0 or 1) concealed, of the same shape."""
+        """Conceal bits in audio.
+
+        Args:
+            x: ``[batch, length]`` at 44,100 Hz, in [-1, 1].
+            bits: ``[batch, bits]``, 0 or 1.
+
+        Returns:
+            The marked audio, of the shape of `x`.
+        """
         marked, _ = self(self.stft(x), self.coupling_net.spread(bits.to(x.dtype)))
         return self.stft.inverse(marked, x.shape[-1])
 
     def read(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits ``[batch, bits]``, positive for 1, from the audio `x` ``[batch, length]`` alone."""
+        """Read bits from audio alone.
+
+        Args:
+            x: ``[batch, length]`` at 44,100 Hz.
+
+        Returns:
+            Logits ``[batch, bits]``, positive for 1.
+        """
         spectrum = self.stft(x)
         # Companded throughout: with a message of zeros the inverse may leave the range that sinh can hold.
         audio, message = self._undone(compand(spectrum), torch.zeros_like(spectrum))

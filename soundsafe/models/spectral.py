@@ -21,7 +21,18 @@ _SETTLING = 30
 
 
 class BoundedNorm(nn.Module):
-    """Scales a weight so that its spectral norm, by power iteration, is at most `target`."""
+    """Scales a weight so that its spectral norm, by power iteration, is at most a target.
+
+    Args:
+        weight: the weight as it is at the start, of two dimensions or more; it counts as the matrix
+            ``[first, all others]``.
+        target: largest norm, above 0.
+        power_iter: iterations at each training step, at least 1.
+
+    >>> bound = BoundedNorm(torch.eye(3), target=0.5, power_iter=1)
+    >>> torch.diagonal(bound(torch.eye(3))).tolist()
+    [0.5, 0.5, 0.5]
+    """
 
     u: torch.Tensor
 
@@ -33,7 +44,14 @@ class BoundedNorm(nn.Module):
         self.register_buffer("u", torch.linalg.svd(matrix, full_matrices=False).U[:, 0].clone())
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """`weight`, bounded."""
+        """The weight, bounded.
+
+        Args:
+            weight: of the shape given at the start.
+
+        Returns:
+            The same shape; scaled by target / norm where the norm exceeds the target, else unchanged.
+        """
         matrix = weight.flatten(1)
         with torch.no_grad():
             u = self.u
@@ -50,11 +68,26 @@ class BoundedNorm(nn.Module):
 def bound_norms(
     module: nn.Module, patterns: Sequence[str], target: float = 1.2, power_iter: int = 1
 ) -> list[str]:
-    """Bound the linear and convolution layers whose names match one of `patterns`; their names come back.
+    """Bound the spectral norm of the linear and convolution layers whose names match.
 
-    Patterns are regular expressions from the start of a layer's name, with ``/`` for the dot between levels.
-    `power_iter`: iterations at each training step. Raises ValueError for a pattern that matches no such
-    layer, before anything is changed, and for a target or number of iterations that is not positive.
+    Args:
+        module: whose layers are changed in place.
+        patterns: regular expressions from the start of a layer's name, with ``/`` for the dot between levels.
+        target: largest norm, above 0.
+        power_iter: iterations at each training step, at least 1.
+
+    Returns:
+        Names of the layers that were bounded now, sorted.
+
+    Raises:
+        ValueError: a pattern that matches no such layer (nothing is changed then), or a target or number of
+            iterations that is not positive.
+
+    >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> bound_norms(model, ["0", "2"], target=1.0)
+    ['0', '2']
+    >>> bool(torch.linalg.matrix_norm(model.eval()[0].weight, 2) <= 1.001)
+    True
     """
     if not target > 0 or power_iter < 1:
         raise ValueError(f"target and power_iter must be positive, not {target} and {power_iter}")
@@ -68,9 +101,20 @@ def bound_norms(
 
 
 def matched_layers(module: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Module]:
-    """Linear and convolution layers that match one of `patterns`, by name, bounded or not.
+    """Linear and convolution layers whose names match, bounded or not.
 
-    Raises ValueError for a pattern that matches none.
+    Args:
+        module: in which they lie.
+        patterns: regular expressions from the start of a layer's name, with ``/`` for the dot between levels.
+
+    Returns:
+        The layers by name.
+
+    Raises:
+        ValueError: a pattern that matches none.
+
+    >>> list(matched_layers(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), [".*"]))
+    ['0']
     """
     layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, _LAYERS)}
     chosen: dict[str, nn.Module] = {}

@@ -46,8 +46,7 @@ def _tie_key(text: str, seed: int | None) -> int:
 class PerceptualSignificanceMetric:
     """Significance of each band from its quantised thresholds: the lower the threshold, the more.
 
-    `eps`: an integer, at least 1, in every divisor; `use_median`: median over frames, else mean. `method`,
-    with a = int(median) + eps for each band:
+    With a = int(median over frames) + `eps` for each band:
 
     - ``inverse``: 1000000 // (a + 1);
     - ``log_inverse``: max(1, 1000000 // (1000 ln(a + 1) + 1));
@@ -55,7 +54,17 @@ class PerceptualSignificanceMetric:
       between whole powers is a straight line (integers only; at least 1).
 
     Values are truncated to integers first: thresholds below 1 all weigh the same.
-    Raises ValueError for an unknown method or an `eps` below 1.
+
+    Args:
+        eps: added to every divisor, at least 1.
+        method: ``inverse``, ``log_inverse`` or ``softmax``.
+        use_median: median over frames, else mean.
+
+    Raises:
+        ValueError: an unknown method, or an `eps` below 1.
+
+    >>> PerceptualSignificanceMetric().compute([[0, 0], [8, 8]]).tolist()
+    [833331, 166666]
     """
 
     eps: int = 1
@@ -69,9 +78,16 @@ class PerceptualSignificanceMetric:
             raise ValueError("eps must be at least 1")
 
     def compute(self, quantized_band_thr_bt: ArrayLike) -> NDArray[np.int64]:
-        """Significances ``[bands]``, int64, at least 0, of sum about (never above) 1,000,000.
+        """The significance of each band.
 
-        `quantized_band_thr_bt` is ``[bands, frames]``, finite and not negative. Raises ValueError otherwise.
+        Args:
+            quantized_band_thr_bt: thresholds ``[bands, frames]``, finite and not negative.
+
+        Returns:
+            ``[bands]``, int64, at least 0; their sum is about, and never above, 1,000,000.
+
+        Raises:
+            ValueError: another shape, or values that are negative or not finite.
         """
         q = np.ascontiguousarray(quantized_band_thr_bt, dtype=np.float64)
         if q.ndim != 2 or 0 in q.shape:
@@ -97,9 +113,9 @@ def _integer_softmax(x: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class AdaptiveBitAllocator:
-    """Shares `total_bits` among bands; the sum is exact.
+    """Shares a number of bits among bands; the sum is exact.
 
-    `allocation_strategy`:
+    Strategies:
 
     - ``optimal``: in proportion to significance, rounded down; what remains goes one bit at a time to the
       bands in descending order of their tie keys, round after round;
@@ -107,13 +123,23 @@ class AdaptiveBitAllocator:
     - ``threshold``: as ``optimal``, but in proportion to the quantised thresholds themselves (loud bands
       hide more).
 
-    A band's tie key is the first 32 bits of SHA-256 of ``{band}_{significance}_{threshold}``, with
-    ``_{seed}`` behind it unless `seed` is None (thresholds truncated to integers; 0 where none are given).
-    Each band gets at least `min_bits_per_band` and at most `max_bits_per_band` bits: what the maximum cuts
-    off joins the remainder, and what the minimum adds is taken back, one bit at a time, in ascending order
-    of the keys.
+    A band's tie key is the first 32 bits of SHA-256 of ``{band}_{significance}_{threshold}``, followed by
+    ``_{seed}`` unless `seed` is None (thresholds truncated to integers; 0 where none are given). What the
+    maximum cuts off joins the remainder, and what the minimum adds is taken back, one bit at a time, in
+    ascending order of the keys.
 
-    Raises ValueError for an unknown strategy or limits that contradict each other.
+    Args:
+        total_bits: to share, at least 0.
+        allocation_strategy: ``optimal``, ``proportional`` or ``threshold``.
+        min_bits_per_band: each band gets at least as many.
+        max_bits_per_band: each band gets at most as many.
+        seed: 32 bits that break ties differently, or None.
+
+    Raises:
+        ValueError: an unknown strategy, or limits that contradict each other.
+
+    >>> AdaptiveBitAllocator(10).allocate_bits([833331, 166666])["bits_per_band"].tolist()
+    [8, 2]
     """
 
     total_bits: int
@@ -136,12 +162,19 @@ class AdaptiveBitAllocator:
         *,
         capacity_b: ArrayLike | None = None,
     ) -> dict[str, NDArray[np.int64]]:
-        """The allocation for significances ``[bands]`` (integers, at least 0) and thresholds ``[bands]``.
+        """How many bits each band carries.
 
-        `capacity_b` ``[bands]``: how many cells a band has, a maximum of its own (and no minimum above it).
-        Returns ``bits_per_band``, ``significance`` and ``tie_keys``, each int64 ``[bands]``;
-        ``bits_per_band`` sums to `total_bits`. Raises ValueError where shapes differ, values are negative,
-        or the limits leave no room for `total_bits`.
+        Args:
+            significance_b: ``[bands]``, integers of at least 0.
+            quantized_thr_b: ``[bands]``, finite and not negative; the ``threshold`` strategy needs them.
+            capacity_b: ``[bands]``, how many cells a band has: a maximum of its own, and no minimum above it.
+
+        Returns:
+            ``bits_per_band``, ``significance`` and ``tie_keys``, each int64 ``[bands]``; the first sums to
+            `total_bits`.
+
+        Raises:
+            ValueError: shapes that differ, negative values, or limits that leave no room for `total_bits`.
         """
         sig = [int(s) for s in np.asarray(significance_b).reshape(-1)]
         bands = len(sig)
@@ -222,7 +255,7 @@ def expand_allocation_to_slots(
     *,
     ranking: str = "magnitude",
 ) -> list[Slot]:
-    """The cells ``(bin, frame)`` that carry the bits: each cell at most once, band by band, frame by frame.
+    """The cells that carry the bits: each cell at most once, band by band, frame by frame.
 
     Args:
         mag_ft: magnitudes ``[bins, frames]``, finite and not negative.
@@ -233,14 +266,21 @@ def expand_allocation_to_slots(
             counted in millionths; None: evenly. Rounded down; what remains goes to frames in ascending order
             of SHA-256 of ``{band}_{frame}`` (with ``_{seed}``), round after round, to frames of weight 0
             last.
-        seed: behind every hashed text, unless None.
+        seed: ends every hashed text, unless None.
         quantize_magnitude: rank by int64(magnitude * 1e6), else by int64(magnitude).
         ranking: ``magnitude``: in a frame, the band's bins of largest magnitude, in descending order, ties in
             ascending order of SHA-256 of ``{bin}_{magnitude}_{frame}_{band}`` (with ``_{seed}``); where all
             bins of the band are wanted, in order of frequency. ``keyed``: in ascending order of a hash of
             `seed`, bin and frame; magnitudes then do not matter.
 
-    Raises ValueError for shapes that do not go together, or values outside what is said here.
+    Returns:
+        Slots (bin, frame).
+
+    Raises:
+        ValueError: shapes that do not go together, or values outside what is said here.
+
+    >>> expand_allocation_to_slots([[1.0, 3.0], [2.0, 1.0]], [0, 0], [2])
+    [(1, 0), (0, 1)]
     """
     mag = np.asarray(mag_ft, dtype=np.float64)
     band_of = np.asarray(band_indices_f, dtype=np.int64)
@@ -308,9 +348,19 @@ def _loudest(
 
 
 def keyed_ranks(shape: tuple[int, int], label: str) -> NDArray[np.uint64]:
-    """A 64-bit rank for each cell ``[bins, frames]``: SHAKE-256 of `label`, frame by frame.
+    """A 64-bit rank for each cell: SHAKE-256 of a label, frame by frame.
 
     The frames of a longer signal continue those of a shorter one.
+
+    Args:
+        shape: bins and frames.
+        label: text that is hashed; it holds the seed.
+
+    Returns:
+        ``[bins, frames]``, 0 to 2^64 - 1.
+
+    >>> bool((keyed_ranks((4, 3), "a")[:, :2] == keyed_ranks((4, 2), "a")).all())
+    True
     """
     bins, frames = shape
     stream = hashlib.shake_256(label.encode()).digest(8 * bins * frames)

@@ -35,9 +35,19 @@ _HIGHEST_DB = 30.0
 
 
 def mono(audio: Array) -> torch.Tensor:
-    """The mean of the channels of ``[samples]`` or ``[channels, samples]``, rounded to float32, as float64.
+    """The mean of the channels.
 
-    Raises ValueError for another shape, an empty signal, or samples that are not finite.
+    Args:
+        audio: ``[samples]`` or ``[channels, samples]``, NumPy or torch, finite.
+
+    Returns:
+        ``[samples]``, rounded to float32 and then float64, so that every type of input gives the same.
+
+    Raises:
+        ValueError: another shape, an empty signal, or samples that are not finite.
+
+    >>> mono(np.array([[0.5, 0.25], [-0.5, 0.25]])).tolist()
+    [0.0, 0.25]
     """
     x = as_tensor(audio)
     if x.ndim not in (1, 2) or x.numel() == 0:
@@ -50,25 +60,78 @@ def mono(audio: Array) -> torch.Tensor:
 
 
 def magnitude(audio: Array, n_fft: int = 882, hop: int = 441) -> Floats:
-    """Magnitudes ``[bins, frames]`` of ``[samples]`` or ``[channels, samples]``, mixed to one channel."""
+    """Magnitudes of the short-time spectrum, channels mixed to one.
+
+    Args:
+        audio: ``[samples]`` or ``[channels, samples]``, finite.
+        n_fft: length of the transform in samples.
+        hop: samples from frame to frame.
+
+    Returns:
+        ``[bins, frames]``, at least 0.
+
+    Raises:
+        ValueError: another shape, an empty signal, or samples that are not finite.
+
+    >>> magnitude(np.zeros(44_100)).shape
+    (442, 101)
+    """
     return Stft(n_fft, hop).forward(mono(audio)).abs().numpy()
 
 
 def quantized_thresholds(thresholds: Floats, step: float) -> Floats:
-    """Thresholds rounded down to multiples of `step`, as floats: the seed profile's features."""
+    """Thresholds rounded down to multiples of a step: the seed profile's features.
+
+    Args:
+        thresholds: ``[bands, frames]``, at least 0, in units of magnitude.
+        step: above 0, in the same units.
+
+    Returns:
+        ``[bands, frames]``, as floats.
+
+    >>> quantized_thresholds(np.array([[0.37]]), 0.25).tolist()
+    [[0.25]]
+    """
     return np.floor(thresholds / step) * step
 
 
 def levels_db(mag: Floats, analyzer: MooreGlasbergAnalyzer) -> Floats:
-    """Level of each band in dB, ``[bands]``: the median over frames of what it has over the middle bands.
+    """Level of each band over the middle bands, median over frames: the robust profile's features.
 
-    Of each frame relative to itself, so that neither gain nor a limiter's slow gain moves it.
+    Each frame is taken relative to itself, so that neither gain nor a limiter's slow gain moves the levels.
+
+    Args:
+        mag: magnitudes ``[bins, frames]``, finite and not negative.
+        analyzer: the masking model, which has the bands.
+
+    Returns:
+        dB, ``[bands]``.
+
+    Raises:
+        ValueError: `mag` has another shape, or values that are negative or not finite.
+
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    >>> levels = levels_db(magnitude(noise), MooreGlasbergAnalyzer())
+    >>> bool(np.allclose(levels, levels_db(magnitude(0.5 * noise), MooreGlasbergAnalyzer()), atol=1e-3))
+    True
     """
     return np.median(analyzer.band_levels_db(mag), axis=1)
 
 
 def quantized_levels(levels: Floats, rules: Rules) -> NDArray[np.int64]:
-    """Levels in steps of ``rules.step`` above -30 dB, held at +30 dB; 0 for bands that carry nothing."""
+    """Levels in whole steps above -30 dB.
+
+    Args:
+        levels: ``[bands]`` in dB; held between -30 and +30.
+        rules: their `step` in dB, and the `bands` that carry bits.
+
+    Returns:
+        Whole steps, ``[bands]``, at least 0; 0 for bands that carry nothing.
+
+    >>> from soundsafe.pipeline.rules import ROBUST
+    >>> quantized_levels(np.full(24, 4.0), ROBUST).tolist()[3:6]
+    [0, 11, 11]
+    """
     q = np.floor((np.clip(levels, _LOWEST_DB, _HIGHEST_DB) - _LOWEST_DB) / rules.step).astype(np.int64)
     q[: rules.bands[0]] = q[rules.bands[1] :] = 0
     return q
@@ -92,10 +155,21 @@ def _edges(levels: Floats, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def nudges_db(levels: Floats, rules: Rules, guard_db: float | None = None) -> Floats:
-    """Gains in dB, ``[bands]``, that move every level at least the guard away from its edges.
+    """Gains that move every level at least the guard away from the edges of its step.
 
-    None exceeds the guard (``rules.guard_db`` unless given). Relative to the middle bands' mean, which they
-    move too a little: repeat until all are 0.
+    They are relative to the middle bands' mean, which they move a little too: repeat until all are 0.
+
+    Args:
+        levels: ``[bands]`` in dB.
+        rules: their `step`, `bands` and `guard_db`.
+        guard_db: distance to keep in dB, instead of the rules' own.
+
+    Returns:
+        Gains in dB, ``[bands]``, none larger than the guard.
+
+    >>> from soundsafe.pipeline.rules import ROBUST
+    >>> float(nudges_db(np.full(24, 3.1), ROBUST)[10].round(6))
+    0.4
     """
     guard = rules.guard_db if guard_db is None else guard_db
     distance, _ = _edges(levels, rules)
@@ -105,10 +179,21 @@ def nudges_db(levels: Floats, rules: Rules, guard_db: float | None = None) -> Fl
 
 
 def candidate_levels(levels: Floats, rules: Rules) -> list[NDArray[np.int64]]:
-    """At most ``rules.candidates`` quantised levels that `levels` may have been, the likeliest first.
+    """Quantised levels that the levels may have been before the audio was changed.
 
-    Likelihood as if each level had moved by independent noise of equal variance: the first is the plain
-    quantisation, the next crosses the edges with the least sum of squared distances.
+    Ordered as if each level had moved by independent noise of equal variance: first the plain quantisation,
+    then those that cross the edges with the least sum of squared distances.
+
+    Args:
+        levels: ``[bands]`` in dB.
+        rules: their `step`, `bands` and number of `candidates`.
+
+    Returns:
+        At most ``rules.candidates`` arrays ``[bands]`` of whole steps, the likeliest first.
+
+    >>> from soundsafe.pipeline.rules import ROBUST
+    >>> len(candidate_levels(np.full(24, 3.1), ROBUST))
+    8
     """
     q = quantized_levels(levels, rules)
     distance, beyond = _edges(levels, rules)
@@ -123,7 +208,18 @@ def candidate_levels(levels: Floats, rules: Rules) -> list[NDArray[np.int64]]:
 
 
 def cheapest_subsets(costs: list[float], count: int) -> Iterator[tuple[int, ...]]:
-    """The `count` subsets of least total cost, cheapest first; `costs` ascend."""
+    """The subsets of least total cost, the cheapest first.
+
+    Args:
+        costs: of each element, ascending, at least 0.
+        count: how many subsets at most.
+
+    Yields:
+        Indices into `costs`, ascending; the empty subset comes first.
+
+    >>> list(cheapest_subsets([1.0, 2.0, 4.0], 4))
+    [(), (0,), (1,), (0, 1)]
+    """
     yield ()
     heap: list[tuple[float, tuple[int, ...]]] = [(costs[0], (0,))] if costs else []
     for _ in range(count - 1):

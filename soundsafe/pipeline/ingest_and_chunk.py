@@ -94,12 +94,20 @@ _LEAST_STEP = 1e-9
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the bits of one EUL are.
+    """Where the bits of one second are.
 
-    `slots`: (bin, frame) of each bit, in order; `amplitudes` ``[slots]``: the masked threshold of each, in
-    units of magnitude; `bits_per_band` and `significance` ``[bands]``; `features`: whole quantisation steps,
-    ``[bands, frames]`` from thresholds or ``[bands, 1]`` from levels; `seed`: 32 bits, None where it was not
-    asked for.
+    Attributes:
+        slots: (bin, frame) of each bit, in the order of the bits.
+        amplitudes: masked threshold of each slot, ``[slots]``, in units of magnitude.
+        bits_per_band: ``[bands]``.
+        significance: ``[bands]``.
+        features: whole quantisation steps, ``[bands, frames]`` of thresholds or ``[bands, 1]`` of levels.
+        seed: 32 bits; None where it was not asked for.
+
+    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    >>> layout = EULDriver().layout(x)
+    >>> len(set(layout.slots)), int(layout.bits_per_band.sum()), layout.amplitudes.shape, len(layout.digest)
+    (2040, 2040, (2040,), 64)
     """
 
     slots: list[Slot]
@@ -117,8 +125,18 @@ class Layout:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a second of audio says: ``soft [bits]`` in [-1, 1] (+1 is a certain 0, 0 says nothing), the layout
-    that it was read by, the 191 bytes or None, and how many of the 255 code bytes were put right."""
+    """What one second of audio says.
+
+    Attributes:
+        soft: soft decisions ``[bits]`` in [-1, 1]: +1 is a certain 0, -1 a certain 1, 0 says nothing.
+        layout: the layout that it was read by.
+        payload: the 191 bytes, or None where they do not decode.
+        corrected_bytes: how many of the 255 code bytes were put right, 0 to 32.
+
+    >>> reading = EULDriver().read(np.random.default_rng(0).normal(0, 0.1, 44_100))
+    >>> reading.bits.shape, reading.payload is None
+    ((2040,), True)
+    """
 
     soft: Floats
     layout: Layout
@@ -132,10 +150,20 @@ class Reading:
 
 
 def allocator_seed(quantized_thr_bt: Floats, n_bands: int = 4) -> int:
-    """The seed profile's seed, 32 bits, from quantised thresholds ``[bands, frames]``.
+    """The seed profile's seed, from quantised thresholds.
 
-    The `n_bands` bands of largest mean, in ascending order of it; of each, its first frame in millionths,
-    rounded down, modulo 2^32, as four big-endian bytes; the first four bytes of their SHA-256.
+    Of the bands of largest mean, in ascending order of it, the first frame in millionths, rounded down,
+    modulo 2^32, as four big-endian bytes; the first four bytes of the SHA-256 of all.
+
+    Args:
+        quantized_thr_bt: ``[bands, frames]``, at least 0, in units of magnitude.
+        n_bands: how many bands, at least 1.
+
+    Returns:
+        32 bits.
+
+    >>> allocator_seed(np.array([[0.5], [0.25], [0.125], [2.0], [1.0]])) < 2**32
+    True
     """
     top = np.argsort(np.mean(quantized_thr_bt, axis=1), kind="stable")[-n_bands:]
     data = b"".join((int(quantized_thr_bt[b, 0] * 1e6) % 2**32).to_bytes(4, "big") for b in top)
@@ -153,20 +181,29 @@ def allocate_slots_and_amplitudes(
     features: NDArray[np.int64] | None = None,
     anchor_seed: int | None = None,
 ) -> Layout:
-    """The layout of `total_bits` bits in magnitudes ``[bins, frames]``.
+    """The layout of a number of bits in a spectrum.
 
     Args:
-        mag_ft: magnitudes of the pipeline's transform.
+        mag_ft: magnitudes ``[bins, frames]`` of the pipeline's transform, finite and not negative.
         analyzer: the masking model; None: the default one.
         total_bits: how many slots; every one of them different.
-        thr_step: quantisation step of thresholds, where the rules use them.
+        thr_step: quantisation step of thresholds, above 0, where the rules use them.
         use_anchor_seeding: with a seed from the audio; without, ties are broken by unseeded hashes.
         rules: which profile's rules.
         features: quantised levels ``[bands]`` to lay out by, instead of those of `mag_ft` (rules with
             levels).
         anchor_seed: the anchors' seed, for rules that take it.
 
-    Raises ValueError where the bands have fewer cells than `total_bits`, or `anchor_seed` is missing.
+    Returns:
+        The layout, of `total_bits` slots.
+
+    Raises:
+        ValueError: the bands have fewer cells than `total_bits`, or `anchor_seed` is missing.
+
+    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    >>> layout = allocate_slots_and_amplitudes(magnitude(x), total_bits=100)
+    >>> len(layout.slots), int(layout.bits_per_band.sum())
+    (100, 100)
     """
     analyzer = analyzer or MooreGlasbergAnalyzer()
     threshold = analyzer.band_thresholds(mag_ft)
@@ -200,11 +237,23 @@ def allocate_slots_and_amplitudes(
 
 
 def iter_euls(blocks: Iterable[Array], sr: int = RATE) -> Iterator[torch.Tensor]:
-    """Whole seconds ``[channels, sr]`` of a signal that comes in blocks ``[channels, samples]`` of any
-    length.
+    """Whole seconds of a signal that comes in blocks of any length.
 
     The seconds count from the first sample and do not depend on the blocks; what is left at the end is
-    dropped. Raises ValueError where blocks differ in channels.
+    dropped.
+
+    Args:
+        blocks: audio ``[channels, samples]``, NumPy or torch.
+        sr: sample rate in Hz.
+
+    Yields:
+        ``[channels, sr]``.
+
+    Raises:
+        ValueError: blocks that differ in channels, or have another shape.
+
+    >>> [tuple(second.shape) for second in iter_euls([np.zeros((2, 7)), np.zeros((2, 6))], sr=4)]
+    [(2, 4), (2, 4), (2, 4)]
     """
     held: list[torch.Tensor] = []
     length = 0
@@ -237,15 +286,31 @@ def _to_lattice(p: Floats, bits: NDArray[np.uint8]) -> Floats:
 
 @dataclass(frozen=True)
 class EULDriver:
-    """Writes and reads one EUL: 191 bytes in one second.
+    """Writes and reads one second, the unit that carries one codeword: 191 bytes in 2040 bits.
 
-    `sr`, `n_fft`, `hop`: the grid; `per_eul_bits_target`: coded bits, 2040; `rules`: the profile; `key`:
-    secret that the robust rules' seed depends on; `thr_step`, `use_anchor_seeding`: as in
-    `allocate_slots_and_amplitudes`; `iterations`: rounds of writing.
+    Audio is ``[samples]`` or ``[channels, samples]``, NumPy or torch, exactly one second at `orig_sr` Hz
+    (None: at `sr`), of finite samples; all channels carry the same mark.
 
-    Audio is ``[samples]`` or ``[channels, samples]``, NumPy or torch, one second at `orig_sr` Hz (None: at
-    `sr`); all channels carry the same mark. Raises ValueError for other shapes, lengths, and samples that
-    are not finite.
+    Args:
+        sr: sample rate of the grid in Hz.
+        n_fft: length of the transform in samples.
+        hop: samples from frame to frame.
+        per_eul_bits_target: coded bits of a second; 2040 is the only value.
+        rules: the profile, `ROBUST` or `SEED`.
+        key: 32 secret bytes that the seed of the robust rules depends on.
+        thr_step: quantisation step of thresholds, in units of magnitude (seed rules).
+        use_anchor_seeding: take a seed from the audio; without, ties are broken by unseeded hashes.
+        iterations: rounds of writing, at least 1.
+
+    Raises:
+        ValueError: another number of bits; in all methods, audio of another shape or length, or samples that
+            are not finite.
+
+    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    >>> driver, payload = EULDriver(), bytes(range(191))
+    >>> marked = driver.encode_eul(x, payload)
+    >>> driver.decode_eul(marked) == payload, driver.decode_eul(x) is None
+    (True, True)
     """
 
     sr: int = RATE
@@ -285,11 +350,27 @@ class EULDriver:
     # Layouts
 
     def layout(self, x_wave: Array, orig_sr: int | None = None) -> Layout:
-        """The layout that a second of audio gives: the first of `layouts`."""
+        """The layout that a second of audio gives: the first of `layouts`.
+
+        Args:
+            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
+            orig_sr: its rate in Hz; None: `sr`.
+
+        Returns:
+            The layout of 2040 slots.
+        """
         return self._layouts(self._ingest(x_wave, orig_sr), 1)[0]
 
     def layouts(self, x_wave: Array, orig_sr: int | None = None) -> list[Layout]:
-        """The layouts that a detector tries on a second of audio, the likeliest first."""
+        """The layouts that a detector tries on a second of audio.
+
+        Args:
+            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
+            orig_sr: its rate in Hz; None: `sr`.
+
+        Returns:
+            At most ``rules.candidates`` layouts, the likeliest first.
+        """
         return self._layouts(self._ingest(x_wave, orig_sr), self.rules.candidates)
 
     def _layouts(self, x: torch.Tensor, count: int) -> list[Layout]:
@@ -320,11 +401,22 @@ class EULDriver:
     # Writing
 
     def encode_eul(self, x_wave: Array, payload: bytes, orig_sr: int | None = None) -> torch.Tensor:
-        """`x_wave` with 191 bytes in it: float32, same shape, same rate.
+        """Write 191 bytes into a second.
 
-        The robust rules verify that the bytes read back (else NotMarkable); the seed rules do not, and from
-        them they do not read back: see the module. Raises NotMarkable for digital silence, ValueError for a
-        payload of another length.
+        The robust rules verify that the bytes read back; the seed rules do not, and by them they do not read
+        back: see the module.
+
+        Args:
+            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
+            payload: 191 bytes.
+            orig_sr: its rate in Hz; None: `sr`.
+
+        Returns:
+            The marked audio, float32, of the shape and rate of `x_wave`.
+
+        Raises:
+            NotMarkable: digital silence, or the bytes do not read back (robust rules).
+            ValueError: a payload of another length.
         """
         bits = self.coded_bits(payload)
         x = self._ingest(x_wave, orig_sr)
@@ -342,7 +434,17 @@ class EULDriver:
 
     @staticmethod
     def coded_bits(payload: bytes) -> NDArray[np.uint8]:
-        """The 2040 bits of 191 bytes: Reed-Solomon, interleaved, the highest bit of a byte first."""
+        """The coded bits of 191 bytes: Reed-Solomon, interleaved, the highest bit of a byte first.
+
+        Args:
+            payload: 191 bytes.
+
+        Returns:
+            ``[2040]``, 0 or 1.
+
+        Raises:
+            ValueError: a payload of another length.
+        """
         return np.unpackbits(np.frombuffer(interleave_bytes(rs_encode_255_191(payload)), np.uint8))
 
     def _steadied(self, x: torch.Tensor, guard_db: float) -> torch.Tensor:
@@ -393,8 +495,19 @@ class EULDriver:
     # Reading
 
     def read_eul(self, x_wave: Array, layout: Layout, orig_sr: int | None = None) -> Reading:
-        """The reading of one second by a given layout. Digital silence says nothing, and gives no payload;
-        191 zeros cannot be told from cells that say nothing, and are none either."""
+        """Read one second by a given layout.
+
+        Digital silence says nothing and gives no payload. 191 zeros cannot be told from cells that say
+        nothing, and are no payload either.
+
+        Args:
+            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
+            layout: where the bits are.
+            orig_sr: its rate in Hz; None: `sr`.
+
+        Returns:
+            The reading.
+        """
         x = self._ingest(x_wave, orig_sr)
         if not bool(x.any()):  # every cell would say 0, and 255 zeros are a codeword
             return Reading(np.zeros(len(layout.slots)), layout, None, 0)
@@ -409,11 +522,27 @@ class EULDriver:
         return Reading(soft, layout, payload, corrected)
 
     def decode_eul(self, x_wave: Array, orig_sr: int | None = None) -> bytes | None:
-        """The 191 bytes of one second of audio, or None where no layout tried gives a codeword."""
+        """The bytes in a second of audio.
+
+        Args:
+            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
+            orig_sr: its rate in Hz; None: `sr`.
+
+        Returns:
+            191 bytes, or None where no layout tried gives a codeword.
+        """
         return self.read(x_wave, orig_sr).payload
 
     def read(self, x_wave: Array, orig_sr: int | None = None) -> Reading:
-        """The first reading, over `layouts`, that is a codeword; the first reading where none is."""
+        """Read one second by each of `layouts` until one gives a codeword.
+
+        Args:
+            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
+            orig_sr: its rate in Hz; None: `sr`.
+
+        Returns:
+            The first reading that is a codeword, or the first of all where none is.
+        """
         first = None
         for layout in self.layouts(x_wave, orig_sr):
             reading = self.read_eul(x_wave, layout, orig_sr)

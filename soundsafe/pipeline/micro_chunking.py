@@ -29,7 +29,12 @@ __all__ = [
 
 
 class SpectralModel(Protocol):
-    """What transforms: ``stft(x [batch, samples]) -> [batch, 2 (real, imaginary), bins, frames]``."""
+    """What transforms audio: ``stft(x [batch, samples]) -> [batch, 2 (real, imaginary), bins, frames]``.
+
+    >>> from soundsafe.models import INNWatermarker
+    >>> tuple(INNWatermarker(bits=8).stft(torch.zeros(1, 44_100)).shape)
+    (1, 2, 442, 101)
+    """
 
     stft: Callable[[torch.Tensor], torch.Tensor]
 
@@ -38,8 +43,22 @@ class SpectralModel(Protocol):
 class MicroChunker:
     """Cuts audio into overlapping windows and adds them up again, without loss.
 
-    `window_ms` in milliseconds, `overlap_ratio` in [0, 1), `sr` in Hz: 661 samples every 330 by default.
-    Raises ValueError for values that leave no window or no hop.
+    Args:
+        window_ms: length of a window in milliseconds.
+        overlap_ratio: share of a window that the next one covers too, at least 0 and below 1.
+        sr: sample rate in Hz.
+
+    Raises:
+        ValueError: values that leave no window or no hop.
+
+    >>> chunker = MicroChunker()
+    >>> chunker.window_samples, chunker.hop_samples
+    (661, 330)
+    >>> windows = chunker.chunk(np.ones(2000, np.float32))
+    >>> windows.shape == (chunker.count(2000), 661), chunker.starts(2000).tolist()[:3]
+    (True, [0, 330, 660])
+    >>> chunker.overlap_add(windows, 2000).unique().tolist()
+    [1.0]
     """
 
     window_ms: int = 15
@@ -63,17 +82,38 @@ class MicroChunker:
         return int(self.window_samples * (1 - self.overlap_ratio))
 
     def count(self, length: int) -> int:
-        """Number of windows that cover `length` samples; at least one."""
+        """Number of windows that cover a signal.
+
+        Args:
+            length: in samples.
+
+        Returns:
+            At least 1.
+        """
         return 1 + max(0, -(-(length - self.window_samples) // self.hop_samples))
 
     def starts(self, length: int) -> NDArray[np.int64]:
-        """First sample of each window, ``[windows]``."""
+        """First sample of each window.
+
+        Args:
+            length: of the signal, in samples.
+
+        Returns:
+            ``[windows]``.
+        """
         return np.arange(self.count(length), dtype=np.int64) * self.hop_samples
 
     def chunk(self, audio: Array) -> torch.Tensor:
-        """The windows ``[..., windows, window_samples]`` of `audio` ``[..., samples]``, unweighted.
+        """The windows of a signal, unweighted; zeros fill the last one.
 
-        Zeros fill the last window. Raises ValueError for an empty signal.
+        Args:
+            audio: ``[..., samples]``, NumPy or torch.
+
+        Returns:
+            ``[..., windows, window_samples]``.
+
+        Raises:
+            ValueError: an empty signal.
         """
         x = as_tensor(audio)
         if x.ndim == 0 or x.shape[-1] == 0:
@@ -83,10 +123,19 @@ class MicroChunker:
         return torch.nn.functional.pad(x, (0, missing)).unfold(-1, self.window_samples, self.hop_samples)
 
     def overlap_add(self, windows: torch.Tensor, length: int) -> torch.Tensor:
-        """The signal ``[..., length]`` of ``[..., windows, window_samples]``: the inverse of `chunk`.
+        """The signal that windows make: the inverse of `chunk`.
 
         Where windows overlap, the mean weighted by a raised cosine, so that changed windows join smoothly.
-        Raises ValueError where the shape does not belong to `length`.
+
+        Args:
+            windows: ``[..., windows, window_samples]``.
+            length: of the signal, in samples.
+
+        Returns:
+            ``[..., length]``.
+
+        Raises:
+            ValueError: the shape does not belong to `length`.
         """
         n, size = self.count(length), self.window_samples
         if windows.shape[-2:] != (n, size):
@@ -104,9 +153,23 @@ class MicroChunker:
 
 @dataclass(frozen=True)
 class DeterministicMapper:
-    """Slots of a micro-chunk from its number and a seed alone: ``n_freq_bins`` x ``window_frames`` cells.
+    """Slots of a micro-chunk from its number and a seed alone.
 
-    442 bins and one frame by default. Raises ValueError for values that leave no cell.
+    A window has ``n_freq_bins`` x ``window_frames`` cells, 442 x 1 by default.
+
+    Args:
+        n_fft: length of the transform in samples, at least 2.
+        hop: samples from frame to frame, at least 1.
+        sr: sample rate in Hz.
+        window_ms: length of a window in milliseconds.
+
+    Raises:
+        ValueError: values that leave no cell.
+
+    >>> mapper = DeterministicMapper()
+    >>> slots = mapper.map_slots(0, 3, seed=7)
+    >>> len(set(slots)), slots == mapper.map_slots(0, 5, seed=7)[:3]
+    (3, True)
     """
 
     n_fft: int = 882
@@ -129,10 +192,18 @@ class DeterministicMapper:
         return int(self.window_ms * self.sr / (self.hop * 1000))
 
     def map_slots(self, window: int, n_slots: int, seed: int) -> list[Slot]:
-        """`n_slots` different slots (bin, frame within the window) of micro-chunk number `window`.
+        """Different slots, in ascending order of a hash of the seed, the window and the cell.
 
-        In ascending order of a hash of the seed, the window and the cell; more slots continue the list.
-        Raises ValueError where there are fewer cells.
+        Args:
+            window: number of the micro-chunk, from 0 on.
+            n_slots: how many, from 0 to the number of cells; more slots continue the same list.
+            seed: any integer.
+
+        Returns:
+            Slots (bin, frame within the window).
+
+        Raises:
+            ValueError: fewer cells than slots, or a negative number.
         """
         cells = self.n_freq_bins * self.window_frames
         if not 0 <= n_slots <= cells or window < 0:
@@ -149,7 +220,7 @@ def apply_psychoacoustic_gate(
     n_fft: int = 882,
     hop: int = 441,
 ) -> list[Slot]:
-    """The `slots` of one window, in their order, in which a mark stays hidden.
+    """The slots of one window in which a mark stays hidden, in their order.
 
     A slot passes where its cell is at least as loud as the masked threshold of its band: there is something
     to hide behind, and a change as large as the threshold never exceeds the cell itself.
@@ -158,9 +229,18 @@ def apply_psychoacoustic_gate(
         audio_window: ``[samples]`` or ``[1, samples]`` at 44.1 kHz.
         slots: cells (bin, frame) of the window's transform.
         model: its transform is used if it is not None; the pipeline's own otherwise, which gives the same.
-        n_fft, hop: the grid.
+        n_fft: length of the transform in samples.
+        hop: samples from frame to frame.
 
-    Raises ValueError for another shape or a slot outside the grid.
+    Returns:
+        Those of `slots` that pass.
+
+    Raises:
+        ValueError: another shape, or a slot outside the grid.
+
+    >>> tone = np.sin(2 * np.pi * 1000 / 44_100 * np.arange(661))
+    >>> apply_psychoacoustic_gate(tone, [(19, 0), (20, 0)], None)
+    [(19, 0)]
     """
     x = as_tensor(audio_window)
     return _gate(x[None] if x.ndim == 1 else x, [list(slots)], model, n_fft, hop)[0]
@@ -173,10 +253,25 @@ def apply_psychoacoustic_gate_batched(
     n_fft: int = 882,
     hop: int = 441,
 ) -> list[list[Slot]]:
-    """`apply_psychoacoustic_gate` for each window of ``[windows, samples]``, slot by slot the same.
+    """`apply_psychoacoustic_gate` for many windows, with the same result for each.
 
-    `overlap_ratio`, by which the windows overlap, is checked and changes nothing: each window is judged by
-    itself on the fixed grid. Raises ValueError also where windows and lists differ in number.
+    Args:
+        audio_windows: ``[windows, samples]`` at 44.1 kHz.
+        all_slots: for each window its slots (bin, frame).
+        overlap_ratio: by which the windows overlap, at least 0 and below 1; checked, and changes nothing:
+            each window is judged by itself on the fixed grid.
+        n_fft: length of the transform in samples.
+        hop: samples from frame to frame.
+
+    Returns:
+        For each window the slots that pass.
+
+    Raises:
+        ValueError: another shape, a slot outside the grid, or windows and lists that differ in number.
+
+    >>> tone = np.sin(2 * np.pi * 1000 / 44_100 * np.arange(661))
+    >>> apply_psychoacoustic_gate_batched(np.stack([tone, 0 * tone]), [[(19, 0)], [(19, 0)]])
+    [[(19, 0)], []]
     """
     if not 0 <= overlap_ratio < 1:
         raise ValueError(f"overlap_ratio must be in [0, 1), not {overlap_ratio}")

@@ -54,42 +54,119 @@ _FLATNESS_TONE_DB = -17.5
 
 
 def erb(hz: ArrayLike) -> Floats:
-    """Equivalent rectangular bandwidth in Hz of the auditory filter at `hz` (132.6 at 1 kHz)."""
+    """Equivalent rectangular bandwidth of the auditory filter at a frequency.
+
+    Args:
+        hz: frequency in Hz, at least 0; a number or an array.
+
+    Returns:
+        Bandwidth in Hz, of the shape of `hz`: 24.7 (4.37 f / 1000 + 1), Glasberg and Moore, "Derivation of
+        auditory filter shapes from notched-noise data", Hearing Research 47, 1990.
+
+    >>> float(erb(1000.0).round(1))
+    132.6
+    """
     return 24.7 * (0.00437 * np.asarray(hz, dtype=np.float64) + 1.0)
 
 
 def erb_rate(hz: ArrayLike) -> Floats:
-    """Number of ERBs below `hz` (15.6 at 1 kHz)."""
+    """Number of equivalent rectangular bandwidths below a frequency.
+
+    Args:
+        hz: frequency in Hz, at least 0; a number or an array.
+
+    Returns:
+        Position on the ERB-rate scale, of the shape of `hz` (Glasberg and Moore 1990).
+
+    >>> float(erb_rate(1000.0).round(1))
+    15.6
+    """
     return 21.4 * np.log10(0.00437 * np.asarray(hz, dtype=np.float64) + 1.0)
 
 
 def erb_rate_to_hz(number: ArrayLike) -> Floats:
-    """Frequency in Hz that has `number` ERBs below it: the inverse of `erb_rate`."""
+    """Frequency at a position on the ERB-rate scale: the inverse of `erb_rate`.
+
+    Args:
+        number: ERBs below the frequency, at least 0; a number or an array.
+
+    Returns:
+        Frequency in Hz, of the shape of `number`.
+
+    >>> float(erb_rate_to_hz(erb_rate(1000.0)).round(6))
+    1000.0
+    """
     return (10.0 ** (np.asarray(number, dtype=np.float64) / 21.4) - 1.0) / 0.00437
 
 
 def bark(hz: ArrayLike) -> Floats:
-    """Critical-band rate in Bark (8.5 at 1 kHz), Traunmüller's formula, not below 0."""
+    """Critical-band rate of a frequency.
+
+    Args:
+        hz: frequency in Hz, at least 0; a number or an array.
+
+    Returns:
+        Bark, at least 0, of the shape of `hz`: 26.81 f / (1960 + f) - 0.53, Traunmüller, "Analytical
+        expressions for the tonotopic sensory scale", J. Acoust. Soc. Am. 88, 1990.
+
+    >>> float(bark(1000.0).round(1))
+    8.5
+    """
     f = np.asarray(hz, dtype=np.float64)
     return np.maximum(26.81 * f / (1960.0 + f) - 0.53, 0.0)
 
 
 def threshold_in_quiet_db(hz: ArrayLike) -> Floats:
-    """Absolute threshold of hearing in dB SPL by Terhardt's formula; `hz` below 20 counts as 20."""
+    """Level of the softest tone that is heard in silence.
+
+    Args:
+        hz: frequency in Hz; below 20 counts as 20; a number or an array.
+
+    Returns:
+        dB SPL, of the shape of `hz`, by the formula of Terhardt, "Calculating virtual pitch", Hearing
+        Research 1, 1979.
+
+    >>> float(threshold_in_quiet_db(1000.0).round(1))
+    3.4
+    """
     khz = np.maximum(np.asarray(hz, dtype=np.float64), 20.0) / 1000.0
     return 3.64 * khz**-0.8 - 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) + 1e-3 * khz**4
 
 
 def masking_offset_db(hz: ArrayLike, tonality: ArrayLike) -> Floats:
-    """How far in dB the masked threshold lies below a masker at `hz`; `tonality` 0 (noise) to 1 (tone)."""
+    """How far the masked threshold lies below the masker.
+
+    Args:
+        hz: frequency of the masker in Hz.
+        tonality: 0 (noise) to 1 (tone).
+
+    Returns:
+        dB, at least 5.5, of the common shape of both: 14.5 + bark for a tone and 5.5 for noise, as in
+        Johnston, "Transform coding of audio signals using perceptual noise criteria", IEEE JSAC 6, 1988.
+
+    >>> float(masking_offset_db(1000.0, 0.0))
+    5.5
+    """
     alpha = np.asarray(tonality, dtype=np.float64)
     return alpha * (14.5 + bark(hz)) + (1.0 - alpha) * 5.5
 
 
 def roex(centre_hz: ArrayLike, hz: ArrayLike, level_db: ArrayLike) -> Floats:
-    """Power response, 0 to 1, of the auditory filter at `centre_hz` to a component of `level_db` SPL at `hz`.
+    """Power response of the auditory filter at one frequency to a component at another.
 
-    The three broadcast. Levels count between 0 and 110 dB, within which every slope stays positive.
+    A rounded exponential, (1 + pg) exp(-pg) with g the distance in units of the centre; its lower slope
+    becomes flatter with level (Glasberg and Moore 1990).
+
+    Args:
+        centre_hz: centre of the filter in Hz, above 0.
+        hz: frequency of the component in Hz.
+        level_db: level of the component in dB SPL; held between 0 and 110, where every slope is positive.
+
+    Returns:
+        Response, 0 to 1, of the shape to which the three broadcast.
+
+    >>> float(roex(1000.0, 1000.0, 60.0))
+    1.0
     """
     fc = np.asarray(centre_hz, dtype=np.float64)
     g = (np.asarray(hz, dtype=np.float64) - fc) / fc
@@ -104,9 +181,26 @@ def roex(centre_hz: ArrayLike, hz: ArrayLike, level_db: ArrayLike) -> Floats:
 class MooreGlasbergAnalyzer:
     """Critical-band analysis of magnitude spectra ``[bins, frames]`` of the transform in `soundsafe.stft`.
 
-    `sample_rate` in Hz, `n_fft` and `hop_length` in samples (the hop is recorded, nothing depends on it),
-    `full_scale_db`: playback level of a full-scale sine in dB SPL. Raises ValueError for values that make no
-    grid.
+    Args:
+        sample_rate: in Hz.
+        n_fft: length of the transform in samples, even.
+        hop_length: samples from frame to frame; recorded, nothing depends on it.
+        n_critical_bands: number of bands, equally wide on the ERB-rate scale from 0 to half the rate.
+        full_scale_db: playback level of a full-scale sine in dB SPL.
+
+    Raises:
+        ValueError: a value that makes no grid.
+
+    >>> import torch
+    >>> from soundsafe.stft import stft
+    >>> tone = 0.5 * torch.sin(2 * torch.pi * 4000 / 44_100 * torch.arange(44_100, dtype=torch.float64))
+    >>> mag = stft(tone).abs().numpy()
+    >>> analyzer = MooreGlasbergAnalyzer()
+    >>> power = analyzer.band_power(mag)
+    >>> power.shape, float(power.max().round(2))
+    ((24, 101), 0.25)
+    >>> bool((analyzer.band_thresholds(mag)[:, 50] < mag[:, 50].max()).all())
+    True
     """
 
     sample_rate: int = 44_100
@@ -211,19 +305,36 @@ class MooreGlasbergAnalyzer:
         return out
 
     def band_power(self, mag: ArrayLike | torch.Tensor) -> Floats:
-        """Power of each band and frame, ``[bands, frames]``, where a full-scale sine has 1.
+        """Power of each band and frame.
 
-        Raises ValueError, as all methods do, where `mag` is not ``[bins, frames]``, finite, not negative.
+        Args:
+            mag: magnitudes ``[bins, frames]``, NumPy or torch, finite and not negative.
+
+        Returns:
+            ``[bands, frames]``, at least 0; a full-scale sine has 1.
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
         """
         return self._band_sums(self._checked(mag) ** 2, self._slices) / self._full_scale_power
 
     def band_levels_db(
         self, mag: ArrayLike | torch.Tensor, reference: slice = slice(4, 19), floor_db: float = 120.0
     ) -> Floats:
-        """Level of each band in dB relative to the mean level of the `reference` bands of the same frame.
+        """Level of each band relative to the mean level of the `reference` bands of the same frame.
 
-        ``[bands, frames]``. A ratio, so gain does not move it: there is no absolute term, and a band counts
-        no lower than `floor_db` below the loudest band of its frame. A silent frame is 0 throughout.
+        A ratio, so that gain does not move it. A silent frame is 0 throughout.
+
+        Args:
+            mag: magnitudes ``[bins, frames]``, finite and not negative.
+            reference: the bands whose mean is 0 dB.
+            floor_db: no band counts as further than this many dB below the loudest of its frame.
+
+        Returns:
+            dB, ``[bands, frames]``.
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
         """
         power = self.band_power(mag)
         peak = power.max(axis=0)
@@ -237,10 +348,19 @@ class MooreGlasbergAnalyzer:
         return level - mean / len(rows)
 
     def tonality(self, mag: ArrayLike | torch.Tensor) -> Floats:
-        """Tonality of each band and frame, ``[bands, frames]``: 0 as flat as noise, 1 as peaked as a tone.
+        """How tonal each band and frame is, from its spectral flatness.
 
-        From the spectral flatness (geometric over arithmetic mean of power) of the band, widened to nine bins
-        where it has fewer: -2.5 dB, what Gaussian noise measures, is 0 and -17.5 dB is 1.
+        Flatness is the geometric over the arithmetic mean of the band's power; bands of fewer than nine bins
+        are widened to nine. -2.5 dB, what Gaussian noise measures, gives 0 and -17.5 dB gives 1.
+
+        Args:
+            mag: magnitudes ``[bins, frames]``, finite and not negative.
+
+        Returns:
+            ``[bands, frames]``, 0 (as flat as noise) to 1 (as peaked as a tone).
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
         """
         power = self._checked(mag) ** 2
         counts = np.array([s.stop - s.start for s in self._neighbourhoods], dtype=np.float64)[:, None]
@@ -252,9 +372,17 @@ class MooreGlasbergAnalyzer:
         return np.clip((_FLATNESS_NOISE_DB - flatness) / (_FLATNESS_NOISE_DB - _FLATNESS_TONE_DB), 0.0, 1.0)
 
     def masked_power(self, mag: ArrayLike | torch.Tensor, quiet: bool = True) -> Floats:
-        """Largest power that each band and frame hides, ``[bands, frames]``, where a full-scale sine has 1.
+        """Largest power that each band and frame hides.
 
-        With `quiet` not less than the threshold in quiet; without, masking alone (0 in silence).
+        Args:
+            mag: magnitudes ``[bins, frames]``, finite and not negative.
+            quiet: count the threshold in quiet too; without it masking alone, which is 0 in silence.
+
+        Returns:
+            ``[bands, frames]``, at least 0; a full-scale sine has 1.
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
         """
         power = self.band_power(mag)
         fc = self.center_frequencies
@@ -269,9 +397,18 @@ class MooreGlasbergAnalyzer:
         return total
 
     def excitation(self, mag: ArrayLike | torch.Tensor) -> Floats:
-        """Power of each band and frame after spreading, ``[bands, frames]``, where a full-scale sine has 1.
+        """Power of each band and frame after spreading by the auditory filters.
 
-        By filters for 51 dB whatever the level, so that it scales with the power of the audio.
+        The filters are those for 51 dB whatever the level, so that the result scales with the audio's power.
+
+        Args:
+            mag: magnitudes ``[bins, frames]``, finite and not negative.
+
+        Returns:
+            ``[bands, frames]``, at least 0; a full-scale sine has 1.
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
         """
         power = self.band_power(mag)
         fc = self.center_frequencies
@@ -282,17 +419,44 @@ class MooreGlasbergAnalyzer:
         return total
 
     def band_thresholds(self, mag: ArrayLike | torch.Tensor) -> Floats:
-        """Masked threshold of each band and frame, ``[bands, frames]``, as a magnitude in the units of `mag`.
+        """Masked threshold of each band and frame as a magnitude.
 
-        Adding this magnitude to every bin of the band reaches the power that the band just hides.
+        Adding it to every bin of the band reaches the power that the band just hides.
+
+        Args:
+            mag: magnitudes ``[bins, frames]``, finite and not negative.
+
+        Returns:
+            ``[bands, frames]``, at least 0, in the units of `mag`.
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
         """
         return self.per_bin(self.masked_power(mag))
 
     def per_bin(self, power: Floats) -> Floats:
-        """Magnitude that gives `power` ``[bands, frames]`` when every bin of the band has it."""
+        """Magnitude that gives a band its power when every bin of the band has it.
+
+        Args:
+            power: ``[bands, frames]``, at least 0; a full-scale sine has 1.
+
+        Returns:
+            ``[bands, frames]``, in units of the transform's magnitudes.
+        """
         cells = np.maximum(self.bins_per_band, 1)[:, None]
         return np.sqrt(power * self._full_scale_power / cells)
 
     def cell_thresholds(self, mag: ArrayLike | torch.Tensor, quiet: bool = True) -> Floats:
-        """The threshold of each cell's band, ``[bins, frames]``; without `quiet`, of masking alone."""
+        """Masked threshold of the band of each cell.
+
+        Args:
+            mag: magnitudes ``[bins, frames]``, finite and not negative.
+            quiet: count the threshold in quiet too; without it masking alone.
+
+        Returns:
+            ``[bins, frames]``, at least 0, in the units of `mag`.
+
+        Raises:
+            ValueError: `mag` has another shape, or values that are negative or not finite.
+        """
         return self.per_bin(self.masked_power(mag, quiet))[self.band_indices]

@@ -21,10 +21,38 @@ def _equal(features_a: ArrayLike, features_b: ArrayLike) -> NDArray[np.bool_]:
 
 
 def parity_frames(features_a: ArrayLike, features_b: ArrayLike) -> float:
-    """Share of frames whose quantised features are equal in every band."""
+    """Share of frames whose quantised features are equal in every band.
+
+    Args:
+        features_a: ``[bands, frames]`` of one version of the audio.
+        features_b: the same of the other version.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        ValueError: shapes that differ, or nothing to compare.
+
+    >>> parity_frames([[1, 2, 3], [4, 5, 6]], [[1, 2, 3], [4, 5, 7]]) == 2 / 3
+    True
+    """
     return float(_equal(features_a, features_b).all(axis=0).mean())
 
 
 def parity_by_band(features_a: ArrayLike, features_b: ArrayLike) -> NDArray[np.float64]:
-    """Share of frames whose quantised feature is equal, for each band, ``[bands]``."""
+    """Share of frames whose quantised feature is equal, for each band.
+
+    Args:
+        features_a: ``[bands, frames]`` of one version of the audio.
+        features_b: the same of the other version.
+
+    Returns:
+        ``[bands]``, 0 to 1.
+
+    Raises:
+        ValueError: shapes that differ, or nothing to compare.
+
+    >>> parity_by_band([[1, 2], [4, 5]], [[1, 2], [4, 7]]).tolist()
+    [1.0, 0.5]
+    """
     return _equal(features_a, features_b).mean(axis=1)

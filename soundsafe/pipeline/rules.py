@@ -11,19 +11,26 @@ __all__ = ["ROBUST", "SEED", "Rules"]
 class Rules:
     """What embedder and detector compute their layout from.
 
-    - `features`: ``thresholds``: the masked threshold of each band and frame, in units of magnitude; or
-      ``levels``: one level for each band, the median over the frames of its level in dB relative to other
-      bands.
-    - `step`: quantisation step, in units of magnitude or in dB.
-    - `bands`: first band, and the one behind the last, that carry bits.
-    - `ranking`: which cells of a band come first, ``magnitude`` or ``keyed``.
-    - `anchors`: what ranks the anchor bands, ``thresholds`` or ``levels``.
-    - `seed`: where the seed of ties and slots comes from: the ``thresholds`` of the four strongest bands, or
-      the ``anchors`` and the key.
-    - `guard_db`: distance from an edge of the quantiser, in dB, below which the embedder moves a level.
-    - `candidates`: how many layouts the detector tries, the likeliest first.
+    Args:
+        name: of the profile.
+        features: ``thresholds``: the masked threshold of each band and frame, in units of magnitude; or
+            ``levels``: one level for each band, the median over frames of its level in dB relative to other
+            bands.
+        step: quantisation step, above 0, in units of magnitude or in dB.
+        bands: first band that carries bits, and the one after the last.
+        ranking: which cells of a band come first, ``magnitude`` or ``keyed``.
+        anchors: what ranks the anchor bands, ``thresholds`` or ``levels``.
+        seed: what seeds ties and slots: the ``thresholds`` of the four strongest bands, or the ``anchors``
+            and the key.
+        guard_db: distance in dB from an edge of the quantiser below which the embedder moves a level; at
+            least 0 and below half a step.
+        candidates: how many layouts the detector tries, likeliest first; at least 1.
 
-    Raises ValueError for values outside these.
+    Raises:
+        ValueError: a value outside these.
+
+    >>> ROBUST.step, ROBUST.candidates, SEED.step
+    (3.0, 8, 1e-06)
     """
 
     name: str

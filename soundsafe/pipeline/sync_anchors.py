@@ -37,16 +37,33 @@ _CHANCE_PEAK = 6.2  # standard deviations
 
 @dataclass(frozen=True)
 class SyncAnchor:
-    """Anchors and sync pattern of one-second segments at `sr` Hz, on the grid `n_fft`, `hop`.
+    """Anchors and sync pattern of segments of one second.
 
-    `sync_length_ms`: length of the pattern; `pattern_type`: ``chirp`` (up and down, 500 Hz to 11 kHz),
-    ``tone`` (one in each critical band of that range) or ``noise``; `n_anchor_bands`: how many bands are
-    anchors; `ranking_method`: ``median`` or ``mean`` over frames; `hashing_salt`: text that ends what is
-    hashed.
+    Args:
+        sync_length_ms: length of the pattern in milliseconds, at least 1.
+        sr: sample rate in Hz.
+        n_fft: length of the transform in samples.
+        hop: samples from frame to frame.
+        pattern_type: ``chirp`` (up and down, 500 Hz to 11 kHz), ``tone`` (one in each critical band of that
+            range) or ``noise``.
+        n_anchor_bands: how many bands are anchors, at least 1 and fewer than there are bands.
+        ranking_method: ``median`` or ``mean`` over frames.
+        hashing_salt: text that ends what is hashed.
+        key: the seed is an HMAC under it, and noise is drawn from it; None: neither.
+        rank_by: ``thresholds`` quantised in millionths, as in the seed profile, or ``levels``, which gain
+            does not move.
 
-    Beyond the original design: `key`: the seed is an HMAC under it, and noise is drawn from it (None:
-    neither); `rank_by`: ``thresholds`` quantised in millionths, as in the seed profile, or ``levels``, which
-    gain does not move. Raises ValueError for values outside these.
+    Raises:
+        ValueError: a value outside these.
+
+    >>> anchor = SyncAnchor()
+    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    >>> energies = anchor.band_energies(x)
+    >>> len(anchor.anchor_bands(energies)), 0.0 <= anchor.confidence(energies) <= 1.0
+    (4, True)
+    >>> offset, confidence = anchor.find_pattern(torch.roll(anchor.embed_pattern(x), 1234))
+    >>> offset, confidence > 0.1
+    (1234, True)
     """
 
     sync_length_ms: int = 50
@@ -85,7 +102,17 @@ class SyncAnchor:
     # Anchors
 
     def band_energies(self, audio_1s: Array) -> Floats:
-        """Strength of each band, ``[bands]``, by which anchors are ranked; units of magnitude."""
+        """Strength of each band, by which anchors are ranked.
+
+        Args:
+            audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
+
+        Returns:
+            ``[bands]``, at least 0, in units of magnitude.
+
+        Raises:
+            ValueError: another shape, or samples that are not finite.
+        """
         mag = magnitude(audio_1s, self.n_fft, self.hop)
         if self.rank_by == "levels":
             if self.ranking_method == "median":
@@ -95,7 +122,14 @@ class SyncAnchor:
         return np.median(q, axis=1) if self.ranking_method == "median" else np.mean(q, axis=1)
 
     def anchor_bands(self, energies: Floats) -> tuple[int, ...]:
-        """The strongest bands that have bins, by mean bin in ascending order, as plain integers."""
+        """The strongest bands that have bins, in order of frequency.
+
+        Args:
+            energies: ``[bands]``, as `band_energies` gives them.
+
+        Returns:
+            At most `n_anchor_bands` numbers of bands, ascending, as plain integers.
+        """
         return self._canonical(np.argsort(energies, kind="stable")[-self.n_anchor_bands :])
 
     def _canonical(self, bands: NDArray[np.int64]) -> tuple[int, ...]:
@@ -103,16 +137,30 @@ class SyncAnchor:
         return tuple(sorted(int(b) for b in bands if self.analyzer.bins_per_band[b] > 0))
 
     def confidence(self, energies: Floats) -> float:
-        """How far the anchors stand out: (their mean - the others') / (their mean + 1e-12), at most 1."""
+        """How far the anchors stand out: (their mean - the others' mean) / (their mean + 1e-12).
+
+        Args:
+            energies: ``[bands]``, at least 0.
+
+        Returns:
+            0 to 1.
+        """
         ordered = np.sort(energies)
         top = float(np.mean(ordered[-self.n_anchor_bands :]))
         rest = float(np.mean(ordered[: -self.n_anchor_bands]))
         return min(1.0, (top - rest) / (top + 1e-12))
 
     def seed(self, bands: tuple[int, ...], segment_length: int) -> int:
-        """The seed, 32 bits, of anchor bands in a segment of so many samples.
+        """The seed of anchor bands: 8 hexadecimal digits of SHA-256 of ``{bands}_{length}_{salt}``.
 
-        The first 8 hexadecimal digits of SHA-256 (with a key, of HMAC-SHA256) of ``{bands}_{length}_{salt}``.
+        With a key, of HMAC-SHA256 under it.
+
+        Args:
+            bands: numbers of the anchor bands, ascending.
+            segment_length: of the segment, in samples.
+
+        Returns:
+            32 bits.
         """
         text = f"{tuple(int(b) for b in bands)}_{segment_length}_{self.hashing_salt}".encode()
         if self.key is None:
@@ -124,9 +172,17 @@ class SyncAnchor:
     def detect_anchor_and_seed(
         self, audio_1s: Array, confidence_threshold: float = 0.3
     ) -> tuple[int | None, float]:
-        """The seed of a segment, None below `confidence_threshold`, and the confidence.
+        """The seed of a segment and how far to trust it.
 
-        `audio_1s` is ``[samples]`` or ``[channels, samples]``, of finite samples (else ValueError).
+        Args:
+            audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
+            confidence_threshold: 0 to 1, below which there is no seed.
+
+        Returns:
+            The seed, 32 bits or None, and the confidence, 0 to 1.
+
+        Raises:
+            ValueError: another shape, or samples that are not finite.
         """
         energies = self.band_energies(audio_1s)
         confidence = self.confidence(energies)
@@ -135,9 +191,15 @@ class SyncAnchor:
         return self.seed(self.anchor_bands(energies), as_tensor(audio_1s).shape[-1]), confidence
 
     def candidate_seeds(self, energies: Floats, segment_length: int, count: int) -> list[int]:
-        """At most `count` seeds, the likeliest first: one anchor may have changed places with another band.
+        """Seeds that the segment may have had: one anchor may have changed places with another band.
 
-        In ascending order of the difference in dB between the two.
+        Args:
+            energies: ``[bands]``, at least 0.
+            segment_length: of the segment, in samples.
+            count: how many at most.
+
+        Returns:
+            Seeds, in ascending order of the difference in dB between the two bands: the likeliest first.
         """
         level = 20.0 * np.log10(np.maximum(energies, 1e-12))
         return [self.seed(bands, segment_length) for _, bands in self.candidate_bands(level, count)]
@@ -145,12 +207,19 @@ class SyncAnchor:
     def candidate_bands(
         self, level_db: Floats, count: int, margin_db: float = np.inf
     ) -> list[tuple[float, tuple[int, ...]]]:
-        """At most `count` sets of anchors for levels ``[bands]`` in dB, the likeliest first, each behind its
-        distance.
+        """Sets of anchors that the segment may have had, each with its distance.
 
-        The first (distance 0) are the strongest; in the others one of them has changed places with another
-        band, of which neither lies further than `margin_db` from the middle between the weakest anchor and
-        the strongest other band. The distance is the difference of the two in dB.
+        The first, at distance 0, has the strongest bands; in the others one of them has changed places with
+        another band. Neither lies further than `margin_db` from the middle between the weakest anchor and the
+        strongest other band.
+
+        Args:
+            level_db: ``[bands]``, in dB.
+            count: how many at most.
+            margin_db: how far from the edge bands are exchanged, in dB.
+
+        Returns:
+            (difference of the exchanged bands in dB, numbers of the bands), the likeliest first.
         """
         chosen, swaps = self._swaps(level_db, margin_db)
         sets = [(0.0, chosen)] + [(d, np.where(chosen == a, b, chosen)) for d, a, b in swaps[: count - 1]]
@@ -159,8 +228,16 @@ class SyncAnchor:
     def exchanged_twice(
         self, level_db: Floats, count: int, margin_db: float
     ) -> list[tuple[float, tuple[int, ...]]]:
-        """At most `count` sets in which two anchors have changed places with two other bands, the likeliest
-        first, each behind its distance: the sum of both differences, up to `margin_db`."""
+        """Sets in which two anchors have changed places with two other bands, each with its distance.
+
+        Args:
+            level_db: ``[bands]``, in dB.
+            count: how many at most.
+            margin_db: the largest sum of both differences, in dB.
+
+        Returns:
+            (sum of both differences in dB, numbers of the bands), the likeliest first.
+        """
         chosen, swaps = self._swaps(level_db, margin_db)
         pairs = sorted(
             (d + e, a, b, c, f)
@@ -237,11 +314,20 @@ class SyncAnchor:
         return spectrum / size.clamp(min=1e-30) * support * gain
 
     def embed_pattern(self, audio_1s: Array, strength: float = 1.0) -> torch.Tensor:
-        """`audio_1s` with the pattern at its beginning, in the same shape; float32.
+        """Add the pattern at the beginning of a segment.
 
         The change has in each band and frame at most `strength`, as a ratio of amplitudes, of what masking
-        hides there, each channel by itself; digital silence stays silent. Raises ValueError for segments
-        shorter than the pattern.
+        hides there, each channel by itself; digital silence stays silent.
+
+        Args:
+            audio_1s: ``[samples]`` or ``[channels, samples]``, at least as long as the pattern.
+            strength: at least 0; 1 is what masking just hides.
+
+        Returns:
+            The audio with the pattern, float32, of the same shape.
+
+        Raises:
+            ValueError: the segment is shorter than the pattern.
         """
         x = as_tensor(audio_1s).detach().cpu().float()
         if x.shape[-1] < len(self.pattern):
@@ -267,11 +353,17 @@ class SyncAnchor:
         return change / float(excess.max())
 
     def find_pattern(self, audio_1s: Array) -> tuple[int, float]:
-        """Where the pattern begins, in samples, and the confidence, 0 to 1.
+        """Where the pattern begins.
 
         Circular: a segment cut from a longer signal with a pattern every second may begin anywhere in it. The
         confidence is the share of the matched filter's peak that lies above 6.2 standard deviations, which is
         about what a hundred seconds of unmarked music, speech and effects reach.
+
+        Args:
+            audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
+
+        Returns:
+            The first sample of the pattern, and the confidence, 0 to 1.
         """
         x = mono(audio_1s)
         if len(x) < len(self.pattern):
@@ -309,8 +401,15 @@ def _lowest_of_three(x: Floats) -> Floats:
 class SyncDetector:
     """Finds the seed and the beginning of a second: anchors first, the pattern where they do not answer.
 
-    `always_offset`: look for the pattern's offset also where anchors answer (the robust profile); without it,
-    anchors answer with offset 0.
+    Args:
+        sync_anchor: anchors and pattern to look for.
+        always_offset: look for the pattern's offset also where anchors answer (the robust profile); without
+            it, anchors answer with offset 0.
+
+    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+    >>> offset, confidence, seed = SyncDetector().detect_robust(x, anchor_threshold=0.0)
+    >>> offset, seed == SyncAnchor().detect_anchor_and_seed(x, 0.0)[0]
+    (0, True)
     """
 
     sync_anchor: SyncAnchor = field(default_factory=SyncAnchor)
@@ -319,11 +418,22 @@ class SyncDetector:
     def detect_robust(
         self, audio_1s: Array, threshold: float = 0.05, anchor_threshold: float = 0.3
     ) -> tuple[int, float, int | None]:
-        """(offset in samples, confidence, seed or None) of ``[samples]`` or ``[channels, samples]``.
+        """Offset, confidence and seed of a segment.
 
         Where the anchors' confidence reaches `anchor_threshold`: their seed and confidence. Otherwise no
         seed, and the pattern's confidence. The offset is the pattern's where its confidence reaches
         `threshold`, else 0.
+
+        Args:
+            audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
+            threshold: confidence from which the pattern counts, 0 to 1.
+            anchor_threshold: confidence from which anchors count, 0 to 1.
+
+        Returns:
+            The offset in samples, the confidence (0 to 1), and the seed (32 bits or None).
+
+        Raises:
+            ValueError: another shape, or samples that are not finite.
         """
         seed, confidence = self.sync_anchor.detect_anchor_and_seed(audio_1s, anchor_threshold)
         if seed is not None and not self.always_offset:
