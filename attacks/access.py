@@ -19,7 +19,9 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Access:
-    """All audio is float32 `[channels, samples]` at the rate of the audio under attack.
+    """What an adversary has besides the audio under attack.
+
+    All audio is float32 `[channels, samples]` at the rate of the audio under attack.
 
     Attributes:
         copies: the first n further copies of the audio, same key, each with a payload of its own.
@@ -29,6 +31,10 @@ class Access:
             system has none).
         gradient: of a smooth measure of how well the detector reads the mark, by the audio's samples, which
             takes the key to compute; None where the system offers none.
+
+    >>> deaf = Access(lambda n: [], lambda n: [], lambda audio: audio, lambda audio: (False, float("nan")))
+    >>> deaf.gradient is None
+    True
     """
 
     copies: Callable[[int], list[Audio]]
@@ -39,7 +45,19 @@ class Access:
 
 
 def at_snr(audio: Audio, change: Audio, snr_db: float) -> Audio:
-    """`audio` plus `change`, scaled to lie exactly `snr_db` below it; `audio` where the change is nothing."""
+    """Audio plus a change, the change scaled to an exact signal-to-noise ratio.
+
+    Args:
+        audio: float32 `[channels, samples]`.
+        change: the same shape.
+        snr_db: of the result, in dB.
+
+    Returns:
+        float32, the same shape; a copy of `audio` where the change is nothing.
+
+    >>> at_snr(np.ones((1, 3), np.float32), np.full((1, 3), 7.0, np.float32), 20.0)
+    array([[1.1, 1.1, 1.1]], dtype=float32)
+    """
     power = float(np.sum(change.astype(np.float64) ** 2))
     if power == 0:
         return audio.copy()
@@ -48,7 +66,21 @@ def at_snr(audio: Audio, change: Audio, snr_db: float) -> Audio:
 
 
 def within(audio: Audio, candidate: Audio, snr_db: float) -> Audio:
-    """`candidate`, drawn towards `audio` where it is further from it than an SNR of `snr_db` allows."""
+    """A candidate, drawn towards the audio where it is further away than a signal-to-noise ratio allows.
+
+    Args:
+        audio: float32 `[channels, samples]`.
+        candidate: the same shape.
+        snr_db: the lowest allowed, in dB.
+
+    Returns:
+        float32, the same shape.
+
+    >>> within(np.ones((1, 2), np.float32), np.full((1, 2), 1.05, np.float32), 20.0)
+    array([[1.05, 1.05]], dtype=float32)
+    >>> within(np.ones((1, 2), np.float32), np.full((1, 2), 3.0, np.float32), 20.0)
+    array([[1.1, 1.1]], dtype=float32)
+    """
     change = candidate - audio
     power = float(np.sum(change.astype(np.float64) ** 2))
     allowed = float(np.sum(audio.astype(np.float64) ** 2)) * 10 ** (-snr_db / 10)

@@ -42,10 +42,19 @@ class Attack:
         changes_length: the result may have another number of samples.
         differentiable: almost everywhere, as a function of the audio.
         engine: the outside code that does it, '' for this package's own.
+        function: what does it: `f(audio, rate, rng, **params) -> audio`.
+        delay: `f(rate, channels, **params)`, see `delay_samples`.
         needs_access: it is an adversary's, who has more than the audio: see `Access`.
         weights: of networks that it runs, which the user brings.
         programs: that it runs, which the user installs.
         to_mono: the result has one channel.
+
+    >>> quieter = get("gain_-3dB")
+    >>> audio = np.ones((1, 3), np.float32)
+    >>> quieter.apply(audio, 44_100, np.random.default_rng(0)).round(3)
+    array([[0.708, 0.708, 0.708]], dtype=float32)
+    >>> quieter.delay_samples(44_100), quieter.left_out
+    (0, '')
     """
 
     name: str
@@ -94,7 +103,15 @@ class Attack:
         return out.copy() if np.may_share_memory(out, source) else out
 
     def delay_samples(self, rate: int, channels: int = 2) -> int | None:
-        """Samples by which the content comes later (negative: earlier); None: no one figure."""
+        """How much later the content comes.
+
+        Args:
+            rate: samples per second.
+            channels: of the audio, at least 1.
+
+        Returns:
+            Samples, negative where it comes earlier; None where there is no one figure.
+        """
         return self.delay(rate, channels, **self.params)
 
 
@@ -132,14 +149,27 @@ def attack(
     Args:
         family: see `Attack`.
         strengths: the parameters for each name.
-        changes_length, differentiable, engine: see `Attack`.
+        changes_length: see `Attack`.
+        differentiable: see `Attack`.
+        engine: see `Attack`.
         delay: `f(rate, channels, **params)`, see `Attack.delay_samples`.
         needs_access: the function takes `access` (an `Access`) too.
-        weights, program: without which it is left out.
+        weights: without which it is left out.
+        program: without which it is left out.
         to_mono: see `Attack`.
+
+    Returns:
+        A decorator that gives the function back.
 
     Raises:
         ValueError: a name is taken.
+
+    >>> @attack("example", {"example_flip": {}})
+    ... def flip(audio, rate, rng):
+    ...     return -audio
+    >>> get("example_flip").apply(np.ones((1, 2), np.float32), 44_100, np.random.default_rng(0)).tolist()
+    [[-1.0, -1.0]]
+    >>> del _ATTACKS["example_flip"]
     """
 
     def register(function: F) -> F:
@@ -158,10 +188,19 @@ def attack(
 
 
 def get(name: str) -> Attack:
-    """The attack of that name; names joined by `+then+` give their chain.
+    """The attack of a name.
+
+    Args:
+        name: of one attack, or of several joined by `+then+`, which are applied in that order.
+
+    Returns:
+        The attack, or the chain.
 
     Raises:
         InputError: there is no such attack.
+
+    >>> get("gain_-3dB+then+mp3_128").family
+    'chain'
     """
     _load_entry_points()
     if name in _ATTACKS:
@@ -172,7 +211,14 @@ def get(name: str) -> Attack:
 
 
 def all_attacks() -> tuple[Attack, ...]:
-    """All registered attacks, in order of registration."""
+    """All registered attacks.
+
+    Returns:
+        In order of registration.
+
+    >>> len(all_attacks()) > 100
+    True
+    """
     _load_entry_points()
     return tuple(_ATTACKS.values())
 

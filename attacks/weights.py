@@ -15,9 +15,15 @@ __all__ = ["Weights"]
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's folder, which the environment variable `variable` names.
+    """A model's folder, which the user names in an environment variable.
 
-    `package` is the module that runs it, `extra` this package's extra that brings that.
+    Args:
+        variable: name of the environment variable.
+        package: module that runs the model.
+        extra: of this package, that brings the module.
+
+    >>> Weights("NO_SUCH_VARIABLE", "json", "neural").missing()
+    'needs weights: NO_SUCH_VARIABLE names their folder'
     """
 
     variable: str
@@ -25,7 +31,11 @@ class Weights:
     extra: str
 
     def missing(self) -> str:
-        """Why the model cannot be had, in one line; '' where it can."""
+        """Why the model cannot be had.
+
+        Returns:
+            One line; '' where it can be had.
+        """
         if find_spec(self.package) is None:
             return f"needs {self.package}: pip install 'soundsafe[{self.extra}]'"
         folder = os.environ.get(self.variable)
@@ -36,7 +46,10 @@ class Weights:
         return ""
 
     def folder(self) -> Path:
-        """The folder.
+        """The model's folder.
+
+        Returns:
+            A folder that is there.
 
         Raises:
             InputError: there is none.
@@ -47,7 +60,14 @@ class Weights:
         return Path(os.environ[self.variable])
 
     def digest(self) -> str:
-        """16 hex digits of the SHA-256 of the folder's files."""
+        """What the folder holds, as a number to compare.
+
+        Returns:
+            16 hexadecimal digits of the SHA-256 of the folder's files.
+
+        Raises:
+            InputError: there is no folder.
+        """
         digest = hashlib.sha256()
         for path in sorted(p for p in self.folder().rglob("*") if p.is_file()):
             digest.update(path.relative_to(self.folder()).as_posix().encode() + b"\0")

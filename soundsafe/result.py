@@ -14,13 +14,21 @@ __all__ = ["Decoded", "Embedded", "Eul"]
 
 @dataclass(frozen=True)
 class Eul:
-    """One second as the detector found it.
+    """One second (the unit that carries one codeword) as the detector found it.
 
-    `start_s`: where it starts. `ok`: its own codeword decoded and authenticated. `corrected_bytes`: of 255,
-    how many hard decisions were wrong (0 where it did not decode). `erasures`: coded bits of which nothing
-    was known. `allocator`: bits for each band, anchors, seed, scales. For the bench: `bits [2040]` (hard
-    decisions in the order of the code), `features [bands, frames]`, `slots` (SHA-256 of the slot list) and
-    `seed`.
+    Attributes:
+        start_s: where it starts, in seconds from the audio's beginning.
+        ok: its own codeword decoded and authenticated.
+        corrected_bytes: how many of 255 hard decisions were wrong; 0 where it did not decode.
+        erasures: coded bits of which nothing was known, 0 to 2040.
+        allocator: bits for each band, anchors, seed, scales.
+        bits: hard decisions ``[2040]`` in the order of the code, for the bench.
+        features: ``[bands, frames]``, for the bench.
+        slots: SHA-256 of the slot list in hexadecimal, for the bench.
+        seed: 32 bits, for the bench.
+
+    >>> Eul(start_s=0.0, ok=True, corrected_bytes=3, erasures=0, allocator={}).to_json()["corrected_bytes"]
+    3
     """
 
     start_s: float
@@ -34,7 +42,11 @@ class Eul:
     seed: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields of the command's JSON."""
+        """The fields of the command's JSON.
+
+        Returns:
+            Values that JSON can hold.
+        """
         return {
             "start_s": round(self.start_s, 6),
             "ok": self.ok,
@@ -46,12 +58,32 @@ class Eul:
 
 @dataclass(frozen=True)
 class Decoded:
-    """The answer of a detection; see the command's JSON. `payload` is None unless `ok`.
+    """The answer of a detection.
 
-    `layer`: ``"eul"`` or ``"tile"``, which one gave the payload, or else the identifier. `speed`, `tempo`,
-    `pitch`: factors by which the audio was changed, 1.0 where nothing was authenticated;
-    `offset_samples`: where the mark begins, in samples of the audio given, or a whole number of its seconds
-    from there. `factor_confidence`: 0 (nothing authenticated) to 1, how surely they are no accident.
+    Attributes:
+        ok: a payload was read and authenticated.
+        payload: its bytes; None unless `ok`.
+        score: how likely the audio is marked, higher is likelier.
+        code: the error-correcting code, ``ldpc`` or ``rs``.
+        layer: which layer gave the payload, or else the identifier: ``eul`` (seconds) or ``tile``; None.
+        id_ok: the payload's identifier was read and authenticated.
+        id_hex: the identifier, 16 hexadecimal digits: the first 8 bytes of the payload's SHA-256; None.
+        euls: each second.
+        combined: how many seconds were combined for the payload.
+        speed: factor by which the audio was changed; 1.0 where nothing was authenticated.
+        tempo: the same.
+        pitch: the same.
+        offset_samples: where the mark begins, in samples of the audio given, or a whole number of its seconds
+            from there; None where nothing was found.
+        false_accept_bound: upper bound of the probability that unmarked audio gives such an answer.
+        seconds: of work.
+        realtime_factor: seconds of work for each second of audio.
+        factor_confidence: 0 (nothing authenticated) to 1, how surely the three factors are no accident.
+
+    >>> import soundsafe
+    >>> found = soundsafe.decode(np.zeros((1, 44_100), np.float32), 44_100)
+    >>> found.ok, found.payload, found.to_json()["id_ok"]
+    (False, None, False)
     """
 
     ok: bool
@@ -78,7 +110,11 @@ class Decoded:
         return None if self.payload is None else self.payload.hex()
 
     def to_json(self) -> dict[str, Any]:
-        """One JSON document."""
+        """What `soundsafe decode --json` prints.
+
+        Returns:
+            Values that JSON can hold.
+        """
         return {
             "ok": self.ok,
             "payload_hex": self.payload_hex,
@@ -102,11 +138,24 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Embedded:
-    """The answer of an embedding. `audio` is None where it went to a file.
+    """The answer of an embedding.
 
-    `unmarked_seconds`: the EULs that do not read back alone, each named in `warnings`. `snr_db` is infinite
-    and written as null where nothing was changed; `zimtohrli` is the worst channel's distance, mean over
-    stretches of 16 s.
+    Attributes:
+        audio: the marked audio, float32 ``[channels, samples]``; None where it went to a file.
+        euls: whole seconds of the audio.
+        euls_verified: how many of them read back alone.
+        payload_bytes: 1 to 4096.
+        capacity_bytes_per_eul: of payload, in one second.
+        snr_db: of the mark, in dB; infinite, and null in JSON, where nothing was changed.
+        zimtohrli: perceptual distance, the worst channel's, mean over stretches of 16 s.
+        seconds: of work.
+        realtime_factor: seconds of work for each second of audio.
+        warnings: each names a second that does not read back alone, and why, or what could not be kept.
+        unmarked_seconds: numbers of the seconds that do not read back alone.
+
+    >>> answer = Embedded(None, 2, 2, 16, 175, 34.5, 1e-5, 0.5, 0.25)
+    >>> answer.to_json()["euls_verified"]
+    2
     """
 
     audio: NDArray[np.float32] | None
@@ -122,7 +171,11 @@ class Embedded:
     unmarked_seconds: list[int] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """One JSON document."""
+        """What `soundsafe embed --json` prints.
+
+        Returns:
+            Values that JSON can hold.
+        """
         return {
             "euls": self.euls,
             "euls_verified": self.euls_verified,

@@ -44,7 +44,15 @@ _LARGEST_MOVE = 0.12
 
 @dataclass(frozen=True)
 class Trial:
-    """Mean of log distance over clips, and information in bits for each coded bit behind each codec."""
+    """What the lattice's steps give and cost on a set of clips.
+
+    Attributes:
+        log_distance: mean over clips of the natural logarithm of the Zimtohrli distance.
+        information: bits of information for each coded bit after each codec, 0 to 1, by the codec's name.
+
+    >>> Trial(-10.0, {"mp3_128": 0.25, "aac_128": 0.75}).value
+    0.5
+    """
 
     log_distance: float
     information: dict[str, float]
@@ -57,7 +65,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Fit:
-    """The fitted profile and the trials before and after each round."""
+    """What a fit comes to.
+
+    Attributes:
+        profile: the fitted one.
+        history: the trials before the first round and after each.
+
+    >>> from soundsafe.cells.profile import ROBUST
+    >>> Fit(ROBUST, (Trial(-10.0, {"mp3_128": 0.25}),)).history[0].value
+    0.25
+    """
 
     profile: Profile
     history: tuple[Trial, ...]
@@ -103,7 +120,25 @@ def fit_carrier(
     seed: int = 0,
     report: Callable[[float, str], None] | None = None,
 ) -> Fit:
-    """Steps that carry more information at the same distance; some minutes for ten clips of three seconds."""
+    """Lattice steps that carry more information at the same distance.
+
+    Takes some minutes for ten clips of three seconds.
+
+    Args:
+        clips: audio ``[channels, samples]`` at 44.1 kHz, at least a second each.
+        profile: where the search starts.
+        rounds: of search; 0 measures the start alone.
+        seed: of the bits that are marked.
+        report: gets the share done, 0 to 1, and a line of text.
+
+    Returns:
+        The fitted profile and the trials on the way.
+
+    >>> from soundsafe.cells.profile import ROBUST
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, (1, 44_100)).astype(np.float32)
+    >>> len(fit_carrier([noise], ROBUST, rounds=0).history)
+    1
+    """
     tell = report or (lambda _share, _words: None)
     total = rounds * (profile.regions + 2) + 1
     done = 0

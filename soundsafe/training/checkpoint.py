@@ -67,10 +67,23 @@ def build_model(cfg: TrainConfig) -> INNWatermarker:
 
 
 def apply_spectral_normalization(model: torch.nn.Module, cfg: TrainConfig) -> list[str]:
-    """Bound the layers of `model` that ``cfg.sn_layers`` names, at ``cfg.sn_target``; their names come back.
+    """Bound the layers that a configuration names.
 
-    Nothing is changed, and [] comes back, without ``cfg.sn_enable``. See ``soundsafe.models.bound_norms``,
-    also for errors.
+    Nothing is changed without ``cfg.sn_enable``.
+
+    Args:
+        model: whose layers are changed in place.
+        cfg: its `sn_layers`, `sn_target` and `sn_power_iter` are used.
+
+    Returns:
+        Names of the layers that were bounded now, sorted.
+
+    Raises:
+        ValueError: a pattern that matches no linear or convolution layer.
+
+    >>> names = apply_spectral_normalization(INNWatermarker(bits=64), TrainConfig())
+    >>> names[0], "coupling_net.fc_in" in names
+    ('affine_coupling.0.eta.mix1x1', True)
     """
     if not cfg.sn_enable:
         return []

@@ -26,18 +26,44 @@ _SN_LAYERS = ("affine_coupling.*/proj.*", "coupling_net.*/fc.*", ".*1x1.*")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run of training.
+    """A run of training; nothing changes afterwards. Shares of training run from 0 to 1.
 
-    `rs_payload_bytes`: payload of a second, 1 to 191; 64 bytes of Reed-Solomon parity join it. `w_*`: weights
-    of the losses, at least 0. Shares of training, 0 to 1: `stability_ramp_start` and `stability_ramp_end`
-    (rise of `w_stab` to 0.5), `csd_start_frac`, `curriculum_frac` (rise of the perceptual weight from 0).
-    `stability_ramp`: ``rollout`` (0.3 at 0.6) or ``linear``. `thr_step`: step of the stability loss's
-    thresholds. `sn_*`: see ``apply_spectral_normalization`` (None for `sn_layers`: its default). `csd_*`: see
-    ``soundsafe.training.channel``. `decode_precision`: ``fp32`` or ``fp64``, of reading in evaluations.
-    `size`: of the network; `steps` of `batch` seconds; `evaluate_every` steps make an epoch. `devices`: how
-    many share each batch, a process each; `precision` of training: ``32-true`` or ``bf16-mixed``.
+    Args:
+        rs_payload_bytes: payload of a second, 1 to 191; 64 bytes of Reed-Solomon parity join it.
+        w_msg: weight of the message loss, at least 0.
+        w_perc: weight of the perceptual loss, at least 0.
+        w_inv: weight of the invertibility loss, at least 0.
+        w_stab: weight of the stability loss before its ramp, at least 0.
+        thr_step: quantisation step of the stability loss's thresholds, above 0, in units of magnitude.
+        stability_ramp_start: share of training at which `w_stab` begins to rise.
+        stability_ramp_end: share at which it reaches 0.5.
+        stability_ramp: ``rollout`` (through 0.3 at 0.6) or ``linear``.
+        sn_enable: bound the spectral norm of layers.
+        sn_target: the bound, above 0.
+        sn_power_iter: power iterations at each step, at least 1.
+        sn_layers: patterns of layers' names, see `apply_spectral_normalization`; None: the default.
+        csd_start_frac: share at which the random channel begins, below 1.
+        csd_final_scale: strength of the random channel at the end, at least 0.
+        csd_schedule: its rise, ``cosine`` or ``linear``.
+        csd_feature_aware: keep the channel's gains so small that no threshold crosses a whole number.
+        decode_precision: of reading in evaluations, ``fp32`` or ``fp64``.
+        size: of the network, ``small`` or ``large``.
+        steps: how many, at least 10.
+        batch: seconds of audio in a step, a multiple of `devices`.
+        evaluate_every: steps of an epoch, at least 1.
+        learning_rate: at the start, above 0.
+        clip_norm: largest norm of the gradient, above 0.
+        curriculum_frac: share over which the perceptual weight rises from 0, below 1.
+        devices: how many share each batch, a process each.
+        precision: of training, ``32-true`` or ``bf16-mixed``.
+        seed: of everything random, 0 to 2^63 - 1.
 
-    Raises ValueError for a value out of its range.
+    Raises:
+        ValueError: a value of another type or out of its range.
+
+    >>> cfg = TrainConfig(steps=100)
+    >>> cfg.bits, cfg.stability_ramp_start, cfg.csd_schedule
+    (2040, 0.33, 'cosine')
     """
 
     rs_payload_bytes: int = 191
@@ -126,14 +152,28 @@ class TrainConfig:
         return 8 * (self.rs_payload_bytes + PARITY_BYTES)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields by name."""
+        """All fields by name.
+
+        Returns:
+            Values that JSON can hold.
+        """
         return dataclasses.asdict(self) | {"sn_layers": list(self.sn_layers)}
 
 
 def load_config(what: str) -> TrainConfig:
-    """The configuration ``smoke``, ``small`` or ``large``, or that in a TOML or JSON file.
+    """A configuration by name or from a file.
 
-    Raises InputError for a file that cannot be read, an unknown field or a value out of range.
+    Args:
+        what: ``smoke``, ``small`` or ``large``, or the path of a TOML or JSON file.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        InputError: a file that cannot be read, an unknown field, or a value out of range.
+
+    >>> load_config("smoke").size
+    'small'
     """
     try:
         if what in CONFIGS:

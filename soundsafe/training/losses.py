@@ -33,8 +33,18 @@ _MELS, _COEFFICIENTS = 40, 13
 def message_loss(logits: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     """Soft bits and bytes: cross entropy of each bit plus the mean probability of a wrong byte.
 
-    `logits` and `bits` (0 or 1) are ``[batch, bits]``, a multiple of 8; 0.693 + 0.996 for a reader who
-    guesses. Bytes fail with 1 - prod p(bit right): what Reed-Solomon counts.
+    A byte fails with 1 - prod p(bit right), which is what Reed-Solomon counts. A reader who guesses has
+    0.693 + 0.996.
+
+    Args:
+        logits: ``[batch, bits]``, bits a multiple of 8; positive for 1.
+        bits: ``[batch, bits]``, 0 or 1.
+
+    Returns:
+        A scalar, at least 0.
+
+    >>> round(float(message_loss(torch.zeros(1, 8), torch.ones(1, 8))), 3)
+    1.689
     """
     bits = bits.to(logits.dtype)
     soft = torch.nn.functional.binary_cross_entropy_with_logits(logits, bits)
@@ -46,6 +56,17 @@ def multi_resolution_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Spectral convergence plus mean difference of log magnitudes, over three resolutions.
 
     Yamamoto, Song and Kim, "Parallel WaveGAN", ICASSP 2020.
+
+    Args:
+        x: the original, ``[batch, samples]`` at 44,100 Hz.
+        y: the marked audio, of the same shape.
+
+    Returns:
+        A scalar, at least 0.
+
+    >>> x = 0.1 * torch.randn(1, 44_100)
+    >>> float(multi_resolution_loss(x, x))
+    0.0
     """
     total = x.new_zeros(())
     for n_fft, hop in _GRIDS:
@@ -73,14 +94,39 @@ def _mfcc_matrices(bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def mfcc_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of 13 mel-frequency cepstral coefficients (40 mel bands, natural log)."""
+    """Mean absolute difference of 13 mel-frequency cepstral coefficients (40 mel bands, natural logarithm).
+
+    Args:
+        x: the original, ``[batch, samples]`` at 44,100 Hz.
+        y: the marked audio, of the same shape.
+
+    Returns:
+        A scalar, at least 0.
+
+    >>> x = 0.1 * torch.randn(1, 44_100)
+    >>> float(mfcc_loss(x, x))
+    0.0
+    """
     filters, dct = (torch.as_tensor(m).to(x) for m in _mfcc_matrices(1025))
     a, b = (dct @ torch.log(filters @ (_magnitude(one, 2048, 512) ** 2) + 1e-3) for one in (x, y))
     return (a - b).abs().mean()
 
 
 def snr_loss(x: torch.Tensor, y: torch.Tensor, target_db: float = 30.0) -> torch.Tensor:
-    """How far the signal-to-noise ratio stays below `target_db`, in units of 10 dB, smoothly down to 0."""
+    """How far the signal-to-noise ratio stays below a target, smoothly down to 0.
+
+    Args:
+        x: the original, ``[batch, samples]``.
+        y: the marked audio, of the same shape.
+        target_db: in dB.
+
+    Returns:
+        A scalar above 0, in units of 10 dB.
+
+    >>> x = torch.ones(1, 100)
+    >>> round(float(snr_loss(x, 1.1 * x, target_db=50.0)), 2)
+    3.05
+    """
     noise, signal = (y - x).square().sum(-1), x.square().sum(-1)
     below = target_db / 10.0 + torch.log10((noise + 1e-9) / (signal + 1e-9))
     return torch.nn.functional.softplus(below).mean()
@@ -92,7 +138,19 @@ def _analyzer() -> MooreGlasbergAnalyzer:
 
 
 def noise_to_mask_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Mean of ln(1 + noise / what the original hides), over bands and frames; noise is y - x."""
+    """Mean of ln(1 + noise / what the original hides), over bands and frames; the noise is y - x.
+
+    Args:
+        x: the original, ``[batch, samples]`` at 44,100 Hz.
+        y: the marked audio, of the same shape.
+
+    Returns:
+        A scalar, at least 0.
+
+    >>> x = 0.1 * torch.randn(1, 44_100)
+    >>> bool(noise_to_mask_loss(x, x) < noise_to_mask_loss(x, 1.1 * x))
+    True
+    """
     mask = _analyzer()
     hidden = [mask.masked_power(_magnitude(one.detach().double(), 882, 441)) for one in x]
     noise = _magnitude(y - x, 882, 441).square()
@@ -103,14 +161,38 @@ def noise_to_mask_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def perceptual_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Sum of the four perceptual terms, each of the order of 1 for a mark that is plainly heard."""
+    """Sum of the four perceptual terms, each of the order of 1 for a mark that is plainly heard.
+
+    Args:
+        x: the original, ``[batch, samples]`` at 44,100 Hz.
+        y: the marked audio, of the same shape.
+
+    Returns:
+        A scalar above 0.
+
+    >>> x = 0.1 * torch.randn(1, 44_100)
+    >>> bool(perceptual_loss(x, 1.001 * x) < perceptual_loss(x, 1.1 * x))
+    True
+    """
     return multi_resolution_loss(x, y) + mfcc_loss(x, y) + snr_loss(x, y) + noise_to_mask_loss(x, y)
 
 
 def invertibility_loss(model: INNWatermarker, x: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-    """What is lost on the way: encode, ISTFT, STFT, invert; relative error of audio plus that of the message.
+    """What is lost on the way: encode, inverse transform, transform, invert.
 
     The blocks invert exactly; the loss measures what an edited spectrum loses that belongs to no signal.
+
+    Args:
+        model: the network.
+        x: audio ``[batch, samples]`` at 44,100 Hz.
+        bits: ``[batch, bits]``, 0 or 1.
+
+    Returns:
+        A scalar, at least 0: the relative error of the audio plus that of the message.
+
+    >>> model = INNWatermarker(bits=64)
+    >>> bool(invertibility_loss(model, 0.1 * torch.randn(1, 44_100), torch.ones(1, 64)) > 0)
+    True
     """
     spectrum = model.stft(x)
     message = model.coupling_net.spread(bits.to(x.dtype))
@@ -147,11 +229,24 @@ def _masking_matrix(mag: NDArray[np.float64]) -> NDArray[np.float64]:
 def compute_slot_stability_loss(
     x_ref: torch.Tensor, x_wm: torch.Tensor, cfg: TrainConfig, model: INNWatermarker
 ) -> torch.Tensor:
-    """Mean absolute difference of the allocator's significance, clean and marked, ``[batch, samples]`` each.
+    """Mean absolute difference of the allocator's significance between original and marked audio.
 
     The value is exact: thresholds by the allocator's own analysis, floored to ``cfg.thr_step``, and the
     integers of ``PerceptualSignificanceMetric``. The gradient is that of the same distance without rounding
-    (straight through), by the power of each band, tonality and slopes held. Units: millionths of all bits.
+    (straight through), by the power of each band; tonality and slopes are held.
+
+    Args:
+        x_ref: the original, ``[batch, samples]`` at 44,100 Hz.
+        x_wm: the marked audio, of the same shape.
+        cfg: its `thr_step` is used.
+        model: its transform is used.
+
+    Returns:
+        A scalar, at least 0, in millionths of all bits.
+
+    >>> model, x = INNWatermarker(bits=64), 0.1 * torch.randn(1, 44_100)
+    >>> float(compute_slot_stability_loss(x, x, TrainConfig(), model))
+    0.0
     """
     metric = PerceptualSignificanceMetric(method="inverse", use_median=True)
     mask = _analyzer()

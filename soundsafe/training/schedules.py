@@ -18,7 +18,17 @@ _W_STAB_AT_C = 0.3
 
 
 def phase_at(epoch: float) -> str:
-    """Name of the phase at `epoch`."""
+    """The phase of training.
+
+    Args:
+        epoch: share of training done, 0 to 1.
+
+    Returns:
+        ``A``, ``B`` or ``C``.
+
+    >>> phase_at(0.0), phase_at(0.5), phase_at(1.0)
+    ('A', 'B', 'C')
+    """
     return next((name for name, (_, end) in PHASES.items() if epoch < end), "C")
 
 
@@ -26,6 +36,16 @@ def stability_weight(cfg: TrainConfig, epoch: float) -> float:
     """Weight of the stability loss: ``cfg.w_stab`` until the ramp, 0.5 from its end on.
 
     ``rollout`` is linear through 0.3 at 0.6 where that lies within the ramp, ``linear`` straight.
+
+    Args:
+        cfg: its `w_stab` and `stability_ramp`, with start and end.
+        epoch: share of training done, 0 to 1.
+
+    Returns:
+        The weight, at least 0.
+
+    >>> [round(stability_weight(TrainConfig(), epoch), 2) for epoch in (0.0, 0.33, 0.6, 1.0)]
+    [0.05, 0.05, 0.3, 0.5]
     """
     points = [(cfg.stability_ramp_start, cfg.w_stab)]
     if cfg.stability_ramp == "rollout" and cfg.stability_ramp_start < 0.6 < cfg.stability_ramp_end:
@@ -40,7 +60,18 @@ def stability_weight(cfg: TrainConfig, epoch: float) -> float:
 
 
 def csd_scale(cfg: TrainConfig, epoch: float) -> float:
-    """Strength of the random channel: 0 until ``csd_start_frac``, ``csd_final_scale`` at the end."""
+    """Strength of the random channel: 0 until ``csd_start_frac``, ``csd_final_scale`` at the end.
+
+    Args:
+        cfg: its `csd_*` fields are used.
+        epoch: share of training done, 0 to 1.
+
+    Returns:
+        0 to ``cfg.csd_final_scale``.
+
+    >>> [round(csd_scale(TrainConfig(), epoch), 2) for epoch in (0.6, 0.8, 1.0)]
+    [0.0, 0.35, 0.7]
+    """
     if epoch <= cfg.csd_start_frac:
         return 0.0
     share = min(1.0, (epoch - cfg.csd_start_frac) / (1.0 - cfg.csd_start_frac))
@@ -50,12 +81,34 @@ def csd_scale(cfg: TrainConfig, epoch: float) -> float:
 
 
 def learning_rate(cfg: TrainConfig, epoch: float) -> float:
-    """``cfg.learning_rate`` at the start, falling by half a cosine to a fiftieth of it."""
+    """The learning rate: it falls by half a cosine to a fiftieth.
+
+    Args:
+        cfg: its `learning_rate` is that of the start.
+        epoch: share of training done, 0 to 1.
+
+    Returns:
+        The rate, above 0.
+
+    >>> learning_rate(TrainConfig(), 0.0), round(learning_rate(TrainConfig(), 1.0), 8)
+    (0.001, 2e-05)
+    """
     return cfg.learning_rate * (_LAST_RATE + (1.0 - _LAST_RATE) * (1.0 + math.cos(math.pi * epoch)) / 2.0)
 
 
 def perceptual_weight(cfg: TrainConfig, epoch: float) -> float:
-    """Weight of the perceptual loss: rises from 0 to ``cfg.w_perc`` over the curriculum, message first."""
+    """Weight of the perceptual loss: it rises from 0, so that the message is learnt first.
+
+    Args:
+        cfg: its `w_perc` and `curriculum_frac` are used.
+        epoch: share of training done, 0 to 1.
+
+    Returns:
+        0 to ``cfg.w_perc``.
+
+    >>> perceptual_weight(TrainConfig(), 0.15), perceptual_weight(TrainConfig(), 1.0)
+    (0.5, 1.0)
+    """
     if cfg.curriculum_frac == 0:
         return cfg.w_perc
     return cfg.w_perc * min(1.0, epoch / cfg.curriculum_frac)

@@ -40,14 +40,28 @@ def compute_losses_and_metrics(
     epoch: float = 0.0,
     rngs: Sequence[np.random.Generator] | None = None,
 ) -> dict[str, Any]:
-    """Losses and metrics of a batch of seconds ``[batch, 44100]`` with coded bits ``[batch, bits]``.
+    """Losses and metrics of one step of training.
 
-    `epoch` is the share of training done, 0 to 1; `rngs`, one a second, draw the channel (fixed where None).
-    Keys: ``loss`` (the weighted sum, with a gradient), ``byte_loss``, ``perc``, ``inv``, ``stability`` (in
-    its own units; the sum counts it in per cent of a band's mean significance), ``byte_acc``, ``payload_ok``
-    (share of seconds with at most 32 wrong bytes: what RS(255,191) corrects), ``w_stab``, ``x_wm``
-    ``[batch, 44100]``.
-    A network that came apart gives a loss that is not a number.
+    Args:
+        model: the network.
+        x_1s: seconds of audio, ``[batch, 44100]``.
+        cfg: weights, schedules and channel.
+        payload_bits: coded bits ``[batch, bits]``, 0 or 1.
+        epoch: share of training done, 0 to 1.
+        rngs: one for each second, to draw its channel; None: fixed by the configuration's seed.
+
+    Returns:
+        ``loss`` (the weighted sum, with a gradient; not a number where the network came apart),
+        ``byte_loss``, ``perc``, ``inv``, ``stability`` (in its own units; the sum counts it in per cent of a
+        band's mean significance), ``byte_acc`` (share of right bytes), ``payload_ok`` (share of seconds
+        with at most 32 wrong bytes, which RS(255,191) puts right), ``w_stab`` and ``x_wm``
+        ``[batch, 44100]``.
+
+    >>> cfg = TrainConfig()
+    >>> model, x = INNWatermarker(), 0.1 * torch.randn(1, 44_100)
+    >>> result = compute_losses_and_metrics(model, x, cfg, torch.ones(1, cfg.bits))
+    >>> result["loss"].requires_grad, tuple(result["x_wm"].shape), round(float(result["w_stab"]), 2)
+    (True, (1, 44100), 0.05)
     """
     assert RATE == 44_100, f"the rate must be 44100, not {RATE}"
     assert model.stft.n_fft == 882, f"n_fft must be 882, not {model.stft.n_fft}"

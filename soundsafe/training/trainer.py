@@ -48,7 +48,13 @@ _EXPLOSION = 20.0
 
 
 class Diverged(InputError):
-    """The loss or a gradient stopped being finite, or rose far above where it was."""
+    """The loss or a gradient stopped being finite, or rose far above where it was.
+
+    >>> raise Diverged("step 7: loss nan")
+    Traceback (most recent call last):
+        ...
+    soundsafe.training.trainer.Diverged: step 7: loss nan
+    """
 
 
 def train_network(
@@ -60,12 +66,32 @@ def train_network(
     report: Callable[[float, dict[str, float]], None] | None = None,
     stop_after: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Train on seconds ``[n, 44100]``, validate on others, and return the last validation's rows.
+    """Train the network on seconds of audio, validate it on others.
 
-    `report` gets the share done and the figures of ``SHOWN``; `stop_after` ends early after that many steps
-    in all (to be resumed). With several devices the first process alone reports, writes and returns rows.
-    Raises InputError where `out` holds a run that is not to be resumed or is another, Diverged where training
-    came apart: the last good checkpoint then stays.
+    With several devices the first process alone reports, writes and returns rows.
+
+    Args:
+        cfg: what to train, and how long.
+        train: seconds ``[n, 44100]``, float32 in [-1, 1].
+        validation: other seconds, of the same kind.
+        out: the run's folder, see the module.
+        resume: go on from the checkpoint in `out`.
+        report: gets the share done, 0 to 1, and the figures of ``SHOWN`` after each step.
+        stop_after: end early after that many steps in all, to be resumed.
+
+    Returns:
+        The last validation's rows: one for each attack.
+
+    Raises:
+        InputError: `out` holds a run that is not to be resumed or is another.
+        Diverged: training came apart; the last good checkpoint stays.
+
+    >>> import tempfile
+    >>> cfg, seconds = TrainConfig(steps=10, batch=1, evaluate_every=1), 0.1 * torch.randn(2, 44_100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = train_network(cfg, seconds, seconds[:1], Path(folder), stop_after=1)
+    >>> rows[0]["attack"], 0.0 <= rows[0]["ber"] <= 1.0
+    ('none', True)
     """
     data_hash = hashlib.sha256(train.numpy().tobytes() + validation.numpy().tobytes()).hexdigest()
     last = out / "last.safetensors"
