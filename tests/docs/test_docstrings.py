@@ -115,7 +115,7 @@ def test_functions_and_classes_have_an_example(name: str) -> None:
 
 def test_the_walk_meets_what_there_is() -> None:
     # A list that shrank by accident would let everything pass.
-    assert len(FUNCTIONS) > 120
+    assert len(FUNCTIONS) > 100
     assert {name.rpartition(".")[2] for name in EXPORTED} >= {
         "EULDriver",
         "MooreGlasbergAnalyzer",
