@@ -32,9 +32,15 @@ class Access:
         gradient: of a smooth measure of how well the detector reads the mark, by the audio's samples, which
             takes the key to compute; None where the system offers none.
 
-    >>> deaf = Access(lambda n: [], lambda n: [], lambda audio: audio, lambda audio: (False, float("nan")))
-    >>> deaf.gradient is None
-    True
+    Example:
+        >>> deaf = Access(
+        ...     copies=lambda n: [],
+        ...     others=lambda n: [],
+        ...     mark=lambda audio: audio,
+        ...     ask=lambda audio: (False, float("nan")),
+        ... )
+        >>> deaf.gradient is None
+        True
     """
 
     copies: Callable[[int], list[Audio]]
@@ -55,8 +61,9 @@ def at_snr(audio: Audio, change: Audio, snr_db: float) -> Audio:
     Returns:
         float32, the same shape; a copy of `audio` where the change is nothing.
 
-    >>> at_snr(np.ones((1, 3), np.float32), np.full((1, 3), 7.0, np.float32), 20.0)
-    array([[1.1, 1.1, 1.1]], dtype=float32)
+    Example:
+        >>> at_snr(np.ones((1, 3), np.float32), np.full((1, 3), 7.0, np.float32), 20.0)
+        array([[1.1, 1.1, 1.1]], dtype=float32)
     """
     power = float(np.sum(change.astype(np.float64) ** 2))
     if power == 0:
@@ -76,10 +83,11 @@ def within(audio: Audio, candidate: Audio, snr_db: float) -> Audio:
     Returns:
         float32, the same shape.
 
-    >>> within(np.ones((1, 2), np.float32), np.full((1, 2), 1.05, np.float32), 20.0)
-    array([[1.05, 1.05]], dtype=float32)
-    >>> within(np.ones((1, 2), np.float32), np.full((1, 2), 3.0, np.float32), 20.0)
-    array([[1.1, 1.1]], dtype=float32)
+    Example:
+        >>> within(np.ones((1, 2), np.float32), np.full((1, 2), 1.05, np.float32), 20.0)
+        array([[1.05, 1.05]], dtype=float32)
+        >>> within(np.ones((1, 2), np.float32), np.full((1, 2), 3.0, np.float32), 20.0)
+        array([[1.1, 1.1]], dtype=float32)
     """
     change = candidate - audio
     power = float(np.sum(change.astype(np.float64) ** 2))

@@ -49,12 +49,13 @@ class Attack:
         programs: that it runs, which the user installs.
         to_mono: the result has one channel.
 
-    >>> quieter = get("gain_-3dB")
-    >>> audio = np.ones((1, 3), np.float32)
-    >>> quieter.apply(audio, 44_100, np.random.default_rng(0)).round(3)
-    array([[0.708, 0.708, 0.708]], dtype=float32)
-    >>> quieter.delay_samples(44_100), quieter.left_out
-    (0, '')
+    Example:
+        >>> quieter = get("gain_-3dB")
+        >>> audio = np.ones((1, 3), np.float32)
+        >>> quieter.apply(audio, 44_100, np.random.default_rng(0)).round(3)
+        array([[0.708, 0.708, 0.708]], dtype=float32)
+        >>> quieter.delay_samples(44_100), quieter.left_out
+        (0, '')
     """
 
     name: str
@@ -164,12 +165,13 @@ def attack(
     Raises:
         ValueError: a name is taken.
 
-    >>> @attack("example", {"example_flip": {}})
-    ... def flip(audio, rate, rng):
-    ...     return -audio
-    >>> get("example_flip").apply(np.ones((1, 2), np.float32), 44_100, np.random.default_rng(0)).tolist()
-    [[-1.0, -1.0]]
-    >>> del _ATTACKS["example_flip"]
+    Example:
+        >>> @attack("example", {"example_flip": {}})
+        ... def flip(audio, rate, rng):
+        ...     return -audio
+        >>> get("example_flip").apply(np.ones((1, 2), np.float32), 44_100, np.random.default_rng(0)).tolist()
+        [[-1.0, -1.0]]
+        >>> del _ATTACKS["example_flip"]
     """
 
     def register(function: F) -> F:
@@ -199,8 +201,9 @@ def get(name: str) -> Attack:
     Raises:
         InputError: there is no such attack.
 
-    >>> get("gain_-3dB+then+mp3_128").family
-    'chain'
+    Example:
+        >>> get("gain_-3dB+then+mp3_128").family
+        'chain'
     """
     _load_entry_points()
     if name in _ATTACKS:
@@ -216,8 +219,9 @@ def all_attacks() -> tuple[Attack, ...]:
     Returns:
         In order of registration.
 
-    >>> len(all_attacks()) > 100
-    True
+    Example:
+        >>> len(all_attacks()) > 100
+        True
     """
     _load_entry_points()
     return tuple(_ATTACKS.values())

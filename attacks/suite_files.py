@@ -38,8 +38,9 @@ class Suite:
         source: where its parameters come from.
         leaves_out: what of that source it does not cover, and why.
 
-    >>> suite("gain").attacks[:3]
-    ('none', 'unmarked', 'wrong_key')
+    Example:
+        >>> suite("gain").attacks[:3]
+        ('none', 'unmarked', 'wrong_key')
     """
 
     name: str
@@ -56,8 +57,9 @@ def suites() -> tuple[str, ...]:
     Returns:
         Sorted names.
 
-    >>> "mp3" in suites()
-    True
+    Example:
+        >>> "mp3" in suites()
+        True
     """
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
@@ -74,8 +76,9 @@ def suite(name: str) -> Suite:
     Raises:
         InputError: no such suite, a file that is not one, or an attack in it that does not exist.
 
-    >>> suite("mp3").name
-    'mp3'
+    Example:
+        >>> suite("mp3").name
+        'mp3'
     """
     return _read(_path(name), ())
 

@@ -22,8 +22,9 @@ class Weights:
         package: module that runs the model.
         extra: of this package, that brings the module.
 
-    >>> Weights("NO_SUCH_VARIABLE", "json", "neural").missing()
-    'needs weights: NO_SUCH_VARIABLE names their folder'
+    Example:
+        >>> Weights("NO_SUCH_VARIABLE", "json", "neural").missing()
+        'needs weights: NO_SUCH_VARIABLE names their folder'
     """
 
     variable: str

@@ -51,9 +51,10 @@ class Clip:
         mono: read it as the mean of its channels.
         columns: its line in the manifest; {} without one.
 
-    >>> audio, rate = load("bundled").clips[0].read()
-    >>> audio.dtype, audio.ndim, rate
-    (dtype('float32'), 2, 44100)
+    Example:
+        >>> audio, rate = load("bundled").clips[0].read()
+        >>> audio.dtype, audio.ndim, rate
+        (dtype('float32'), 2, 44100)
     """
 
     clip: str
@@ -105,8 +106,9 @@ class Dataset:
         name: as it was asked for.
         clips: in the manifest's order, else sorted by path.
 
-    >>> len(load("bundled").clips)
-    8
+    Example:
+        >>> len(load("bundled").clips)
+        8
     """
 
     name: str
@@ -119,8 +121,9 @@ def names() -> tuple[str, ...]:
     Returns:
         Their names.
 
-    >>> names()
-    ('bundled',)
+    Example:
+        >>> names()
+        ('bundled',)
     """
     return tuple(_FOLDERS)
 
@@ -140,8 +143,9 @@ def load(name: str | Path, split: str | None = None, *, mono: bool = False) -> D
         InputError: no such folder, nothing in it, a manifest that cannot be used, no clip of that split, a
             name that is not UTF-8.
 
-    >>> {clip.read()[0].shape[0] for clip in load("bundled", mono=True).clips}
-    {1}
+    Example:
+        >>> {clip.read()[0].shape[0] for clip in load("bundled", mono=True).clips}
+        {1}
     """
     text = str(name)
     if text.endswith(MONO):

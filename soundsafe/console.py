@@ -70,8 +70,9 @@ class _Terminated(BaseException):
 def finite(value: object) -> object:
     """A JSON value in which null stands for what JSON does not know: NaN and infinity.
 
-    >>> finite({"ber": float("nan"), "clips": [1, 2.5]})
-    {'ber': None, 'clips': [1, 2.5]}
+    Example:
+        >>> finite({"ber": float("nan"), "clips": [1, 2.5]})
+        {'ber': None, 'clips': [1, 2.5]}
     """
     if isinstance(value, Mapping):
         return {str(key): finite(item) for key, item in value.items()}

@@ -27,8 +27,10 @@ class Eul:
         slots: SHA-256 of the slot list in hexadecimal, for the bench.
         seed: 32 bits, for the bench.
 
-    >>> Eul(start_s=0.0, ok=True, corrected_bytes=3, erasures=0, allocator={}).to_json()["corrected_bytes"]
-    3
+    Example:
+        >>> second = Eul(start_s=0.0, ok=True, corrected_bytes=3, erasures=0, allocator={})
+        >>> second.to_json()["corrected_bytes"]
+        3
     """
 
     start_s: float
@@ -80,10 +82,11 @@ class Decoded:
         realtime_factor: seconds of work for each second of audio.
         factor_confidence: 0 (nothing authenticated) to 1, how surely the three factors are no accident.
 
-    >>> import soundsafe
-    >>> found = soundsafe.decode(np.zeros((1, 44_100), np.float32), 44_100)
-    >>> found.ok, found.payload, found.to_json()["id_ok"]
-    (False, None, False)
+    Example:
+        >>> import soundsafe
+        >>> found = soundsafe.decode(np.zeros((1, 44_100), np.float32), 44_100)
+        >>> found.ok, found.payload, found.to_json()["id_ok"]
+        (False, None, False)
     """
 
     ok: bool
@@ -153,9 +156,10 @@ class Embedded:
         warnings: each names a second that does not read back alone, and why, or what could not be kept.
         unmarked_seconds: numbers of the seconds that do not read back alone.
 
-    >>> answer = Embedded(None, 2, 2, 16, 175, 34.5, 1e-5, 0.5, 0.25)
-    >>> answer.to_json()["euls_verified"]
-    2
+    Example:
+        >>> answer = Embedded(None, 2, 2, 16, 175, 34.5, 1e-5, 0.5, 0.25)
+        >>> answer.to_json()["euls_verified"]
+        2
     """
 
     audio: NDArray[np.float32] | None

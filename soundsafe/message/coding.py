@@ -63,9 +63,10 @@ def rs_encode_255_191(message: bytes) -> bytes:
     Raises:
         ValueError: a message of another length.
 
-    >>> word = rs_encode_255_191(bytes(range(191)))
-    >>> len(word), word[:191] == bytes(range(191))
-    (255, True)
+    Example:
+        >>> word = rs_encode_255_191(bytes(range(191)))
+        >>> len(word), word[:191] == bytes(range(191))
+        (255, True)
     """
     if len(message) != _RS_K:
         raise ValueError(f"RS(255,191) encodes {_RS_K} bytes, not {len(message)}")
@@ -86,10 +87,11 @@ def rs_decode_255_191(word: bytes, erasures: list[int] | None = None) -> tuple[b
     Raises:
         ValueError: a word of another length.
 
-    >>> word = bytearray(rs_encode_255_191(bytes(191)))
-    >>> word[:32] = b"x" * 32
-    >>> rs_decode_255_191(bytes(word)) == (bytes(191), 32)
-    True
+    Example:
+        >>> word = bytearray(rs_encode_255_191(bytes(191)))
+        >>> word[:32] = b"x" * 32
+        >>> rs_decode_255_191(bytes(word)) == (bytes(191), 32)
+        True
     """
     if len(word) != _RS_N:
         raise ValueError(f"RS(255,191) decodes {_RS_N} bytes, not {len(word)}")
@@ -124,8 +126,9 @@ def interleave_bytes(data: bytes, depth: int = INTERLEAVE_DEPTH) -> bytes:
     Raises:
         ValueError: a `depth` below 1.
 
-    >>> interleave_bytes(b"abcdefgh", depth=4)
-    b'acegbdfh'
+    Example:
+        >>> interleave_bytes(b"abcdefgh", depth=4)
+        b'acegbdfh'
     """
     if depth < 1:
         raise ValueError(f"the depth of interleaving is at least 1, not {depth}")
@@ -145,8 +148,9 @@ def deinterleave_bytes(data: bytes, depth: int = INTERLEAVE_DEPTH) -> bytes:
     Raises:
         ValueError: a `depth` below 1.
 
-    >>> deinterleave_bytes(interleave_bytes(b"abcdefgh"))
-    b'abcdefgh'
+    Example:
+        >>> deinterleave_bytes(interleave_bytes(b"abcdefgh"))
+        b'abcdefgh'
     """
     if depth < 1:
         raise ValueError(f"the depth of interleaving is at least 1, not {depth}")
@@ -268,12 +272,13 @@ class SoftCode:
     (Time of a decoded word, AWGN; one that fails takes 20 ms.) Columns of weight 3 alone decode 0.99 of the
     words at 4.4 %, 0.89 at 5 % and 0.55 at 5.5 %: the irregular weights are worth half a per cent of errors.
 
-    >>> message = np.arange(1528) % 3 == 0
-    >>> soft = 4.0 * (1.0 - 2.0 * SoftCode().encode(message.astype(int)))
-    >>> soft[::40] *= -1
-    >>> decoded, converged, _ = SoftCode().decode(soft)
-    >>> converged, bool((decoded == message).all())
-    (True, True)
+    Example:
+        >>> message = np.arange(1528) % 3 == 0
+        >>> soft = 4.0 * (1.0 - 2.0 * SoftCode().encode(message.astype(int)))
+        >>> soft[::40] *= -1
+        >>> decoded, converged, _ = SoftCode().decode(soft)
+        >>> converged, bool((decoded == message).all())
+        (True, True)
     """
 
     @cached_property

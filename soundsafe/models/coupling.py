@@ -22,8 +22,9 @@ class DenseSubnet(nn.Module):
         layers: number of convolutions, at least 1.
         gain: scales the first ``proj``.
 
-    >>> tuple(DenseSubnet(2, 8, 2, 0.3)(torch.zeros(1, 2, 16, 4)).shape)
-    (1, 2, 16, 4)
+    Example:
+        >>> tuple(DenseSubnet(2, 8, 2, 0.3)(torch.zeros(1, 2, 16, 4)).shape)
+        (1, 2, 16, 4)
     """
 
     def __init__(self, channels: int, growth: int, layers: int, gain: float) -> None:
@@ -65,11 +66,12 @@ class AffineCoupling(nn.Module):
         layers: see `DenseSubnet`.
         gain: see `DenseSubnet`.
 
-    >>> block = AffineCoupling(2, 8, 2, 0.3).double()
-    >>> a, m = torch.randn(2, 1, 2, 16, 4, dtype=torch.float64).unbind()
-    >>> back = block.inverse(*block(a, m))
-    >>> bool(torch.allclose(back[0], a) and torch.allclose(back[1], m))
-    True
+    Example:
+        >>> block = AffineCoupling(2, 8, 2, 0.3).double()
+        >>> a, m = torch.randn(2, 1, 2, 16, 4, dtype=torch.float64).unbind()
+        >>> back = block.inverse(*block(a, m))
+        >>> bool(torch.allclose(back[0], a) and torch.allclose(back[1], m))
+        True
     """
 
     def __init__(self, channels: int, growth: int, layers: int, gain: float) -> None:

@@ -36,8 +36,9 @@ class Size:
         growth: channels that each dense layer adds, at least 1.
         layers: dense layers of each sub-network, at least 1.
 
-    >>> SIZES["small"]
-    Size(blocks=3, growth=8, layers=2)
+    Example:
+        >>> SIZES["small"]
+        Size(blocks=3, growth=8, layers=2)
     """
 
     blocks: int
@@ -52,10 +53,14 @@ SIZES = {"small": Size(3, 8, 2), "large": Size(8, 32, 4)}
 class Spectrum(nn.Module):
     """The short-time transform with real and imaginary channels: n_fft 882, hop 441; no parameters.
 
-    >>> transform = Spectrum()
-    >>> x = torch.randn(1, 44_100)
-    >>> tuple(transform(x).shape), bool(torch.allclose(transform.inverse(transform(x), 44_100), x, atol=1e-5))
-    ((1, 2, 442, 101), True)
+    Example:
+        >>> transform = Spectrum()
+        >>> x = torch.randn(1, 44_100)
+        >>> spectrum = transform(x)
+        >>> tuple(spectrum.shape)
+        (1, 2, 442, 101)
+        >>> bool(torch.allclose(transform.inverse(spectrum, 44_100), x, atol=1e-5))
+        True
     """
 
     def __init__(self) -> None:
@@ -97,8 +102,9 @@ def compand(spectrum: torch.Tensor) -> torch.Tensor:
     Returns:
         The same shape: asinh(|X| / 0.02) X / |X|.
 
-    >>> round(float(compand(torch.tensor([[[[0.02]], [[0.0]]]]))[0, 0]), 4)
-    0.8814
+    Example:
+        >>> round(float(compand(torch.tensor([[[[0.02]], [[0.0]]]]))[0, 0]), 4)
+        0.8814
     """
     size = spectrum.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
     return spectrum * (torch.asinh(size / _FLOOR) / size)
@@ -113,9 +119,10 @@ def expand(companded: torch.Tensor) -> torch.Tensor:
     Returns:
         The same shape.
 
-    >>> x = torch.tensor([[[[3.0]], [[4.0]]]])
-    >>> bool(torch.allclose(expand(compand(x)), x))
-    True
+    Example:
+        >>> x = torch.tensor([[[[3.0]], [[4.0]]]])
+        >>> bool(torch.allclose(expand(compand(x)), x))
+        True
     """
     size = companded.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()
     return companded * (_FLOOR * torch.sinh(size) / size)
@@ -174,11 +181,12 @@ class INNWatermarker(nn.Module):
     Raises:
         ValueError: an unknown size, or more bits than cells between 500 Hz and 11 kHz.
 
-    >>> model = INNWatermarker(bits=64)
-    >>> x = 0.1 * torch.randn(1, 44_100)
-    >>> marked = model.embed(x, torch.ones(1, 64))
-    >>> tuple(marked.shape), tuple(model.read(marked).shape)
-    ((1, 44100), (1, 64))
+    Example:
+        >>> model = INNWatermarker(bits=64)
+        >>> x = 0.1 * torch.randn(1, 44_100)
+        >>> marked = model.embed(x, torch.ones(1, 64))
+        >>> tuple(marked.shape), tuple(model.read(marked).shape)
+        ((1, 44100), (1, 64))
     """
 
     def __init__(self, size: str = "small", bits: int = 2040, length: int = RATE, key: int = 0) -> None:

@@ -29,9 +29,10 @@ class BoundedNorm(nn.Module):
         target: largest norm, above 0.
         power_iter: iterations at each training step, at least 1.
 
-    >>> bound = BoundedNorm(torch.eye(3), target=0.5, power_iter=1)
-    >>> torch.diagonal(bound(torch.eye(3))).tolist()
-    [0.5, 0.5, 0.5]
+    Example:
+        >>> bound = BoundedNorm(torch.eye(3), target=0.5, power_iter=1)
+        >>> torch.diagonal(bound(torch.eye(3))).tolist()
+        [0.5, 0.5, 0.5]
     """
 
     u: torch.Tensor
@@ -83,11 +84,12 @@ def bound_norms(
         ValueError: a pattern that matches no such layer (nothing is changed then), or a target or number of
             iterations that is not positive.
 
-    >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
-    >>> bound_norms(model, ["0", "2"], target=1.0)
-    ['0', '2']
-    >>> bool(torch.linalg.matrix_norm(model.eval()[0].weight, 2) <= 1.001)
-    True
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+        >>> bound_norms(model, ["0", "2"], target=1.0)
+        ['0', '2']
+        >>> bool(torch.linalg.matrix_norm(model.eval()[0].weight, 2) <= 1.001)
+        True
     """
     if not target > 0 or power_iter < 1:
         raise ValueError(f"target and power_iter must be positive, not {target} and {power_iter}")
@@ -113,8 +115,9 @@ def matched_layers(module: nn.Module, patterns: Sequence[str]) -> dict[str, nn.M
     Raises:
         ValueError: a pattern that matches none.
 
-    >>> list(matched_layers(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), [".*"]))
-    ['0']
+    Example:
+        >>> list(matched_layers(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), [".*"]))
+        ['0']
     """
     layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, _LAYERS)}
     chosen: dict[str, nn.Module] = {}

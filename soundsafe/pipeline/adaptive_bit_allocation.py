@@ -63,8 +63,9 @@ class PerceptualSignificanceMetric:
     Raises:
         ValueError: an unknown method, or an `eps` below 1.
 
-    >>> PerceptualSignificanceMetric().compute([[0, 0], [8, 8]]).tolist()
-    [833331, 166666]
+    Example:
+        >>> PerceptualSignificanceMetric().compute([[0, 0], [8, 8]]).tolist()
+        [833331, 166666]
     """
 
     eps: int = 1
@@ -138,8 +139,9 @@ class AdaptiveBitAllocator:
     Raises:
         ValueError: an unknown strategy, or limits that contradict each other.
 
-    >>> AdaptiveBitAllocator(10).allocate_bits([833331, 166666])["bits_per_band"].tolist()
-    [8, 2]
+    Example:
+        >>> AdaptiveBitAllocator(10).allocate_bits([833331, 166666])["bits_per_band"].tolist()
+        [8, 2]
     """
 
     total_bits: int
@@ -279,8 +281,9 @@ def expand_allocation_to_slots(
     Raises:
         ValueError: shapes that do not go together, or values outside what is said here.
 
-    >>> expand_allocation_to_slots([[1.0, 3.0], [2.0, 1.0]], [0, 0], [2])
-    [(1, 0), (0, 1)]
+    Example:
+        >>> expand_allocation_to_slots([[1.0, 3.0], [2.0, 1.0]], [0, 0], [2])
+        [(1, 0), (0, 1)]
     """
     mag = np.asarray(mag_ft, dtype=np.float64)
     band_of = np.asarray(band_indices_f, dtype=np.int64)
@@ -359,8 +362,9 @@ def keyed_ranks(shape: tuple[int, int], label: str) -> NDArray[np.uint64]:
     Returns:
         ``[bins, frames]``, 0 to 2^64 - 1.
 
-    >>> bool((keyed_ranks((4, 3), "a")[:, :2] == keyed_ranks((4, 2), "a")).all())
-    True
+    Example:
+        >>> bool((keyed_ranks((4, 3), "a")[:, :2] == keyed_ranks((4, 2), "a")).all())
+        True
     """
     bins, frames = shape
     stream = hashlib.shake_256(label.encode()).digest(8 * bins * frames)

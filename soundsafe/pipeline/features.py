@@ -46,8 +46,9 @@ def mono(audio: Array) -> torch.Tensor:
     Raises:
         ValueError: another shape, an empty signal, or samples that are not finite.
 
-    >>> mono(np.array([[0.5, 0.25], [-0.5, 0.25]])).tolist()
-    [0.0, 0.25]
+    Example:
+        >>> mono(np.array([[0.5, 0.25], [-0.5, 0.25]])).tolist()
+        [0.0, 0.25]
     """
     x = as_tensor(audio)
     if x.ndim not in (1, 2) or x.numel() == 0:
@@ -73,8 +74,9 @@ def magnitude(audio: Array, n_fft: int = 882, hop: int = 441) -> Floats:
     Raises:
         ValueError: another shape, an empty signal, or samples that are not finite.
 
-    >>> magnitude(np.zeros(44_100)).shape
-    (442, 101)
+    Example:
+        >>> magnitude(np.zeros(44_100)).shape
+        (442, 101)
     """
     return Stft(n_fft, hop).forward(mono(audio)).abs().numpy()
 
@@ -89,8 +91,9 @@ def quantized_thresholds(thresholds: Floats, step: float) -> Floats:
     Returns:
         ``[bands, frames]``, as floats.
 
-    >>> quantized_thresholds(np.array([[0.37]]), 0.25).tolist()
-    [[0.25]]
+    Example:
+        >>> quantized_thresholds(np.array([[0.37]]), 0.25).tolist()
+        [[0.25]]
     """
     return np.floor(thresholds / step) * step
 
@@ -110,10 +113,11 @@ def levels_db(mag: Floats, analyzer: MooreGlasbergAnalyzer) -> Floats:
     Raises:
         ValueError: `mag` has another shape, or values that are negative or not finite.
 
-    >>> noise = np.random.default_rng(0).normal(0, 0.1, 44_100)
-    >>> levels = levels_db(magnitude(noise), MooreGlasbergAnalyzer())
-    >>> bool(np.allclose(levels, levels_db(magnitude(0.5 * noise), MooreGlasbergAnalyzer()), atol=1e-3))
-    True
+    Example:
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, 44_100)
+        >>> levels = levels_db(magnitude(noise), MooreGlasbergAnalyzer())
+        >>> bool(np.allclose(levels, levels_db(magnitude(0.5 * noise), MooreGlasbergAnalyzer()), atol=1e-3))
+        True
     """
     return np.median(analyzer.band_levels_db(mag), axis=1)
 
@@ -128,9 +132,10 @@ def quantized_levels(levels: Floats, rules: Rules) -> NDArray[np.int64]:
     Returns:
         Whole steps, ``[bands]``, at least 0; 0 for bands that carry nothing.
 
-    >>> from soundsafe.pipeline.rules import ROBUST
-    >>> quantized_levels(np.full(24, 4.0), ROBUST).tolist()[3:6]
-    [0, 11, 11]
+    Example:
+        >>> from soundsafe.pipeline.rules import ROBUST
+        >>> quantized_levels(np.full(24, 4.0), ROBUST).tolist()[3:6]
+        [0, 11, 11]
     """
     q = np.floor((np.clip(levels, _LOWEST_DB, _HIGHEST_DB) - _LOWEST_DB) / rules.step).astype(np.int64)
     q[: rules.bands[0]] = q[rules.bands[1] :] = 0
@@ -167,9 +172,10 @@ def nudges_db(levels: Floats, rules: Rules, guard_db: float | None = None) -> Fl
     Returns:
         Gains in dB, ``[bands]``, none larger than the guard.
 
-    >>> from soundsafe.pipeline.rules import ROBUST
-    >>> float(nudges_db(np.full(24, 3.1), ROBUST)[10].round(6))
-    0.4
+    Example:
+        >>> from soundsafe.pipeline.rules import ROBUST
+        >>> float(nudges_db(np.full(24, 3.1), ROBUST)[10].round(6))
+        0.4
     """
     guard = rules.guard_db if guard_db is None else guard_db
     distance, _ = _edges(levels, rules)
@@ -191,9 +197,10 @@ def candidate_levels(levels: Floats, rules: Rules) -> list[NDArray[np.int64]]:
     Returns:
         At most ``rules.candidates`` arrays ``[bands]`` of whole steps, the likeliest first.
 
-    >>> from soundsafe.pipeline.rules import ROBUST
-    >>> len(candidate_levels(np.full(24, 3.1), ROBUST))
-    8
+    Example:
+        >>> from soundsafe.pipeline.rules import ROBUST
+        >>> len(candidate_levels(np.full(24, 3.1), ROBUST))
+        8
     """
     q = quantized_levels(levels, rules)
     distance, beyond = _edges(levels, rules)
@@ -217,8 +224,9 @@ def cheapest_subsets(costs: list[float], count: int) -> Iterator[tuple[int, ...]
     Yields:
         Indices into `costs`, ascending; the empty subset comes first.
 
-    >>> list(cheapest_subsets([1.0, 2.0, 4.0], 4))
-    [(), (0,), (1,), (0, 1)]
+    Example:
+        >>> list(cheapest_subsets([1.0, 2.0, 4.0], 4))
+        [(), (0,), (1,), (0, 1)]
     """
     yield ()
     heap: list[tuple[float, tuple[int, ...]]] = [(costs[0], (0,))] if costs else []

@@ -104,10 +104,11 @@ class Layout:
         features: whole quantisation steps, ``[bands, frames]`` of thresholds or ``[bands, 1]`` of levels.
         seed: 32 bits; None where it was not asked for.
 
-    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-    >>> layout = EULDriver().layout(x)
-    >>> len(set(layout.slots)), int(layout.bits_per_band.sum()), layout.amplitudes.shape, len(layout.digest)
-    (2040, 2040, (2040,), 64)
+    Example:
+        >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+        >>> layout = EULDriver().layout(x)
+        >>> len(set(layout.slots)), int(layout.bits_per_band.sum()), layout.amplitudes.shape
+        (2040, 2040, (2040,))
     """
 
     slots: list[Slot]
@@ -133,9 +134,10 @@ class Reading:
         payload: the 191 bytes, or None where they do not decode.
         corrected_bytes: how many of the 255 code bytes were put right, 0 to 32.
 
-    >>> reading = EULDriver().read(np.random.default_rng(0).normal(0, 0.1, 44_100))
-    >>> reading.bits.shape, reading.payload is None
-    ((2040,), True)
+    Example:
+        >>> reading = EULDriver().read(np.random.default_rng(0).normal(0, 0.1, 44_100))
+        >>> reading.bits.shape, reading.payload is None
+        ((2040,), True)
     """
 
     soft: Floats
@@ -162,8 +164,9 @@ def allocator_seed(quantized_thr_bt: Floats, n_bands: int = 4) -> int:
     Returns:
         32 bits.
 
-    >>> allocator_seed(np.array([[0.5], [0.25], [0.125], [2.0], [1.0]])) < 2**32
-    True
+    Example:
+        >>> allocator_seed(np.array([[0.5], [0.25], [0.125], [2.0], [1.0]])) < 2**32
+        True
     """
     top = np.argsort(np.mean(quantized_thr_bt, axis=1), kind="stable")[-n_bands:]
     data = b"".join((int(quantized_thr_bt[b, 0] * 1e6) % 2**32).to_bytes(4, "big") for b in top)
@@ -200,10 +203,11 @@ def allocate_slots_and_amplitudes(
     Raises:
         ValueError: the bands have fewer cells than `total_bits`, or `anchor_seed` is missing.
 
-    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-    >>> layout = allocate_slots_and_amplitudes(magnitude(x), total_bits=100)
-    >>> len(layout.slots), int(layout.bits_per_band.sum())
-    (100, 100)
+    Example:
+        >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+        >>> layout = allocate_slots_and_amplitudes(magnitude(x), total_bits=100)
+        >>> len(layout.slots), int(layout.bits_per_band.sum())
+        (100, 100)
     """
     analyzer = analyzer or MooreGlasbergAnalyzer()
     threshold = analyzer.band_thresholds(mag_ft)
@@ -252,8 +256,9 @@ def iter_euls(blocks: Iterable[Array], sr: int = RATE) -> Iterator[torch.Tensor]
     Raises:
         ValueError: blocks that differ in channels, or have another shape.
 
-    >>> [tuple(second.shape) for second in iter_euls([np.zeros((2, 7)), np.zeros((2, 6))], sr=4)]
-    [(2, 4), (2, 4), (2, 4)]
+    Example:
+        >>> [tuple(second.shape) for second in iter_euls([np.zeros((2, 7)), np.zeros((2, 6))], sr=4)]
+        [(2, 4), (2, 4), (2, 4)]
     """
     held: list[torch.Tensor] = []
     length = 0
@@ -306,11 +311,12 @@ class EULDriver:
         ValueError: another number of bits; in all methods, audio of another shape or length, or samples that
             are not finite.
 
-    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-    >>> driver, payload = EULDriver(), bytes(range(191))
-    >>> marked = driver.encode_eul(x, payload)
-    >>> driver.decode_eul(marked) == payload, driver.decode_eul(x) is None
-    (True, True)
+    Example:
+        >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+        >>> driver, payload = EULDriver(), bytes(range(191))
+        >>> marked = driver.encode_eul(x, payload)
+        >>> driver.decode_eul(marked) == payload, driver.decode_eul(x) is None
+        (True, True)
     """
 
     sr: int = RATE

@@ -31,9 +31,10 @@ __all__ = [
 class SpectralModel(Protocol):
     """What transforms audio: ``stft(x [batch, samples]) -> [batch, 2 (real, imaginary), bins, frames]``.
 
-    >>> from soundsafe.models import INNWatermarker
-    >>> tuple(INNWatermarker(bits=8).stft(torch.zeros(1, 44_100)).shape)
-    (1, 2, 442, 101)
+    Example:
+        >>> from soundsafe.models import INNWatermarker
+        >>> tuple(INNWatermarker(bits=8).stft(torch.zeros(1, 44_100)).shape)
+        (1, 2, 442, 101)
     """
 
     stft: Callable[[torch.Tensor], torch.Tensor]
@@ -51,14 +52,15 @@ class MicroChunker:
     Raises:
         ValueError: values that leave no window or no hop.
 
-    >>> chunker = MicroChunker()
-    >>> chunker.window_samples, chunker.hop_samples
-    (661, 330)
-    >>> windows = chunker.chunk(np.ones(2000, np.float32))
-    >>> windows.shape == (chunker.count(2000), 661), chunker.starts(2000).tolist()[:3]
-    (True, [0, 330, 660])
-    >>> chunker.overlap_add(windows, 2000).unique().tolist()
-    [1.0]
+    Example:
+        >>> chunker = MicroChunker()
+        >>> chunker.window_samples, chunker.hop_samples
+        (661, 330)
+        >>> windows = chunker.chunk(np.ones(2000, np.float32))
+        >>> windows.shape == (chunker.count(2000), 661), chunker.starts(2000).tolist()[:3]
+        (True, [0, 330, 660])
+        >>> chunker.overlap_add(windows, 2000).unique().tolist()
+        [1.0]
     """
 
     window_ms: int = 15
@@ -166,10 +168,11 @@ class DeterministicMapper:
     Raises:
         ValueError: values that leave no cell.
 
-    >>> mapper = DeterministicMapper()
-    >>> slots = mapper.map_slots(0, 3, seed=7)
-    >>> len(set(slots)), slots == mapper.map_slots(0, 5, seed=7)[:3]
-    (3, True)
+    Example:
+        >>> mapper = DeterministicMapper()
+        >>> slots = mapper.map_slots(0, 3, seed=7)
+        >>> len(set(slots)), slots == mapper.map_slots(0, 5, seed=7)[:3]
+        (3, True)
     """
 
     n_fft: int = 882
@@ -238,9 +241,10 @@ def apply_psychoacoustic_gate(
     Raises:
         ValueError: another shape, or a slot outside the grid.
 
-    >>> tone = np.sin(2 * np.pi * 1000 / 44_100 * np.arange(661))
-    >>> apply_psychoacoustic_gate(tone, [(19, 0), (20, 0)], None)
-    [(19, 0)]
+    Example:
+        >>> tone = np.sin(2 * np.pi * 1000 / 44_100 * np.arange(661))
+        >>> apply_psychoacoustic_gate(tone, [(19, 0), (20, 0)], None)
+        [(19, 0)]
     """
     x = as_tensor(audio_window)
     return _gate(x[None] if x.ndim == 1 else x, [list(slots)], model, n_fft, hop)[0]
@@ -269,9 +273,10 @@ def apply_psychoacoustic_gate_batched(
     Raises:
         ValueError: another shape, a slot outside the grid, or windows and lists that differ in number.
 
-    >>> tone = np.sin(2 * np.pi * 1000 / 44_100 * np.arange(661))
-    >>> apply_psychoacoustic_gate_batched(np.stack([tone, 0 * tone]), [[(19, 0)], [(19, 0)]])
-    [[(19, 0)], []]
+    Example:
+        >>> tone = np.sin(2 * np.pi * 1000 / 44_100 * np.arange(661))
+        >>> apply_psychoacoustic_gate_batched(np.stack([tone, 0 * tone]), [[(19, 0)], [(19, 0)]])
+        [[(19, 0)], []]
     """
     if not 0 <= overlap_ratio < 1:
         raise ValueError(f"overlap_ratio must be in [0, 1), not {overlap_ratio}")

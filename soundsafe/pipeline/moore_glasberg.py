@@ -63,8 +63,9 @@ def erb(hz: ArrayLike) -> Floats:
         Bandwidth in Hz, of the shape of `hz`: 24.7 (4.37 f / 1000 + 1), Glasberg and Moore, "Derivation of
         auditory filter shapes from notched-noise data", Hearing Research 47, 1990.
 
-    >>> float(erb(1000.0).round(1))
-    132.6
+    Example:
+        >>> float(erb(1000.0).round(1))
+        132.6
     """
     return 24.7 * (0.00437 * np.asarray(hz, dtype=np.float64) + 1.0)
 
@@ -78,8 +79,9 @@ def erb_rate(hz: ArrayLike) -> Floats:
     Returns:
         Position on the ERB-rate scale, of the shape of `hz` (Glasberg and Moore 1990).
 
-    >>> float(erb_rate(1000.0).round(1))
-    15.6
+    Example:
+        >>> float(erb_rate(1000.0).round(1))
+        15.6
     """
     return 21.4 * np.log10(0.00437 * np.asarray(hz, dtype=np.float64) + 1.0)
 
@@ -93,8 +95,9 @@ def erb_rate_to_hz(number: ArrayLike) -> Floats:
     Returns:
         Frequency in Hz, of the shape of `number`.
 
-    >>> float(erb_rate_to_hz(erb_rate(1000.0)).round(6))
-    1000.0
+    Example:
+        >>> float(erb_rate_to_hz(erb_rate(1000.0)).round(6))
+        1000.0
     """
     return (10.0 ** (np.asarray(number, dtype=np.float64) / 21.4) - 1.0) / 0.00437
 
@@ -109,8 +112,9 @@ def bark(hz: ArrayLike) -> Floats:
         Bark, at least 0, of the shape of `hz`: 26.81 f / (1960 + f) - 0.53, Traunmüller, "Analytical
         expressions for the tonotopic sensory scale", J. Acoust. Soc. Am. 88, 1990.
 
-    >>> float(bark(1000.0).round(1))
-    8.5
+    Example:
+        >>> float(bark(1000.0).round(1))
+        8.5
     """
     f = np.asarray(hz, dtype=np.float64)
     return np.maximum(26.81 * f / (1960.0 + f) - 0.53, 0.0)
@@ -126,8 +130,9 @@ def threshold_in_quiet_db(hz: ArrayLike) -> Floats:
         dB SPL, of the shape of `hz`, by the formula of Terhardt, "Calculating virtual pitch", Hearing
         Research 1, 1979.
 
-    >>> float(threshold_in_quiet_db(1000.0).round(1))
-    3.4
+    Example:
+        >>> float(threshold_in_quiet_db(1000.0).round(1))
+        3.4
     """
     khz = np.maximum(np.asarray(hz, dtype=np.float64), 20.0) / 1000.0
     return 3.64 * khz**-0.8 - 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) + 1e-3 * khz**4
@@ -144,8 +149,9 @@ def masking_offset_db(hz: ArrayLike, tonality: ArrayLike) -> Floats:
         dB, at least 5.5, of the common shape of both: 14.5 + bark for a tone and 5.5 for noise, as in
         Johnston, "Transform coding of audio signals using perceptual noise criteria", IEEE JSAC 6, 1988.
 
-    >>> float(masking_offset_db(1000.0, 0.0))
-    5.5
+    Example:
+        >>> float(masking_offset_db(1000.0, 0.0))
+        5.5
     """
     alpha = np.asarray(tonality, dtype=np.float64)
     return alpha * (14.5 + bark(hz)) + (1.0 - alpha) * 5.5
@@ -165,8 +171,9 @@ def roex(centre_hz: ArrayLike, hz: ArrayLike, level_db: ArrayLike) -> Floats:
     Returns:
         Response, 0 to 1, of the shape to which the three broadcast.
 
-    >>> float(roex(1000.0, 1000.0, 60.0))
-    1.0
+    Example:
+        >>> float(roex(1000.0, 1000.0, 60.0))
+        1.0
     """
     fc = np.asarray(centre_hz, dtype=np.float64)
     g = (np.asarray(hz, dtype=np.float64) - fc) / fc
@@ -191,16 +198,17 @@ class MooreGlasbergAnalyzer:
     Raises:
         ValueError: a value that makes no grid.
 
-    >>> import torch
-    >>> from soundsafe.stft import stft
-    >>> tone = 0.5 * torch.sin(2 * torch.pi * 4000 / 44_100 * torch.arange(44_100, dtype=torch.float64))
-    >>> mag = stft(tone).abs().numpy()
-    >>> analyzer = MooreGlasbergAnalyzer()
-    >>> power = analyzer.band_power(mag)
-    >>> power.shape, float(power.max().round(2))
-    ((24, 101), 0.25)
-    >>> bool((analyzer.band_thresholds(mag)[:, 50] < mag[:, 50].max()).all())
-    True
+    Example:
+        >>> import torch
+        >>> from soundsafe.stft import stft
+        >>> tone = 0.5 * torch.sin(2 * torch.pi * 4000 / 44_100 * torch.arange(44_100, dtype=torch.float64))
+        >>> mag = stft(tone).abs().numpy()
+        >>> analyzer = MooreGlasbergAnalyzer()
+        >>> power = analyzer.band_power(mag)
+        >>> power.shape, float(power.max().round(2))
+        ((24, 101), 0.25)
+        >>> bool((analyzer.band_thresholds(mag)[:, 50] < mag[:, 50].max()).all())
+        True
     """
 
     sample_rate: int = 44_100

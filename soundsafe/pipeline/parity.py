@@ -33,8 +33,9 @@ def parity_frames(features_a: ArrayLike, features_b: ArrayLike) -> float:
     Raises:
         ValueError: shapes that differ, or nothing to compare.
 
-    >>> parity_frames([[1, 2, 3], [4, 5, 6]], [[1, 2, 3], [4, 5, 7]]) == 2 / 3
-    True
+    Example:
+        >>> parity_frames([[1, 2, 3], [4, 5, 6]], [[1, 2, 3], [4, 5, 7]]) == 2 / 3
+        True
     """
     return float(_equal(features_a, features_b).all(axis=0).mean())
 
@@ -52,7 +53,8 @@ def parity_by_band(features_a: ArrayLike, features_b: ArrayLike) -> NDArray[np.f
     Raises:
         ValueError: shapes that differ, or nothing to compare.
 
-    >>> parity_by_band([[1, 2], [4, 5]], [[1, 2], [4, 7]]).tolist()
-    [1.0, 0.5]
+    Example:
+        >>> parity_by_band([[1, 2], [4, 5]], [[1, 2], [4, 7]]).tolist()
+        [1.0, 0.5]
     """
     return _equal(features_a, features_b).mean(axis=1)

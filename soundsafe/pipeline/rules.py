@@ -29,8 +29,9 @@ class Rules:
     Raises:
         ValueError: a value outside these.
 
-    >>> ROBUST.step, ROBUST.candidates, SEED.step
-    (3.0, 8, 1e-06)
+    Example:
+        >>> ROBUST.step, ROBUST.candidates, SEED.step
+        (3.0, 8, 1e-06)
     """
 
     name: str

@@ -56,14 +56,15 @@ class SyncAnchor:
     Raises:
         ValueError: a value outside these.
 
-    >>> anchor = SyncAnchor()
-    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-    >>> energies = anchor.band_energies(x)
-    >>> len(anchor.anchor_bands(energies)), 0.0 <= anchor.confidence(energies) <= 1.0
-    (4, True)
-    >>> offset, confidence = anchor.find_pattern(torch.roll(anchor.embed_pattern(x), 1234))
-    >>> offset, confidence > 0.1
-    (1234, True)
+    Example:
+        >>> anchor = SyncAnchor()
+        >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+        >>> energies = anchor.band_energies(x)
+        >>> len(anchor.anchor_bands(energies)), 0.0 <= anchor.confidence(energies) <= 1.0
+        (4, True)
+        >>> offset, confidence = anchor.find_pattern(torch.roll(anchor.embed_pattern(x), 1234))
+        >>> offset, confidence > 0.1
+        (1234, True)
     """
 
     sync_length_ms: int = 50
@@ -406,10 +407,11 @@ class SyncDetector:
         always_offset: look for the pattern's offset also where anchors answer (the robust profile); without
             it, anchors answer with offset 0.
 
-    >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-    >>> offset, confidence, seed = SyncDetector().detect_robust(x, anchor_threshold=0.0)
-    >>> offset, seed == SyncAnchor().detect_anchor_and_seed(x, 0.0)[0]
-    (0, True)
+    Example:
+        >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
+        >>> offset, confidence, seed = SyncDetector().detect_robust(x, anchor_threshold=0.0)
+        >>> offset, seed == SyncAnchor().detect_anchor_and_seed(x, 0.0)[0]
+        (0, True)
     """
 
     sync_anchor: SyncAnchor = field(default_factory=SyncAnchor)

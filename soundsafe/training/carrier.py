@@ -50,8 +50,9 @@ class Trial:
         log_distance: mean over clips of the natural logarithm of the Zimtohrli distance.
         information: bits of information for each coded bit after each codec, 0 to 1, by the codec's name.
 
-    >>> Trial(-10.0, {"mp3_128": 0.25, "aac_128": 0.75}).value
-    0.5
+    Example:
+        >>> Trial(-10.0, {"mp3_128": 0.25, "aac_128": 0.75}).value
+        0.5
     """
 
     log_distance: float
@@ -71,9 +72,10 @@ class Fit:
         profile: the fitted one.
         history: the trials before the first round and after each.
 
-    >>> from soundsafe.cells.profile import ROBUST
-    >>> Fit(ROBUST, (Trial(-10.0, {"mp3_128": 0.25}),)).history[0].value
-    0.25
+    Example:
+        >>> from soundsafe.cells.profile import ROBUST
+        >>> Fit(ROBUST, (Trial(-10.0, {"mp3_128": 0.25}),)).history[0].value
+        0.25
     """
 
     profile: Profile
@@ -134,10 +136,11 @@ def fit_carrier(
     Returns:
         The fitted profile and the trials on the way.
 
-    >>> from soundsafe.cells.profile import ROBUST
-    >>> noise = np.random.default_rng(0).normal(0, 0.1, (1, 44_100)).astype(np.float32)
-    >>> len(fit_carrier([noise], ROBUST, rounds=0).history)
-    1
+    Example:
+        >>> from soundsafe.cells.profile import ROBUST
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (1, 44_100)).astype(np.float32)
+        >>> len(fit_carrier([noise], ROBUST, rounds=0).history)
+        1
     """
     tell = report or (lambda _share, _words: None)
     total = rounds * (profile.regions + 2) + 1

@@ -81,9 +81,10 @@ def apply_spectral_normalization(model: torch.nn.Module, cfg: TrainConfig) -> li
     Raises:
         ValueError: a pattern that matches no linear or convolution layer.
 
-    >>> names = apply_spectral_normalization(INNWatermarker(bits=64), TrainConfig())
-    >>> names[0], "coupling_net.fc_in" in names
-    ('affine_coupling.0.eta.mix1x1', True)
+    Example:
+        >>> names = apply_spectral_normalization(INNWatermarker(bits=64), TrainConfig())
+        >>> names[0], "coupling_net.fc_in" in names
+        ('affine_coupling.0.eta.mix1x1', True)
     """
     if not cfg.sn_enable:
         return []

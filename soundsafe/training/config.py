@@ -61,9 +61,10 @@ class TrainConfig:
     Raises:
         ValueError: a value of another type or out of its range.
 
-    >>> cfg = TrainConfig(steps=100)
-    >>> cfg.bits, cfg.stability_ramp_start, cfg.csd_schedule
-    (2040, 0.33, 'cosine')
+    Example:
+        >>> cfg = TrainConfig(steps=100)
+        >>> cfg.bits, cfg.stability_ramp_start, cfg.csd_schedule
+        (2040, 0.33, 'cosine')
     """
 
     rs_payload_bytes: int = 191
@@ -172,8 +173,9 @@ def load_config(what: str) -> TrainConfig:
     Raises:
         InputError: a file that cannot be read, an unknown field, or a value out of range.
 
-    >>> load_config("smoke").size
-    'small'
+    Example:
+        >>> load_config("smoke").size
+        'small'
     """
     try:
         if what in CONFIGS:

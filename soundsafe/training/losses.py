@@ -43,8 +43,9 @@ def message_loss(logits: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     Returns:
         A scalar, at least 0.
 
-    >>> round(float(message_loss(torch.zeros(1, 8), torch.ones(1, 8))), 3)
-    1.689
+    Example:
+        >>> round(float(message_loss(torch.zeros(1, 8), torch.ones(1, 8))), 3)
+        1.689
     """
     bits = bits.to(logits.dtype)
     soft = torch.nn.functional.binary_cross_entropy_with_logits(logits, bits)
@@ -64,9 +65,10 @@ def multi_resolution_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns:
         A scalar, at least 0.
 
-    >>> x = 0.1 * torch.randn(1, 44_100)
-    >>> float(multi_resolution_loss(x, x))
-    0.0
+    Example:
+        >>> x = 0.1 * torch.randn(1, 44_100)
+        >>> float(multi_resolution_loss(x, x))
+        0.0
     """
     total = x.new_zeros(())
     for n_fft, hop in _GRIDS:
@@ -103,9 +105,10 @@ def mfcc_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns:
         A scalar, at least 0.
 
-    >>> x = 0.1 * torch.randn(1, 44_100)
-    >>> float(mfcc_loss(x, x))
-    0.0
+    Example:
+        >>> x = 0.1 * torch.randn(1, 44_100)
+        >>> float(mfcc_loss(x, x))
+        0.0
     """
     filters, dct = (torch.as_tensor(m).to(x) for m in _mfcc_matrices(1025))
     a, b = (dct @ torch.log(filters @ (_magnitude(one, 2048, 512) ** 2) + 1e-3) for one in (x, y))
@@ -123,9 +126,10 @@ def snr_loss(x: torch.Tensor, y: torch.Tensor, target_db: float = 30.0) -> torch
     Returns:
         A scalar above 0, in units of 10 dB.
 
-    >>> x = torch.ones(1, 100)
-    >>> round(float(snr_loss(x, 1.1 * x, target_db=50.0)), 2)
-    3.05
+    Example:
+        >>> x = torch.ones(1, 100)
+        >>> round(float(snr_loss(x, 1.1 * x, target_db=50.0)), 2)
+        3.05
     """
     noise, signal = (y - x).square().sum(-1), x.square().sum(-1)
     below = target_db / 10.0 + torch.log10((noise + 1e-9) / (signal + 1e-9))
@@ -147,9 +151,10 @@ def noise_to_mask_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns:
         A scalar, at least 0.
 
-    >>> x = 0.1 * torch.randn(1, 44_100)
-    >>> bool(noise_to_mask_loss(x, x) < noise_to_mask_loss(x, 1.1 * x))
-    True
+    Example:
+        >>> x = 0.1 * torch.randn(1, 44_100)
+        >>> bool(noise_to_mask_loss(x, x) < noise_to_mask_loss(x, 1.1 * x))
+        True
     """
     mask = _analyzer()
     hidden = [mask.masked_power(_magnitude(one.detach().double(), 882, 441)) for one in x]
@@ -170,9 +175,10 @@ def perceptual_loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns:
         A scalar above 0.
 
-    >>> x = 0.1 * torch.randn(1, 44_100)
-    >>> bool(perceptual_loss(x, 1.001 * x) < perceptual_loss(x, 1.1 * x))
-    True
+    Example:
+        >>> x = 0.1 * torch.randn(1, 44_100)
+        >>> bool(perceptual_loss(x, 1.001 * x) < perceptual_loss(x, 1.1 * x))
+        True
     """
     return multi_resolution_loss(x, y) + mfcc_loss(x, y) + snr_loss(x, y) + noise_to_mask_loss(x, y)
 
@@ -190,9 +196,10 @@ def invertibility_loss(model: INNWatermarker, x: torch.Tensor, bits: torch.Tenso
     Returns:
         A scalar, at least 0: the relative error of the audio plus that of the message.
 
-    >>> model = INNWatermarker(bits=64)
-    >>> bool(invertibility_loss(model, 0.1 * torch.randn(1, 44_100), torch.ones(1, 64)) > 0)
-    True
+    Example:
+        >>> model = INNWatermarker(bits=64)
+        >>> bool(invertibility_loss(model, 0.1 * torch.randn(1, 44_100), torch.ones(1, 64)) > 0)
+        True
     """
     spectrum = model.stft(x)
     message = model.coupling_net.spread(bits.to(x.dtype))
@@ -244,9 +251,10 @@ def compute_slot_stability_loss(
     Returns:
         A scalar, at least 0, in millionths of all bits.
 
-    >>> model, x = INNWatermarker(bits=64), 0.1 * torch.randn(1, 44_100)
-    >>> float(compute_slot_stability_loss(x, x, TrainConfig(), model))
-    0.0
+    Example:
+        >>> model, x = INNWatermarker(bits=64), 0.1 * torch.randn(1, 44_100)
+        >>> float(compute_slot_stability_loss(x, x, TrainConfig(), model))
+        0.0
     """
     metric = PerceptualSignificanceMetric(method="inverse", use_median=True)
     mask = _analyzer()

@@ -26,8 +26,9 @@ def phase_at(epoch: float) -> str:
     Returns:
         ``A``, ``B`` or ``C``.
 
-    >>> phase_at(0.0), phase_at(0.5), phase_at(1.0)
-    ('A', 'B', 'C')
+    Example:
+        >>> phase_at(0.0), phase_at(0.5), phase_at(1.0)
+        ('A', 'B', 'C')
     """
     return next((name for name, (_, end) in PHASES.items() if epoch < end), "C")
 
@@ -44,8 +45,9 @@ def stability_weight(cfg: TrainConfig, epoch: float) -> float:
     Returns:
         The weight, at least 0.
 
-    >>> [round(stability_weight(TrainConfig(), epoch), 2) for epoch in (0.0, 0.33, 0.6, 1.0)]
-    [0.05, 0.05, 0.3, 0.5]
+    Example:
+        >>> [round(stability_weight(TrainConfig(), epoch), 2) for epoch in (0.0, 0.33, 0.6, 1.0)]
+        [0.05, 0.05, 0.3, 0.5]
     """
     points = [(cfg.stability_ramp_start, cfg.w_stab)]
     if cfg.stability_ramp == "rollout" and cfg.stability_ramp_start < 0.6 < cfg.stability_ramp_end:
@@ -69,8 +71,9 @@ def csd_scale(cfg: TrainConfig, epoch: float) -> float:
     Returns:
         0 to ``cfg.csd_final_scale``.
 
-    >>> [round(csd_scale(TrainConfig(), epoch), 2) for epoch in (0.6, 0.8, 1.0)]
-    [0.0, 0.35, 0.7]
+    Example:
+        >>> [round(csd_scale(TrainConfig(), epoch), 2) for epoch in (0.6, 0.8, 1.0)]
+        [0.0, 0.35, 0.7]
     """
     if epoch <= cfg.csd_start_frac:
         return 0.0
@@ -90,8 +93,9 @@ def learning_rate(cfg: TrainConfig, epoch: float) -> float:
     Returns:
         The rate, above 0.
 
-    >>> learning_rate(TrainConfig(), 0.0), round(learning_rate(TrainConfig(), 1.0), 8)
-    (0.001, 2e-05)
+    Example:
+        >>> learning_rate(TrainConfig(), 0.0), round(learning_rate(TrainConfig(), 1.0), 8)
+        (0.001, 2e-05)
     """
     return cfg.learning_rate * (_LAST_RATE + (1.0 - _LAST_RATE) * (1.0 + math.cos(math.pi * epoch)) / 2.0)
 
@@ -106,8 +110,9 @@ def perceptual_weight(cfg: TrainConfig, epoch: float) -> float:
     Returns:
         0 to ``cfg.w_perc``.
 
-    >>> perceptual_weight(TrainConfig(), 0.15), perceptual_weight(TrainConfig(), 1.0)
-    (0.5, 1.0)
+    Example:
+        >>> perceptual_weight(TrainConfig(), 0.15), perceptual_weight(TrainConfig(), 1.0)
+        (0.5, 1.0)
     """
     if cfg.curriculum_frac == 0:
         return cfg.w_perc

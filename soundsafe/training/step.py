@@ -57,11 +57,12 @@ def compute_losses_and_metrics(
         with at most 32 wrong bytes, which RS(255,191) puts right), ``w_stab`` and ``x_wm``
         ``[batch, 44100]``.
 
-    >>> cfg = TrainConfig()
-    >>> model, x = INNWatermarker(), 0.1 * torch.randn(1, 44_100)
-    >>> result = compute_losses_and_metrics(model, x, cfg, torch.ones(1, cfg.bits))
-    >>> result["loss"].requires_grad, tuple(result["x_wm"].shape), round(float(result["w_stab"]), 2)
-    (True, (1, 44100), 0.05)
+    Example:
+        >>> cfg = TrainConfig()
+        >>> model, x = INNWatermarker(), 0.1 * torch.randn(1, 44_100)
+        >>> result = compute_losses_and_metrics(model, x, cfg, torch.ones(1, cfg.bits))
+        >>> result["loss"].requires_grad, tuple(result["x_wm"].shape), round(float(result["w_stab"]), 2)
+        (True, (1, 44100), 0.05)
     """
     assert RATE == 44_100, f"the rate must be 44100, not {RATE}"
     assert model.stft.n_fft == 882, f"n_fft must be 882, not {model.stft.n_fft}"

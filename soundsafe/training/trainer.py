@@ -50,10 +50,11 @@ _EXPLOSION = 20.0
 class Diverged(InputError):
     """The loss or a gradient stopped being finite, or rose far above where it was.
 
-    >>> raise Diverged("step 7: loss nan")
-    Traceback (most recent call last):
-        ...
-    soundsafe.training.trainer.Diverged: step 7: loss nan
+    Example:
+        >>> raise Diverged("step 7: loss nan")
+        Traceback (most recent call last):
+            ...
+        soundsafe.training.trainer.Diverged: step 7: loss nan
     """
 
 
@@ -86,12 +87,13 @@ def train_network(
         InputError: `out` holds a run that is not to be resumed or is another.
         Diverged: training came apart; the last good checkpoint stays.
 
-    >>> import tempfile
-    >>> cfg, seconds = TrainConfig(steps=10, batch=1, evaluate_every=1), 0.1 * torch.randn(2, 44_100)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     rows = train_network(cfg, seconds, seconds[:1], Path(folder), stop_after=1)
-    >>> rows[0]["attack"], 0.0 <= rows[0]["ber"] <= 1.0
-    ('none', True)
+    Example:
+        >>> import tempfile
+        >>> cfg, seconds = TrainConfig(steps=10, batch=1, evaluate_every=1), 0.1 * torch.randn(2, 44_100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = train_network(cfg, seconds, seconds[:1], Path(folder), stop_after=1)
+        >>> rows[0]["attack"], 0.0 <= rows[0]["ber"] <= 1.0
+        ('none', True)
     """
     data_hash = hashlib.sha256(train.numpy().tobytes() + validation.numpy().tobytes()).hexdigest()
     last = out / "last.safetensors"

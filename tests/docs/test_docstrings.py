@@ -110,7 +110,7 @@ def test_classes_say_what_they_are_made_of(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPORTED)
 def test_functions_and_classes_have_an_example(name: str) -> None:
-    assert ">>> " in (inspect.getdoc(EXPORTED[name]) or "")
+    assert ">>> " in section(EXPORTED[name], "Example")
 
 
 def test_the_walk_meets_what_there_is() -> None:
