@@ -73,9 +73,9 @@ def test_terminal_and_report_round_alike() -> None:
 
 
 def test_names_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    from soundsafe.eval.commands import cli
+    from soundsafe.eval.commands.screen import screen
 
-    console = cli._console()
+    console = screen()
     rows = [ROW | {"category": c} for c in ("all", "music [vocal]", "a[/b]", ":smile:")]
     with console.capture() as capture:
         console.print(tables.category_table(rows, title="[x]"))
