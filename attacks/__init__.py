@@ -2,6 +2,7 @@
 
 from soundsafe.attacks import (
     aac,
+    audiomentations,
     bit_depth,
     channels,
     collusion,
@@ -85,4 +86,5 @@ FAMILIES = (
     replacement,
     gradient,
     oracle,
+    audiomentations,
 )

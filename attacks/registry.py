@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.attacks.access import Access
+from soundsafe.attacks.folders import Folder
+from soundsafe.attacks.packages import Package
 from soundsafe.attacks.programs import Program
+from soundsafe.attacks.sources import SOUNDSAFE, Source, joined
 from soundsafe.attacks.weights import Weights
 from soundsafe.errors import InputError
 
@@ -48,6 +51,9 @@ class Attack:
         weights: of networks that it runs, which the user brings.
         programs: that it runs, which the user installs.
         to_mono: the result has one channel.
+        packages: of Python that it imports when it is applied.
+        folders: of recordings that it draws from, which the user brings.
+        source: where its definition comes from, and under which licence that was published.
 
     Example:
         >>> quieter = get("gain_-3dB")
@@ -71,11 +77,16 @@ class Attack:
     weights: tuple[Weights, ...] = ()
     programs: tuple[Program, ...] = ()
     to_mono: bool = False
+    packages: tuple[Package, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    source: Source = SOUNDSAFE
 
     @property
     def left_out(self) -> str:
         """Why it cannot be run here, in one line; '' where it can."""
-        needed: tuple[Weights | Program, ...] = (*self.weights, *self.programs)
+        needed: tuple[Weights | Program | Package | Folder, ...] = (
+            *self.weights, *self.programs, *self.packages, *self.folders,
+        )  # fmt: skip
         return next((reason for n in needed if (reason := n.missing())), "")
 
     def apply(self, audio: Audio, rate: int, rng: np.random.Generator, access: Access | None = None) -> Audio:
@@ -142,6 +153,9 @@ def attack(
     weights: Weights | None = None,
     program: Program | None = None,
     to_mono: bool = False,
+    packages: tuple[Package, ...] = (),
+    folder: Folder | None = None,
+    source: Source = SOUNDSAFE,
 ) -> Callable[[F], F]:
     """Register the decorated function `f(audio, rate, rng, **params) -> audio` under several names.
 
@@ -157,7 +171,10 @@ def attack(
         needs_access: the function takes `access` (an `Access`) too.
         weights: without which it is left out.
         program: without which it is left out.
+        packages: without which it is left out.
+        folder: without which it is left out.
         to_mono: see `Attack`.
+        source: see `Attack`.
 
     Returns:
         A decorator that gives the function back.
@@ -182,7 +199,7 @@ def attack(
             _ATTACKS[name] = Attack(
                 name, family, kind, dict(params), changes_length, differentiable, engine, function, delay,
                 needs_access, () if weights is None else (weights,), () if program is None else (program,),
-                to_mono,
+                to_mono, packages, () if folder is None else (folder,), source,
             )  # fmt: skip
         return function
 
@@ -259,6 +276,9 @@ def _chain(steps: list[Attack]) -> Attack:
         weights=tuple(dict.fromkeys(w for s in steps for w in s.weights)),
         programs=tuple(dict.fromkeys(p for s in steps for p in s.programs)),
         to_mono=any(s.to_mono for s in steps),
+        packages=tuple(dict.fromkeys(p for s in steps for p in s.packages)),
+        folders=tuple(dict.fromkeys(f for s in steps for f in s.folders)),
+        source=joined([s.source for s in steps]),
     )
 
 

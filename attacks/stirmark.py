@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
+from soundsafe.attacks.sources import STIRMARK
 
 Spectrum = NDArray[np.complexfloating]
 
@@ -24,33 +25,44 @@ STEP = 1 / 32768
     "stirmark",
     {f"stirmark_AddBrumm_{a}": {"amplitude": a, "hz": 55} for a in (100, 2500, 10100)},
     differentiable=True,
+    source=STIRMARK,
 )
 def add_brumm(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: float, hz: float) -> Audio:
     """A hum, as of a bad power supply."""
     return audio + _sine(audio, rate, amplitude, hz)
 
 
-@attack("stirmark", {"stirmark_AddSinus": {"amplitude": 1300, "hz": 900}}, differentiable=True)
+@attack(
+    "stirmark", {"stirmark_AddSinus": {"amplitude": 1300, "hz": 900}}, differentiable=True, source=STIRMARK
+)
 def add_sinus(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: float, hz: float) -> Audio:
     """A tone in the middle of hearing."""
     return audio + _sine(audio, rate, amplitude, hz)
 
 
 @attack(
-    "stirmark", {f"stirmark_AddNoise_{a}": {"amplitude": a} for a in (100, 300, 900)}, differentiable=True
+    "stirmark",
+    {f"stirmark_AddNoise_{a}": {"amplitude": a} for a in (100, 300, 900)},
+    differentiable=True,
+    source=STIRMARK,
 )
 def add_noise(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: float) -> Audio:
     """Noise, uniform up to `amplitude`."""
     return audio + np.float32(amplitude * STEP) * _uniform(audio.shape, rng)
 
 
-@attack("stirmark", {"stirmark_AddDynNoise": {"percent": 20}}, differentiable=True)
+@attack("stirmark", {"stirmark_AddDynNoise": {"percent": 20}}, differentiable=True, source=STIRMARK)
 def add_dyn_noise(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
     """Noise, uniform up to a share of each sample."""
     return audio + audio * np.float32(percent / 100) * _uniform(audio.shape, rng)
 
 
-@attack("stirmark", {"stirmark_AddFFTNoise": {"size": 1024, "amplitude": 300}}, differentiable=True)
+@attack(
+    "stirmark",
+    {"stirmark_AddFFTNoise": {"size": 1024, "amplitude": 300}},
+    differentiable=True,
+    source=STIRMARK,
+)
 def add_fft_noise(audio: Audio, rate: int, rng: np.random.Generator, *, size: int, amplitude: float) -> Audio:
     """Noise in each bin of block transforms."""
 
@@ -61,7 +73,12 @@ def add_fft_noise(audio: Audio, rate: int, rng: np.random.Generator, *, size: in
     return _by_blocks(audio, size, noisy)
 
 
-@attack("stirmark", {f"stirmark_Amplify_{p}": {"percent": p} for p in (50, 150)}, differentiable=True)
+@attack(
+    "stirmark",
+    {f"stirmark_Amplify_{p}": {"percent": p} for p in (50, 150)},
+    differentiable=True,
+    source=STIRMARK,
+)
 def amplify(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
     """Times `percent` / 100."""
     return audio * np.float32(percent / 100)
@@ -71,6 +88,7 @@ def amplify(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float
     "stirmark",
     {"stirmark_Compressor": {"threshold_db": -6.1, "ratio": 2.1}},
     differentiable=True,
+    source=STIRMARK,
 )
 def compressor(
     audio: Audio, rate: int, rng: np.random.Generator, *, threshold_db: float, ratio: float
@@ -88,6 +106,7 @@ def compressor(
     changes_length=True,
     differentiable=True,
     delay=unknown_delay,
+    source=STIRMARK,
 )
 def copy_sample(
     audio: Audio, rate: int, rng: np.random.Generator, *, period: int, distance: int, count: int
@@ -106,6 +125,7 @@ def copy_sample(
     {"stirmark_FlippSample": {"period": 10000, "distance": 6000, "count": 2000}},
     differentiable=True,
     delay=unknown_delay,
+    source=STIRMARK,
 )
 def flipp_sample(
     audio: Audio, rate: int, rng: np.random.Generator, *, period: int, distance: int, count: int
@@ -124,13 +144,14 @@ def flipp_sample(
     changes_length=True,
     differentiable=True,
     delay=unknown_delay,
+    source=STIRMARK,
 )
 def cut_samples(audio: Audio, rate: int, rng: np.random.Generator, *, distance: int, count: int) -> Audio:
     """Of every `distance` samples the last `count` left out."""
     return audio[:, np.arange(audio.shape[1]) % distance < distance - count]
 
 
-@attack("stirmark", {"stirmark_Echo": {"samples": 10}}, differentiable=True)
+@attack("stirmark", {"stirmark_Echo": {"samples": 10}}, differentiable=True, source=STIRMARK)
 def echo(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The mean of the audio and of itself `samples` later."""
     out = audio * np.float32(0.5)
@@ -138,7 +159,7 @@ def echo(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> 
     return out
 
 
-@attack("stirmark", {"stirmark_Exchange": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Exchange": {}}, differentiable=True, source=STIRMARK)
 def exchange(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Every two neighbouring samples change places."""
     order = np.arange(audio.shape[1])
@@ -147,7 +168,12 @@ def exchange(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     return audio[:, order]
 
 
-@attack("stirmark", {f"stirmark_ExtraStereo_{s}": {"strength": s} for s in (30, 50, 70)}, differentiable=True)
+@attack(
+    "stirmark",
+    {f"stirmark_ExtraStereo_{s}": {"strength": s} for s in (30, 50, 70)},
+    differentiable=True,
+    source=STIRMARK,
+)
 def extra_stereo(audio: Audio, rate: int, rng: np.random.Generator, *, strength: float) -> Audio:
     """The difference of the channels made stronger by `strength` / 10."""
     middle = audio.mean(axis=0, keepdims=True)
@@ -158,6 +184,7 @@ def extra_stereo(audio: Audio, rate: int, rng: np.random.Generator, *, strength:
     "stirmark",
     {"stirmark_FFT_HLPassQuick": {"low_hz": 150, "high_hz": 13500, "size": 16384}},
     differentiable=True,
+    source=STIRMARK,
 )
 def fft_hl_pass(
     audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, high_hz: float, size: int
@@ -168,19 +195,19 @@ def fft_hl_pass(
     return _by_blocks(audio, size, lambda spectrum: spectrum * band)
 
 
-@attack("stirmark", {"stirmark_FFT_Invert": {"size": 1024}}, differentiable=True)
+@attack("stirmark", {"stirmark_FFT_Invert": {"size": 1024}}, differentiable=True, source=STIRMARK)
 def fft_invert(audio: Audio, rate: int, rng: np.random.Generator, *, size: int) -> Audio:
     """All bins with the opposite sign."""
     return _by_blocks(audio, size, lambda spectrum: -spectrum)
 
 
-@attack("stirmark", {"stirmark_FFT_RealReverse": {"size": 1024}}, differentiable=True)
+@attack("stirmark", {"stirmark_FFT_RealReverse": {"size": 1024}}, differentiable=True, source=STIRMARK)
 def fft_real_reverse(audio: Audio, rate: int, rng: np.random.Generator, *, size: int) -> Audio:
     """The real parts of all bins with the opposite sign: each block plays backwards, inverted."""
     return _by_blocks(audio, size, lambda spectrum: -spectrum.real + 1j * spectrum.imag)
 
 
-@attack("stirmark", {"stirmark_FFT_Stat1": {"size": 1024}}, differentiable=True)
+@attack("stirmark", {"stirmark_FFT_Stat1": {"size": 1024}}, differentiable=True, source=STIRMARK)
 def fft_stat1(audio: Audio, rate: int, rng: np.random.Generator, *, size: int) -> Audio:
     """Each bin becomes the mean of itself and the next."""
     return _by_blocks(
@@ -192,58 +219,58 @@ def fft_stat1(audio: Audio, rate: int, rng: np.random.Generator, *, size: int) -
     )
 
 
-@attack("stirmark", {"stirmark_Invert": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Invert": {}}, differentiable=True, source=STIRMARK)
 def invert(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """The opposite sign."""
     return -audio
 
 
-@attack("stirmark", {"stirmark_LSBZero": {}})
+@attack("stirmark", {"stirmark_LSBZero": {}}, source=STIRMARK)
 def lsb_zero(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """The lowest of 16 bits set to zero."""
     pcm = np.clip(np.rint(audio / STEP), -32768, 32767).astype(np.int32)
     return ((pcm & ~1) * STEP).astype(np.float32)
 
 
-@attack("stirmark", {"stirmark_Normalize": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Normalize": {}}, differentiable=True, source=STIRMARK)
 def normalize(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """As loud as 16 bits allow."""
     peak = np.abs(audio).max(initial=0.0)
     return audio * np.float32(32767 * STEP / peak) if peak > 0 else audio
 
 
-@attack("stirmark", {"stirmark_RC_HighPass": {"hz": 150}}, differentiable=True)
+@attack("stirmark", {"stirmark_RC_HighPass": {"hz": 150}}, differentiable=True, source=STIRMARK)
 def rc_high_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
     """A high-pass of first order, as one resistor and one capacitor make it: -3 dB at `hz`."""
     return _first_order(audio, rate, hz, "high")
 
 
-@attack("stirmark", {"stirmark_RC_LowPass": {"hz": 15000}}, differentiable=True)
+@attack("stirmark", {"stirmark_RC_LowPass": {"hz": 15000}}, differentiable=True, source=STIRMARK)
 def rc_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
     """A low-pass of first order, as one resistor and one capacitor make it: -3 dB at `hz`, at most 0.45 of
     the rate."""
     return _first_order(audio, rate, hz, "low")
 
 
-@attack("stirmark", {"stirmark_Smooth": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Smooth": {}}, differentiable=True, source=STIRMARK)
 def smooth(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each local extreme becomes the mean of its neighbours."""
     return _where(audio, lambda before, here, after: (here - before) * (here - after) > 0)
 
 
-@attack("stirmark", {"stirmark_Smooth2": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Smooth2": {}}, differentiable=True, source=STIRMARK)
 def smooth2(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each sample on a slope becomes the mean of its neighbours."""
     return _where(audio, lambda before, here, after: (here - before) * (here - after) < 0)
 
 
-@attack("stirmark", {"stirmark_Stat1": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Stat1": {}}, differentiable=True, source=STIRMARK)
 def stat1(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each sample becomes the mean of itself and the next."""
     return np.concatenate([(audio[:, :-1] + audio[:, 1:]) / 2, audio[:, -1:]], axis=1)
 
 
-@attack("stirmark", {"stirmark_Stat2": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_Stat2": {}}, differentiable=True, source=STIRMARK)
 def stat2(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each sample becomes three fifths of itself and a fifth of either neighbour."""
     out = audio.copy()
@@ -251,19 +278,19 @@ def stat2(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     return out
 
 
-@attack("stirmark", {"stirmark_VoiceRemove": {}}, differentiable=True)
+@attack("stirmark", {"stirmark_VoiceRemove": {}}, differentiable=True, source=STIRMARK)
 def voice_remove(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """What the channels have in common taken out; one channel alone stays, for it would be silent."""
     return audio - audio.mean(axis=0, keepdims=True) if len(audio) > 1 else audio
 
 
-@attack("stirmark", {"stirmark_ZeroCross": {"amplitude": 1000}}, differentiable=True)
+@attack("stirmark", {"stirmark_ZeroCross": {"amplitude": 1000}}, differentiable=True, source=STIRMARK)
 def zero_cross(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: float) -> Audio:
     """Samples smaller than `amplitude` set to zero."""
     return np.where(np.abs(audio) < amplitude * STEP, np.float32(0), audio)
 
 
-@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True)
+@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True, source=STIRMARK)
 def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The `samples` after each sample that is zero in 16 bits set to zero too."""
     from scipy.ndimage import maximum_filter1d
@@ -273,7 +300,7 @@ def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: i
     return np.where(reach > 0, np.float32(0), audio)
 
 
-@attack("stirmark", {"stirmark_ZeroRemove": {}}, changes_length=True, delay=unknown_delay)
+@attack("stirmark", {"stirmark_ZeroRemove": {}}, changes_length=True, delay=unknown_delay, source=STIRMARK)
 def zero_remove(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Samples that are zero in 16 bits, in all channels, left out."""
     keep = np.abs(audio).max(axis=0) >= STEP / 2

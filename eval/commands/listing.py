@@ -38,6 +38,8 @@ def _attacks() -> list[Item]:
             "engine": a.engine,
             "needs_access": a.needs_access,
             "left_out": a.left_out,
+            "source": a.source.name,
+            "licence": a.source.licence,
         }
         for a in attacks.all_attacks()
     ]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
+
+from soundsafe import datasets
 
 RATE = 44100
 
@@ -38,3 +43,14 @@ def mono() -> NDArray[np.float32]:
 @pytest.fixture(scope="session")
 def one_second() -> NDArray[np.float32]:
     return music(2, 1.0)
+
+
+@pytest.fixture(scope="session")
+def speech() -> NDArray[np.float32]:
+    """A voice, read: the bundled corpus's first clip of speech, two and a half seconds of it."""
+    file = Path(datasets.__file__).parent / "corpus" / "speech_hungarian.flac"
+    samples, rate = soundfile.read(
+        file, dtype="float32", always_2d=True, start=44100, frames=round(2.5 * RATE)
+    )
+    assert rate == RATE
+    return np.ascontiguousarray(samples.T)

@@ -248,7 +248,7 @@ def test_documents_do_not_share_a_file(finished: Path, command: Any, tmp_path: P
 
 
 KEYS = {
-    "attacks": {"attack", "family", "params", "changes_length", "differentiable"},
+    "attacks": {"attack", "family", "params", "changes_length", "differentiable", "source", "licence"},
     "suites": {"suite", "version", "attacks"},
     "systems": {"system"},
     "datasets": {"dataset"},

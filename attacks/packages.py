@@ -1,0 +1,28 @@
+"""Packages of Python that attacks import only when they are applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+__all__ = ["AUDIOMENTATIONS", "JULIUS", "LIBROSA", "TORCHAUDIO", "Package"]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A module of that name; `pip install` of `distribution` brings it."""
+
+    module: str
+    distribution: str
+
+    def missing(self) -> str:
+        """Why it cannot be imported, in one line; '' where it can."""
+        if find_spec(self.module) is not None:
+            return ""
+        return f"needs the package {self.module}: pip install '{self.distribution}'"
+
+
+AUDIOMENTATIONS = Package("audiomentations", "audiomentations[extras]")
+JULIUS = Package("julius", "julius")
+LIBROSA = Package("librosa", "librosa")
+TORCHAUDIO = Package("torchaudio", "torchaudio")
