@@ -1,32 +1,35 @@
 """Tags and other metadata of audio files, read from any and copied to WAV and FLAC.
 
-FLAC to FLAC keeps comments, pictures, cue sheets and application blocks; WAV to WAV every chunk that does not
-describe the samples (``LIST``, ``bext``, ``iXML``, ``id3 ``, ``cue `` ...), byte for byte; MP3 and AIFF to
-WAV the ID3v2 frames. Between families what both can say is translated: Vorbis comments, ID3v2 frames, INFO
-entries and pictures, but not the languages of comments and lyrics. The channel mask, which says what
-loudspeakers the channels are for, goes from WAV and FLAC to both.
+FLAC to FLAC keeps comments, pictures, cue sheets and application blocks; WAV to WAV every chunk that does
+not describe the samples (``LIST``, ``bext``, ``iXML``, ``id3 ``, ``cue `` ...), byte for byte and on the same
+side of the samples; MP3 and AIFF to WAV the ID3v2 frames. Between families what both can say is translated:
+Vorbis comments, ID3v2 frames, INFO entries and pictures, but not the languages of comments and lyrics. ID3
+tags that a WAV or FLAC file has before or behind it count too. The channel mask, which says what loudspeakers
+the channels are for, goes from WAV and FLAC to both.
 
 One warning names the chunks, frames and blocks that are left out because the output cannot hold them.
 Metadata that cannot be understood never stops anything: it is left out too, and a warning says why. Of
-formats other than WAV, FLAC, MP3, OGG and AIFF no metadata is read.
+formats other than WAV, FLAC, MP3, OGG and AIFF the comments and the cover are read that FFmpeg finds.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import os
 import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any
 
 import mutagen
 from mutagen import flac, id3, mp3, oggopus, oggvorbis
 
-__all__ = ["Metadata", "copy", "mp3_states_length", "never_ends", "read"]
+from soundsafe.files import containers, id3_tags, packets
+from soundsafe.files.audio_info import WAV_FORMATS
+
+__all__ = ["Metadata", "copy", "leading_chunks", "mp3_seconds", "read"]
 
 _FRAMES = {
     "TITLE": "TIT2",
@@ -116,25 +119,25 @@ _FLAC_MASKS = (0x4, 0x3, 0x7, 0x33, 0x37, 0x3F, 0x70F, 0x63F)
 
 _MAX_CHUNK = 1 << 26
 _MAX_PICTURE = (1 << 24) - 64
+_MAX_LEADING = 1 << 26
 _MAX_NAMES = 30
-
-WAV_FORMATS = ("WAV", "WAVEX", "RF64")
 
 
 @dataclass(frozen=True)
 class Metadata:
     """What a file says besides its samples.
 
-    `comments`: names (upper case) and values; `pictures`: mutagen's; `chunks`: RIFF chunks as they are;
-    `blocks`: FLAC blocks that only FLAC can hold; `frames`: an ID3v2.4 tag or None; `channel_mask`: the
-    loudspeakers, as WAVE_FORMAT_EXTENSIBLE numbers them, or None; `not_in_flac`, `not_in_wav`: names of what
-    these cannot hold; `problem`: what could not be understood, or None; `bad_id3`: what is wrong with an ID3
-    chunk, which WAV keeps all the same, or None.
+    `comments`: names (upper case) and values; `pictures`: mutagen's; `chunks`: RIFF chunks as they are, of
+    which so many as `leading` says come before the samples; `blocks`: FLAC blocks that only FLAC can hold;
+    `frames`: an ID3v2.4 tag or None; `channel_mask`: the loudspeakers, as WAVE_FORMAT_EXTENSIBLE numbers
+    them, or None; `not_in_flac`, `not_in_wav`: names of what these cannot hold; `problem`: what could not be
+    understood, or None; `bad_id3`: what is wrong with an ID3 chunk, which WAV keeps all the same, or None.
     """
 
     comments: tuple[tuple[str, str], ...] = ()
     pictures: tuple[flac.Picture, ...] = ()
     chunks: tuple[tuple[bytes, bytes], ...] = ()
+    leading: int = 0
     blocks: tuple[flac.MetadataBlock, ...] = ()
     frames: id3.ID3 | None = None
     channel_mask: int | None = None
@@ -164,11 +167,25 @@ def read(path: str | os.PathLike[str], fmt: str) -> Metadata:
             return _read_aiff(path)
         if fmt == "OGG":
             return _read_ogg(path)
+        return _read_packets(path)
     except Exception as error:  # whatever a hostile tag makes the parser do: the audio is still good
         return Metadata(
             problem=f"tags of {os.fspath(path)} could not be read and were not kept: {_reason(error)}"
         )
-    return Metadata()
+
+
+def leading_chunks(path: str | os.PathLike[str], fmt: str) -> bytes:
+    """The chunks that a WAV file has before its samples, and that stay there, as they are written; none for
+    files of another format, or where they would take much memory."""
+    if fmt not in WAV_FORMATS:
+        return b""
+    metadata = read(path, fmt)
+    leading = b"".join(_written(*chunk) for chunk in metadata.chunks[: metadata.leading])
+    return leading if len(leading) <= _MAX_LEADING else b""
+
+
+def _written(name: bytes, data: bytes) -> bytes:
+    return struct.pack("<4sI", name, len(data)) + data + b"\0" * (len(data) % 2)
 
 
 def copy(
@@ -177,11 +194,12 @@ def copy(
     target: str | os.PathLike[str],
     target_format: str,
     name: str,
+    has_leading: bool = False,
 ) -> tuple[str, ...]:
     """Copy the metadata of `source` into the WAV or FLAC file `target` and return warnings.
 
-    `name`: what the warnings call `target`, which may bear another yet. Raises OSError where `target` cannot
-    be written.
+    `name`: what the warnings call `target`, which may bear another yet; `has_leading`: it has the chunks of
+    `leading_chunks`. Raises OSError where `target` cannot be written.
     """
     metadata = read(source, source_format)
     warnings = [metadata.problem] if metadata.problem else []
@@ -202,6 +220,8 @@ def copy(
                 warnings += [f"{says} {why}" for why in refused if why]
                 fit = tuple(p for p, why in zip(metadata.pictures, refused, strict=True) if not why)
                 chunks = _id3_chunk(replace(metadata, pictures=fit))
+            if has_leading:
+                chunks = chunks[metadata.leading :]
             if not _append_chunks(target, chunks, metadata.channel_mask):
                 warnings.append(f"metadata of {os.fspath(source)} did not fit and was not kept")
         if lost:
@@ -215,13 +235,14 @@ def copy(
     return tuple(warnings)
 
 
-def mp3_states_length(path: str | os.PathLike[str]) -> bool:
-    """Whether an MP3 file has a header (Xing, Info, VBRI) with its length, which otherwise is an estimate."""
+def mp3_seconds(path: str | os.PathLike[str]) -> float | None:
+    """The length that the header (Xing, Info, VBRI) of an MP3 file states; None where it has none."""
     try:
         with open(path, "rb") as file:
-            return bool(mp3.MPEGInfo(file).bitrate_mode != mp3.BitrateMode.UNKNOWN)
+            found = mp3.MPEGInfo(file)
     except Exception:  # as in `read`
-        return False
+        return None
+    return None if found.bitrate_mode == mp3.BitrateMode.UNKNOWN else float(found.length)
 
 
 def _reason(error: Exception) -> str:
@@ -244,7 +265,39 @@ def _pairs(comments: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name.upper(), value) for name, value in comments or ())
 
 
+def _around(path: str | os.PathLike[str]) -> Metadata:
+    """ID3 tags before and behind a file that has tags of another kind of its own."""
+    try:
+        tag = id3_tags.read(path)
+    except Exception as error:  # as in `read`
+        return Metadata(
+            problem=f"ID3 tags around {os.fspath(path)} could not be read and were not kept: {_reason(error)}"
+        )
+    found = Metadata() if tag is None else _from_id3(tag)
+    ape = _ape(path)
+    return replace(found, not_in_flac=found.not_in_flac + ape, not_in_wav=found.not_in_wav + ape)
+
+
+def _filled_up(own: Metadata, more: Metadata) -> Metadata:
+    """`own`, with the comments and pictures of `more` that it has nothing of."""
+    names = {name for name, _ in own.comments}
+    return replace(
+        own,
+        comments=own.comments + tuple(c for c in more.comments if c[0] not in names),
+        pictures=own.pictures or more.pictures,
+        not_in_flac=own.not_in_flac + more.not_in_flac,
+        problem=own.problem or more.problem,
+    )
+
+
 def _read_flac(path: str | os.PathLike[str]) -> Metadata:
+    around = _around(path)
+    own = _of_flac(path)
+    lost = own.not_in_wav + around.not_in_flac
+    return replace(_filled_up(own, around), not_in_wav=lost)
+
+
+def _of_flac(path: str | os.PathLike[str]) -> Metadata:
     file = flac.FLAC(path)
     known = (flac.StreamInfo, flac.VCFLACDict, flac.Picture, flac.SeekTable, flac.Padding)
     blocks = tuple(block for block in file.metadata_blocks if not isinstance(block, known))
@@ -280,23 +333,44 @@ def _read_ogg(path: str | os.PathLike[str]) -> Metadata:
 
 
 def _read_mp3(path: str | os.PathLike[str]) -> Metadata:
-    try:
-        found = _from_id3(id3.ID3(path))
-    except id3.ID3NoHeaderError:
-        found = Metadata()
-    with open(path, "rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 160))
-        ape = ("APEv2",) if b"APETAGEX" in file.read(160) else ()  # the last 32 bytes, or before ID3v1's 128
+    tag = id3_tags.read(path)
+    found = Metadata() if tag is None else _from_id3(tag)
+    ape = _ape(path)
     return replace(found, not_in_flac=found.not_in_flac + ape, not_in_wav=found.not_in_wav + ape)
 
 
+def _ape(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 160))
+        return ("APEv2",) if b"APETAGEX" in file.read(160) else ()  # the last 32 bytes, or before ID3v1's 128
+
+
 def _read_aiff(path: str | os.PathLike[str]) -> Metadata:
-    file = mutagen.File(path)
-    found = _from_id3(file.tags) if file is not None and file.tags is not None else Metadata()
-    with open(path, "rb") as raw:
-        known = (*_ABOUT_SAMPLES, b"ID3 ", b"id3 ")
-        others = tuple(_label(name) for name, _, _ in _walk(raw) if name not in known)
-    return replace(found, not_in_flac=found.not_in_flac + others, not_in_wav=found.not_in_wav + others)
+    found, others = Metadata(), []
+    for name, data in _chunks(path):
+        if name not in (b"ID3 ", b"id3 "):
+            others.append(_label(name))
+        elif data is None:
+            raise ValueError("the tag is too large")
+        elif (tag := id3_tags.read_bytes(data)) is not None:
+            found = _from_id3(tag)
+    around = _around(path)
+    lost = (*others, *around.not_in_flac)
+    found = _filled_up(found, around)
+    return replace(found, not_in_flac=found.not_in_flac + tuple(others), not_in_wav=found.not_in_wav + lost)
+
+
+def _read_packets(path: str | os.PathLike[str]) -> Metadata:
+    try:
+        comments, covers = packets.metadata(path)
+    except packets.NoAudio:
+        return Metadata()
+    pictures = []
+    for cover in covers:
+        picture = flac.Picture()
+        picture.type, picture.mime, picture.data = id3.PictureType.COVER_FRONT, cover.mime, cover.data
+        pictures.append(picture)
+    return Metadata(comments, tuple(pictures))
 
 
 def _from_id3(tag: id3.ID3) -> Metadata:
@@ -343,18 +417,25 @@ def _from_id3(tag: id3.ID3) -> Metadata:
 
 def _wav_mask(path: str | os.PathLike[str]) -> int | None:
     with open(path, "rb") as file:
-        for name, at, size in _walk(file):
-            if name == b"fmt ":
-                file.seek(at)
-                tag, mask = struct.unpack("<H18xI", file.read(24)) if size >= 40 else (0, 0)
+        for chunk in containers.chunks(file):
+            if chunk.name == b"fmt ":
+                file.seek(chunk.at)
+                tag, mask = struct.unpack("<H18xI", file.read(24)) if chunk.size >= 40 else (0, 0)
                 return mask if tag == _EXTENSIBLE else None
     return None
 
 
 def _read_wav(path: str | os.PathLike[str]) -> Metadata:
     with open(path, "rb") as file:
+        file.seek(containers.after_id3(file))
         if file.read(4) == b"RIFX":
             return Metadata(problem=f"tags of {os.fspath(path)}, a big-endian file, were not kept")
+        place = containers.samples(file)
+        samples_at = place.at if place else 0
+        leading = sum(
+            chunk.name not in _ABOUT_SAMPLES and chunk.size <= _MAX_CHUNK and chunk.at < samples_at
+            for chunk in containers.chunks(file)
+        )
     found = Metadata()
     problem = bad_id3 = None
     chunks: list[tuple[bytes, bytes]] = []
@@ -367,7 +448,8 @@ def _read_wav(path: str | os.PathLike[str]) -> Metadata:
         chunks.append((name, data))
         if name in (b"id3 ", b"ID3 "):
             try:
-                found = _from_id3(id3.ID3(io.BytesIO(data)))
+                tag = id3_tags.read_bytes(data)
+                found = Metadata() if tag is None else _from_id3(tag)
             except Exception as error:  # as in `read`; the chunk itself can still be copied
                 bad_id3 = (
                     f"ID3 tags of {os.fspath(path)} could not be read and were not kept: {_reason(error)}"
@@ -380,17 +462,33 @@ def _read_wav(path: str | os.PathLike[str]) -> Metadata:
                     others.append(_label(entry))
         else:
             others.append(f"LIST/{_label(data[:4])}" if name == b"LIST" else _label(name))
+    around = _around(path)
+    more, lost = _around_as_chunk(around, any(name in (b"id3 ", b"ID3 ") for name, _ in chunks))
     names = {name for name, _ in found.comments}
+    own = replace(found, comments=found.comments + tuple(entry for entry in entries if entry[0] not in names))
     return replace(
-        found,
-        comments=found.comments + tuple(entry for entry in entries if entry[0] not in names),
-        chunks=tuple(chunks),
+        _filled_up(own, around),
+        chunks=(*chunks, *more),
+        leading=leading,
         channel_mask=_wav_mask(path),
-        not_in_flac=(*found.not_in_flac, *others),
-        not_in_wav=(),
-        problem=problem,
+        not_in_flac=(*found.not_in_flac, *others, *around.not_in_flac),
+        not_in_wav=lost,
+        problem=problem or around.problem,
         bad_id3=bad_id3,
     )
+
+
+def _around_as_chunk(
+    around: Metadata, taken: bool
+) -> tuple[tuple[tuple[bytes, bytes], ...], tuple[str, ...]]:
+    """The chunk in which a WAV file holds ID3 tags that lie around one, and names of what it cannot hold;
+    `taken`: it has such a chunk already."""
+    lost = tuple(name for name in around.not_in_flac if name == "APEv2")
+    if around.frames is None:
+        return (), lost
+    if not around.frames:
+        return (), around.not_in_flac
+    return ((), (*lost, "ID3 tags around the file")) if taken else (_id3_chunk(around), around.not_in_wav)
 
 
 def _info(data: bytes) -> Iterator[tuple[bytes, str]]:
@@ -407,48 +505,13 @@ def _info(data: bytes) -> Iterator[tuple[bytes, str]]:
         at += 8 + size + size % 2
 
 
-def _walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and size of each chunk of a RIFF, RF64 or AIFF file; `file` may be moved meanwhile."""
-    length = os.fstat(file.fileno()).st_size
-    kind = file.read(4)
-    if kind not in (b"RIFF", b"RF64", b"FORM"):
-        return
-    head = struct.Struct(">4sI" if kind == b"FORM" else "<4sI")
-    at, data_size = 12, 0
-    while at + 8 <= length:
-        file.seek(at)
-        name, size = head.unpack(file.read(8))
-        if name == b"ds64" and size >= 16:
-            data_size = struct.unpack("<8xQ", file.read(16))[0]
-        if name == b"data" and size == 0xFFFF_FFFF:
-            size = data_size or length
-        # In a file that was not closed properly, what follows may be samples.
-        if at + 8 + size > length or not all(32 <= c < 127 for c in name):
-            return
-        yield name, at + 8, size
-        at += 8 + size + size % 2
-
-
 def _chunks(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, bytes | None]]:
-    """The chunks of a RIFF or RF64 file that are not about its samples; None in place of a huge one."""
+    """The chunks of a WAV or AIFF file that are not about its samples; None in place of a huge one."""
     with open(path, "rb") as file:
-        for name, at, size in _walk(file):
-            if name not in _ABOUT_SAMPLES:
-                file.seek(at)
-                yield name, file.read(size) if size <= _MAX_CHUNK else None
-
-
-def never_ends(path: str | os.PathLike[str]) -> bool:
-    """Whether a list of a RIFF file has an entry of 2 GiB or more: libsndfile goes back there, for ever."""
-    with contextlib.suppress(struct.error):
-        for name, content in _chunks(path):
-            at, data = 4, content or b""
-            while name == b"LIST" and at + 8 <= len(data):
-                size = int.from_bytes(data[at + 4 : at + 8], "little")
-                if size >= 1 << 31:
-                    return True
-                at += 8 + size + size % 2
-    return False
+        for chunk in containers.chunks(file):
+            if chunk.name not in _ABOUT_SAMPLES:
+                file.seek(chunk.at)
+                yield chunk.name, file.read(chunk.size) if chunk.size <= _MAX_CHUNK else None
 
 
 def _append_chunks(
@@ -460,12 +523,12 @@ def _append_chunks(
     The clock would make two outputs of the same audio differ. False where RIFF's 4 GiB do not suffice.
     """
     with open(path, "r+b") as file:
-        for name, at, size in _walk(file):
-            if name == b"PEAK" and size >= 8:
-                file.seek(at + 4)
+        for chunk in list(containers.chunks(file)):
+            if chunk.name == b"PEAK" and chunk.size >= 8:
+                file.seek(chunk.at + 4)
                 file.write(bytes(4))
-            if name == b"fmt " and size >= 40 and channel_mask is not None:
-                file.seek(at + 20)
+            if chunk.name == b"fmt " and chunk.size >= 40 and channel_mask is not None:
+                file.seek(chunk.at + 20)
                 file.write(struct.pack("<I", channel_mask))
         file.seek(0)
         kind, end = file.read(4), os.fstat(file.fileno()).st_size
@@ -473,7 +536,7 @@ def _append_chunks(
         file.seek(0, os.SEEK_END)
         for name, data in chunks if fits else ():
             file.write(b"\0" * (file.tell() % 2))
-            file.write(struct.pack("<4sI", name, len(data)) + data)
+            file.write(_written(name, data))
         file.write(b"\0" * (file.tell() % 2))
         size = file.tell() - 8
         if kind == b"RF64":

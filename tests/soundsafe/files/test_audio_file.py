@@ -9,6 +9,8 @@ import signal
 import struct
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe.errors import InputError
-from soundsafe.files import audio_file, audio_tags, mpeg_frames
+from soundsafe.files import audio_tags, audio_writer
 from soundsafe.files.audio_file import AudioInfo, AudioReader, AudioWriter, check_output, read_audio
 
 
@@ -250,21 +252,10 @@ def test_reader_gives_float32_channels_first_in_blocks(tmp_path: Path) -> None:
     assert info.seconds == 10_000 / 32_000
 
 
-def test_flac_that_does_not_know_its_length(tmp_path: Path) -> None:
-    path = tmp_path / "a.flac"
-    soundfile.write(path, noise().T, 44_100)
-    data = bytearray(path.read_bytes())
-    data[21] &= 0xF0  # 36 bits: the number of samples
-    data[22:26] = bytes(4)
-    path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match="does not tell its length"):
-        AudioReader(path)
-
-
 def test_an_hour_long_input_would_become_rf64_beyond_3_gib() -> None:
     info = AudioInfo(Path("a"), 192_000, 8, 192_000 * 3600, "FLAC", "PCM_24")
-    assert audio_file._stored_as(info, ".wav") == ("RF64", "PCM_24")
-    assert audio_file._stored_as(info, ".flac") == ("FLAC", "PCM_24")
+    assert audio_writer._stored_as(info, ".wav") == ("RF64", "PCM_24")
+    assert audio_writer._stored_as(info, ".flac") == ("FLAC", "PCM_24")
 
 
 # --- what cannot be read or written
@@ -403,7 +394,7 @@ def test_an_mp3_file_without_its_length_is_read_whole(
     audio, info = read_audio(path)
     assert info.frames == audio.shape[1]
     assert 6.0 < info.seconds < 6.1 + 2_000 / rate
-    assert np.abs(audio[:, : guess.shape[1]] - guess).max() < 1e-7
+    assert np.abs(audio[:, : guess.shape[1]] - guess).max() < 1e-5
     assert np.abs(audio[:, -rate:]).max() > 1e-4
     assert read_to_the_end(path) == ()
     copy(path, tmp_path / "b.wav")
@@ -436,44 +427,20 @@ def test_what_is_no_audio_in_an_mp3_file_does_not_count(tmp_path: Path, kind: st
     assert (found == bare).all()
 
 
-@pytest.mark.parametrize("second", [44_100, 22_050])
-def test_mp3_files_joined_are_not_cut_to_the_first(tmp_path: Path, second: int) -> None:
+def test_mp3_files_joined_are_not_cut_to_the_first(tmp_path: Path) -> None:
     path, parts = tmp_path / "joined.mp3", []
-    for rate in (44_100, second):
+    for rate in (44_100, 22_050):
         soundfile.write(tmp_path / "part.mp3", noise(2 * rate).T, rate)
         parts.append((tmp_path / "part.mp3").read_bytes())
-    path.write_bytes(b"".join(parts))
+    path.write_bytes(parts[0] * 2)
     assert soundfile.info(path).duration == 2.0
-    with pytest.raises(InputError, match=r"joined\.mp3 holds 4\.[12] s, of which 2\.0 s can be read"):
-        AudioReader(path)
-
-
-def test_an_mp3_file_whose_reading_ends_before_its_frames_do_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp3"
-    soundfile.write(path, noise(176_400).T, 44_100)
     with AudioReader(path) as reader:
-        reader._held_s = 5.0  # as where damage makes libsndfile end early, without an error
-        with pytest.raises(InputError, match=r"a\.mp3 holds 5\.0 s, of which 4\.0 s can be read"):
-            list(reader.blocks())
-
-
-def test_a_file_full_of_what_looks_like_frames_is_searched_for_a_while_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = mp3(tmp_path / "a.mp3", noise(44_100))
-    whole = read_audio(path)[0]
-    path.write_bytes(path.read_bytes() + b"\xff\xfb\x90" * 200)
-    followed = []
-    real = mpeg_frames.MpegFrames._follow
-
-    def follow(self: mpeg_frames.MpegFrames, at: int) -> bool:
-        followed.append(at)
-        return real(self, at)
-
-    monkeypatch.setattr(mpeg_frames, "_TRIES", 10)
-    monkeypatch.setattr(mpeg_frames.MpegFrames, "_follow", follow)
-    assert read_audio(path)[0].shape == whole.shape
-    assert len(followed) <= 12
+        seconds = sum(block.shape[1] for block in reader.blocks()) / 44_100
+        assert 4.0 < seconds < 4.2
+        assert reader.warnings == (f"{path} goes on after its end, its header says 2.0 s: all of it is read",)
+    path.write_bytes(b"".join(parts))
+    with pytest.raises(InputError, match=r"joined\.mp3 changes to 22050 Hz and 2 channels at 2\.\d s"):
+        read_audio(path)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
@@ -486,10 +453,10 @@ def test_ogg_streams_one_after_another_are_not_cut_to_the_first(
         soundfile.write(tmp_path / "a.ogg", noise(length).T, 48_000, format="OGG", subtype=subtype)
         assert read_audio(tmp_path / "a.ogg")[1].frames == length
         parts.append((tmp_path / "a.ogg").read_bytes())
-    for second in parts:
-        path.write_bytes(parts[0] + second)  # the second time of equal serial numbers
-        with pytest.raises(InputError, match=r"chained\.ogg holds several OGG streams"):
-            AudioReader(path)
+    for second, length in zip(parts, lengths, strict=True):
+        path.write_bytes(parts[0] + second)  # the first time of equal serial numbers
+        found = read_audio(path)[0].shape[1]
+        assert abs(found - lengths[0] - length) < 2_000
 
 
 def test_embedding_says_what_the_reader_and_the_writer_found(tmp_path: Path) -> None:
@@ -1154,3 +1121,122 @@ def test_tags_of_big_endian_files_are_missed(tmp_path: Path) -> None:
     assert path.read_bytes()[:4] == b"RIFX"
     (warning,) = copy(path, tmp_path / "out.flac").warnings
     assert "big-endian" in warning
+
+
+# --- tags in every place
+
+
+def places(tag: id3.ID3) -> dict[str, bytes]:
+    """ID3 as it is found before and behind files of other kinds."""
+    front, back = io.BytesIO(), io.BytesIO()
+    tag.save(front)
+    tag.save(back, v1=id3.ID3v1SaveOptions.CREATE)
+    return {"before": front.getvalue(), "behind": back.getvalue()[-128:]}
+
+
+@pytest.mark.parametrize("target", ["b.wav", "b.flac"])
+@pytest.mark.parametrize("place", ["before", "behind"])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff"])
+def test_id3_around_a_file_is_kept(tmp_path: Path, name: str, place: str, target: str) -> None:
+    tag = id3.ID3()
+    tag.add(id3.TIT2(encoding=3, text="My Song"))
+    tag.add(id3.TPE1(encoding=3, text="Me"))
+    source = tmp_path / name
+    soundfile.write(source, noise().T, 44_100)
+    plain = read_audio(source)[0]
+    data, around = source.read_bytes(), places(tag)[place]
+    source.write_bytes(around + data if place == "before" else data + around)
+    writer = copy(source, tmp_path / target)
+    assert writer.warnings == ()
+    found, info = read_audio(source)
+    assert (found == plain).all()
+    for tags in (info.tags, read_audio(tmp_path / target)[1].tags):
+        assert (tags["TITLE"], tags["ARTIST"]) == (("My Song",), ("Me",))
+    assert (read_audio(tmp_path / target)[0] == plain).all()
+
+
+def test_id3_before_riff_beside_chunks_of_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    own = chunk(b"LIST", b"INFO" + chunk(b"IART", b"Somebody\0"))
+    body = wav_header()[8:] + own
+    front = places(id3_tag())["before"]
+    source.write_bytes(front + struct.pack("<4sI", b"RIFF", len(body)) + body)
+    assert copy(source, tmp_path / "b.wav").warnings == ()
+    names = [name for name, _ in audio_tags._chunks(tmp_path / "b.wav")]
+    assert names == [b"LIST", b"id3 "]
+    # A file has one ID3 chunk: a second tag is named.
+    body += chunk(b"id3 ", front)
+    source.write_bytes(front + struct.pack("<4sI", b"RIFF", len(body)) + body)
+    assert copy(source, tmp_path / "c.wav").warnings == left_out(
+        tmp_path / "c.wav", "ID3 tags around the file"
+    )
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize("fmt", ["WAV", "WAVEX", "RF64"])
+def test_chunks_stay_on_their_side_of_the_samples(tmp_path: Path, fmt: str, subtype: str) -> None:
+    source = tmp_path / "a.wav"
+    soundfile.write(source, noise(5_001, 3).T, 44_100, format=fmt, subtype=subtype)
+    data = source.read_bytes()
+    at = data.index(b"data", data.index(b"fmt "))
+    before = chunk(b"bext", b"x".ljust(603, b"\0")) + chunk(b"iXML", b"<BWFXML/>")
+    data = data[:at] + before + data[at:] + b"\0" * (len(data) % 2) + chunk(b"cue ", bytes(4))
+    if fmt != "RF64":
+        data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    source.write_bytes(data)
+    copy(source, tmp_path / "b.wav")
+    out = (tmp_path / "b.wav").read_bytes()
+    assert (
+        out.index(b"bext") < out.index(b"iXML") < out.index(b"data", out.index(b"fmt ")) < out.index(b"cue ")
+    )
+    assert before in out
+    assert (read_audio(tmp_path / "b.wav")[0] == read_audio(source)[0]).all()
+    assert struct.unpack_from("<I", out, 4)[0] == len(out) - 8  # libsndfile makes small RF64 files RIFF
+    copy(tmp_path / "b.wav", tmp_path / "c.wav")
+    assert (tmp_path / "c.wav").read_bytes() == out
+
+
+def bomb(version: int, size: int) -> bytes:
+    """A tag with a compressed title that inflates to `size` bytes."""
+    content = zlib.compress(b"\3" + bytes(size), 9)
+    if version == 4:
+        length = bytes(size >> 7 * i & 0x7F for i in (3, 2, 1, 0))
+        body = length + content
+        frame = b"TIT2" + bytes(len(body) >> 7 * i & 0x7F for i in (3, 2, 1, 0)) + b"\0\x09" + body
+    else:
+        body = struct.pack(">I", size) + content
+        frame = b"TIT2" + struct.pack(">I", len(body)) + b"\0\x80" + body
+    return b"ID3" + bytes([version, 0, 0]) + bytes(len(frame) >> 7 * i & 0x7F for i in (3, 2, 1, 0)) + frame
+
+
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "chunk.wav", "chunk.aiff"])
+def test_compressed_tags_are_not_inflated(tmp_path: Path, name: str, version: int) -> None:
+    path, tag = tmp_path / name, bomb(version, 30_000_000)
+    if name == "a.mp3":
+        mp3(path, noise(50_000))
+    else:
+        soundfile.write(path, noise().T, 44_100)
+    data = path.read_bytes()
+    if name.startswith("chunk"):
+        order = "<" if name.endswith("wav") else ">"
+        data += struct.pack(f"{order}4sI", b"ID3 " if order == ">" else b"id3 ", len(tag)) + tag
+        data += b"\0" * (len(tag) % 2)
+        data = data[:4] + struct.pack(f"{order}I", len(data) - 8) + data[8:]
+        path.write_bytes(data)
+    else:
+        path.write_bytes(tag + data)
+    tracemalloc.start()
+    with AudioReader(path) as reader:
+        assert "TITLE" not in reader.info.tags
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+    assert "TIT2" in copy(path, tmp_path / "b.flac").warnings[0]
+
+
+def test_who_only_reads_samples_reads_no_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tagged_flac(tmp_path / "a.flac")
+    monkeypatch.setattr(audio_tags, "read", lambda *_: pytest.fail("tags were read"))
+    with AudioReader(path, tags=False) as reader:
+        assert reader.read(100).shape == (2, 100)
