@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
@@ -28,10 +27,9 @@ BUNDLED = "bundled"
 MONO = ":mono"
 """Suffix of a dataset's name: each clip is read as the mean of its channels."""
 
-SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".w64", ".caf", ".au"})
-
-_WITHOUT_LENGTH = frozenset({".mp3", ".ogg", ".opus", ".flac"})
-"""Formats whose files may not state their length: libsndfile alone then reads the beginning, or fails."""
+SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".w64", ".caf", ".au", ".m4a", ".aac", ".wma"}
+)
 
 _FOLDERS = {BUNDLED: Path(__file__).parent / "corpus"}
 
@@ -76,26 +74,17 @@ class Clip:
         Raises:
             InputError: no audio that can be read, none at all, or samples that are not finite.
         """
-        try:
-            if self.path.suffix.lower() in _WITHOUT_LENGTH:
-                from soundsafe.files.audio_file import read_audio
+        from soundsafe.files.audio_file import read_audio  # late: listing clips needs no decoder
 
-                audio, info = read_audio(self.path)
-                samples, rate = audio.T, info.rate
-            else:
-                samples, rate = soundfile.read(self.path, dtype="float32", always_2d=True)
+        try:
+            audio, info = read_audio(self.path, tags=False)
         except InputError as error:
             raise InputError(f"{self.path}: not readable as audio ({error})") from error
-        except (OSError, ValueError, MemoryError, soundfile.LibsndfileError) as error:
-            raise InputError(f"{self.path}: not readable as audio ({error})".replace("\n", " ")) from error
-        if not samples.size:
-            raise InputError(f"{self.path}: no samples")
-        if not np.isfinite(samples).all():
-            raise InputError(f"{self.path}: samples that are not finite")
-        audio = samples.T
+        except MemoryError:
+            raise InputError(f"{self.path}: too large for this machine's memory") from None
         if self.mono:
             audio = audio.mean(axis=0, keepdims=True)
-        return np.ascontiguousarray(audio, dtype=np.float32), int(rate)
+        return np.ascontiguousarray(audio, dtype=np.float32), info.rate
 
 
 @dataclass(frozen=True)

@@ -343,9 +343,13 @@ class AudioReader:
         self.close()
 
 
-def read_audio(path: PathLike) -> tuple[NDArray[np.float32], AudioInfo]:
-    """A whole file at once: ``[channels, samples]`` and what the file says of itself. Raises InputError."""
-    with AudioReader(path) as reader:
+def read_audio(path: PathLike, tags: bool = True) -> tuple[NDArray[np.float32], AudioInfo]:
+    """A whole file at once: ``[channels, samples]`` and what the file says of itself, with its `tags` or not.
+
+    Raises:
+        InputError: as `AudioReader` does.
+    """
+    with AudioReader(path, tags) as reader:
         blocks = list(reader.blocks())
         empty = np.zeros((reader.info.channels, 0), np.float32)
         return np.concatenate([empty, *blocks], axis=1), reader.info
