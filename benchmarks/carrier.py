@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from equal_distance import at_distance, log_distance, tell
 from soundsafe import attacks, datasets
-from soundsafe.cells.detector import read_eul
-from soundsafe.cells.embedder import QUALITIES, mark_block
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST, Profile
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.embedder import mark_block
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES, ROBUST, Profile
+from soundsafe.cells.reading import read_second
+from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import resample
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE
 
@@ -66,7 +66,7 @@ def _seconds(folder: Path, seconds: int) -> list[tuple[str, Audio]]:
 def _mark(clips: list[tuple[str, Audio]], words: list[NDArray[np.uint8]], profile: Profile) -> list[Audio]:
     quality = QUALITIES["default"]
     return [
-        mark_block(x, 0, word, 0, DEFAULT_KEY, profile, quality)
+        mark_block(x, 0, word, 0, CellCode(profile=profile), quality)
         for (_, x), word in zip(clips, words, strict=True)
     ]
 
@@ -100,7 +100,7 @@ def main() -> int:
                 z = attacks.get(attack).apply(y, RATE, np.random.default_rng(c))
                 delay = attacks.get(attack).delay_samples(RATE, len(y)) or 0
                 for i in range(given.seconds):
-                    reading = read_eul(z, delay + i * EUL_SAMPLES, i % PHASES, DEFAULT_KEY, profile)
+                    reading = read_second(z, delay + i * EUL_SAMPLES, i % PHASES, CellCode(profile=profile))
                     if reading is not None:
                         bits = (reading.llr < 0).astype(np.uint8)
                         rows[a, c * given.seconds + i] = float(np.mean(bits != words[c][i]))

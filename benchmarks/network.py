@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from equal_distance import at_distance, log_distance, tell
 from soundsafe import attacks, datasets
-from soundsafe.cells.detector import read_eul
-from soundsafe.cells.embedder import QUALITIES, mark_block
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.embedder import mark_block
 from soundsafe.cells.profile import ROBUST, Profile
+from soundsafe.cells.reading import read_second
+from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import resample
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.coding import N
 from soundsafe.models import INNWatermarker
 from soundsafe.models.inn import compand, expand
@@ -89,10 +90,10 @@ def _carrier() -> System:
         return dataclasses.replace(ROBUST, scales=(1.0,), step=tuple(s * factor for s in ROBUST.step))
 
     def mark(second: Audio, bits: Bits, factor: float) -> Audio:
-        return mark_block(second, 0, bits[None], 0, DEFAULT_KEY, scaled(factor), QUALITIES["default"])
+        return mark_block(second, 0, bits[None], 0, CellCode(profile=scaled(factor)), QUALITIES["default"])
 
     def read(second: Audio, factor: float) -> Bits | None:
-        reading = read_eul(second, 0, 0, DEFAULT_KEY, scaled(factor))
+        reading = read_second(second, 0, 0, CellCode(profile=scaled(factor)))
         return None if reading is None else (reading.llr < 0).astype(np.uint8)
 
     return System(N, mark, read)

@@ -10,18 +10,20 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio, Bits, Progress
 from soundsafe.blas import one_blas_thread
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
-from soundsafe.cells.embedder import QUALITIES, Quality, mix_channels, views
-from soundsafe.cells.layout import PHASES, allocation, features, layout
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, Profile
+from soundsafe.cells.layout import choose_layout, described, features
+from soundsafe.cells.mixtures import mix_channels, mixtures
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, ROBUST, Profile
+from soundsafe.cells.settings import QUALITIES, Quality
 from soundsafe.codecs import fit_length, resample
 from soundsafe.distance.difference import Difference, compare
 from soundsafe.errors import InputError, NotMarkable
@@ -38,16 +40,12 @@ from soundsafe.keys import given
 from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.result import Decoded, Embedded, Eul
 from soundsafe.stft import RATE, stft
-from soundsafe.streams.marker import BLOCK_EULS, Marker, coded_bits
+from soundsafe.streams.layers import LAYERS, layers_of
+from soundsafe.streams.marker import BLOCK_EULS, Marker, words_of_seconds
 from soundsafe.streams.reader import decoded, read, to_44k
+from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["LAYERS", "coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
-
-Audio = NDArray[np.float32]
-Progress = Callable[[float, str], None]
-
-LAYERS = ("eul", "tile")
-"""The layer of one-second EULs, and the tile layer under it that survives phase vocoders."""
 
 
 def _quiet(_share: float, _words: str) -> None:
@@ -86,8 +84,7 @@ def _verified(
     marked: Iterable[Audio],
     again: Iterable[Audio],
     rate: int,
-    key: bytes,
-    profile: Profile,
+    code: CellCode,
 ) -> tuple[Detection, Difference]:
     """What is read from the marked blocks `again`, and meanwhile how `marked` differ from the originals."""
     stopped = threading.Event()
@@ -101,12 +98,16 @@ def _verified(
     with ThreadPoolExecutor(1) as pool:
         comparing = pool.submit(compare, until_stopped(), marked, rate)
         try:
-            found = detect(to_44k(again, rate), key, profile)
+            found = detect(to_44k(again, rate), code)
             return found, comparing.result()
         except BaseException:
             # Leaving the pool waits: an interrupt should not last until all is compared.
             stopped.set()
             raise
+
+
+def _tiles(code: CellCode, layers: tuple[str, ...]) -> TileCode | None:
+    return TileCode(code.key) if "tile" in layers else None
 
 
 def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
@@ -116,27 +117,59 @@ def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
 
 @one_blas_thread
 def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> Decoded:
-    """Find and read a mark in `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz.
+    """Find and read a mark, from the audio and the key alone.
 
-    Needs the audio and the key alone. Where the audio as it is gives no payload, its first minute is searched
-    for echoes and for changes of speed, tempo and pitch by up to some 5 %. Raises InputError for audio that
-    cannot be worked on; no mark is an answer (`ok` is False).
+    Where the audio as it is gives no payload, its first minute is searched for echoes and for changes of
+    speed, tempo and pitch by up to some 5 %.
+
+    Args:
+        audio: ``[channels, samples]`` or ``[samples]``, 1 to 8 channels, floating point in [-1, 1], NumPy or
+            torch.
+        rate: samples per second, 8,000 to 192,000.
+        key: 32 secret bytes; None: the public default key.
+        profile: the carrier's parameters, the same as those of the embedder.
+
+    Returns:
+        What was found; no mark is an answer, too: then `ok` is False and `payload` None.
+
+    Raises:
+        InputError: audio that cannot be worked on, an empty key.
+
+    Example:
+        >>> import numpy as np, soundsafe
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (1, 22_050)).astype(np.float32)
+        >>> soundsafe.decode(noise, 44_100).ok
+        False
     """
     x, rate = _array(audio, rate), int(rate)  # NumPy's small integers overflow
     started = time.perf_counter()
-    found, warped = read(lambda: _blocks(x, rate), rate, given(key), profile)
-    return decoded(found, warped, profile, started, x.shape[1] / rate, rate)
+    code = CellCode(given(key), profile)
+    found, recovered = read(lambda: _blocks(x, rate), rate, code, TileCode(code.key))
+    return decoded(found, recovered, code, started, x.shape[1] / rate, rate)
 
 
 @one_blas_thread
 def decode_file(
     path: str | os.PathLike[str],
     key: bytes | None = None,
-    progress: Progress | None = None,
     *,
     profile: Profile = ROBUST,
+    progress: Progress | None = None,
 ) -> Decoded:
-    """`decode` of a file, in the memory of its first minute. Raises InputError that names it."""
+    """`decode` of a file, in the memory of its first minute.
+
+    Args:
+        path: WAV, FLAC, MP3 or OGG, 8 to 192 kHz, 1 to 8 channels.
+        key: 32 secret bytes; None: the public default key.
+        profile: the carrier's parameters.
+        progress: called with the share that is done, 0 to 1, and a few words.
+
+    Returns:
+        What was found, as `decode` does.
+
+    Raises:
+        InputError: a file that cannot be worked on; the message names it.
+    """
     started = time.perf_counter()
     report = progress or _quiet
     seconds = 0.0
@@ -154,19 +187,18 @@ def decode_file(
 
     with AudioReader(path) as reader:
         rate = reader.info.rate
-    found, warped = read(blocks, rate, given(key), profile)
-    return decoded(found, warped, profile, started, seconds, rate)
+    code = CellCode(given(key), profile)
+    found, recovered = read(blocks, rate, code, TileCode(code.key))
+    return decoded(found, recovered, code, started, seconds, rate)
 
 
-def _check_request(payload: bytes, quality: str, layers: tuple[str, ...]) -> Quality:
+def _check_request(payload: bytes, quality: str) -> Quality:
     if not isinstance(payload, bytes):
         raise InputError(f"a payload is bytes, not {type(payload).__name__}")
     if not 1 <= len(payload) <= MAX_PAYLOAD:
         raise InputError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
     if quality not in QUALITIES:
         raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
-    if sorted(layers) not in (["eul"], ["eul", "tile"]):
-        raise InputError(f"unknown layers {layers!r}: ('eul',) or ('eul', 'tile')")
     return QUALITIES[quality]
 
 
@@ -233,27 +265,38 @@ def embed(
     key: bytes | None = None,
     *,
     quality: str = "default",
+    layers: str | Iterable[str] = LAYERS,
     profile: Profile = ROBUST,
-    layers: tuple[str, ...] = LAYERS,
 ) -> Embedded:
-    """Mark `audio` ``[channels, samples]``, floating point in [-1, 1], at `rate` Hz with 1 to 4096 bytes.
+    """Mark audio with a payload, and decode it again before it is given away.
 
-    `layers`: ``("eul",)`` or ``("eul", "tile")``; the tile layer lets the payload come back after changes of
-    tempo and pitch, from some ten seconds on, and its identifier from some four.
-    The result's `audio` has the same shape. It has been decoded: raises NotMarkable where the payload does
-    not read back, InputError for audio or a payload that cannot be worked on (less than one second, say).
+    Args:
+        audio: ``[channels, samples]`` or ``[samples]``, 1 to 8 channels, at least one second, floating point
+            in [-1, 1], NumPy or torch.
+        rate: samples per second, 8,000 to 192,000.
+        payload: 1 to 4096 bytes; 175 fit into each second.
+        key: 32 secret bytes; None: the public default key, which gives no security.
+        quality: ``fast``, ``default`` or ``best``: how hard to work.
+        layers: ``eul`` or ``eul,tile``, or these names one by one; the tile layer lets the payload come back
+            after changes of tempo and pitch, from some ten seconds on, and its identifier from some four.
+        profile: the carrier's parameters; the detector needs the same.
+
+    Returns:
+        The marked `audio`, float32 ``[channels, samples]`` as long as what was given, with its figures.
+
+    Raises:
+        InputError: audio, payload or options that cannot be worked on.
+        NotMarkable: the payload does not read back.
     """
     x, rate = _array(audio, rate), int(rate)
-    effort = _check_request(payload, quality, layers)
+    effort, chosen = _check_request(payload, quality), layers_of(layers)
     _check_length(payload, x.shape[1], rate, "the audio")
     started = time.perf_counter()
-    key = given(key)
-    marker = Marker(rate, x.shape[0], payload, key, profile, effort, layers)
+    code = CellCode(given(key), profile)
+    marker = Marker(rate, x.shape[0], payload, code, _tiles(code, chosen), effort)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
-    found, differ = _verified(
-        _blocks(x, rate), _blocks(marked, rate), _blocks(marked, rate), rate, key, profile
-    )
+    found, differ = _verified(_blocks(x, rate), _blocks(marked, rate), _blocks(marked, rate), rate, code)
     return _answer(marked, differ, found, payload, started, "the audio")
 
 
@@ -263,34 +306,48 @@ def embed_file(
     target: str | os.PathLike[str],
     payload: bytes,
     key: bytes | None = None,
-    quality: str = "default",
-    progress: Progress | None = None,
     *,
+    quality: str = "default",
+    layers: str | Iterable[str] = LAYERS,
     profile: Profile = ROBUST,
-    layers: tuple[str, ...] = LAYERS,
+    progress: Progress | None = None,
 ) -> Embedded:
     """`embed` of a file into another of the same rate, channels, length, sample format and tags.
 
-    The result's `warnings` name what could not be kept, and an input that seems cut off.
-    Raises NotMarkable, and writes nothing, where the payload does not read back from what was written.
+    Args:
+        source: WAV, FLAC, MP3 or OGG, 8 to 192 kHz, 1 to 8 channels, at least one second.
+        target: ``.wav`` or ``.flac``; it appears whole or not at all.
+        payload: 1 to 4096 bytes.
+        key: 32 secret bytes; None: the public default key.
+        quality: ``fast``, ``default`` or ``best``.
+        layers: ``eul`` or ``eul,tile``, or these names one by one.
+        profile: the carrier's parameters.
+        progress: called with the share that is done, 0 to 1, and a few words.
+
+    Returns:
+        The figures, without `audio`; `warnings` name what could not be kept, and an input that seems cut off.
+
+    Raises:
+        InputError: files, payload or options that cannot be worked on.
+        NotMarkable: the payload does not read back from what was written.
     """
-    effort = _check_request(payload, quality, layers)
+    effort, chosen = _check_request(payload, quality), layers_of(layers)
     report = progress or _quiet
-    key = given(key)
+    code = CellCode(given(key), profile)
     started = time.perf_counter()
     name = os.fspath(source)
     with AudioReader(source) as reader:
         info: AudioInfo = reader.info
         _check_length(payload, info.frames, info.rate, name)
         with AudioWriter(target, info) as writer:
-            marker = Marker(info.rate, info.channels, payload, key, profile, effort, layers)
+            marker = Marker(info.rate, info.channels, payload, code, _tiles(code, chosen), effort)
             done = 0
             for block in reader.blocks(BLOCK_EULS * info.rate):
                 done += block.shape[1]
                 for part in marker.feed(block):
                     writer.write(part)
                 report(0.85 * min(1.0, done / max(info.frames, 1)), "marking")
-            _check_length(payload, done, info.rate, name)  # a damaged MP3 file gives less than it promises
+            _check_length(payload, done, info.rate, name)  # damaged MP3 files give less than they say
             for part in marker.finish():
                 writer.write(part)
             partial = writer.finish()
@@ -298,7 +355,7 @@ def embed_file(
             size = BLOCK_EULS * info.rate
             with AudioReader(source) as one, AudioReader(partial) as two, AudioReader(partial) as again:
                 found, differ = _verified(
-                    one.blocks(size), two.blocks(size), again.blocks(size), info.rate, key, profile
+                    one.blocks(size), two.blocks(size), again.blocks(size), info.rate, code
                 )
             notes = (*reader.warnings, *writer.warnings)
             answer = _answer(None, differ, found, payload, started, name, notes)
@@ -307,21 +364,59 @@ def embed_file(
     return answer
 
 
+def coded_bits(
+    payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST, first: int = 0
+) -> Bits:
+    """What `embed` puts into some seconds, before it is put there.
+
+    Args:
+        payload: 1 to 4096 bytes.
+        key: 32 secret bytes; None: the public default key.
+        n_euls: how many seconds.
+        profile: the carrier's parameters.
+        first: number of the first second, 0 for the first of the audio.
+
+    Returns:
+        ``[n_euls, 2040]``, each 0 or 1, in the order of the code.
+
+    Raises:
+        InputError: a payload of another length, an empty key.
+
+    Example:
+        >>> import soundsafe
+        >>> soundsafe.coded_bits(b"licensed to A", None, 3).shape
+        (3, 2040)
+    """
+    return words_of_seconds(payload, CellCode(given(key), profile), n_euls, first)
+
+
 def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Profile = ROBUST) -> list[Eul]:
-    """Features, slots and seed of each EUL as the audio itself names them, on a grid from sample 0 on.
+    """Features, slots and seed of each second as the audio itself names them, on a grid from sample 0 on.
 
     The reference for allocator parity; nothing is read.
+
+    Args:
+        audio: ``[channels, samples]`` or ``[samples]``, floating point in [-1, 1].
+        rate: samples per second, 8,000 to 192,000.
+        key: 32 secret bytes; None: the public default key.
+        profile: the carrier's parameters.
+
+    Returns:
+        One for each whole second, in order.
+
+    Raises:
+        InputError: audio that cannot be worked on, an empty key.
     """
     x, rate = _array(audio, rate), int(rate)
     x = fit_length(resample(x, rate, RATE), -(-x.shape[1] * RATE // rate))
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(x)))
-    key = given(key)
+    code = CellCode(given(key), profile)
     out = []
     for i in range(x.shape[1] // EUL_SAMPLES):
         here = spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES]
         found = [
-            layout(features(mix_channels(here, mix), profile), key, profile, i % PHASES)
-            for mix in views(x.shape[0], i % PHASES)
+            choose_layout(features(mix_channels(here, mix), profile), code, i % PHASES)
+            for mix in mixtures(x.shape[0], i % PHASES)
         ]
-        out.append(Eul(float(i), False, 0, 0, **allocation(found)))
+        out.append(Eul(start_s=float(i), ok=False, corrected_bytes=0, erasures=0, **described(found)))
     return out

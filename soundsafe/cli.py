@@ -24,6 +24,7 @@ from soundsafe.console import print_json, progress, tell
 from soundsafe.errors import InputError
 from soundsafe.files.audio_file import AudioReader, check_output
 from soundsafe.message.container import BODY, MAX_PAYLOAD
+from soundsafe.streams.layers import layers_of
 
 if TYPE_CHECKING:
     from soundsafe.service.batch import Summary
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 _PUBLIC_KEY = "no key file: the public default key gives detection, but no security"
-_LAYERS = {"eul": ("eul",), "both": ("eul", "tile")}
 _SHOWN_PACKAGES = ("numpy", "torch", "soundfile", "ldpc", "reedsolo", "lameenc")
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ KeyFile = Annotated[
 ]
 Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work: fast, default or best.")]
 Layers = Annotated[
-    str, typer.Option(metavar="NAME", help="eul: seconds alone. both: tiles too, for tempo and pitch.")
+    str, typer.Option(metavar="NAMES", help="eul: seconds alone. eul,tile: tiles too, for tempo and pitch.")
 ]
 PayloadHex = Annotated[str | None, typer.Option(metavar="HEX", help="Payload in hexadecimal.")]
 PayloadFile = Annotated[Path | None, typer.Option(metavar="F", help="Payload: a file's bytes.")]
@@ -89,19 +89,21 @@ def embed(
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
     key_file: KeyFile = None,
     quality: Quality = "default",
-    layers: Layers = "both",
+    layers: Layers = "eul,tile",
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
     payload = _payload(payload_hex, payload_file, message)
     key = _key(key_file)
-    carriers = _carriers(layers)
+    chosen = layers_of(layers)
     check_output(source, target)
     AudioReader(source).close()  # what cannot be read is refused before the codec is loaded
     import soundsafe
 
     with progress() as update:
-        result = soundsafe.embed_file(source, target, payload, key, quality, update, layers=carriers)
+        result = soundsafe.embed_file(
+            source, target, payload, key, quality=quality, layers=chosen, progress=update
+        )
     for warning in result.warnings:
         _say(f"warning: {warning}")
     _public_key_note(key_file)
@@ -126,7 +128,7 @@ def decode(
     import soundsafe
 
     with progress() as update:
-        result = soundsafe.decode_file(source, key, update)
+        result = soundsafe.decode_file(source, key, progress=update)
     _public_key_note(key_file)
     if as_json:
         print_json(result.to_json())
@@ -162,7 +164,7 @@ def batch_embed(
     ] = None,
     key_file: KeyFile = None,
     quality: Quality = "default",
-    layers: Layers = "both",
+    layers: Layers = "eul,tile",
     jobs: Jobs = 1,
     as_json: Json = False,
 ) -> None:
@@ -179,9 +181,9 @@ def batch_embed(
         plan = Payloads(table=table)
     else:
         plan = Payloads(fixed=_payload(payload_hex, payload_file, message))
-    key, carriers = _key(key_file), _carriers(layers)
+    key, chosen = _key(key_file), layers_of(layers)
     items = gather(source, out)
-    from soundsafe.cells.embedder import QUALITIES
+    from soundsafe.cells.settings import QUALITIES
 
     if quality not in QUALITIES:
         raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
@@ -192,7 +194,7 @@ def batch_embed(
             plan,
             key,
             quality=quality,
-            layers=carriers,
+            layers=chosen,
             jobs=jobs,
             progress=update,
             failed=_failed,
@@ -301,8 +303,8 @@ def info(
             "euls": euls,
             "largest_payload_bytes": min(MAX_PAYLOAD, euls * BODY),
         }
-    from soundsafe.cells.embedder import QUALITIES
     from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+    from soundsafe.cells.settings import QUALITIES
     from soundsafe.stft import RATE
     from soundsafe.tiles.geometry import ROBUST_TILES
 
@@ -370,12 +372,6 @@ def train(
         lines = train_carrier(data, out, update)
     for line in lines:
         tell(line)
-
-
-def _carriers(layers: str) -> tuple[str, ...]:
-    if layers not in _LAYERS:
-        raise InputError(f"unknown layers {layers}: {' or '.join(_LAYERS)}")
-    return _LAYERS[layers]
 
 
 def _payload(payload_hex: str | None, payload_file: Path | None, message: str | None) -> bytes:

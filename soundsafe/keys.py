@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import secrets
 
+import numpy as np
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
 
@@ -23,6 +26,7 @@ __all__ = [
     "derive",
     "given",
     "key_id",
+    "keyed_integers",
     "read_key_file",
     "write_key_file",
 ]
@@ -58,6 +62,26 @@ def derive(key: bytes, purpose: str, n: int) -> bytes:
     if not 1 <= n <= 255 * 32:
         raise ValueError(f"HKDF-SHA256 gives 1 to 8160 bytes, not {n}")
     return HKDF(algorithm=SHA256(), length=n, salt=_SALT, info=purpose.encode()).derive(key)
+
+
+def keyed_integers(secret: bytes, label: str, *shape: int) -> NDArray[np.uint64]:
+    """Integers that look random and follow from `secret`: the same on every machine and in every version.
+
+    Args:
+        secret: what `derive` gave for some purpose.
+        label: what they are for; each label has integers of its own.
+        shape: of the result.
+
+    Returns:
+        Integers of 64 bits, evenly distributed: the output of SHAKE-256, little-endian.
+
+    Example:
+        >>> keyed_integers(bytes(32), "dither", 2, 3).shape
+        (2, 3)
+    """
+    count = math.prod(shape)
+    stream = hashlib.shake_256(secret + label.encode()).digest(8 * count)
+    return np.frombuffer(stream, "<u8").reshape(shape)
 
 
 def key_id(key: bytes) -> str:

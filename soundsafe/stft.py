@@ -21,10 +21,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["RATE", "Stft", "as_tensor", "istft", "stft"]
+__all__ = ["HOP", "N_FFT", "RATE", "Stft", "as_tensor", "istft", "stft"]
 
 RATE = 44_100
 """Sampling rate of the pipeline's grid in Hz."""
+
+N_FFT = 882
+"""Samples of a frame of the pipeline's grid: 20 ms."""
+
+HOP = 441
+"""Samples from frame to frame of the pipeline's grid: 10 ms."""
 
 Array = torch.Tensor | NDArray[np.floating]
 
@@ -54,8 +60,8 @@ class Stft:
     Raises ValueError unless ``n_fft`` is even and ``1 <= hop <= n_fft``.
     """
 
-    n_fft: int = 882
-    hop: int = 441
+    n_fft: int = N_FFT
+    hop: int = HOP
 
     def __post_init__(self) -> None:
         if self.n_fft < 2 or self.n_fft % 2 or not 1 <= self.hop <= self.n_fft:
@@ -152,11 +158,11 @@ class Stft:
         return total.div_(weights.clamp_min(torch.finfo(weights.dtype).tiny)).flatten(-2)
 
 
-def stft(x: Array, n_fft: int = 882, hop: int = 441) -> torch.Tensor:
+def stft(x: Array, n_fft: int = N_FFT, hop: int = HOP) -> torch.Tensor:
     """Spectrum ``[..., bins, frames]`` of `x` ``[..., samples]`` on one grid; see `Stft.forward`."""
     return Stft(n_fft, hop).forward(x)
 
 
-def istft(spectrum: torch.Tensor, length: int, n_fft: int = 882, hop: int = 441) -> torch.Tensor:
+def istft(spectrum: torch.Tensor, length: int, n_fft: int = N_FFT, hop: int = HOP) -> torch.Tensor:
     """Signal ``[..., length]`` of a spectrum ``[..., bins, frames]`` on one grid; see `Stft.inverse`."""
     return Stft(n_fft, hop).inverse(spectrum, length)

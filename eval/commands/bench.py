@@ -45,7 +45,7 @@ def bench(
     import pandas as pd
 
     from soundsafe import attacks, datasets
-    from soundsafe.cells.embedder import QUALITIES
+    from soundsafe.cells.settings import QUALITIES
     from soundsafe.eval.running.cost import by_quality, length_row, quality_row, warm_up
     from soundsafe.eval.running.store import make_folder, write_atomically
 

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets, embed
-from soundsafe.cells.layout import features, layout
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.layout import choose_layout, features
 from soundsafe.cells.masking import ANALYZER
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST
 from soundsafe.errors import NotMarkable
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.pipeline.features import levels_db, magnitude, quantized_thresholds
 from soundsafe.pipeline.ingest_and_chunk import allocate_slots_and_amplitudes, allocator_seed
 from soundsafe.pipeline.sync_anchors import SyncAnchor
@@ -54,7 +54,7 @@ def _loudest_cells(x: Audio) -> Any:
 
 def _robust(x: Audio) -> Any:
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(x.mean(axis=0))))[:, :EUL_FRAMES]
-    return layout(features(spectrum, ROBUST), DEFAULT_KEY, ROBUST, 0)
+    return choose_layout(features(spectrum, ROBUST), CellCode(), 0)
 
 
 RULES: dict[str, Callable[[Audio], Any]] = {

@@ -19,14 +19,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from soundsafe import attacks, coded_bits, embed
-from soundsafe.cells.detector import read_eul
-from soundsafe.cells.embedder import mix_channels, views
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.lattice import cell_index, project
-from soundsafe.cells.layout import Features, Layout, features, geometry, layout
+from soundsafe.cells.layout import Features, Layout, choose_layout, features
 from soundsafe.cells.masking import ANALYZER, threshold
+from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST
+from soundsafe.cells.reading import read_second
 from soundsafe.errors import InputError
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.container import BODY
 from soundsafe.pipeline.ingest_and_chunk import EULDriver
 from soundsafe.pipeline.rules import SEED
@@ -79,16 +79,16 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
         raise InputError(f"{attack} cuts the beginning off, where the second lies that is drawn")
 
     def of(x: NDArray[np.float32]) -> torch.Tensor:
-        return mix_channels(stft(torch.from_numpy(x)), views(len(x), 0)[0])[:, :EUL_FRAMES]
+        return mix_channels(stft(torch.from_numpy(x)), mixtures(len(x), 0)[0])[:, :EUL_FRAMES]
 
     own, after = of(audio), of(marked)
     behind = of(np.ascontiguousarray(attacked[:, start : start + 2 * EUL_SAMPLES]))
     feats = features(own, ROBUST)
-    lay = layout(feats, DEFAULT_KEY, ROBUST, 0)
-    reading = read_eul(np.ascontiguousarray(attacked, np.float32), float(start), 0, DEFAULT_KEY, ROBUST)
+    lay = choose_layout(feats, CellCode(), 0)
+    reading = read_second(np.ascontiguousarray(attacked, np.float32), float(start), 0, CellCode())
     if reading is None:
         raise InputError(f"{name}: {attack} leaves no whole second")
-    scale = np.array(reading.scales)[geometry(DEFAULT_KEY, ROBUST).region[lay.slots]]
+    scale = np.array(reading.scales)[CellCode().geometry.region[lay.slots]]
     return Second(
         name,
         audio,
@@ -108,7 +108,7 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
 
 def _positions(spectrum: torch.Tensor, lay: Layout, scale: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where each slot lies on its lattice, ``[2040]`` in [0, 2): 0 is a zero, 1 a one."""
-    geo = geometry(DEFAULT_KEY, ROBUST)
+    geo = CellCode().geometry
     index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
     p = project(spectrum / threshold(spectrum, ROBUST), index, geo)[lay.slots].numpy()
     return np.mod(p / geo.step[lay.slots].numpy() / scale + lay.dither.numpy(), 2.0)
@@ -190,7 +190,7 @@ def _features(s: Second) -> Figure:
 def _allocation(s: Second) -> Figure:
     figure, (left, right) = _figure("4  2040 bits for the bands, under both sets of rules", columns=2)
     seed = EULDriver(rules=SEED).layout(s.audio[:, :EUL_SAMPLES])
-    capacity = geometry(DEFAULT_KEY, ROBUST).capacity
+    capacity = CellCode().geometry.capacity
     left.bar(range(24), capacity, color="#e5e5e5", label="carriers there are")
     left.bar(range(24), s.layout.bits_per_band, color=_BLUE, label="bits")
     left.legend(fontsize=7, frameon=False)
@@ -206,7 +206,7 @@ def _slots(s: Second) -> Figure:
     figure, axes = _figure(
         "5  Slots: keyed handfuls of cells; the first 120 ms, each bit in a colour of its own", 3.2
     )
-    geo = geometry(DEFAULT_KEY, ROBUST)
+    geo = CellCode().geometry
     frames = 12
     table = np.full((ANALYZER.n_bins, frames), np.nan)
     used = geo.weight.abs().numpy() > 0
@@ -226,7 +226,7 @@ def _lattice(s: Second) -> Figure:
     figure, fields = _figure(
         "6  The lattice: where slots lie that should say 0 (blue) or 1 (orange)", columns=3
     )
-    geo = geometry(DEFAULT_KEY, ROBUST)
+    geo = CellCode().geometry
     bits = coded_bits(_PAYLOAD, None, 1)[0] ^ geo.scramble
     names = ("before marking", "marked", f"behind {s.attack}")
     for axes, name, u in zip(

@@ -116,7 +116,7 @@ def _mark(source: Path, target: Path, key: bytes, quality: str) -> dict[str, flo
     from soundsafe import embed_file
 
     before = _memory_mb()
-    _, wall, cpu = _timed(lambda: embed_file(source, target, b"the cost of a length", key, quality))
+    _, wall, cpu = _timed(lambda: embed_file(source, target, b"the cost of a length", key, quality=quality))
     return {"wall": wall, "cpu": cpu, "start_mb": before, "peak_mb": _memory_mb()}
 
 

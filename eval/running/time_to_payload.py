@@ -54,9 +54,10 @@ def _seeds_kept(
     import soxr
     import torch
 
-    from soundsafe.cells.embedder import mix_channels, views
-    from soundsafe.cells.layout import PHASES, features, layout
-    from soundsafe.cells.profile import EUL_FRAMES, ROBUST
+    from soundsafe.cells.code import CellCode
+    from soundsafe.cells.layout import choose_layout, features
+    from soundsafe.cells.mixtures import mix_channels, mixtures
+    from soundsafe.cells.profile import EUL_FRAMES, PHASES, ROBUST
     from soundsafe.stft import RATE, stft
 
     start = _start_s(decoded, rate)
@@ -69,8 +70,10 @@ def _seeds_kept(
         begin, end = round(first), round(first + stretch * EUL_FRAMES)
         if begin < 0 or end > spectrum.shape[-1]:
             continue
-        mix = views(len(heard), i % PHASES)[0]
-        named = layout(features(mix_channels(spectrum[..., begin:end], mix), ROBUST), key, ROBUST, i % PHASES)
+        mix = mixtures(len(heard), i % PHASES)[0]
+        named = choose_layout(
+            features(mix_channels(spectrum[..., begin:end], mix), ROBUST), CellCode(key), i % PHASES
+        )
         equal += named.seed == seed
         total += 1
     return equal, total

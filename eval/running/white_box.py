@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe import coded_bits
-from soundsafe.cells.detector import read_eul
-from soundsafe.cells.embedder import mix_channels, views
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.lattice import cell_index, project
-from soundsafe.cells.layout import PHASES, geometry
 from soundsafe.cells.masking import threshold
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, Profile
+from soundsafe.cells.mixtures import mix_channels, mixtures
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, Profile
+from soundsafe.cells.reading import read_second
 from soundsafe.errors import InputError
 from soundsafe.stft import RATE, stft
 
@@ -35,10 +35,10 @@ def gradient_of(system: Any) -> Gradient | None:
     profile = getattr(system, "profile", None)
     if not isinstance(profile, Profile):
         return None
-    return lambda audio, rate, payload, key: _gradient(audio, rate, payload, key, profile)
+    return lambda audio, rate, payload, key: _gradient(audio, rate, payload, CellCode(key, profile))
 
 
-def _gradient(audio: Audio, rate: int, payload: bytes, key: bytes, profile: Profile) -> Audio:
+def _gradient(audio: Audio, rate: int, payload: bytes, code: CellCode) -> Audio:
     """By the samples of `audio` ``[channels, samples]``: of the sum, over all carriers of all EULs, of the
     cosine that is 1 where a carrier lies on the right lattice point and -1 on the wrong one.
 
@@ -47,23 +47,23 @@ def _gradient(audio: Audio, rate: int, payload: bytes, key: bytes, profile: Prof
     if rate != RATE:
         raise InputError(f"the gradient is that of {RATE} Hz, not of {rate} Hz")
     n = audio.shape[1] // EUL_SAMPLES
-    bits = torch.from_numpy(np.asarray(coded_bits(payload, key, n, profile), dtype=np.uint8))
-    geo = geometry(key, profile)
+    bits = torch.from_numpy(np.asarray(coded_bits(payload, code.key, n, code.profile), dtype=np.uint8))
+    geo = code.geometry
     index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
     x = torch.from_numpy(audio.copy()).requires_grad_(True)
     spectrum = stft(x)
     total = torch.zeros(())
     for eul in range(n):
         phase = eul % PHASES
-        reading = read_eul(audio, eul * EUL_SAMPLES, phase, key, profile)
+        reading = read_second(audio, eul * EUL_SAMPLES, phase, code)
         if reading is None or spectrum.shape[-1] < (eul + 1) * EUL_FRAMES:
             continue
         part = spectrum[..., eul * EUL_FRAMES : (eul + 1) * EUL_FRAMES]
         scale = torch.tensor(reading.scales)
         wanted = (bits[eul] ^ torch.from_numpy(geo.scramble)).float()
-        for mix, lay in zip(views(len(audio), phase), reading.layouts, strict=True):
+        for mix, lay in zip(mixtures(len(audio), phase), reading.layouts, strict=True):
             mixed = mix_channels(part, mix)
-            p = project(mixed / threshold(mixed, profile), index, geo)[lay.slots]
+            p = project(mixed / threshold(mixed, code.profile), index, geo)[lay.slots]
             position = p / geo.step[lay.slots] / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
             total = total + torch.cos(math.pi * (position - wanted)).sum()
     if not total.requires_grad:

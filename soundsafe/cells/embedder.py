@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,40 +20,28 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.special import ndtri
 
+from soundsafe.aliases import Audio, Bits, Ints
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.lattice import cell_index, displacement
-from soundsafe.cells.layout import PHASES, Layout, features, geometry, layout
+from soundsafe.cells.layout import Layout, choose_layout, features
 from soundsafe.cells.masking import threshold
-from soundsafe.cells.profile import EUL_FRAMES, Profile
-from soundsafe.codecs import mp3_roundtrip
+from soundsafe.cells.mixtures import mix_channels, mixtures
+from soundsafe.cells.profile import EUL_FRAMES, PHASES, Profile
+from soundsafe.cells.settings import Quality
 from soundsafe.distance.zimtohrli import distances
-from soundsafe.stft import RATE, istft, stft
+from soundsafe.stft import HOP, RATE, istft, stft
 
-__all__ = ["QUALITIES", "RETREAT", "ROUGH", "Loudness", "Quality", "mark_block", "views"]
-
-Audio = NDArray[np.float32]
+__all__ = ["HEADROOM", "RETREAT", "Loudness", "codec_by_pairs", "mark_block"]
 
 HEADROOM = 0.9999
 """Highest sample value that marking may produce where the audio itself stays below it."""
-
-
-def _mp3(effort: int, lead: int, audio: Audio) -> Audio:
-    """`audio` behind LAME, its frames `lead` samples early: 192 kbit/s in stereo, 128 in mono."""
-    kbps = 128 if len(audio) == 1 else 192
-    padded = np.pad(audio, ((0, 0), (lead, 0)))
-    return mp3_roundtrip(padded, RATE, kbps=kbps, align=True, effort=effort)[:, lead:]
 
 
 _FRAME = 1152
 """Samples of an MP3 frame."""
 
 _PIECE, _RUN_IN, _RUN_OUT = 192 * _FRAME, 8 * _FRAME, 4 * _FRAME
-"""Codecs work on pieces of some five seconds, with so much before and behind them."""
-
-# LAME with and without noise shaping: informed on one alone, the mark reads best behind that one. The judge
-# is a third, whose frames lie elsewhere.
-_CODECS = (partial(_mp3, 7, 0), partial(_mp3, 3, 0))
-_JUDGE = partial(_mp3, 5, 150)
-
+"""Codecs work on pieces of some five seconds, with so much before and after them."""
 
 RETREAT = 0.7
 """Scales fall with this power of the excess of distance."""
@@ -66,7 +54,7 @@ _RAMP_S = 0.02
 
 _REACH = 1e-3
 """A carrier is left alone where the audio's neighbouring frames would hide so small a share of what it needs:
-just before an onset and just behind an end."""
+just before an onset and just after an end."""
 
 
 _LEVELLING, _HEIGHTS = 0.22, (0.1, 4.0)
@@ -74,62 +62,12 @@ _LEVELLING, _HEIGHTS = 0.22, (0.1, 4.0)
 height over the band's level, between these heights. At equal robustness it is heard less."""
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How hard the embedder works. `steps`: Gauss-Newton steps; `refresh`: steps between codec runs;
-    `memory`: how much of what codecs did before still counts, each time; `trust`: share of it that is
-    answered, as the next encoder will not do quite the same;
-    `codecs`: aligned round trips, which take turns; `stay`: share of the way to the lattice point that is not
-    gone (distortion compensation: Chen and Wornell 2001), `near`: share of Delta round there that counts as
-    near enough;
-    `probe`: steps of a first pass at scale 1. After it and after each but the last of `rounds` of `steps`,
-    errors behind `judge`, which is not in the loop, set each EUL's scales anew, so that `error_goal` of its
-    bits are wrong (`error_goal_apart` where channels carry it each by itself, and their soft values are
-    added, `error_goal_mono` in mono) and its Zimtohrli distance stays under `distance_limit`."""
-
-    steps: int = 10
-    refresh: int = 3
-    memory: float = 0.85
-    trust: float = 0.5
-    codecs: tuple[Callable[[Audio], Audio], ...] = _CODECS
-    judge: Callable[[Audio], Audio] = _JUDGE
-    stay: float = 0.2
-    near: float = 0.08
-    error_goal: float = 0.049
-    error_goal_apart: float = 0.1
-    error_goal_mono: float = 0.02
-    probe: int = 5
-    rounds: int = 1
-    distance_limit: float = 1.2e-4
-
-
-ROUGH = Quality(probe=5, rounds=0, codecs=())
-"""About what the cells will add, for the layer that is solved before them."""
-
-QUALITIES: dict[str, Quality] = {
-    "fast": Quality(probe=4, steps=8, refresh=4),
-    "default": Quality(),
-    "best": Quality(steps=16, refresh=1, rounds=2),
-}
-
-
-def views(channels: int, phase: int) -> list[NDArray[np.float32]]:
-    """The mixtures of channels that carry an EUL of this phase, each ``[channels]``.
-
-    Three EULs of four mark the mean of all channels, the fourth each channel by itself: the first are read
-    from a downmix, the last from any one channel.
-    """
-    if channels == 1 or phase < PHASES - 1:
-        return [np.full(channels, 1.0 / channels, np.float32)]
-    return list(np.eye(channels, dtype=np.float32))
-
-
 @dataclass
-class _View:
-    """One mixture of channels and the EULs that it carries; arrays start with ``[euls, carriers]``."""
+class _Mixture:
+    """One mixture of channels and the seconds that it carries; arrays start with ``[seconds, carriers]``."""
 
     mix: NDArray[np.float32]
-    euls: NDArray[np.int64]
+    euls: Ints
     frames: torch.Tensor
     local: torch.Tensor
     whole: torch.Tensor
@@ -158,33 +96,24 @@ def _picked(cells: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return cells.reshape(-1).index_select(0, index.view(-1)).view(index.shape)
 
 
-def mix_channels(spectrum: torch.Tensor, mix: NDArray[np.float32]) -> torch.Tensor:
-    """The mixture ``[bins, frames]`` of the channels of `spectrum` ``[channels, bins, frames]``."""
-    first, *others = np.flatnonzero(mix).tolist()
-    mixed = spectrum[first] * float(mix[first])
-    for channel in others:
-        mixed.add_(spectrum[channel], alpha=float(mix[channel]))
-    return mixed
-
-
-def _make_view(
+def _make_mixture(
     mix: NDArray[np.float32],
-    euls: NDArray[np.int64],
+    euls: Ints,
     first_frame: int,
     spectrum: torch.Tensor,
-    coded: NDArray[np.uint8],
-    phases: NDArray[np.int64],
-    key: bytes,
-    profile: Profile,
-) -> _View:
-    geo = geometry(key, profile)
+    coded: Bits,
+    phases: Ints,
+    code: CellCode,
+) -> _Mixture:
+    """The mixture `mix` and the seconds `euls` of the block, whose first starts at frame `first_frame`."""
+    geo = code.geometry
     total = spectrum.shape[-1]
     starts = first_frame + EUL_FRAMES * torch.from_numpy(euls)
     frames = (starts[:, None] + torch.arange(EUL_FRAMES)[None]).reshape(-1)
     mixed = mix_channels(spectrum, mix)[:, frames]
     parts = [mixed[:, i * EUL_FRAMES : (i + 1) * EUL_FRAMES] for i in range(len(euls))]
     layouts = [
-        layout(features(part, profile), key, profile, int(phases[e]))
+        choose_layout(features(part, code.profile), code, int(phases[e]))
         for part, e in zip(parts, euls, strict=True)
     ]
     chosen = np.stack([np.concatenate([lay.slots, geo.pilot.reshape(-1)]) for lay in layouts])
@@ -195,49 +124,49 @@ def _make_view(
     picked = torch.from_numpy(chosen)
     here = EUL_FRAMES * torch.arange(len(euls))
     base, weight = geo.step[picked], geo.weight[picked]
-    return _View(
-        mix,
-        euls,
-        frames,
-        cell_index(geo, here, len(frames))[rows, picked],
-        cell_index(geo, starts, total)[rows, picked],
-        weight,
-        weight.abs().square(),
-        base,
-        base.clone(),
-        dither,
-        bits,
-        torch.from_numpy(geo.region[np.stack([lay.slots for lay in layouts])]),
-        layouts,
+    return _Mixture(
+        mix=mix,
+        euls=euls,
+        frames=frames,
+        local=cell_index(geo, here, len(frames))[rows, picked],
+        whole=cell_index(geo, starts, total)[rows, picked],
+        weight=weight,
+        strength=weight.abs().square(),
+        base_step=base,
+        step=base.clone(),
+        dither=dither,
+        bits=bits,
+        region=torch.from_numpy(geo.region[np.stack([lay.slots for lay in layouts])]),
+        layouts=layouts,
     )
 
 
-def _set_scales(group: list[_View], scale: torch.Tensor, n_data: int) -> None:
-    """`scale` ``[euls, regions]`` for all views of a group."""
-    for view in group:
-        view.scale = scale
-        view.step = view.base_step.clone()
-        view.step[:, :n_data] *= torch.gather(scale, 1, view.region)
-        view.aim = view.low = view.high = torch.zeros(())
+def _set_scales(group: list[_Mixture], scale: torch.Tensor, n_data: int) -> None:
+    """`scale` ``[seconds, regions]`` for all mixtures of a group."""
+    for mixture in group:
+        mixture.scale = scale
+        mixture.step = mixture.base_step.clone()
+        mixture.step[:, :n_data] *= torch.gather(scale, 1, mixture.region)
+        mixture.aim = mixture.low = mixture.high = torch.zeros(())
 
 
 def _better_scale(
-    group: list[_View], seen: Sequence[torch.Tensor], profile: Profile, goal: float
+    group: list[_Mixture], seen: Sequence[torch.Tensor], profile: Profile, goal: float
 ) -> torch.Tensor:
-    """The scales ``[euls, regions]`` with which each region should meet the error `goal` behind the judge.
+    """The scales ``[seconds, regions]`` with which each region should meet the error `goal` after the judge.
 
     From the errors at the present scales: their rate gives the noise of a Gaussian, and that the step which
-    brings it down to `goal`. `seen`: projections behind the judge.
+    brings it down to `goal`. `seen`: projections after the judge.
     """
     regions = profile.regions
     wrong = torch.zeros(len(group[0].euls), regions)
     count = torch.zeros_like(wrong)
-    for view, p in zip(group, seen, strict=True):
-        n_data = view.region.shape[1]
-        error = displacement(p / view.step + view.dither, view.bits)[:, :n_data]
+    for mixture, p in zip(group, seen, strict=True):
+        n_data = mixture.region.shape[1]
+        error = displacement(p / mixture.step + mixture.dither, mixture.bits)[:, :n_data]
         flips = (error.abs() > 0.5).float()
-        wrong.scatter_add_(1, view.region, flips)
-        count.scatter_add_(1, view.region, torch.ones_like(flips))
+        wrong.scatter_add_(1, mixture.region, flips)
+        count.scatter_add_(1, mixture.region, torch.ones_like(flips))
     rate = ((wrong + 1.0) / (count + 4.0)).clamp(2e-3, 0.45).double().numpy()
     return group[0].scale * torch.from_numpy(ndtri(goal / 2.0) / ndtri(rate / 2.0)).float()
 
@@ -245,38 +174,40 @@ def _better_scale(
 def mark_block(
     audio: Audio,
     first: int,
-    coded: NDArray[np.uint8],
+    coded: Bits,
     phase: int,
-    key: bytes,
-    profile: Profile,
+    code: CellCode,
     quality: Quality,
+    *,
     origin: int = 0,
     named_by: Audio | None = None,
 ) -> Audio:
-    """The marked block ``[channels, samples]`` at 44,100 Hz.
+    """The marked block ``[channels, samples]`` at 44,100 Hz; only the frames of its seconds are changed.
 
-    `audio` holds the block and its surroundings; EUL ``i`` starts at sample ``first + i * 44100``, where
-    `first` is a multiple of 441. `coded` ``[euls, 2040]``: their bits. `phase`: that of the first EUL.
-    `origin`: where `audio` starts in the whole signal, whose MP3 frames the codecs in the loop then share.
-    `named_by`: the audio as it was before another layer, whose features then choose the slots.
-    Only the frames of these EULs are changed.
+    Args:
+        audio: the block and its surroundings, ``[channels, samples]``.
+        first: sample at which the first second starts, a multiple of 441; the others follow each other.
+        coded: the bits of each second, ``[seconds, 2040]``, each 0 or 1.
+        phase: that of the first second.
+        code: key and profile.
+        quality: how hard to work.
+        origin: where `audio` starts in the whole signal, whose MP3 frames the codecs in the loop then share.
+        named_by: the audio as it was before another layer, whose features then choose the slots.
     """
+    profile = code.profile
     x = torch.from_numpy(np.ascontiguousarray(audio))
     channels = len(x)
-    hop = RATE // EUL_FRAMES
     spectrum = stft(x)
     source = spectrum if named_by is None else stft(torch.from_numpy(np.ascontiguousarray(named_by)))
     n_data = coded.shape[1]
     phases = (phase + np.arange(len(coded))) % PHASES
-    groups: list[list[_View]] = []
+    groups: list[list[_Mixture]] = []
     for apart in (False, True):
         euls = np.flatnonzero((phases == PHASES - 1) == apart)
         if len(euls):
-            mixes = views(channels, PHASES - 1 if apart else 0)
-            groups.append(
-                [_make_view(m, euls, first // hop, source, coded, phases, key, profile) for m in mixes]
-            )
-    every = [view for group in groups for view in group]
+            mixes = mixtures(channels, PHASES - 1 if apart else 0)
+            groups.append([_make_mixture(m, euls, first // HOP, source, coded, phases, code) for m in mixes])
+    every = [mixture for group in groups for mixture in group]
 
     solver = _Solver(x, spectrum, profile, quality, origin)
     for group in groups:
@@ -294,20 +225,20 @@ def mark_block(
                 _adjust(group, group[0].scale, loud, profile, n_data)
         else:
             with ThreadPoolExecutor(1) as pool:
-                behind = pool.submit(codec_by_pairs, marked, quality.judge, origin)
+                judged_audio = pool.submit(codec_by_pairs, marked, quality.judge, origin)
                 loud = loudness.over(marked, quality.distance_limit)
-                judged = stft(behind.result())
+                judged = stft(judged_audio.result())
             for group in groups:
                 goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
                 goal = quality.error_goal_mono if channels == 1 else goal
-                seen = [view.observe(judged, profile)[0] for view in group]
+                seen = [mixture.observe(judged, profile)[0] for mixture in group]
                 _adjust(group, _better_scale(group, seen, profile, goal), loud, profile, n_data)
         marked = solver.solve(every, quality.steps).numpy()
     return _held_back(audio, marked, first, loudness.over(marked, _MOST_DISTANCE))
 
 
 def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float]) -> Audio:
-    """`marked` with a smaller share of the change in the EULs that are `loud`, short ramps round them."""
+    """`marked` with a smaller share of the change in the seconds that are `loud`, short ramps round them."""
     share = np.ones(original.shape[1], np.float32)
     for eul, excess in loud.items():
         share[first + eul * RATE : first + (eul + 1) * RATE] = excess**-RETREAT
@@ -315,7 +246,7 @@ def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float
 
 
 class Loudness:
-    """How far EULs of a block are from the original: all channels, later the one that was furthest."""
+    """How far seconds of a block are from the original: all channels, later the one that was furthest."""
 
     def __init__(self, original: Audio, first: int, euls: int) -> None:
         self.original = original
@@ -323,7 +254,7 @@ class Loudness:
         self.channels = [list(range(len(original)))] * euls
 
     def over(self, marked: Audio, limit: float) -> dict[int, float]:
-        """EULs whose distance exceeds `limit`, and by which factor."""
+        """Seconds whose distance exceeds `limit`, and by which factor."""
         asked = [(c, here) for here, its in zip(self.seconds, self.channels, strict=True) for c in its]
         each = iter(distances([(self.original[at], marked[at]) for at in asked], RATE))
         found = {}
@@ -336,9 +267,9 @@ class Loudness:
 
 
 def _adjust(
-    group: list[_View], wanted: torch.Tensor, loud: dict[int, float], profile: Profile, n_data: int
+    group: list[_Mixture], wanted: torch.Tensor, loud: dict[int, float], profile: Profile, n_data: int
 ) -> None:
-    """The scales nearest to `wanted` ``[euls, regions]``; EULs that are too loud get smaller ones."""
+    """The scales nearest to `wanted` ``[seconds, regions]``; seconds that are too loud get smaller ones."""
     known = torch.tensor(sorted(profile.scales))
     limit = group[0].scale.clone()
     for row, eul in enumerate(group[0].euls.tolist()):
@@ -365,7 +296,7 @@ class _Solver:
         self.room = room * height.clamp(*_HEIGHTS).pow(-_LEVELLING)
         self.bound = x.abs().clamp_min(HEADROOM)
 
-    def solve(self, every: list[_View], steps: int) -> torch.Tensor:
+    def solve(self, every: list[_Mixture], steps: int) -> torch.Tensor:
         """The marked block after `steps` steps from the unmarked one."""
         amount = torch.zeros(self.spectrum.shape, dtype=self.spectrum.dtype)
         flat = [a.view(-1) for a in amount]
@@ -373,27 +304,27 @@ class _Solver:
         marked = self.x
         for step in range(steps):
             now = self.spectrum if step == 0 else stft(marked)
-            seen = [view.observe(now, self.profile) for view in every]
+            seen = [mixture.observe(now, self.profile) for mixture in every]
             if self.quality.codecs and step % self.quality.refresh == 0:
                 turn = step // self.quality.refresh % len(self.quality.codecs)
-                coded = self._behind_plain if step == 0 else self._behind(marked, turn)
+                coded = self._coded_plain if step == 0 else self._coded(marked, turn)
                 _note_shifts(every, [p for p, _ in seen], coded, self.profile, self.quality.memory)
-            for view, (p, thr) in zip(every, seen, strict=True):
-                _move(view, p, thr, flat, room, self.quality)
+            for mixture, (p, thr) in zip(every, seen, strict=True):
+                _move(mixture, p, thr, flat, room, self.quality)
             marked = self.x + istft(amount * self.room, self.x.shape[-1])
             marked = torch.minimum(torch.maximum(marked, -self.bound), self.bound)
         return marked
 
-    def _behind(self, audio: torch.Tensor, turn: int) -> torch.Tensor:
+    def _coded(self, audio: torch.Tensor, turn: int) -> torch.Tensor:
         return stft(codec_by_pairs(audio.numpy(), self.quality.codecs[turn], self.origin))
 
     @cached_property
-    def _behind_plain(self) -> torch.Tensor:
-        return self._behind(self.x, 0)
+    def _coded_plain(self) -> torch.Tensor:
+        return self._coded(self.x, 0)
 
 
 def _note_shifts(
-    every: Sequence[_View],
+    every: Sequence[_Mixture],
     seen: Sequence[torch.Tensor],
     coded: torch.Tensor,
     profile: Profile,
@@ -401,12 +332,12 @@ def _note_shifts(
 ) -> None:
     """Record how far a codec moves each carrier: ``low`` <= 0 <= ``high``, in units of the projection.
 
-    `coded`: the spectrum behind the codec, of the audio whose projections are `seen`.
+    `coded`: the spectrum after the codec, of the audio whose projections are `seen`.
     """
-    for view, p in zip(every, seen, strict=True):
-        shift = view.observe(coded, profile)[0] - p
-        view.low = torch.minimum(memory * view.low, shift).clamp_max(0.0)
-        view.high = torch.maximum(memory * view.high, shift).clamp_min(0.0)
+    for mixture, p in zip(every, seen, strict=True):
+        shift = mixture.observe(coded, profile)[0] - p
+        mixture.low = torch.minimum(memory * mixture.low, shift).clamp_max(0.0)
+        mixture.high = torch.maximum(memory * mixture.high, shift).clamp_min(0.0)
 
 
 def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio], origin: int) -> torch.Tensor:
@@ -430,32 +361,32 @@ def codec_by_pairs(audio: Audio, codec: Callable[[Audio], Audio], origin: int) -
 
 
 def _move(
-    view: _View,
+    mixture: _Mixture,
     p: torch.Tensor,
     thr: torch.Tensor,
     amount: list[torch.Tensor],
     room: list[torch.Tensor],
     quality: Quality,
 ) -> None:
-    """One step of the carriers of `view`, into `amount` (flat, in units of `room`)."""
-    error = displacement(p / view.step + view.dither, view.bits) * view.step
-    if not view.aim.ndim:
-        view.aim = quality.stay * error
-    low, high = view.aim - quality.near * view.step, view.aim + quality.near * view.step
-    if view.low.ndim:
-        low = low - quality.trust * torch.maximum(view.low, -1.5 * view.step)
-        high = high - quality.trust * torch.minimum(view.high, 1.5 * view.step)
+    """One step of the carriers of `mixture`, into `amount` (flat, in units of `room`)."""
+    error = displacement(p / mixture.step + mixture.dither, mixture.bits) * mixture.step
+    if not mixture.aim.ndim:
+        mixture.aim = quality.stay * error
+    low, high = mixture.aim - quality.near * mixture.step, mixture.aim + quality.near * mixture.step
+    if mixture.low.ndim:
+        low = low - quality.trust * torch.maximum(mixture.low, -1.5 * mixture.step)
+        high = high - quality.trust * torch.minimum(mixture.high, 1.5 * mixture.step)
     middle = (low + high) / 2.0
     crossed = low > high
     low, high = torch.where(crossed, middle, low), torch.where(crossed, middle, high)
     excess = error - torch.minimum(torch.maximum(error, low), high)
     gains = []
     power = torch.zeros_like(p)
-    for c in np.flatnonzero(view.mix):
-        gain = _picked(room[c], view.whole) / thr * float(view.mix[c])
+    for c in np.flatnonzero(mixture.mix):
+        gain = _picked(room[c], mixture.whole) / thr * float(mixture.mix[c])
         gains.append((c, gain))
-        power = power + (gain.square() * view.strength).sum(-1)
+        power = power + (gain.square() * mixture.strength).sum(-1)
     length = torch.where(power > _REACH, excess / power.clamp_min(_REACH), 0.0)
     for c, gain in gains:
-        move = length[..., None] * gain * view.weight
-        amount[c].index_add_(0, view.whole.reshape(-1), -move.reshape(-1))
+        move = length[..., None] * gain * mixture.weight
+        amount[c].index_add_(0, mixture.whole.reshape(-1), -move.reshape(-1))

@@ -2,7 +2,7 @@
 
 A filter that changes slowly with frequency multiplies each band's projections by one complex factor, all the
 time the same. Lattices forgive little of it (one part in ten of a projection of ten steps is all of a step),
-but tell it: of all factors, those of a band's slots fit at one only. No bits and no original are needed.
+but show it: of all factors, a band's slots fit with one only. No bits and no original are needed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Floats
+from soundsafe.cells.code import Geometry
 from soundsafe.cells.lattice import fits
-from soundsafe.cells.layout import Features, Geometry, Layout
+from soundsafe.cells.layout import Features, Layout
 from soundsafe.cells.masking import ANALYZER
 from soundsafe.stft import RATE
 
@@ -32,7 +33,7 @@ _FINE, _COARSE = 0.02, 0.045
 """Steps of the logarithm of the gain; those of the phase, in radians, are half as large again."""
 
 _QUICK_BANDS, _QUICK_SLOTS = 5, 64
-"""How much of an EUL is looked at to compare layouts."""
+"""How much of a second is looked at to compare layouts."""
 
 _LOST_DB, _FALL_DB = -80.0, 6.0
 """Level under which the highest bands may have been cut off, and how far they are supposed to have lain below
@@ -41,22 +42,22 @@ the one that was left."""
 _PHASE, _DELAY = 0.5, 1.2
 """Largest phase in radians, and delay in samples beyond it."""
 
-_TOLD = 4.8
+_CLEAR = 4.8
 """Fit of a band that chance does not reach with so many factors."""
 
-_NEAR_PHASE, _NEAR_GAIN, _TOLD_NEAR = 0.2, 0.3, 3.2
+_NEAR_PHASE, _NEAR_GAIN, _CLEAR_NEAR = 0.2, 0.3, 3.2
 """How far from its neighbours' phase and logarithm of the gain those of another band may be, and its fit."""
 
 
 @lru_cache(maxsize=1)
-def _hertz() -> NDArray[np.float64]:
+def _hertz() -> Floats:
     """Mean frequency of the bins of each critical band, in Hz."""
     total = np.bincount(ANALYZER.band_indices, ANALYZER.bin_frequencies, ANALYZER.n_critical_bands)
     return np.maximum(total / np.maximum(ANALYZER.bins_per_band, 1), 30.0)
 
 
 @lru_cache(maxsize=1)
-def _gains_before() -> tuple[NDArray[np.float64], ...]:
+def _gains_before() -> tuple[Floats, ...]:
     """What rough equalisers took from each band, in dB."""
     hz = _hertz()
     return (
@@ -91,7 +92,7 @@ def supposed_features(feats: Features) -> list[Features]:
 class Undone:
     """`p` ``[2040]``: projections in steps, the factors undone, and the embedder's scale with them; `fit`:
     how well they sit on the lattice, about standard normal plus `CHANCE`; `trusted` ``[2040]``: whether the
-    band tells its factor."""
+    band shows its factor."""
 
     p: torch.Tensor
     fit: float
@@ -133,10 +134,10 @@ def undo_equaliser(x: torch.Tensor, lay: Layout, geo: Geometry) -> Undone:
     members = _members(lay, geo)
     found = {b: _best(x[here], lay.dither[here], _factors(b, _FINE)) for b, here in members.items()}
     total = sum(z for _, z in found.values()) / math.sqrt(len(found))
-    told = {b: factor for b, (factor, z) in found.items() if z >= _TOLD}
+    shown = {b: factor for b, (factor, z) in found.items() if z >= _CLEAR}
     p, trusted = x.real.clone(), torch.zeros(len(x), dtype=torch.bool)
-    for b, here in members.items() if told else ():
-        factor = told[b] if b in told else _like_neighbours(b, x[here], lay.dither[here], told)
+    for b, here in members.items() if shown else ():
+        factor = shown[b] if b in shown else _like_neighbours(b, x[here], lay.dither[here], shown)
         if factor is not None:
             p[here] = (x[here] * factor).real
             trusted[here] = True
@@ -144,15 +145,15 @@ def undo_equaliser(x: torch.Tensor, lay: Layout, geo: Geometry) -> Undone:
 
 
 def _like_neighbours(
-    band: int, x: torch.Tensor, dither: torch.Tensor, told: dict[int, complex]
+    band: int, x: torch.Tensor, dither: torch.Tensor, shown: dict[int, complex]
 ) -> complex | None:
-    """The factor of a `band` of too few slots, or too noisy, near those that others have `told`; or None."""
-    phase = float(np.interp(band, list(told), np.unwrap([np.angle(f) for f in told.values()])))
-    gain = math.log(abs(told[min(told, key=lambda t: abs(t - band))]))
+    """The factor of a `band` of too few slots, or too noisy, near those `shown` by other bands; or None."""
+    phase = float(np.interp(band, list(shown), np.unwrap([np.angle(f) for f in shown.values()])))
+    gain = math.log(abs(shown[min(shown, key=lambda t: abs(t - band))]))
     factors = _factors(band, _FINE)
     near = (factors.angle() - phase).abs() < _NEAR_PHASE
     near &= (factors.abs().log() - gain).abs() < _NEAR_GAIN
     if not bool(near.any()):
         return None
     factor, z = _best(x, dither, factors[near])
-    return factor if z >= _TOLD_NEAR else None
+    return factor if z >= _CLEAR_NEAR else None

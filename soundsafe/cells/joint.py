@@ -1,7 +1,7 @@
-"""Reading EULs together: what one says of the bits tells of another how it was marked and what it suffered.
+"""Reading seconds together: what one says of the bits shows how another was marked and what it suffered.
 
 A second that a codec has bruised no longer shows, by its fit alone, with which scales it was marked or where
-it can be trusted. But EULs that carry the same word tell each other: given soft bits from the others, the
+it can be trusted. But seconds that carry the same word help each other: given soft bits from the others, the
 likelihood of each scale and the local noise s follow from the lattice's first harmonic, exp(-pi^2 s^2 / 2),
 where without bits only the second is left, its fourth power. So soft bits and what they were read with are
 estimated in turn (expectation maximisation: Dempster, Laird and Rubin, J. R. Stat. Soc. B 39, 1977).
@@ -17,9 +17,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Floats, Ints
+from soundsafe.cells.code import CellCode, Geometry
 from soundsafe.cells.lattice import concentration
-from soundsafe.cells.layout import Geometry, Layout, geometry
-from soundsafe.cells.profile import Profile
+from soundsafe.cells.layout import Layout
 
 __all__ = ["ROUNDS", "Positions", "read_jointly"]
 
@@ -41,12 +42,10 @@ _CELLS = 4096
 _LEAST = 0.02
 """Scales less likely than this are left out."""
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Positions:
-    """One mixture of channels of one EUL: `p` ``[2040]``, projections in steps at scale 1, and its layout."""
+    """One mixture of channels in one second: projections `p` ``[2040]`` in steps at scale 1, its `layout`."""
 
     p: NDArray[np.float32]
     layout: Layout
@@ -69,7 +68,7 @@ def _table() -> Floats:
     return np.exp(np.stack([np.stack(_density(u, noise**2), axis=-1) for noise in _NOISES], axis=1))
 
 
-def _likelihoods(u: Floats, even_bits: Floats, region: NDArray[np.int64], regions: int) -> Floats:
+def _likelihoods(u: Floats, even_bits: Floats, region: Ints, regions: int) -> Floats:
     """Logarithms ``[scales, regions]`` of the chance of positions `u` ``[scales, 2040]``, each at the noise
     that suits it best, the bits being 0 with chance `even_bits`."""
     cell = (np.mod(u + 1.0, 2.0) * (_CELLS / 2)).astype(np.intp) % _CELLS
@@ -79,7 +78,7 @@ def _likelihoods(u: Floats, even_bits: Floats, region: NDArray[np.int64], region
     return (log.transpose(0, 2, 1) @ of).max(axis=1)
 
 
-def _soft(one: Positions, weights: Floats, scales: Floats, mean: Floats, region: NDArray[np.int64]) -> Floats:
+def _soft(one: Positions, weights: Floats, scales: Floats, mean: Floats, region: Ints) -> Floats:
     """Log-likelihood ratios ``[2040]`` where the scale is known by its `weights` ``[regions, scales]`` alone.
 
     `mean` ``[2040]``: expected cosine of the first harmonic at each slot.
@@ -99,29 +98,35 @@ def _soft(one: Positions, weights: Floats, scales: Floats, mean: Floats, region:
 
 
 def read_jointly(
-    euls: Sequence[Sequence[Positions]],
+    seconds: Sequence[Sequence[Positions]],
     llrs: Sequence[Floats],
-    key: bytes,
-    profile: Profile,
+    code: CellCode,
     beliefs: Callable[[Floats], Floats] | None = None,
     rounds: int = ROUNDS,
 ) -> list[Floats]:
-    """Soft values ``[2040]`` of EULs that carry the same word, in the order of the code.
+    """Soft values of seconds that carry the same word, each read with the help of the others.
 
-    `euls`: the mixtures of channels of each; `llrs`: the soft values that each has by itself, likewise in the
-    order of the code. In each of the `rounds` an EUL learns from the soft values of the others or, given
-    `beliefs`, from what a code makes of the sum of all (one EUL alone then learns from its code).
+    Args:
+        seconds: the mixtures of channels of each.
+        llrs: the soft values ``[2040]`` that each has by itself, in the order of the coded bits.
+        code: key and profile.
+        beliefs: what an error-correcting code makes of the sum of all soft values; each second then learns
+            from that (one alone learns from its code). None: each learns from the others' soft values.
+        rounds: turns between soft bits and scales.
+
+    Returns:
+        Soft values ``[2040]`` of each, in the same order.
     """
-    geo = geometry(key, profile)
+    geo, profile = code.geometry, code.profile
     scramble = 1.0 - 2.0 * geo.scramble
     known = np.array(profile.scales, np.float64)
     prior = np.full((profile.regions, len(known)), 1.0 / len(known))
     for _ in range(rounds):
         total = np.sum(llrs, axis=0)
-        told = beliefs(total) if beliefs else None
+        believed = beliefs(total) if beliefs else None
         fresh, posteriors = [], []
-        for mixtures, own in zip(euls, llrs, strict=True):
-            others = np.clip(total - own if told is None else told, -_SURE, _SURE) * scramble
+        for mixtures, own in zip(seconds, llrs, strict=True):
+            others = np.clip(total - own if believed is None else believed, -_SURE, _SURE) * scramble
             llr, posterior = _read(mixtures, others, prior, known, geo)
             fresh.append(_CAUTION * llr * scramble)
             posteriors.append(posterior)
@@ -134,7 +139,7 @@ def read_jointly(
 def _read(
     mixtures: Sequence[Positions], bits: Floats, prior: Floats, known: Floats, geo: Geometry
 ) -> tuple[Floats, Floats]:
-    """Soft values of one EUL given those of its `bits` from elsewhere, and the posterior of its scales."""
+    """Soft values of one second given those of its `bits` from elsewhere, and the posterior of its scales."""
     even_bits = 1.0 / (1.0 + np.exp(-bits))
     trust = np.tanh(bits / 2.0)
     log = np.log(prior)

@@ -11,10 +11,11 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from soundsafe.cells.layout import Geometry, Layout
+from soundsafe.aliases import Floats
+from soundsafe.cells.code import Geometry
+from soundsafe.cells.layout import Layout
 from soundsafe.cells.profile import EUL_FRAMES
 
 __all__ = [
@@ -41,17 +42,17 @@ _ERASURE = 1e-6
 """Factor of soft values where nothing fits."""
 
 
-def cell_index(geo: Geometry, eul_frames: torch.Tensor, frames: int) -> torch.Tensor:
-    """Flat indices ``[euls, carriers, cells]`` into a spectrum ``[bins, frames]`` laid out row by row.
+def cell_index(geo: Geometry, first_frames: torch.Tensor, frames: int) -> torch.Tensor:
+    """Flat indices ``[seconds, carriers, cells]`` into a spectrum ``[bins, frames]`` laid out row by row.
 
-    `eul_frames` ``[euls]``: the frame with which each EUL starts.
+    `first_frames` ``[seconds]``: the frame with which each second starts.
     """
-    at = eul_frames[:, None, None] + torch.from_numpy(geo.frame)[None, :, None]
+    at = first_frames[:, None, None] + torch.from_numpy(geo.frame)[None, :, None]
     return torch.from_numpy(geo.bins)[None] * frames + at
 
 
 def correlate(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
-    """Complex projections ``[euls, carriers]`` of `ratio` ``[bins, frames]``, spectrum over threshold."""
+    """Complex projections ``[seconds, carriers]`` of `ratio` ``[bins, frames]``, spectrum over threshold."""
     return (ratio.reshape(-1)[index] * geo.weight.conj()).sum(-1)
 
 
@@ -83,7 +84,7 @@ def fit_by_region(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.T
     return out
 
 
-def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[np.float64]:
+def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> Floats:
     """Log-likelihood ratios ``[2040]`` (positive for 0) from `position` ``[2040]``, in the coded bits' order.
 
     The noise is Gaussian, wrapped round the lattice; its size is estimated from the fit of the neighbours in
@@ -102,9 +103,7 @@ def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> NDArray[n
     return np.where(reliable, 1.0, _ERASURE) * (even - odd)
 
 
-def concentration(
-    cosine: NDArray[np.float64], weight: NDArray[np.float64], lay: Layout, geo: Geometry
-) -> NDArray[np.float64]:
+def concentration(cosine: Floats, weight: Floats, lay: Layout, geo: Geometry) -> Floats:
     """Mean cosine expected at each slot, ``[2040]``, of `cosine` ``[2040]`` per `weight` ``[2040]``.
 
     From the neighbours in time and frequency, drawn towards what band and frame suggest where they are few.

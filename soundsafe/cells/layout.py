@@ -1,10 +1,10 @@
-"""Where the bits of one EUL lie: quantised features -> significance -> bits for each band -> slots.
+"""Where the bits of one second lie: quantised features -> significance -> bits for each band -> slots.
 
 A *carrier* is a handful of cells of one frame and one critical band; a *slot* is a carrier that carries a
-coded bit. The key partitions the bins of each band into carriers (`Geometry`); the audio decides how many of
-them each band contributes, which, and in which order (`Layout`). Embedder and detector each compute the
-layout from the audio that they have; where a feature lies near an edge, `candidates` lists the neighbours
-too, and the detector takes the one that the audio fits.
+coded bit. The key partitions the bins of each band into carriers (`soundsafe.cells.code.Geometry`); the audio
+decides how many of them each band contributes, which, and in which order (`Layout`). Embedder and detector
+each compute the layout from the audio that they have (`choose_layout`); where a feature lies near an edge,
+`candidate_layouts` lists the neighbours too, and the detector takes the one that the audio fits.
 """
 
 from __future__ import annotations
@@ -20,21 +20,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Floats, Ints
+from soundsafe.cells.code import CellCode, Geometry
 from soundsafe.cells.masking import ANALYZER, band_power
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
-from soundsafe.keys import derive
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, Profile
+from soundsafe.keys import keyed_integers
 from soundsafe.message.coding import N
 from soundsafe.pipeline.adaptive_bit_allocation import AdaptiveBitAllocator
 from soundsafe.pipeline.features import cheapest_subsets
 from soundsafe.pipeline.sync_anchors import SyncAnchor
 
-__all__ = ["PHASES", "Geometry", "Layout", "allocation", "candidates", "features", "geometry", "layout"]
-
-PHASES = 4
-"""EULs after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
-
-_COARSE, _FINE, _PILOT = range(3)
-"""Kinds of carriers."""
+__all__ = ["Features", "Layout", "candidate_layouts", "choose_layout", "described", "features"]
 
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
@@ -51,148 +47,22 @@ _TWICE, _TWICE_DB = 24, 1.5
 _MOST_NOISY, _NOISY = 9, 1.5
 """How many of the highest bands noise may have filled, and the distance in dB that this counts for."""
 
-Ints = NDArray[np.int64]
 _Mask = tuple[float, tuple[bool, ...]]
-
-
-def _stream(key: bytes, label: str, n: int) -> NDArray[np.uint64]:
-    """`n` keyed 64-bit integers, the same on every machine and in every version: SHAKE-256."""
-    return np.frombuffer(hashlib.shake_256(key + label.encode()).digest(8 * n), "<u8")
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """All carriers of one EUL under one key: fixed by key and profile, not by audio.
-
-    Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with
-    `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
-    complex: unit-norm weights times keyed fourth roots of one. `pilot` ``[EUL_FRAMES, pilots]`` indexes
-    the pilot carriers, `pilot_dither` (in steps) and `pilot_sign` ``[PHASES, EUL_FRAMES, pilots]`` their
-    dither and signs. `data` indexes the usual carriers of bits, `fine` the smaller and lower ones of narrow
-    sounds (of the same cells: an EUL uses one kind or the other); `capacity` and `fine_capacity` count them
-    by band.
-    """
-
-    profile: Profile
-    frame: Ints
-    band: Ints
-    bins: Ints
-    weight: torch.Tensor
-    step: torch.Tensor
-    region: Ints
-    pilot: Ints
-    pilot_dither: torch.Tensor
-    pilot_sign: torch.Tensor
-    data: Ints
-    capacity: Ints
-    fine: Ints
-    fine_capacity: Ints
-    slot_key: bytes
-    dither_key: bytes
-    anchor_salt: str
-    scramble: NDArray[np.uint8]
-
-
-def _by_band(bins: Ints) -> dict[int, Ints]:
-    """`bins` by critical band, in ascending order."""
-    of = ANALYZER.band_indices[bins]
-    return {int(b): bins[of == b] for b in np.unique(of)}
-
-
-@lru_cache(maxsize=8)
-def geometry(key: bytes, profile: Profile) -> Geometry:
-    """The carriers that `key` makes of the profile's bands."""
-    hz = ANALYZER.bin_frequencies
-    usable = np.flatnonzero((hz >= profile.band_low) & (hz <= profile.band_high))
-    by_band = _by_band(usable)
-    fine_bands = _by_band(np.flatnonzero((hz >= profile.fine_low) & (hz <= profile.fine_high)))
-    pilot_bands = [
-        min(by_band, key=lambda b: abs(float(hz[by_band[b]].mean()) - f)) for f in profile.pilot_hz
-    ]
-    cell_key = derive(key, "cells", 32)
-    rows: list[tuple[int, int, NDArray[np.int64], int]] = []
-    phases = np.zeros((PATTERNS, len(hz)), np.int64)
-    for pattern in range(PATTERNS):
-        draws = _stream(cell_key, f"bins {pattern}", 2 * len(hz))
-        phases[pattern] = draws[len(hz) :] % 4
-        for band, bins in by_band.items():
-            shuffled = bins[np.argsort(draws[bins], kind="stable")]
-            groups = np.array_split(shuffled, max(1, round(len(bins) / profile.cells)))
-            if band in pilot_bands:
-                rows.append((pattern, band, groups[0], _PILOT))
-                groups = groups[1:]
-            rows.extend((pattern, band, cells, _COARSE) for cells in groups)
-        taken = np.concatenate([cells for t, _, cells, kind in rows if t == pattern and kind == _PILOT])
-        for band, bins in fine_bands.items():
-            free = np.setdiff1d(bins, taken)
-            free = free[np.argsort(draws[free], kind="stable")]
-            if len(free):
-                groups = np.array_split(free, max(1, round(len(free) / profile.fine_cells)))
-                rows.extend((pattern, band, cells, _FINE) for cells in groups)
-    width = max(len(cells) for _, _, cells, _ in rows)
-    every = [[r for r in rows if r[0] == p] for p in range(PATTERNS)]
-    table = [(t, *row) for t in range(EUL_FRAMES) for row in every[t % PATTERNS]]
-    bins_ = np.zeros((len(table), width), np.int64)
-    weight = np.zeros((len(table), width), np.complex64)
-    roots = np.array([1, 1j, -1, -1j], np.complex64)
-    for i, (_, pattern, _, cells, _) in enumerate(table):
-        bins_[i, : len(cells)] = cells
-        weight[i, : len(cells)] = roots[phases[pattern, cells]] / np.sqrt(len(cells))
-    frame = np.array([row[0] for row in table])
-    band_ = np.array([row[2] for row in table])
-    kind = np.array([row[4] for row in table])
-    is_pilot = kind == _PILOT
-    band_hz = np.zeros(ANALYZER.n_critical_bands)
-    for b, its_bins in {**fine_bands, **by_band}.items():
-        band_hz[b] = float(hz[its_bins].mean())
-    step = np.interp(band_hz[band_], profile.step_hz, profile.step)
-    step[is_pilot] *= profile.pilot_scale
-    step[kind == _FINE] *= profile.fine_scale
-    order = np.argsort(frame[is_pilot] * 1000 + band_[is_pilot], kind="stable")
-    pilot = np.flatnonzero(is_pilot)[order].reshape(EUL_FRAMES, -1)
-    n_pilots = pilot.shape[1]
-    sync = derive(key, "pilots", 32)
-    dither = (_stream(sync, "dither", PATTERNS * n_pilots) % (1 << 32)).astype(np.float64) / (1 << 31)
-    sign = (_stream(sync, "sign", PHASES * pilot.size) % 2).astype(np.float32) * 2 - 1
-    data = np.flatnonzero(kind == _COARSE)
-    fine = np.flatnonzero(kind == _FINE)
-    return Geometry(
-        profile,
-        frame,
-        band_,
-        bins_,
-        torch.from_numpy(weight),
-        torch.tensor(step, dtype=torch.float32),
-        np.searchsorted(profile.region_hz, band_hz[band_]),
-        pilot,
-        torch.tensor(
-            dither.reshape(PATTERNS, n_pilots)[np.arange(EUL_FRAMES) % PATTERNS], dtype=torch.float32
-        ),
-        torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, n_pilots)),
-        data,
-        np.bincount(band_[data], minlength=ANALYZER.n_critical_bands),
-        fine,
-        np.bincount(band_[fine], minlength=ANALYZER.n_critical_bands),
-        derive(key, "slots", 32),
-        derive(key, "dither", 32),
-        derive(key, "anchors", 16).hex(),
-        (_stream(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
-    )
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the allocator looks at in one EUL: median level of each band in dB ``[bands]``, ratios alone.
+    """What the allocator looks at in one second: median level of each band in dB ``[bands]``, ratios alone.
 
     Relative to the loudest band; -200 for a band under the threshold of marking.
     """
 
-    level_db: NDArray[np.float64]
+    level_db: Floats
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The slots of one EUL: `slots [2040]` (carriers, in the order of the coded bits) and `dither [2040]`.
+    """The slots of one second: `slots [2040]` (carriers, in the order of the coded bits) and `dither [2040]`.
 
     `bits_per_band [bands]`, `anchors` (the strongest bands), `seed` (32 bits, from the anchors);
     `distance_db`: how far features, all together, would have to move for the audio to name this layout.
@@ -212,8 +82,8 @@ class Layout:
         return hashlib.sha256(np.ascontiguousarray(self.slots, "<i8").tobytes()).hexdigest()
 
 
-def allocation(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
-    """What `soundsafe.result.Eul` says of an EUL's `layouts`, one for each mixture of channels with it.
+def described(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
+    """What `soundsafe.result.Eul` says of a second's `layouts`, one for each mixture of channels with it.
 
     `allocator` has bits for each band, anchors and seed of the first, `more`, and where there are several all
     of them as `mixtures`; `features` are 1 where a band is alive, ``[mixtures * bands, EUL_FRAMES]``; `slots`
@@ -234,7 +104,7 @@ def allocation(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
 
 
 def features(spectrum: torch.Tensor, profile: Profile) -> Features:
-    """Features of one EUL with `spectrum` ``[bins, EUL_FRAMES]`` on the detector's own grid."""
+    """Features of one second with `spectrum` ``[bins, EUL_FRAMES]`` on the detector's own grid."""
     power = band_power(spectrum.real.square() + spectrum.imag.square(), profile)
     level = power.median(dim=-1).values.double().numpy()
     faint = level <= profile.threshold_floor
@@ -244,7 +114,7 @@ def features(spectrum: torch.Tensor, profile: Profile) -> Features:
     return Features(np.where(faint, -200.0, np.maximum(db, -200.0)))
 
 
-def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: bool) -> list[_Mask]:
+def _alive(level: Floats, capacity: Ints, profile: Profile, every: bool) -> list[_Mask]:
     """Which bands carry bits, the likeliest first: those near the edge may be on either side of it."""
     above = level + profile.dead_db
     edge = np.flatnonzero((np.abs(above) < profile.dead_margin_db) & (capacity > 0))
@@ -259,21 +129,18 @@ def _alive(level: NDArray[np.float64], capacity: Ints, profile: Profile, every: 
 
 
 @lru_cache(maxsize=256)
-def _layout(
-    key: bytes,
-    profile: Profile,
-    alive: tuple[bool, ...],
-    narrow: bool,
-    anchors: tuple[int, ...],
-    phase: int,
+def _laid_out(
+    code: CellCode, alive: tuple[bool, ...], narrow: bool, anchors: tuple[int, ...], phase: int
 ) -> Layout:
-    geo = geometry(key, profile)
+    """The layout of a second of `phase` in which these bands are alive and these are the anchors; `narrow`:
+    in fine carriers."""
+    geo, profile = code.geometry, code.profile
     seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
     mask = np.array(alive)
     data, room = (geo.fine, geo.fine_capacity) if narrow else (geo.data, geo.capacity)
     mask &= room > 0
-    # An EUL always holds N bits: where too few bands are alive, others are called in, always in the same
+    # A second always holds N bits: where too few bands are alive, others are called in, always in the same
     # order, since in dead bands codecs leave no level to go by.
     for b in range(len(mask)):
         if room[mask].sum() >= N:
@@ -283,9 +150,9 @@ def _layout(
     significance = capacity * np.where(preferred, _PREFERENCE, 1)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
     bits = allocated["bits_per_band"]
-    draws = _stream(geo.slot_key, f"order {phase} {seed}", len(data) + N)
+    draws = keyed_integers(geo.slot_key, f"order {phase} {seed}", len(data) + N)
     rank, mix = draws[: len(data)], draws[len(data) :]
-    start = _stream(geo.dither_key, f"start {phase} {seed}", EUL_FRAMES)
+    start = keyed_integers(geo.dither_key, f"start {phase} {seed}", EUL_FRAMES)
     order = np.lexsort((rank, geo.band[data]))
     band = geo.band[data][order]
     first = np.searchsorted(band, np.arange(len(bits)))
@@ -299,7 +166,14 @@ def _layout(
     dither = np.empty(N)
     dither[by_frame] = 2.0 * within / count[frame[by_frame]]
     dither = (dither + (start % (1 << 20)).astype(np.float64)[frame] / (1 << 19)) % 2.0
-    return Layout(slots, torch.tensor(dither, dtype=torch.float32), bits, mask, anchors, seed)
+    return Layout(
+        slots=slots,
+        dither=torch.tensor(dither, dtype=torch.float32),
+        bits_per_band=bits,
+        alive=mask,
+        anchors=anchors,
+        seed=seed,
+    )
 
 
 def _before_noise(
@@ -317,21 +191,35 @@ def _before_noise(
     return found
 
 
-def layout(feats: Features, key: bytes, profile: Profile, phase: int) -> Layout:
-    """The layout that the features name for an EUL of this phase: phases differ, so that what falls on a weak
-    band in one EUL lies elsewhere in the next."""
-    return next(candidates(feats, key, profile, phase, every=False))
+def choose_layout(feats: Features, code: CellCode, phase: int) -> Layout:
+    """The layout that the audio names for a second.
 
+    Args:
+        feats: the second's features.
+        code: key and profile.
+        phase: the second's number modulo `PHASES`. Phases differ, so that what falls on a weak band in one
+            second lies elsewhere in the next.
 
-def candidates(
-    feats: Features, key: bytes, profile: Profile, phase: int, every: bool = True
-) -> Iterator[Layout]:
-    """The layout that the features name, and behind it those that a small change of a feature would name.
-
-    In ascending order of `distance_db`, at most 24; last those that would be named if noise had not filled
-    the highest bands. Each is worked out when it is asked for: mostly the first is the one.
+    Returns:
+        The first of `candidate_layouts`.
     """
-    geo = geometry(key, profile)
+    return next(candidate_layouts(feats, code, phase, every=False))
+
+
+def candidate_layouts(feats: Features, code: CellCode, phase: int, every: bool = True) -> Iterator[Layout]:
+    """The layout that the audio names, and after it those that a small change of a feature would name.
+
+    Args:
+        feats: the second's features.
+        code: key and profile.
+        phase: the second's number modulo `PHASES`.
+        every: False: the first alone.
+
+    Returns:
+        At most 24 in ascending order of `distance_db`, and last those that would be named if noise had not
+        filled the highest bands. Each is worked out when it is asked for: mostly the first is the one.
+    """
+    geo, profile = code.geometry, code.profile
     heard = geo.capacity[feats.level_db + profile.lost_db > 0].sum()
     # In narrow sounds bands that hold fine carriers alone lie near the edge too.
     room = geo.capacity + geo.fine_capacity if heard < profile.narrow else geo.capacity
@@ -353,4 +241,4 @@ def candidates(
         flat = anchor.exchanged_twice(feats.level_db, _TWICE, _TWICE_DB)
         ordered += [((masks[0][1], ordered[0][0][1], bands), far) for far, bands in flat]
     for option, distance in ordered:
-        yield replace(_layout(key, profile, *option, phase), distance_db=distance)
+        yield replace(_laid_out(code, *option, phase), distance_db=distance)

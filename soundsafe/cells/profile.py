@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Literal
 
-from soundsafe.stft import RATE
+from soundsafe.digests import digest_of
+from soundsafe.stft import HOP, RATE
 
-__all__ = ["EUL_FRAMES", "EUL_SAMPLES", "PATTERNS", "ROBUST", "Profile"]
+__all__ = [
+    "EUL_FRAMES",
+    "EUL_SAMPLES",
+    "PATTERNS",
+    "PHASES",
+    "PILOT_PERIOD",
+    "ROBUST",
+    "Profile",
+]
 
 EUL_SAMPLES = RATE
-"""Samples of one EUL: one second at 44,100 Hz."""
+"""Samples of one segment: one second at 44,100 Hz."""
 
-EUL_FRAMES = 100
-"""Frames of one EUL on the grid of `soundsafe.stft`."""
+EUL_FRAMES = EUL_SAMPLES // HOP
+"""Frames of one second on the grid of `soundsafe.stft`: 100."""
+
+PHASES = 4
+"""Seconds after which pilots repeat; the last of them marks each channel by itself, the others their mean."""
+
+PILOT_PERIOD = PHASES * EUL_FRAMES
+"""Frames after which pilots repeat."""
 
 PATTERNS = 4
 """Frames after which the keyed partition of a band's bins repeats."""
@@ -24,24 +37,48 @@ PATTERNS = 4
 
 @dataclass(frozen=True)
 class Profile:
-    """Parameters of the carrier. Frequencies in Hz; lattice steps in units of the masking threshold.
+    """Parameters of the carrier, which embedder and detector share.
 
-    `band_low`, `band_high`: where cells may lie. `preferred_high`: above it a band's carriers weigh a
-    sixteenth. `cells`: cells of one carrier (fewer in narrow bands). `step_hz`, `step`: the lattice step
-    Delta against frequency, linear in between. `scales`: factors of Delta, of which the embedder takes one
-    for each EUL and region and the detector finds out which; regions lie between the frequencies `region_hz`.
-    `pilot_hz`: bands near these frequencies give their first carrier of every frame to pilots; `pilot_scale`
-    is their factor of Delta. `masking_offset_db`: threshold below the spread band power; `spread_low_db`,
-    `spread_high_db`: slopes in dB per Bark towards lower and higher frequencies. `threshold_floor`: least
-    power of the threshold (STFT units); `mark_floor`: power of the threshold under which the embedder leaves
-    cells alone. `dead_db`: a band this far below the loudest carries no bits. `narrow`: where bands down to
-    `lost_db` below the loudest hold fewer carriers than this, the sound is narrow, and its bits lie in fine
-    carriers of `fine_cells` cells from `fine_low` to `fine_high` with steps `fine_scale` times as large,
-    given that the bands that are alive hold `fine_least` of them. `anchor_margin_db`: how close to the middle
-    between the weakest anchor and the strongest other band one must be for the detector to try both. `code`:
-    ``ldpc`` or ``rs``.
+    Args:
+        name: of this set of parameters.
+        version: of the format that they belong to.
+        band_low: where cells may lie, from here
+        band_high: to here, in Hz, rising and at most half of 44,100 Hz.
+        preferred_high: above it (Hz) a band's carriers weigh a sixteenth.
+        cells: cells of one carrier, at least 1 (fewer in narrow bands).
+        step_hz: frequencies in Hz, ascending, at which
+        step: gives the lattice step Delta, in units of the masking threshold; linear in between.
+        scales: factors of Delta, of which the embedder takes one for each second and region, and the detector
+            finds out which.
+        region_hz: frequencies in Hz between which regions lie.
+        pilot_hz: bands near these frequencies give their first carrier of every frame to pilots.
+        pilot_scale: the pilots' factor of Delta.
+        masking_offset_db: how far the threshold lies below the spread power of the bands.
+        spread_low_db: its slope in dB per Bark towards lower frequencies, and
+        spread_high_db: towards higher ones.
+        threshold_floor: least power of the threshold, in units of the transform.
+        mark_floor: power of the threshold under which the embedder leaves cells alone.
+        dead_db: a band so far below the loudest carries no bits.
+        dead_margin_db: how close to that a band must be for the detector to try both.
+        narrow: where bands down to `lost_db` below the loudest hold fewer carriers than this, the sound is
+            narrow, and its bits lie in fine carriers,
+        lost_db: see `narrow`,
+        fine_least: given that the bands that are alive hold so many of them.
+        fine_low: where fine carriers may lie, from here
+        fine_high: to here, in Hz.
+        fine_cells: cells of a fine carrier, at least 1.
+        fine_scale: its factor of Delta.
+        anchors: how many of the strongest bands name the seed of the slots.
+        anchor_margin_db: how close to the middle between the weakest anchor and the strongest other band one
+            must be for the detector to try both.
+        code: the error-correcting code of a block, ``ldpc`` or ``rs``.
 
-    Raises ValueError for values that make no carrier.
+    Raises:
+        ValueError: values that make no carrier.
+
+    Example:
+        >>> Profile(name="rs", code="rs").regions
+        5
     """
 
     name: str = "robust"
@@ -96,7 +133,7 @@ class Profile:
     @property
     def digest(self) -> str:
         """SHA-256 of all fields, hexadecimal: equal profiles read each other's marks."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        return digest_of(self)
 
 
 ROBUST = Profile()

@@ -1,6 +1,6 @@
 """Finding the second: blind alignment to the sample, by keyed pilots alone.
 
-Pilots sit in the same cells in every EUL and their signs repeat after `PHASES` EULs, so a position is a
+Pilots sit in the same cells in every second and their signs repeat after `PHASES` seconds, so a position is a
 pilot's frame modulo that period. A transform every 63 samples and rotations of its cells by up to 32
 samples together test every sample position. The statistic z is a normalised sum of cosines: about standard
 normal where there is no mark (`false_alarm` bounds the chance over all that was tried).
@@ -15,13 +15,14 @@ from functools import lru_cache
 import numpy as np
 import soxr
 import torch
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from soundsafe.cells.layout import PHASES, geometry
+from soundsafe.aliases import Audio
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.masking import threshold
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, Profile
-from soundsafe.stft import RATE, Stft
+from soundsafe.cells.mixtures import mixed_by_phases
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, PHASES, PILOT_PERIOD
+from soundsafe.stft import HOP, N_FFT, Stft
 
 __all__ = [
     "DECIMATION",
@@ -47,22 +48,15 @@ LOCK_Z = 6.8
 DECIMATION = 3
 """Pilots lie below 3.2 kHz: every third sample shows them as well, for a third of the work."""
 
-_PERIOD = PHASES * EUL_FRAMES
-_HOP = RATE // EUL_FRAMES
-
-GRID_STARTS = range(30, 30 + _HOP, 63)
+GRID_STARTS = range(30, 30 + HOP, 63)
 GRID_SHIFTS = torch.arange(-30, 33).float()
 """Samples at which transforms begin, all multiples of `DECIMATION`, and what each reads round its own:
 together every position of a hop."""
 
-_FFT = Stft().n_fft
-
-Audio = NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class Lock:
-    """An EUL of `phase` starts at sample `start` of the audio (fractions are kept); `z` says how surely."""
+    """A second of `phase` starts at sample `start` of the audio (fractions are kept); `z` says how surely."""
 
     start: float
     phase: int
@@ -77,7 +71,7 @@ def false_alarm(z: float, hypotheses: int) -> float:
 @dataclass(frozen=True)
 class Pilots:
     """Pilot cells by pattern: `bins [PATTERNS, pilots, cells]`, `weight` likewise, `step [pilots]`,
-    `dither [PATTERNS, pilots]`, `template [_PERIOD, PATTERNS, pilots]`: the signs at each frame."""
+    `dither [PATTERNS, pilots]`, `template [PILOT_PERIOD, PATTERNS, pilots]`: the signs at each frame."""
 
     bins: torch.Tensor
     weight: torch.Tensor
@@ -87,19 +81,19 @@ class Pilots:
 
 
 @lru_cache(maxsize=8)
-def pilot_cells(key: bytes, profile: Profile) -> Pilots:
-    """The pilots that `key` draws."""
-    geo = geometry(key, profile)
+def pilot_cells(code: CellCode) -> Pilots:
+    """The pilots that the code's key draws."""
+    geo = code.geometry
     rows = torch.from_numpy(geo.pilot[:PATTERNS])
-    template = torch.zeros(_PERIOD, PATTERNS, rows.shape[1])
-    for t in range(_PERIOD):
+    template = torch.zeros(PILOT_PERIOD, PATTERNS, rows.shape[1])
+    for t in range(PILOT_PERIOD):
         template[t, t % PATTERNS] = geo.pilot_sign[t // EUL_FRAMES, t % EUL_FRAMES]
     return Pilots(
-        torch.from_numpy(geo.bins)[rows],
-        geo.weight[rows],
-        geo.step[rows][0],
-        geo.pilot_dither[:PATTERNS],
-        template,
+        bins=torch.from_numpy(geo.bins)[rows],
+        weight=geo.weight[rows],
+        step=geo.step[rows][0],
+        dither=geo.pilot_dither[:PATTERNS],
+        template=template,
     )
 
 
@@ -109,17 +103,24 @@ def decimate(audio: Audio) -> Audio:
     return np.ascontiguousarray(low.T, dtype=np.float32)
 
 
-def soft_cosines(
-    audio: torch.Tensor, shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1
-) -> torch.Tensor:
-    """Cosines ``[..., frames, PATTERNS, pilots, shifts]`` of the pilots of `audio` ``[..., samples]``, read
-    `shifts` samples later. `every`: `DECIMATION` where the audio was decimated; shifts are samples before."""
-    pilots = pilot_cells(key, profile)
+def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, code: CellCode, every: int = 1) -> torch.Tensor:
+    """How near the pilots lie to their lattice points, read at several places.
+
+    Args:
+        audio: ``[..., samples]``.
+        shifts: how many samples later to read; samples of the audio before it was decimated.
+        code: key and profile.
+        every: `DECIMATION` where the audio was decimated.
+
+    Returns:
+        Cosines ``[..., frames, PATTERNS, pilots, shifts]``: 1 on a point of one sign, -1 on one of the other.
+    """
+    pilots = pilot_cells(code)
     flat = pilots.bins.reshape(-1)
-    spectrum = every * Stft(_FFT // every, _HOP // every).forward(audio)
-    ratio = (spectrum[..., flat, :] / threshold(spectrum, profile, flat)).transpose(-1, -2)
+    spectrum = every * Stft(N_FFT // every, HOP // every).forward(audio)
+    ratio = (spectrum[..., flat, :] / threshold(spectrum, code.profile, flat)).transpose(-1, -2)
     ratio = ratio.reshape(*ratio.shape[:-1], *pilots.bins.shape) * pilots.weight.conj()
-    turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / _FFT
+    turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / N_FFT
     p = torch.einsum("...mpc,mpcs->...mps", ratio.real, turn.cos()) - torch.einsum(
         "...mpc,mpcs->...mps", ratio.imag, turn.sin()
     )
@@ -127,17 +128,15 @@ def soft_cosines(
 
 
 @lru_cache(maxsize=32)
-def signs_by_residue(
-    first: int, frames: int, phases: tuple[int, ...], key: bytes, profile: Profile
-) -> torch.Tensor:
-    """Signs ``[PATTERNS, _PERIOD / PATTERNS, frames * pilots]`` of the pilots of frames `first` and on, were
-    frame 0 frame ``residue + PATTERNS row`` of the period; 0 in EULs of other `phases`.
+def signs_by_residue(first: int, frames: int, phases: tuple[int, ...], code: CellCode) -> torch.Tensor:
+    """Signs ``[PATTERNS, PILOT_PERIOD / PATTERNS, frames * pilots]`` of the pilots of frames `first` and
+    on, were frame 0 frame ``residue + PATTERNS row`` of the period; 0 in seconds of other `phases`.
 
     Scaled so that their sum over cosines of no pilots is about standard normal.
     """
-    signs = pilot_cells(key, profile).template.sum(1)
-    start = torch.arange(_PERIOD).reshape(-1, PATTERNS).T
-    at = (start[..., None] + first + torch.arange(frames)) % _PERIOD
+    signs = pilot_cells(code).template.sum(1)
+    start = torch.arange(PILOT_PERIOD).reshape(-1, PATTERNS).T
+    at = (start[..., None] + first + torch.arange(frames)) % PILOT_PERIOD
     carries = torch.isin(torch.arange(PHASES), torch.tensor(phases)).float()
     chosen = signs[at] * carries[at // EUL_FRAMES, None]
     chosen = chosen.reshape(PATTERNS, len(start[0]), -1)
@@ -149,73 +148,63 @@ def patterns(first: int, frames: int) -> torch.Tensor:
     return (torch.arange(PATTERNS)[:, None] + first + torch.arange(frames)) % PATTERNS
 
 
-def _by_view(audio: Audio) -> list[tuple[list[int], list[Audio]]]:
-    """Mixtures of channels, with the phases that they carry; in mono the one channel carries all."""
-    together, apart = list(range(PHASES - 1)), [PHASES - 1]
-    if len(audio) == 1:
-        return [(together + apart, [audio[0]])]
-    return [(together, [audio.mean(axis=0)]), (apart, list(audio))]
-
-
-def _mean_cosines(
-    mixes: list[Audio], shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1
-) -> torch.Tensor:
+def _mean_cosines(mixes: list[Audio], shifts: torch.Tensor, code: CellCode, every: int = 1) -> torch.Tensor:
     """`soft_cosines` of mixtures that carry the same pilots, in the mean."""
     audio = torch.from_numpy(np.stack(mixes))
-    return soft_cosines(audio, shifts, key, profile, every).mean(0)
+    return soft_cosines(audio, shifts, code, every).mean(0)
 
 
-def _scores(audio: Audio, shifts: torch.Tensor, key: bytes, profile: Profile, every: int = 1) -> torch.Tensor:
-    """Statistics ``[_PERIOD, shifts]``, were the frame at the audio's first sample frame ``i`` of the
+def _scores(audio: Audio, shifts: torch.Tensor, code: CellCode, every: int = 1) -> torch.Tensor:
+    """Statistics ``[PILOT_PERIOD, shifts]``, were the frame at the audio's first sample frame ``i`` of the
     period."""
-    total = torch.zeros(PATTERNS, _PERIOD // PATTERNS, len(shifts))
-    for phases, mixes in _by_view(audio):
-        soft = _mean_cosines(mixes, shifts, key, profile, every)
+    total = torch.zeros(PATTERNS, PILOT_PERIOD // PATTERNS, len(shifts))
+    for phases, mixes in mixed_by_phases(audio):
+        soft = _mean_cosines(mixes, shifts, code, every)
         # The first and last frames see the reflected ends.
         soft = soft[1:-1] if len(soft) > 4 else soft
         frames = len(soft)
         read = soft[torch.arange(frames), patterns(1, frames)].reshape(PATTERNS, -1, len(shifts))
-        total += signs_by_residue(1, frames, tuple(phases), key, profile) @ read
-    return total.transpose(0, 1).reshape(_PERIOD, -1)
+        total += signs_by_residue(1, frames, phases, code) @ read
+    return total.transpose(0, 1).reshape(PILOT_PERIOD, -1)
 
 
 def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
     best = int(score.argmax())
     frame, s = divmod(best, score.shape[1])
-    # Frame 0 is frame `frame` of the period, so an EUL starts at the next multiple of EUL_FRAMES.
+    # Frame 0 is frame `frame` of the period, so a second starts at the next multiple of EUL_FRAMES.
     ahead = -frame % EUL_FRAMES
     phase = ((frame + ahead) // EUL_FRAMES) % PHASES
-    at = start + float(shifts[s]) + ahead * _HOP
-    if at >= EUL_SAMPLES - 0.5 * _HOP and ahead:
+    at = start + float(shifts[s]) + ahead * HOP
+    if at >= EUL_SAMPLES - 0.5 * HOP and ahead:
         at, phase = at - EUL_SAMPLES, (phase - 1) % PHASES
     return Lock(at, phase, float(score.reshape(-1)[best]))
 
 
-def try_offsets(audio: Audio, offsets: list[int], key: bytes, profile: Profile) -> Lock:
-    """The best of a few sample `offsets` of an EUL's start, at its nearest eighth of a sample."""
+def try_offsets(audio: Audio, offsets: list[int], code: CellCode) -> Lock:
+    """The best of a few sample `offsets` of a second's start, at its nearest eighth of a sample."""
     shifts = torch.arange(-8, 9) / 8.0
-    found = [_lock(_scores(audio[:, o:], shifts, key, profile), shifts, o) for o in offsets]
+    found = [_lock(_scores(audio[:, o:], shifts, code), shifts, o) for o in offsets]
     return max(found, key=lambda lock: lock.z)
 
 
-def nudge(audio: Audio, start: int, phase: int, key: bytes, profile: Profile) -> float:
-    """By how much the EUL of `phase` lies behind sample `start`, within two samples, to an eighth."""
+def nudge(audio: Audio, start: int, phase: int, code: CellCode) -> float:
+    """By how many samples the second of `phase` lies after sample `start`: up to two, to an eighth."""
     shifts = torch.arange(-16, 17) / 8.0
-    views = _by_view(audio[:, start : start + EUL_SAMPLES])
-    mixes = next(mixes for phases, mixes in views if phase in phases)
-    soft = _mean_cosines(mixes, shifts, key, profile)[1:EUL_FRAMES]
-    signs = pilot_cells(key, profile).template[phase * EUL_FRAMES + 1 :][: len(soft)]
+    by_phases = mixed_by_phases(audio[:, start : start + EUL_SAMPLES])
+    mixes = next(mixes for phases, mixes in by_phases if phase in phases)
+    soft = _mean_cosines(mixes, shifts, code)[1:EUL_FRAMES]
+    signs = pilot_cells(code).template[phase * EUL_FRAMES + 1 :][: len(soft)]
     return float(shifts[torch.einsum("fmp,fmps->s", signs, soft).argmax()])
 
 
-def scan(audio: Audio, key: bytes, profile: Profile) -> Lock:
+def scan(audio: Audio, code: CellCode) -> Lock:
     """The best of all sample positions in `audio` ``[channels, samples]``."""
     low = decimate(audio)
     best: Lock | None = None
     for start in GRID_STARTS:
-        score = _scores(low[:, start // DECIMATION :], GRID_SHIFTS, key, profile, DECIMATION)
+        score = _scores(low[:, start // DECIMATION :], GRID_SHIFTS, code, DECIMATION)
         lock = _lock(score, GRID_SHIFTS, start)
         best = lock if best is None or lock.z > best.z else best
     assert best is not None
-    fine = try_offsets(audio, [round(best.start) % _HOP], key, profile)
+    fine = try_offsets(audio, [round(best.start) % HOP], code)
     return fine if fine.z >= best.z else best

@@ -22,6 +22,7 @@ from ldpc import BpDecoder
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
+from soundsafe.aliases import Bits, Floats
 from soundsafe.keys import derive
 from soundsafe.message.coding import K
 from soundsafe.message.container import payload_id
@@ -34,9 +35,6 @@ __all__ = [
     "encode_identifier",
     "encode_payload",
 ]
-
-Bits = NDArray[np.uint8]
-Llr = NDArray[np.float64]
 
 TAG_BITS = 40
 """Bits of the identifier's authentication tag."""
@@ -110,7 +108,7 @@ def _decoder(n: int) -> tuple[BpDecoder, csr_matrix]:
     )
 
 
-def decode_payload(llr: Llr) -> tuple[bytes, bool]:
+def decode_payload(llr: Floats) -> tuple[bytes, bool]:
     """The block of 191 bytes nearest to soft values ``[n]`` (positive for 0; 0: erased), and whether it is a
     word."""
     soft = np.clip(np.nan_to_num(llr), -_LIMIT, _LIMIT)
@@ -152,7 +150,7 @@ def encode_identifier(payload: bytes, key: bytes) -> Bits:
     return _convolve(np.unpackbits(message))
 
 
-def decode_identifier(llr: Llr, key: bytes, candidates: int = 1) -> bytes | None:
+def decode_identifier(llr: Floats, key: bytes, candidates: int = 1) -> bytes | None:
     """The identifier (8 bytes) that soft values ``[IDENTIFIER_BITS]`` authenticate as under `key`, or None.
 
     The tags of the likeliest `candidates` are tried: as many attempts.
@@ -164,7 +162,7 @@ def decode_identifier(llr: Llr, key: bytes, candidates: int = 1) -> bytes | None
     return None
 
 
-def _likeliest(llr: Llr, count: int) -> list[bytes]:
+def _likeliest(llr: Floats, count: int) -> list[bytes]:
     """The `count` likeliest messages, best first, by the parallel list Viterbi algorithm (Seshadri and
     Sundberg, IEEE Trans. Commun. 42, 1994)."""
     gain = np.asarray(llr, np.float64).reshape(-1, len(_GENERATORS))

@@ -1,4 +1,4 @@
-"""What a short payload tells of its block: the end is zeros, and bits that are known are errors undone.
+"""What a short payload says of its block: the end is zeros, and bits that are known are errors undone.
 
 The soft values of those places show that they are zeros long before the word can be read. A payload of 16
 bytes leaves 1272 of 1528 bits, so that the code's rate falls from 3/4 to 1/3 (a shortened code). Whatever is
@@ -8,13 +8,11 @@ supposed, the authentication tag decides.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Floats
 from soundsafe.message.container import BLOCK, BODY
 
-__all__ = ["promise", "supposed"]
-
-Floats = NDArray[np.float64]
+__all__ = ["full_block_information", "supposed"]
 
 _BITS = 8 * BLOCK
 _HEAD = BLOCK - BODY
@@ -48,14 +46,22 @@ def supposed(llr: Floats) -> list[Floats]:
     for margin in _MARGINS:
         first = _HEAD + length + margin
         if first < BLOCK:
-            told = llr.copy()
-            told[8 * first : _BITS] = _KNOWN
-            out.append(told)
+            with_zeros = llr.copy()
+            with_zeros[8 * first : _BITS] = _KNOWN
+            out.append(with_zeros)
     return [*out, llr]
 
 
-def promise(llr: Floats, information: float) -> float:
-    """`information` of soft values ``[n]`` as what a word that fills its block would need for the same."""
+def full_block_information(llr: Floats, information: float) -> float:
+    """The information that a word which fills its block would need to be read as surely.
+
+    Args:
+        llr: soft values ``[n]`` of a word, positive for 0.
+        information: theirs, in bits for each coded bit, 0 to 1.
+
+    Returns:
+        `information`, multiplied where the payload is short: fewer bits are unknown.
+    """
     length = _length(llr)
     if length is None:
         return information

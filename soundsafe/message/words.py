@@ -1,15 +1,15 @@
-"""A 191-byte block as the 2040 coded bits of one EUL, and back from soft values."""
+"""A 191-byte block as the 2040 coded bits of one second, and back from soft values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soundsafe.cells.profile import Profile
+from soundsafe.aliases import Bits, Floats
 from soundsafe.message.coding import (
     N,
     SoftCode,
@@ -19,9 +19,12 @@ from soundsafe.message.coding import (
     rs_encode_255_191,
 )
 from soundsafe.message.container import Part, open_part
-from soundsafe.message.short_payloads import promise, supposed
+from soundsafe.message.short_payloads import full_block_information, supposed
 
-__all__ = ["ERASED", "Word", "beliefs", "encode_block", "information", "read_word", "worth"]
+__all__ = ["ERASED", "ErrorCode", "Word", "beliefs", "encode_block", "information", "read_word", "worth"]
+
+ErrorCode = Literal["ldpc", "rs"]
+"""The code of a block: low density, read from soft values, or Reed and Solomon's, from hard decisions."""
 
 ERASED = 0.05
 """A bit whose soft value is smaller than this says nothing and counts as erased."""
@@ -34,9 +37,20 @@ def _soft_code() -> SoftCode:
     return SoftCode()
 
 
-def encode_block(block: bytes, profile: Profile) -> NDArray[np.uint8]:
-    """The coded bits ``[2040]`` of a block of 191 bytes, by the profile's code."""
-    if profile.code == "rs":
+def encode_block(block: bytes, code: ErrorCode) -> Bits:
+    """The coded bits of a block.
+
+    Args:
+        block: 191 bytes.
+        code: which error-correcting code.
+
+    Returns:
+        ``[2040]``, each 0 or 1.
+
+    Raises:
+        ValueError: a block of another length.
+    """
+    if code == "rs":
         return np.unpackbits(np.frombuffer(interleave_bytes(rs_encode_255_191(block)), np.uint8))
     return _soft_code().encode(np.unpackbits(np.frombuffer(block, np.uint8)))
 
@@ -49,28 +63,37 @@ class Word:
     corrected_bytes: int
 
 
-def beliefs(profile: Profile) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
-    """What the profile's code makes of soft values ``[2040]``; None for a code that reads hard decisions."""
-    return (lambda llr: _soft_code().beliefs(supposed(llr)[0])) if profile.code == "ldpc" else None
+def beliefs(code: ErrorCode) -> Callable[[Floats], Floats] | None:
+    """What the code makes of soft values ``[2040]``; None for a code that reads hard decisions."""
+    return (lambda llr: _soft_code().beliefs(supposed(llr)[0])) if code == "ldpc" else None
 
 
-def worth(llr: NDArray[np.float64]) -> float:
+def worth(llr: Floats) -> float:
     """How much there is to read a word from: `information`, made up for what a short payload needs less."""
-    return promise(llr, information(llr))
+    return full_block_information(llr, information(llr))
 
 
-def information(llr: NDArray[np.float64]) -> float:
+def information(llr: Floats) -> float:
     """Mean information of soft values in bits, as their own sizes claim: 1 - E[h(p)], 0 to 1."""
     p = 1.0 / (1.0 + np.exp(np.minimum(np.abs(llr), 50.0)))
     q = 1.0 - p
     return float(1.0 + np.mean(np.where(p > 1e-15, p * np.log2(np.maximum(p, 1e-15)), 0.0) + q * np.log2(q)))
 
 
-def read_word(llr: NDArray[np.float64], key: bytes, profile: Profile) -> tuple[Word | None, int]:
-    """The word that soft values ``[2040]`` authenticate as, or None; and how many blocks were tried."""
+def read_word(llr: Floats, key: bytes, code: ErrorCode) -> tuple[Word | None, int]:
+    """The word that soft values authenticate as.
+
+    Args:
+        llr: soft values ``[2040]`` in the order of the code, positive for 0.
+        key: under which the block's tag was made.
+        code: which error-correcting code.
+
+    Returns:
+        The word, or None; and how many blocks were tried, each of which could have been accepted by chance.
+    """
     hard = (llr < 0).astype(np.uint8)
     attempts = 0
-    if profile.code == "rs":
+    if code == "rs":
         received = deinterleave_bytes(np.packbits(hard).tobytes())
         trust = np.abs(llr).reshape(-1, 8).min(axis=1).astype(np.float32)
         order = np.argsort(

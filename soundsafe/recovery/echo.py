@@ -16,14 +16,13 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from soundsafe.aliases import Audio
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
-from soundsafe.cells.profile import Profile
 from soundsafe.message.container import Tally
 from soundsafe.stft import RATE
 
 __all__ = ["Echo", "find_echoes", "read_echoed", "undo_echo", "undo_echoes"]
-
-Audio = NDArray[np.float32]
 
 _WINDOW = 1 << 17
 _LEAST_WINDOW = 1 << 15
@@ -45,7 +44,7 @@ _MOST_GAIN = 0.95
 _CANDIDATES, _MOST_ECHOES, _REFINED = 3, 4, 8
 _LOOK_S = 16.0
 _HELPED = 1.5
-"""By how much the pilots must agree better for another echo to be looked for behind one that was undone."""
+"""By how much the pilots must agree better for another echo to be looked for after one that was undone."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Echo:
 
 
 def _cepstrum(audio: Audio) -> tuple[NDArray[np.complex128], int] | None:
-    """The mean cepstrum of `audio`, whose real part is signed, and the window behind it."""
+    """The mean cepstrum of `audio`, whose real part is signed, and the size of its windows."""
     samples = audio.shape[1]
     size = _WINDOW
     while size > samples and size > _LEAST_WINDOW:
@@ -154,18 +153,25 @@ def _without(blocks: Iterable[Audio], echo: Echo) -> Iterator[Audio]:
 
 
 def read_echoed(
-    audio: Audio, score: float, key: bytes, profile: Profile, tally: Tally
+    audio: Audio, score: float, code: CellCode, tally: Tally
 ) -> tuple[Detection, list[Echo]] | None:
-    """The mark in `audio` ``[channels, samples]`` at 44.1 kHz from which echoes were taken, and these.
+    """The mark in audio from which echoes are taken.
 
-    `score`: how well pilots agree in the audio as it is. None where nothing is read.
+    Args:
+        audio: ``[channels, samples]`` at 44.1 kHz.
+        score: how well pilots agree in the audio as it is.
+        code: key and profile.
+        tally: to which all attempts are added.
+
+    Returns:
+        What was read, and the echoes undone for it; None where nothing is read.
     """
     echoes: list[Echo] = []
     while len(echoes) < _MOST_ECHOES:
         best: tuple[float, Echo] | None = None
         for candidate in find_echoes(audio):
             echo = _refined(audio[:, : round(_LOOK_S * RATE)], candidate)
-            found = detect([undo_echo(audio, echo)], key, profile)
+            found = detect([undo_echo(audio, echo)], code)
             tally.add(found.bound)
             if found.payload is not None:
                 return found, [*echoes, echo]

@@ -13,20 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 import torch
-from numpy.typing import NDArray
 
-from soundsafe.cells.embedder import views
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_FRAMES, ROBUST, Profile
+from soundsafe.aliases import Audio
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.mixtures import mixtures
+from soundsafe.cells.profile import EUL_FRAMES, PHASES, PILOT_PERIOD
 from soundsafe.cells.sync import LOCK_Z, pilot_cells, scan, soft_cosines
-from soundsafe.stft import RATE
+from soundsafe.stft import HOP, RATE
 
 __all__ = ["local_shift", "resample_by", "undo_speed"]
 
-Audio = NDArray[np.float32]
-
-_HOP = RATE // EUL_FRAMES
-_PERIOD = PHASES * EUL_FRAMES
 _LOOK_S = 0.75
 _CHUNK = 60
 
@@ -48,17 +44,17 @@ def resample_by(audio: Audio, factor: float) -> Audio:
 
 
 def local_shift(
-    audio: Audio, at: int, frame: int, frames: int, shifts: torch.Tensor, key: bytes, profile: Profile
+    audio: Audio, at: int, frame: int, frames: int, shifts: torch.Tensor, code: CellCode
 ) -> tuple[float, float]:
     """The shift of `shifts` (samples, ascending) at which pilots agree best, parabola between, and its z.
 
     Frame `frame` of the pilots' period has its middle near sample `at`; `frames` frames are looked at.
     """
-    pilots = pilot_cells(key, profile)
-    first = at - _HOP
-    x = audio[:, max(0, first) : at + frames * _HOP]
-    x = np.pad(x, ((0, 0), (max(0, -first), max(0, frames * _HOP + _HOP - max(0, -first) - x.shape[1]))))
-    index = (frame + np.arange(frames)) % _PERIOD
+    pilots = pilot_cells(code)
+    first = at - HOP
+    x = audio[:, max(0, first) : at + frames * HOP]
+    x = np.pad(x, ((0, 0), (max(0, -first), max(0, frames * HOP + HOP - max(0, -first) - x.shape[1]))))
+    index = (frame + np.arange(frames)) % PILOT_PERIOD
     phase = torch.from_numpy(index // EUL_FRAMES)
     template = pilots.template[torch.from_numpy(index)]
     total = torch.zeros(len(shifts))
@@ -66,9 +62,9 @@ def local_shift(
         here = phase == p
         if not bool(here.any()):
             continue
-        mixes = views(len(x), p)
+        mixes = mixtures(len(x), p)
         for mix in mixes:
-            soft = soft_cosines(torch.from_numpy(mix @ x), shifts, key, profile)[1 : frames + 1]
+            soft = soft_cosines(torch.from_numpy(mix @ x), shifts, code)[1 : frames + 1]
             total += torch.einsum("tmp,tmps->s", template[here], soft[here]) / len(mixes)
     n = frames * pilots.template.shape[2]
     z = total / math.sqrt(n / 2.0)
@@ -80,7 +76,7 @@ def local_shift(
     return shift, float(z[best])
 
 
-def _places(audio: Audio, key: bytes, profile: Profile) -> list[_Place]:
+def _places(audio: Audio, code: CellCode) -> list[_Place]:
     """Where short stretches lie relative to a lock found in one of them."""
     samples = audio.shape[1]
     look = int(_LOOK_S * RATE)
@@ -89,7 +85,7 @@ def _places(audio: Audio, key: bytes, profile: Profile) -> list[_Place]:
     for spot in spots:
         if not 0 <= spot <= samples - look:
             continue
-        lock = scan(audio[:, spot : spot + look], key, profile)
+        lock = scan(audio[:, spot : spot + look], code)
         if lock.z >= LOCK_Z:
             break
     else:
@@ -102,11 +98,11 @@ def _places(audio: Audio, key: bytes, profile: Profile) -> list[_Place]:
         seen: list[_Place] = []
         frame = 0 if direction > 0 else -_CHUNK
         while True:
-            expected = origin + frame * _HOP
+            expected = origin + frame * HOP
             at = round(expected + shift)
-            if at < _HOP or at + (_CHUNK + 1) * _HOP > samples:
+            if at < HOP or at + (_CHUNK + 1) * HOP > samples:
                 break
-            moved, z = local_shift(audio, at, (period + frame) % _PERIOD, _CHUNK, fine, key, profile)
+            moved, z = local_shift(audio, at, (period + frame) % PILOT_PERIOD, _CHUNK, fine, code)
             if z > 4.5:
                 seen.append(_Place(expected, at + moved - expected, z))
                 recent = [p for p in seen[-6:]]
@@ -114,7 +110,7 @@ def _places(audio: Audio, key: bytes, profile: Profile) -> list[_Place]:
                     t = np.array([p.at for p in recent])
                     slope = float(np.polyfit(t, [p.shift for p in recent], 1)[0])
                 shift = seen[-1].shift
-            shift += slope * direction * _CHUNK * _HOP
+            shift += slope * direction * _CHUNK * HOP
             frame += direction * _CHUNK
         out += seen
     return out
@@ -136,16 +132,20 @@ def _slope(places: list[_Place]) -> float | None:
     return float(line[0])
 
 
-def undo_speed(
-    audio: Audio, factor: float, key: bytes, profile: Profile = ROBUST
-) -> tuple[Audio, float] | None:
-    """The audio ``[channels, samples]`` at 44.1 kHz as it was before its speed was changed, and the factor.
+def undo_speed(audio: Audio, factor: float, code: CellCode) -> tuple[Audio, float] | None:
+    """The audio as it was before its speed was changed.
 
-    `factor`: the same to some 10^-4. None where the cell layer's pilots do not confirm it.
+    Args:
+        audio: ``[channels, samples]`` at 44.1 kHz.
+        factor: by which it was made faster, known to some 10^-4.
+        code: key and profile.
+
+    Returns:
+        The audio, and the factor exactly; None where the cell layer's pilots do not confirm it.
     """
     for _ in range(2):
         restored = resample_by(audio, factor)
-        slope = _slope(_places(restored, key, profile))
+        slope = _slope(_places(restored, code))
         if slope is None:
             return None
         # Where content comes later and later, the audio is still too long: it was slowed down by the slope.

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, Profile
+from soundsafe.aliases import Audio, Floats
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, PHASES, PILOT_PERIOD
 from soundsafe.cells.sync import (
     DECIMATION,
     GRID_SHIFTS,
@@ -24,17 +25,14 @@ from soundsafe.cells.sync import (
     signs_by_residue,
     soft_cosines,
 )
-from soundsafe.stft import RATE
+from soundsafe.recovery.speed import resample_by
+from soundsafe.stft import HOP, RATE
 
 __all__ = ["SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
-
-Audio = NDArray[np.float32]
 
 REACH = 0.055
 """Largest change of speed that is looked for."""
 
-_HOP = RATE // EUL_FRAMES
-_PERIOD = PHASES * EUL_FRAMES
 _COARSE = 1e-3
 _FINE = 1.6e-4
 _LOOK_S, _CONFIRM_S = 0.36, 0.75
@@ -49,74 +47,79 @@ SURE_Z = 8.0
 @dataclass(frozen=True)
 class SpeedLock:
     """Audio played `factor` times as fast. `z`: how well the pilots agree in a stretch, once that is undone;
-    `tried`: hypotheses behind it."""
+    `tried`: how many hypotheses it is the best of."""
 
     factor: float
     z: float
     tried: int
 
 
-def _cosines(mono: Audio, key: bytes, profile: Profile) -> torch.Tensor:
+def _cosines(mono: Audio, code: CellCode) -> torch.Tensor:
     """Cosines ``[PATTERNS, pilots, samples]`` of the pilots, read with a frame's middle at each sample that
     decimated audio had."""
     starts = [start // DECIMATION for start in GRID_STARTS]
     length = len(mono) - starts[-1]
     rows = torch.from_numpy(np.stack([mono[start : start + length] for start in starts]))
     # [starts, frames, PATTERNS, pilots, shifts]
-    every = soft_cosines(rows, GRID_SHIFTS, key, profile, DECIMATION)
+    every = soft_cosines(rows, GRID_SHIFTS, code, DECIMATION)
     return every.permute(2, 3, 1, 0, 4).reshape(*every.shape[2:4], -1)
 
 
 def pilot_scores(
-    mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
+    mono: Audio, deltas: NDArray[np.floating], frames: int, code: CellCode
 ) -> NDArray[np.float32]:
-    """z ``[PATTERNS, _PERIOD / PATTERNS, deltas, _HOP]`` of all phases and positions, were the audio still
-    that much too fast.
+    """z ``[PATTERNS, PILOT_PERIOD / PATTERNS, deltas, HOP]`` of all phases and positions, were the audio
+    still that much too fast.
 
     `mono`: decimated. Entry ``[residue, row, :, shift]``: `frames` frames, of which the first lies at sample
-    ``_HOP + shift`` of the audio before, and is frame ``residue + PATTERNS row`` of the period.
+    ``HOP + shift`` of the audio before, and is frame ``residue + PATTERNS row`` of the period.
     """
-    cosines = _cosines(mono, key, profile)
-    signs = signs_by_residue(0, frames, tuple(range(PHASES)), key, profile)
+    cosines = _cosines(mono, code)
+    signs = signs_by_residue(0, frames, tuple(range(PHASES)), code)
     frame = torch.arange(frames)
-    at = _HOP + (_HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
+    at = HOP + (HOP * frame / (1.0 + torch.from_numpy(deltas)[:, None])).round().long()
     # All stretches of a frame, one after the other: rows are copied whole and already in order.
     pilots, length = cosines.shape[1:]
     row = patterns(0, frames)[:, :, None, None] * pilots + torch.arange(pilots)[:, None]
-    stretches = cosines.reshape(-1).unfold(0, _HOP, 1)
+    stretches = cosines.reshape(-1).unfold(0, HOP, 1)
     read = stretches.index_select(0, (row * length + at.T[:, None]).reshape(-1))
     # NumPy's product of such slim matrices takes two thirds of torch's time.
     score = np.matmul(signs.numpy(), read.reshape(PATTERNS, signs.shape[-1], -1).numpy())
-    return score.reshape(*score.shape[:2], len(deltas), _HOP)
+    return score.reshape(*score.shape[:2], len(deltas), HOP)
 
 
-def fit_speeds(
-    mono: Audio, deltas: NDArray[np.floating], frames: int, key: bytes, profile: Profile
-) -> tuple[NDArray[np.float64], int]:
+def fit_speeds(mono: Audio, deltas: NDArray[np.floating], frames: int, code: CellCode) -> tuple[Floats, int]:
     """Best z ``[deltas]`` over all positions and phases, were the decimated audio still that much too
     fast."""
-    best = pilot_scores(mono, deltas, frames, key, profile).max(axis=(0, 1)).max(axis=1)
-    return best.astype(np.float64), len(deltas) * _PERIOD * _HOP
+    best = pilot_scores(mono, deltas, frames, code).max(axis=(0, 1)).max(axis=1)
+    return best.astype(np.float64), len(deltas) * PILOT_PERIOD * HOP
 
 
 def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:
     """`seconds` around sample `middle`, all of it decimated, as they were before they were played `factor`
     times as fast."""
-    from soundsafe.recovery.speed import resample_by
-
     half = round((seconds / 2 + 2 / EUL_FRAMES) * RATE / DECIMATION / factor)
     low = max(0, min(middle - half, len(mono) - 2 * half))
     return resample_by(mono[None, low : low + 2 * half], factor)[0]
 
 
 def search_speed(
-    audio: Audio, key: bytes, profile: Profile, around: float = 1.0, reach: float = REACH, more: int = 0
+    audio: Audio, code: CellCode, around: float = 1.0, reach: float = REACH, more: int = 0
 ) -> SpeedLock | None:
-    """The likeliest speed of `audio` ``[channels, samples]`` at 44.1 kHz, of those no further than `reach`
-    from `around`; None where the audio is too short.
+    """The likeliest speed of some audio.
 
     Looks at two stretches of the mean of all channels, at three from eight seconds on, and at `more` others,
     spread over all of it, until one is sure: speech pauses.
+
+    Args:
+        audio: ``[channels, samples]`` at 44.1 kHz.
+        code: key and profile.
+        around: the middle of the factors that are tried.
+        reach: how far from it they lie.
+        more: number of further stretches.
+
+    Returns:
+        None where the audio is too short.
     """
     if audio.shape[1] < 1.1 * _CONFIRM_S * RATE:
         return None
@@ -134,11 +137,11 @@ def search_speed(
     for middle in spots:
         found: list[tuple[float, float]] = []
         for factor in coarse.tolist():
-            z, n = fit_speeds(_stretch(mono, middle, _LOOK_S, factor), fine, frames, key, profile)
+            z, n = fit_speeds(_stretch(mono, middle, _LOOK_S, factor), fine, frames, code)
             tried += n
             found.append((float(z.max()), factor * (1.0 + float(fine[z.argmax()]))))
         for _, factor in sorted(found, reverse=True)[:_KEPT]:
-            z, n = fit_speeds(_stretch(mono, middle, _CONFIRM_S, factor), finer, confirmed, key, profile)
+            z, n = fit_speeds(_stretch(mono, middle, _CONFIRM_S, factor), finer, confirmed, code)
             tried += n
             if best is None or z.max() > best.z:
                 best = SpeedLock(factor * (1.0 + float(finer[z.argmax()])), float(z.max()), tried)

@@ -11,24 +11,20 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, Profile
+from soundsafe.aliases import Audio, Floats
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.profile import PATTERNS, PILOT_PERIOD
 from soundsafe.cells.sync import DECIMATION, decimate
 from soundsafe.recovery.speed import resample_by
 from soundsafe.recovery.speed_search import fit_speeds, pilot_scores
-from soundsafe.stft import RATE
+from soundsafe.stft import HOP, RATE
 
 __all__ = ["SplicedClock", "refine_pitch", "search_splices"]
-
-Audio = NDArray[np.float32]
 
 REACH = 0.07
 """Largest change of tempo that is looked for."""
 
-_HOP = RATE // EUL_FRAMES
-_CYCLE = PHASES * EUL_FRAMES
 _WINDOW = 24
 """Frames of a look: about what lies between two splices at a tempo of 5 %."""
 
@@ -49,7 +45,8 @@ _ENOUGH = 20.0
 @dataclass(frozen=True)
 class SplicedClock:
     """Audio played `tempo` times as fast in pieces. `start`: sample at which the first frame of a cycle of
-    `PHASES` EULs lies; `z`: how well the pilots agree in the best piece; `tried`: hypotheses behind it."""
+    `PHASES` seconds lies; `z`: how well the pilots agree in the best piece; `tried`: how many hypotheses it
+    is the best of."""
 
     tempo: float
     start: float
@@ -57,45 +54,45 @@ class SplicedClock:
     tried: int
 
 
-def _looks(mono: Audio, key: bytes, profile: Profile) -> NDArray[np.float64]:
+def _looks(mono: Audio, code: CellCode) -> Floats:
     """The best sample, frame of the cycle and z ``[looks, 3]`` of stretches spread over `mono`."""
-    low, hop = decimate(mono), _HOP // DECIMATION
+    low, hop = decimate(mono), HOP // DECIMATION
     span = (_WINDOW + 3) * hop
     out = []
     for first in range(0, len(low) - span, max(_WINDOW // 3 * hop, len(low) // _MOST_LOOKS)):
-        score = pilot_scores(low[first : first + span], np.zeros(1), _WINDOW, key, profile)[:, :, 0]
+        score = pilot_scores(low[first : first + span], np.zeros(1), _WINDOW, code)[:, :, 0]
         best = int(score.argmax())
         residue, row, shift = np.unravel_index(best, score.shape)
-        out.append((DECIMATION * first + _HOP + shift, residue + PATTERNS * row, score.reshape(-1)[best]))
+        out.append((DECIMATION * first + HOP + shift, residue + PATTERNS * row, score.reshape(-1)[best]))
     return np.array(out, np.float64).reshape(-1, 3)
 
 
-def _weight(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weight(z: Floats) -> Floats:
     """What looks with `z` count."""
     return np.maximum(z**2 - _NOTED_Z**2, 0.0) / 2.0
 
 
-def refine_pitch(audio: Audio, pitch: float, key: bytes, profile: Profile) -> float:
+def refine_pitch(audio: Audio, pitch: float, code: CellCode) -> float:
     """`pitch`, known to some 10^-3, as pilots in the pieces of `audio` ``[channels, samples]`` have it."""
     mono = decimate(audio.mean(axis=0))
-    span = math.ceil((_WINDOW + 4) * _HOP / DECIMATION / pitch)
+    span = math.ceil((_WINDOW + 4) * HOP / DECIMATION / pitch)
     firsts = np.linspace(0, max(len(mono) - span, 0), _PITCH_LOOKS).astype(np.int64)
     for deltas in (np.arange(-13, 14) * 1.6e-4, np.arange(-4, 5) * 4e-5):
         gain = np.zeros(len(deltas))
         for first in firsts.tolist():
             stretch = resample_by(mono[None, first : first + span], pitch)[0]
-            gain += _weight(fit_speeds(stretch, deltas, _WINDOW, key, profile)[0])
+            gain += _weight(fit_speeds(stretch, deltas, _WINDOW, code)[0])
         pitch *= 1.0 + float(deltas[gain.argmax()])
     return pitch
 
 
-def search_splices(audio: Audio, key: bytes, profile: Profile) -> SplicedClock | None:
+def search_splices(audio: Audio, code: CellCode) -> SplicedClock | None:
     """The tempo at which most pieces of `audio` ``[channels, samples]`` at 44.1 kHz lie on one line.
 
     None where too few do. Pieces must have kept their pitch.
     """
-    looks = _looks(audio.mean(axis=0), key, profile)
-    tried = len(looks) * _CYCLE * _HOP
+    looks = _looks(audio.mean(axis=0), code)
+    tried = len(looks) * PILOT_PERIOD * HOP
     noted = looks[looks[:, 2] >= _NOTED_Z]
     at, frame, z = noted.T
     weight = _weight(z)
@@ -104,23 +101,23 @@ def search_splices(audio: Audio, key: bytes, profile: Profile) -> SplicedClock |
     step = min(1e-3, near / max(audio.shape[1], 1))
     best, chosen = 0.0, (1.0, 0.0)
     for tempo in 1.0 + np.arange(-round(REACH / step), round(REACH / step) + 1) * step:
-        cycle = _CYCLE * _HOP / tempo
+        cycle = PILOT_PERIOD * HOP / tempo
         # Where frame 0 lies, of the cycle that is nearest to the middle.
-        start = (at - middle - frame * _HOP / tempo) % cycle
+        start = (at - middle - frame * HOP / tempo) % cycle
         apart = np.abs((start[:, None] - start[None] + cycle / 2) % cycle - cycle / 2)
         gain = (apart < near) @ weight
         if len(gain) and gain.max() > best:
             best, chosen = float(gain.max()), (float(tempo), float(start[gain.argmax()]))
     tempo, start = chosen
     for _ in range(3):
-        cycle = _CYCLE * _HOP / tempo
-        expected = middle + start + frame * _HOP / tempo
+        cycle = PILOT_PERIOD * HOP / tempo
+        expected = middle + start + frame * HOP / tempo
         turns = np.round((at - expected) / cycle)
         on = np.abs(at - expected - turns * cycle) < near
-        frames = frame + turns * _CYCLE
+        frames = frame + turns * PILOT_PERIOD
         if weight[on].sum() < _ENOUGH or np.ptp(frames[on]) < _WINDOW:
             return None
-        slope, intercept = np.polyfit(frames[on] * _HOP, at[on] - middle, 1, w=np.sqrt(weight[on]))
+        slope, intercept = np.polyfit(frames[on] * HOP, at[on] - middle, 1, w=np.sqrt(weight[on]))
         tempo = float(np.clip(1.0 / slope, 1.0 - REACH, 1.0 + REACH))
         start = float(intercept)
-    return SplicedClock(tempo, (middle + start) % (_CYCLE * _HOP / tempo), float(z[on].max()), tried)
+    return SplicedClock(tempo, (middle + start) % (PILOT_PERIOD * HOP / tempo), float(z[on].max()), tried)

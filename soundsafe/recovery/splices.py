@@ -2,9 +2,9 @@
 overlap-add.
 
 Such engines leave the waveform whole for tens of milliseconds and shift each piece by up to some 15 ms. Where
-every frame of an EUL should lie is known (`soundsafe.recovery.splice_search`); round that place all positions
-are tried, and a Viterbi path over the frames (staying in a piece is free, a jump has a price) takes the
-positions at which carriers sit on their lattice. Frames at splices fit nowhere and become erasures.
+every frame of a second should lie is known (`soundsafe.recovery.splice_search`); round that place all
+positions are tried, and a Viterbi path over the frames (staying in a piece is free, a jump has a price) takes
+the positions at which carriers sit on their lattice. Frames at splices fit nowhere and become erasures.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundsafe.cells.detector import Reading
-from soundsafe.cells.embedder import views
-from soundsafe.cells.joint import Positions
-from soundsafe.cells.lattice import fit_by_region, soft_values
-from soundsafe.cells.layout import Geometry, Layout, candidates, features, geometry
+from soundsafe.aliases import Audio, Floats, Ints
+from soundsafe.cells.code import CellCode, Geometry
+from soundsafe.cells.lattice import soft_values
+from soundsafe.cells.layout import features
 from soundsafe.cells.masking import threshold
+from soundsafe.cells.mixtures import mixtures
 from soundsafe.cells.profile import EUL_FRAMES, Profile
-from soundsafe.stft import RATE, Stft
+from soundsafe.cells.reading import Reading, choose_scales, fit_layout, reading_of
+from soundsafe.stft import HOP, N_FFT, RATE, Stft
 
-__all__ = ["read_spliced_eul"]
+__all__ = ["read_spliced_second"]
 
-Audio = NDArray[np.float32]
-
-_HOP = RATE // EUL_FRAMES
 _GRID = 49
 REACH_S = 0.018
 """How far from where the tempo puts it a frame is looked for."""
@@ -42,18 +40,20 @@ _SHARPNESS = 1.5
 _LOG_I0 = 0.499
 
 _LEAST_SHARE = 0.5
-"""Share of an EUL that the audio must hold."""
+"""Share of a second that the audio must hold."""
+
+_SURE_FIT = 25.0
+"""Fit of a layout after which no other is tried."""
 
 
-class _View:
+class _Mixture:
     """One mixture of channels: spectrum over threshold at every `_GRID`-th sample from `first` on."""
 
     def __init__(self, x: NDArray[np.float32], first: int, last: int, profile: Profile) -> None:
-        half = Stft().n_fft // 2
+        half = N_FFT // 2
         low, high = first - half, last + half
         padded = _slice(x, low, high)
-        grid = Stft(Stft().n_fft, _GRID)
-        spectrum = grid.forward(torch.from_numpy(padded))[:, half // _GRID :]
+        spectrum = Stft(N_FFT, _GRID).forward(torch.from_numpy(padded))[:, half // _GRID :]
         self.first = first
         self.count = (last - first) // _GRID + 1
         self.spectrum = spectrum[:, : self.count]
@@ -66,21 +66,21 @@ def _slice(x: NDArray[np.float32], low: int, high: int) -> NDArray[np.float32]:
 
 
 def _project(
-    view: _View, carriers: NDArray[np.int64], geo: Geometry, columns: NDArray[np.int64], shifts: torch.Tensor
+    mixture: _Mixture, carriers: Ints, geo: Geometry, columns: Ints, shifts: torch.Tensor
 ) -> torch.Tensor:
     """Projections ``[carriers, columns, shifts]`` of carriers read at grid `columns` and `shifts` samples
     later."""
     bins = torch.from_numpy(geo.bins[carriers])
-    cells = view.ratio[bins.reshape(-1)][:, torch.from_numpy(columns)].reshape(*bins.shape, -1)
+    cells = mixture.ratio[bins.reshape(-1)][:, torch.from_numpy(columns)].reshape(*bins.shape, -1)
     cells = cells * geo.weight[carriers].conj()[..., None]
-    turn = 2.0 * math.pi / Stft().n_fft * bins[..., None] * shifts
+    turn = 2.0 * math.pi / N_FFT * bins[..., None] * shifts
     rotation = torch.polar(torch.ones_like(turn), turn)
     return torch.bmm(cells.real.transpose(1, 2), rotation.real) - torch.bmm(
         cells.imag.transpose(1, 2), rotation.imag
     )
 
 
-def _best_path(emission: NDArray[np.float32], drift: NDArray[np.int64]) -> NDArray[np.int64]:
+def _best_path(emission: NDArray[np.float32], drift: Ints) -> Ints:
     """States ``[frames]`` of the best path through `emission` ``[frames, states]``.
 
     State s of a frame continues as state ``s - drift[frame]`` of the next, free of charge; any other costs
@@ -104,34 +104,37 @@ def _best_path(emission: NDArray[np.float32], drift: NDArray[np.int64]) -> NDArr
     return path
 
 
-def read_spliced_eul(
-    audio: Audio,
-    start: float,
-    tempo: float,
-    phase: int,
-    key: bytes,
-    profile: Profile,
-    rounds: int = 2,
+def read_spliced_second(
+    audio: Audio, start: float, tempo: float, phase: int, code: CellCode, rounds: int = 2
 ) -> Reading | None:
-    """The EUL of `phase` that begins near sample `start` of `audio` ``[channels, samples]`` at 44.1 kHz,
-    whose frames follow each other every 441 / `tempo` samples on the average. None where the audio does not
-    hold half of it.
+    """One second of audio that was cut into pieces.
+
+    Args:
+        audio: ``[channels, samples]`` at 44.1 kHz.
+        start: sample near which the second begins.
+        tempo: frames follow each other every 441 / `tempo` samples on the average.
+        phase: the second's number modulo `PHASES`.
+        code: key and profile.
+        rounds: how often the path is found anew with what its bits say.
+
+    Returns:
+        None where the audio does not hold half of the second.
     """
-    geo = geometry(key, profile)
+    geo = code.geometry
     reach = int(REACH_S * RATE) // _GRID * _GRID
-    middle = np.round(start + np.arange(EUL_FRAMES) * _HOP / tempo).astype(np.int64)
+    middle = np.round(start + np.arange(EUL_FRAMES) * HOP / tempo).astype(np.int64)
     first, last = int(middle[0]) - reach - _GRID, int(middle[-1]) + reach + 2 * _GRID
-    heard = (middle > -5 * _HOP) & (middle < audio.shape[1] + 5 * _HOP)
+    heard = (middle > -5 * HOP) & (middle < audio.shape[1] + 5 * HOP)
     if heard.mean() < _LEAST_SHARE:
         return None
-    seen = [_View(mix @ audio, first, last, profile) for mix in views(len(audio), phase)]
+    seen = [_Mixture(mix @ audio, first, last, code.profile) for mix in mixtures(len(audio), phase)]
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
     width = 2 * reach // _GRID + 1
     # The column of each frame's lowest state, and how a frame's states lie relative to those of the frame
     # before.
     column = np.round((middle - reach - first) / _GRID).astype(np.int64)
     origin = first + column * _GRID - _GRID // 2
-    drift = np.concatenate([[0], np.diff(origin) - _HOP])
+    drift = np.concatenate([[0], np.diff(origin) - HOP])
     by_frame = [np.flatnonzero(geo.frame == f) for f in range(EUL_FRAMES)]
     is_pilot = np.zeros(len(geo.frame), bool)
     is_pilot[geo.pilot.reshape(-1)] = True
@@ -141,8 +144,8 @@ def read_spliced_eul(
     kept: list[list[torch.Tensor]] = [[] for _ in seen]
     for f in range(EUL_FRAMES):
         columns = column[f] + np.arange(width)
-        for v, view in enumerate(seen):
-            p = _project(view, by_frame[f], geo, columns, shifts).reshape(len(by_frame[f]), -1)
+        for v, mixture in enumerate(seen):
+            p = _project(mixture, by_frame[f], geo, columns, shifts).reshape(len(by_frame[f]), -1)
             kept[v].append(p)
             for row, c in enumerate(by_frame[f]):
                 if is_pilot[c]:
@@ -153,78 +156,59 @@ def read_spliced_eul(
     best: Reading | None = None
     for _ in range(rounds + 1):
         path = _best_path(emission, drift)
-        found = _read(start, seen, kept, path, heard, pilots, origin, phase, geo, key, profile)
+        found = _read(start, seen, kept, path, heard, pilots, origin, phase, code)
         if best is None or found.fit > best.fit:
             best = found
-        emission = _SHARPNESS * (pilots + _data_emission(kept, by_frame, found, geo, profile))
+        emission = _SHARPNESS * (pilots + _data_emission(kept, by_frame, found, geo))
     return best
 
 
 def _read(
     start: float,
-    seen: list[_View],
+    seen: list[_Mixture],
     kept: list[list[torch.Tensor]],
-    path: NDArray[np.int64],
+    path: Ints,
     heard: NDArray[np.bool_],
     pilots: NDArray[np.float32],
-    origin: NDArray[np.int64],
+    origin: Ints,
     phase: int,
-    geo: Geometry,
-    key: bytes,
-    profile: Profile,
+    code: CellCode,
 ) -> Reading:
     """Layout, scales and soft values of frames read where `path` says."""
+    geo = code.geometry
     at = origin + path
-    options: list[tuple[Layout, torch.Tensor, torch.Tensor]] = []
-    for v, view in enumerate(seen):
-        nearest = np.clip(np.round((at - view.first) / _GRID).astype(np.int64), 0, view.count - 1)
-        feats = features(view.spectrum[:, torch.from_numpy(nearest)], profile)
+    fitted = []
+    for v, mixture in enumerate(seen):
+        nearest = np.clip(np.round((at - mixture.first) / _GRID).astype(np.int64), 0, mixture.count - 1)
+        feats = features(mixture.spectrum[:, torch.from_numpy(nearest)], code.profile)
         p = torch.zeros(len(geo.frame))
         for f in range(EUL_FRAMES):
             p[geo.frame == f] = kept[v][f][:, path[f]]
-        tried = []
-        for lay in candidates(feats, key, profile, phase):
-            position = p[lay.slots] / geo.step[lay.slots]
-            fits = fit_by_region(position, lay, geo)
-            tried.append((float(fits.max(1).values.sum()), lay, position, fits))
-            if tried[-1][0] > 25.0:
-                break
-        _, lay, position, fits = max(tried, key=lambda t: t[0])
-        options.append((lay, position, fits))
-    total = torch.stack([o[2] for o in options]).sum(0)
-    scale = torch.tensor(profile.scales)[total.argmax(1)]
+        fitted.append(fit_layout(p, feats, code, phase, _SURE_FIT))
+    choice = choose_scales(fitted, code)
     llr = np.zeros(len(geo.scramble))
     # What was read in a piece of which the pilots say that it lies elsewhere is worth little.
     trust = heard * _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])
-    for lay, position, _ in options:
-        u = position / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
+    for one in fitted:
+        lay = one.layout
+        u = one.position / choice.scales[torch.from_numpy(geo.region[lay.slots])] + lay.dither
         sure = trust[geo.frame[lay.slots]] * np.tanh(np.clip(soft_values(u, lay, geo), -30, 30) / 2.0)
         llr += 2.0 * np.arctanh(np.clip(sure, -1 + 1e-9, 1 - 1e-9))
-    llr *= 1.0 - 2.0 * geo.scramble
-    best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(options)))
-    return Reading(
-        start,
-        llr,
-        tuple(lay for lay, _, _ in options),
-        tuple(float(s) for s in scale),
-        best,
-        tuple(Positions(p.numpy(), lay) for lay, p, _ in options),
-    )
+    return reading_of(start, llr * (1.0 - 2.0 * geo.scramble), fitted, choice)
 
 
-def _trust(at: NDArray[np.int64], agreement: NDArray[np.float32], pilots: int) -> NDArray[np.float64]:
+def _trust(at: Ints, agreement: NDArray[np.float32], pilots: int) -> Floats:
     """Probability that each frame was found at its true place, from the pilots of its piece ``[frames]``."""
-    piece = np.concatenate([[0], np.cumsum(np.diff(at) != _HOP)])
+    piece = np.concatenate([[0], np.cumsum(np.diff(at) != HOP)])
     gain = np.bincount(piece, _SHARPNESS * agreement - _LOG_I0 * pilots)
     return (1.0 / (1.0 + np.exp(-np.clip(gain, -30, 30))))[piece]
 
 
 def _data_emission(
     kept: list[list[torch.Tensor]],
-    by_frame: list[NDArray[np.int64]],
+    by_frame: list[Ints],
     found: Reading,
     geo: Geometry,
-    profile: Profile,
 ) -> NDArray[np.float32]:
     """How well the slots of each frame sit on the lattice at each position ``[frames, states]``."""
     scale = torch.tensor(found.scales)

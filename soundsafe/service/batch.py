@@ -217,7 +217,7 @@ def mark_one(
     """Runs in a worker: the answer of the embedding and the SHA-256 of what it wrote."""
     from soundsafe.api import embed_file
 
-    answer = embed_file(source, target, payload, key, quality, layers=layers)
+    answer = embed_file(source, target, payload, key, quality=quality, layers=layers)
     return answer.to_json(), sha256_of(target)
 
 

@@ -123,7 +123,7 @@ def mark_upload(
     from soundsafe.api import embed_file
 
     _check_length(path, longest)
-    answer = embed_file(path, target, payload, key, quality).to_json()
+    answer = embed_file(path, target, payload, key, quality=quality).to_json()
     del answer["warnings"]  # a header has little room
     return answer
 

@@ -8,57 +8,68 @@ same.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soundsafe.cells.embedder import HEADROOM, RETREAT, ROUGH, Loudness, Quality, mark_block
-from soundsafe.cells.profile import EUL_SAMPLES, Profile
+from soundsafe.aliases import Audio, Bits
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.embedder import HEADROOM, RETREAT, Loudness, mark_block
+from soundsafe.cells.profile import EUL_SAMPLES
+from soundsafe.cells.settings import ROUGH, Quality
 from soundsafe.tiles.embedder import mark_tiles
-from soundsafe.tiles.geometry import ROBUST_TILES, TileProfile
+from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["CHUNK_EULS", "mark_both"]
-
-Audio = NDArray[np.float32]
 
 TILE_DISTANCE = 1.6e-4
 """Zimtohrli distance that the tiles may make of a second; they are weaker where they would make more."""
 
 CHUNK_EULS = 16
-"""EULs that are a whole number of tile blocks: a stream is marked in such pieces."""
+"""Seconds that are a whole number of tile blocks: a stream is marked in such pieces."""
 
 
 def mark_both(
     audio: Audio,
     first: int,
-    coded: NDArray[np.uint8],
-    first_eul: int,
+    coded: Bits,
+    first_second: int,
     phase: int,
     payload: bytes,
-    key: bytes,
-    profile: Profile,
+    code: CellCode,
+    tiles: TileCode,
     quality: Quality,
-    tiles: TileProfile = ROBUST_TILES,
+    *,
     last: bool = True,
 ) -> Audio:
     """The marked block ``[channels, samples]`` at 44.1 kHz; see `soundsafe.cells.embedder.mark_block`.
 
-    `first_eul`: number in the file of the EUL at sample `first`, a multiple of `CHUNK_EULS`. `last`: whether
-    the file ends with this block, whose tiles then reach to its end; otherwise the block holds `CHUNK_EULS`.
-    Raises ValueError where tiles and EULs do not fall together.
+    Args:
+        audio: the block and its surroundings, ``[channels, samples]``.
+        first: sample at which the first second starts, a multiple of 1764 (a tile).
+        coded: the bits of each second for the cells, ``[seconds, 2040]``.
+        first_second: its number in the file, a multiple of `CHUNK_EULS`.
+        phase: that of the first second.
+        payload: for the tiles.
+        code: key and profile of the cells.
+        tiles: key and profile of the tiles.
+        quality: how hard to work on the cells.
+        last: whether the file ends with this block, whose tiles then reach to its end; otherwise the block
+            holds `CHUNK_EULS` seconds.
+
+    Raises:
+        ValueError: tiles and seconds do not fall together.
     """
-    begin = first_eul * EUL_SAMPLES
-    if begin % tiles.block or first % tiles.tile:
-        raise ValueError(f"a block of both layers starts with a multiple of {CHUNK_EULS} EULs")
-    blocks = None if last else len(coded) * EUL_SAMPLES // tiles.block
+    begin, profile = first_second * EUL_SAMPLES, tiles.profile
+    if begin % profile.block or first % profile.tile:
+        raise ValueError(f"a block of both layers starts with a multiple of {CHUNK_EULS} seconds")
+    blocks = None if last else len(coded) * EUL_SAMPLES // profile.block
     bound = np.maximum(np.abs(audio), HEADROOM)
 
     def tiled(beside: Audio | None) -> Audio:
         marked = mark_tiles(
             audio,
             payload,
-            key,
-            profile=tiles,
-            first_block=begin // tiles.block,
-            lead=first // tiles.tile,
+            tiles,
+            first_block=begin // profile.block,
+            lead=first // profile.tile,
             blocks=blocks,
             beside=beside,
         )
@@ -66,10 +77,10 @@ def mark_both(
 
     origin = begin - first
     host = tiled(None)
-    rough = mark_block(host, first, coded, phase, key, profile, ROUGH, origin, audio)
+    rough = mark_block(host, first, coded, phase, code, ROUGH, origin=origin, named_by=audio)
     host = _quieter(audio, tiled(rough - host), first, len(coded))
     host = np.clip(_as_loud(audio, host, first, len(coded)), -bound, bound)
-    return mark_block(host, first, coded, phase, key, profile, quality, origin, audio)
+    return mark_block(host, first, coded, phase, code, quality, origin=origin, named_by=audio)
 
 
 def _quieter(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:

@@ -1,7 +1,7 @@
 """Marking a stream of blocks at any rate.
 
 The mark is made at 44.1 kHz and added as a difference, so that what lies outside its band is left as it is.
-Blocks of 16 EULs lie on a grid fixed by absolute position and are worked with a second on either side; a
+Blocks of 16 seconds lie on a grid fixed by absolute position and are worked with a second on either side; a
 file of any length therefore takes the memory of a few blocks, and gives the same result however it is read
 and however many of them are marked side by side.
 """
@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from threadpoolctl import threadpool_limits
 
-from soundsafe.cells.embedder import HEADROOM, Quality, mark_block
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST, Profile
+from soundsafe.aliases import Audio, Bits
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.embedder import HEADROOM, mark_block
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES
+from soundsafe.cells.settings import Quality
 from soundsafe.codecs import fit_length, resample
-from soundsafe.keys import given
 from soundsafe.message.container import cycle_of, pack
-from soundsafe.message.words import encode_block
 from soundsafe.stft import RATE
 from soundsafe.streams.both_layers import CHUNK_EULS, mark_both
+from soundsafe.tiles.geometry import TileCode
 
-__all__ = ["BLOCK_EULS", "Marker", "coded_bits"]
-
-Audio = NDArray[np.float32]
+__all__ = ["BLOCK_EULS", "Marker", "words_of_seconds"]
 
 BLOCK_EULS = CHUNK_EULS
+"""Seconds that are marked at a time."""
 
 _RAMP_S = 0.003
 
@@ -57,13 +57,23 @@ def _away_from_silence(audio: Audio, rate: int) -> Audio:
     return 1.0 - uniform_filter1d(silent, width, axis=1)
 
 
-def coded_bits(
-    payload: bytes, key: bytes | None, n_euls: int, profile: Profile = ROBUST, first: int = 0
-) -> NDArray[np.uint8]:
-    """What `embed` puts into `n_euls` EULs from number `first` on: ``[n_euls, 2040]``, in the order of the
-    code."""
-    words = np.stack([encode_block(block, profile) for block in pack(payload, given(key))])
-    return words[(first + np.arange(n_euls)) % cycle_of(len(words)) % len(words)]
+def words_of_seconds(payload: bytes, code: CellCode, seconds: int, first: int = 0) -> Bits:
+    """The coded bits of some seconds.
+
+    Args:
+        payload: 1 to 4096 bytes.
+        code: key and profile.
+        seconds: how many.
+        first: number of the first.
+
+    Returns:
+        ``[seconds, 2040]``, each 0 or 1, in the order of the code.
+
+    Raises:
+        InputError: a payload of another length.
+    """
+    words = np.stack([code.encode_block(block) for block in pack(payload, code.key)])
+    return words[(first + np.arange(seconds)) % cycle_of(len(words)) % len(words)]
 
 
 class Marker:
@@ -71,6 +81,14 @@ class Marker:
 
     Each block is marked in the unmarked audio round it, so that blocks need not wait for each other and one
     thread each may work on them; where two meet, their changes add.
+
+    Args:
+        rate: samples per second of the blocks, 8,000 to 192,000.
+        channels: of the blocks, 1 to 8.
+        payload: 1 to 4096 bytes.
+        code: key and profile of the cell layer.
+        tiles: those of the tile layer; None: seconds alone are marked.
+        quality: how hard to work.
     """
 
     def __init__(
@@ -78,19 +96,17 @@ class Marker:
         rate: int,
         channels: int,
         payload: bytes,
-        key: bytes,
-        profile: Profile,
+        code: CellCode,
+        tiles: TileCode | None,
         quality: Quality,
-        layers: tuple[str, ...],
     ) -> None:
-        self.rate, self.key, self.profile, self.quality = rate, key, profile, quality
-        self.tiled = "tile" in layers
-        self.payload = payload
+        self.rate, self.payload, self.quality = rate, payload, quality
+        self.code, self.tiles = code, tiles
         self.lanes = min(torch.get_num_threads(), _MOST_LANES)
         self.audio = np.zeros((channels, 0), np.float32)  # unmarked, from `lead` before the next block on
         self.change = np.zeros((channels, 0), np.float32)  # what is to be added to it so far
         self.lead = 0
-        self.first = 0  # number of the next EUL
+        self.first = 0  # number of the next second
 
     def feed(self, block: Audio) -> Iterator[Audio]:
         self.audio = np.concatenate([self.audio, block], axis=1)
@@ -105,7 +121,7 @@ class Marker:
         yield self._added(self.audio.shape[1])
 
     def _mark(self, sizes: list[int], last: bool = False) -> Audio:
-        """Mark blocks of so many EULs side by side and return all that no later block will touch."""
+        """Mark blocks of so many seconds side by side and return all that no later block will touch."""
         jobs, at, first = [], self.lead, self.first
         for number, euls in enumerate(sizes):
             begin, end = max(0, at - self.rate), at + (euls + 1) * self.rate
@@ -134,21 +150,21 @@ class Marker:
         return np.clip(plain + change, -bound, bound)
 
     def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool) -> Audio:
-        """What marking `euls` EULs from sample `lead` on adds to `buffer`; `first`: number of the first."""
+        """What marking `euls` seconds from sample `lead` on adds to `buffer`; `first`: the first's number."""
         torch.get_num_threads()  # torch decides on a new thread's number when it is first asked
         with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
             n44 = -(-buffer.shape[1] * RATE // self.rate)
             x = fit_length(resample(buffer, self.rate, RATE), n44)
-            coded = coded_bits(self.payload, self.key, euls, self.profile, first)
+            coded = words_of_seconds(self.payload, self.code, euls, first)
             start = lead // self.rate * EUL_SAMPLES
             origin = first * EUL_SAMPLES - start
-            phase, effort = first % PHASES, self.quality
-            if self.tiled:
-                y = mark_both(
-                    x, start, coded, first, phase, self.payload, self.key, self.profile, effort, last=last
-                )
+            phase, code, effort = first % PHASES, self.code, self.quality
+            if self.tiles is None:
+                y = mark_block(x, start, coded, phase, code, effort, origin=origin)
             else:
-                y = mark_block(x, start, coded, phase, self.key, self.profile, effort, origin)
+                y = mark_both(
+                    x, start, coded, first, phase, self.payload, code, self.tiles, effort, last=last
+                )
             if self.rate != RATE:
                 bound = np.maximum(np.abs(buffer), HEADROOM)
                 added = fit_length(resample(y - x, RATE, self.rate), buffer.shape[1])

@@ -14,19 +14,18 @@ from dataclasses import replace
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
-from soundsafe.cells.profile import Profile
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import read_echoed, undo_echoes
-from soundsafe.recovery.warped import WarpedReading, read_warped
+from soundsafe.recovery.warped import Recovered, read_warped
 from soundsafe.result import Decoded
 from soundsafe.stft import RATE
+from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["SEARCH_S", "decoded", "read", "to_44k"]
-
-Audio = NDArray[np.float32]
 
 SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
@@ -66,15 +65,25 @@ def _keep_first(blocks: Iterable[Audio], kept: list[Audio], seconds: float) -> I
 
 
 def read(
-    blocks: Callable[[], Iterable[Audio]], rate: int, key: bytes, profile: Profile
-) -> tuple[Detection, WarpedReading | None]:
-    """The plain reading of all blocks; where that has no payload, what is read without a constant offset, or
-    without echoes, or else what a search says of the first blocks."""
+    blocks: Callable[[], Iterable[Audio]], rate: int, code: CellCode, tiles: TileCode
+) -> tuple[Detection, Recovered | None]:
+    """Read a stream as it is, and where that gives no payload, whatever was done to it.
+
+    Args:
+        blocks: gives the stream from its beginning, ``[channels, samples]`` each, each time it is called.
+        rate: samples per second, 8,000 to 192,000.
+        code: key and profile of the cell layer.
+        tiles: those of the tile layer.
+
+    Returns:
+        The plain reading of all blocks; or where that has no payload, what is read without a constant offset,
+        or without echoes; or else beside it what a search says of the first blocks.
+    """
     kept: list[Audio] = []
     tally = Tally()
 
     def tallied(audio: Iterable[Audio]) -> Detection:
-        found = detect(audio, key, profile)
+        found = detect(audio, code)
         tally.add(found.bound)
         return replace(found, bound=tally.bound)
 
@@ -96,14 +105,14 @@ def read(
             return level, None
         found = level if level.score >= found.score else found
     longer = found.samples > start.shape[1]
-    echoed = read_echoed(start, found.score, key, profile, tally)
+    echoed = read_echoed(start, found.score, code, tally)
     if echoed is not None:
         heard, echoes = echoed
         if longer:
             whole = stream(lambda audio: undo_echoes(audio, echoes))
             heard = whole if whole.payload is not None else heard
         return replace(heard, bound=tally.bound), None
-    warped = read_warped(start, key, profile, tally=tally, clock_found=found.start is not None)
+    warped = read_warped(start, code, tiles, tally=tally, clock_found=found.start is not None)
     if warped is not None and warped.detection is not None and longer:
         # More audio than was searched, its speed and polarity now known.
         sign = np.float32(-1.0 if warped.inverted else 1.0)
@@ -121,8 +130,8 @@ def read(
 
 def decoded(
     found: Detection,
-    warped: WarpedReading | None,
-    profile: Profile,
+    warped: Recovered | None,
+    code: CellCode,
     started: float,
     seconds_of_audio: float,
     rate: int,
@@ -135,7 +144,7 @@ def decoded(
         ok=found.payload is not None,
         payload=found.payload,
         score=found.score,
-        code=profile.code,
+        code=code.profile.code,
         layer="eul" if found.payload is not None else None,
         id_ok=found.identifier is not None,
         id_hex=found.identifier.hex() if found.identifier else None,
@@ -157,7 +166,7 @@ def decoded(
         return plain
     euls = found.euls
     if warped.detection is not None:
-        # Seconds of the audio as it was marked, told in the time of the audio as it is.
+        # Seconds of the audio as it was marked, given in the time of the audio as it is.
         euls = [replace(eul, start_s=eul.start_s / warped.speed) for eul in warped.detection.euls]
     return replace(
         plain,

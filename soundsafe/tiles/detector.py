@@ -5,28 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Floats, Ints
 from soundsafe.message.coding import K
 from soundsafe.message.container import Part, assemble, open_part, payload_id
 from soundsafe.message.low_rate_code import IDENTIFIER_BITS, decode_identifier, decode_payload
 from soundsafe.message.short_payloads import supposed
 from soundsafe.message.words import worth
-from soundsafe.tiles import geometry as T
-from soundsafe.tiles.embedder import identifier_index
-from soundsafe.tiles.geometry import TileGeometry
+from soundsafe.tiles.geometry import TileGeometry, depths, flutters, symbols
 from soundsafe.tiles.noise import soft_values
 from soundsafe.tiles.warp import Spectrogram, Warp, aligned_tiles
 
 __all__ = ["Words", "read_words", "soft_blocks"]
 
-Array = NDArray[np.float64]
-
 _WORTH_DECODING = 0.85
 """Share of a block's bits that soft values must claim to hold before it is worth decoding."""
 
 
-def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
+def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Floats, Ints]:
     """Soft values ``[blocks, symbols]`` of all whole blocks under `warp`, and the blocks' numbers."""
     geo = spec.geo
     p = geo.profile
@@ -34,24 +30,24 @@ def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]
     number = tiles.numbers
     if not len(number):
         return np.zeros((0, len(geo.band))), number
-    place = T.symbols(tiles.relative, geo) / geo.period + geo.phase[number % p.cycle]
+    place = symbols(tiles.relative, geo) / geo.period + geo.phase[number % p.cycle]
     group = geo.band * p.pilot_bands // geo.bands
-    flutter = T.flutters(spec.bands(warp.pitch), tiles.start, warp.tempo, tiles.level.shape[1], geo)
-    return soft_values(place, T.depths(tiles.level, geo), flutter, group, geo.pilot), number
+    flutter = flutters(spec.bands(warp.pitch), tiles.start, warp.tempo, tiles.level.shape[1], geo)
+    return soft_values(place, depths(tiles.level, geo), flutter, group, geo.pilot), number
 
 
-def identifier_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> Array:
+def identifier_llr(llr: Floats, number: Ints, geo: TileGeometry) -> Floats:
     """Soft values of the identifier's word, added up over the blocks."""
     out = np.zeros(IDENTIFIER_BITS)
     for values, n in zip(llr, number, strict=True):
         c = int(n) % geo.profile.cycle
-        np.add.at(out, identifier_index(c, geo, IDENTIFIER_BITS), values[geo.identifier[c]])
+        np.add.at(out, geo.identifier_bits(c), values[geo.identifier[c]])
     return out
 
 
-def payload_llr(llr: Array, number: NDArray[np.int64], geo: TileGeometry) -> dict[int, Array]:
+def payload_llr(llr: Floats, number: Ints, geo: TileGeometry) -> dict[int, Floats]:
     """Soft values of the payload's words by number of the cycle."""
-    out: dict[int, Array] = {}
+    out: dict[int, Floats] = {}
     for values, n in zip(llr, number, strict=True):
         cycle, c = divmod(int(n), geo.profile.cycle)
         word = out.setdefault(cycle, np.zeros(geo.word))
@@ -100,7 +96,7 @@ def read_words(spec: Spectrogram, warp: Warp, key: bytes, candidates: int = 1) -
     return Words(payload, identifier, tries, candidates)
 
 
-def _read(words: list[Array], key: bytes, tries: int) -> tuple[Part | None, int]:
+def _read(words: list[Floats], key: bytes, tries: int) -> tuple[Part | None, int]:
     """The part that the first of some soft values of a word authenticates as, and `tries` with the blocks
     that were tried."""
     for values in (values for word in words for values in supposed(word)):
@@ -112,8 +108,8 @@ def _read(words: list[Array], key: bytes, tries: int) -> tuple[Part | None, int]
     return None, tries
 
 
-def _with_identifier(word: Array, identifier: bytes) -> Array:
-    """Soft values of a word of which the identifier tells bits: its block holds the first bytes of it."""
+def _with_identifier(word: Floats, identifier: bytes) -> Floats:
+    """Soft values of a word of which the identifier fixes bits: its block holds the first bytes of it."""
     known = np.unpackbits(np.frombuffer(identifier[:4], np.uint8))
     word = word.copy()
     word[32:64] = 20.0 * (1.0 - 2.0 * known)

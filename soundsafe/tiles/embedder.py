@@ -10,18 +10,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from soundsafe.keys import given
+from soundsafe.aliases import Audio, Bits, Floats
 from soundsafe.message.container import pack
 from soundsafe.message.low_rate_code import encode_identifier, encode_payload
-from soundsafe.tiles import geometry as T
-from soundsafe.tiles.geometry import ROBUST_TILES, TileGeometry, TileProfile, tile_geometry
+from soundsafe.tiles.geometry import (
+    GRID,
+    TileCode,
+    TileProfile,
+    band_power,
+    edges_matrix,
+    levels,
+    power_spectrum,
+    relative,
+    symbols,
+)
 
 __all__ = ["DEFAULT_EFFORT", "TileEffort", "mark_tiles", "tile_bits"]
-
-Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -37,74 +43,86 @@ class TileEffort:
 DEFAULT_EFFORT = TileEffort()
 
 
-def tile_bits(
-    payload: bytes, key: bytes, blocks: int, geo: TileGeometry, first: int = 0
-) -> NDArray[np.uint8]:
-    """Bits ``[blocks, symbols]`` of the blocks from number `first` on (pilots are 0).
+def tile_bits(payload: bytes, code: TileCode, blocks: int, first: int = 0) -> Bits:
+    """The bits of some blocks.
 
     Cycle c carries part c modulo the number of parts; the identifier runs on from block to block.
+
+    Args:
+        payload: 1 to 4096 bytes.
+        code: key and profile.
+        blocks: how many.
+        first: number of the first.
+
+    Returns:
+        ``[blocks, symbols]``, each 0 or 1; pilots are 0.
+
+    Raises:
+        InputError: a payload of another length.
     """
-    words = [encode_payload(block, geo.word) for block in pack(payload, key)]
-    ident = encode_identifier(payload, key)
+    geo = code.geometry
+    words = [encode_payload(block, geo.word) for block in pack(payload, code.key)]
+    ident = encode_identifier(payload, code.key)
     bits = np.zeros((blocks, len(geo.band)), np.uint8)
     for i in range(blocks):
         number = first + i
         c = number % geo.profile.cycle
         word = words[number // geo.profile.cycle % len(words)]
         bits[i, geo.payload[c]] = word[geo.payload_index[c]]
-        bits[i, geo.identifier[c]] = ident[identifier_index(c, geo, len(ident))]
+        bits[i, geo.identifier[c]] = ident[geo.identifier_bits(c)]
     return bits
-
-
-def identifier_index(block: int, geo: TileGeometry, length: int) -> NDArray[np.int64]:
-    """The bits of the identifier's word that block number `block` of a cycle carries."""
-    n = geo.profile.id_symbols
-    return (block * n + np.arange(n)) % length
 
 
 def mark_tiles(
     audio: Audio,
     payload: bytes,
-    key: bytes | None = None,
+    code: TileCode,
     *,
-    profile: TileProfile = ROBUST_TILES,
     effort: TileEffort = DEFAULT_EFFORT,
     first_block: int = 0,
     lead: int = 0,
     blocks: int | None = None,
     beside: Audio | None = None,
 ) -> Audio:
-    """`audio` ``[channels, samples]`` at 44.1 kHz with `payload` in its tiles.
+    """`audio` with `payload` in its tiles; outside the marked blocks only the transform's overlap changes it.
 
-    Block number `first_block` starts after `lead` tiles of context; `blocks` are marked (all whole ones, if
-    not said), and what lies before and behind them stays as it is but for the transform's overlap. `beside`
-    ``[channels, samples]``: what another layer will add; the gains are solved with it in place, and it is not
-    part of the result. Raises InputError unless the payload has 1 to 4096 bytes.
+    Args:
+        audio: ``[channels, samples]`` at 44.1 kHz.
+        payload: 1 to 4096 bytes.
+        code: key and profile.
+        effort: how hard to work.
+        first_block: number of the first block that is marked.
+        lead: tiles of context before it.
+        blocks: how many are marked; None: all whole ones.
+        beside: what another layer will add, ``[channels, samples]``; the gains are solved with it in place,
+            and it is not part of the result.
+
+    Raises:
+        InputError: a payload of another length.
     """
-    key = given(key)
-    geo = tile_geometry(key, profile)
+    geo, profile = code.geometry, code.profile
     room = max(0, audio.shape[1] // profile.tile - lead)
     blocks = room // profile.block_tiles if blocks is None else min(blocks, room // profile.block_tiles)
-    bits = tile_bits(payload, key, blocks, geo, first_block)
+    bits = tile_bits(payload, code, blocks, first_block)
     if not blocks:
         return audio.copy()
     core = slice(lead, lead + blocks * profile.block_tiles)
     # The neighbours' levels count as far as the detector hears them too.
     tiles = min(room + lead, core.stop + 2 * profile.radius)
-    matrix = T.edges_matrix(geo.edges)
-    spectrum = T.GRID.forward(torch.from_numpy(np.ascontiguousarray(audio)))
+    matrix = edges_matrix(geo.edges)
+    spectrum = GRID.forward(torch.from_numpy(np.ascontiguousarray(audio)))
     to_frames = csr_array(_frames_matrix(tiles, spectrum.shape[-1], profile))
     phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
     gain = np.zeros((geo.bands, tiles))
-    target: NDArray[np.float64] | None = None
+    target: Floats | None = None
     y = audio
     tile_of = lead + np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
     bins = torch.from_numpy(matrix.T.astype(np.float32))
     for _ in range(effort.steps):
         heard = y if beside is None else y + beside
-        power = T.band_power(T.power_spectrum(heard), matrix, y.shape[1])
-        level, share = T.levels(power, 0.0, 1.0, tiles, profile)
-        s = T.symbols(T.relative(level, profile)[:, core], geo)
+        power = band_power(power_spectrum(heard), matrix, y.shape[1])
+        level, share = levels(power, 0.0, 1.0, tiles, profile)
+        s = symbols(relative(level, profile)[:, core], geo)
         if target is None:
             u = s / geo.period + phase - 0.5 * bits
             target = s - effort.compensation * (u - np.round(u)) * geo.period
@@ -114,12 +132,12 @@ def mark_tiles(
         np.clip(gain, -effort.limit_db, effort.limit_db, out=gain)
         db = bins @ torch.from_numpy((gain @ to_frames).astype(np.float32))
         factor = torch.exp(db * (np.log(10.0) / 20.0)).to(spectrum.dtype)  # in twice the time were it real
-        y = T.GRID.inverse(spectrum * factor, audio.shape[1]).numpy()
+        y = GRID.inverse(spectrum * factor, audio.shape[1]).numpy()
     return y
 
 
-def _frames_matrix(tiles: int, frames: int, profile: TileProfile) -> NDArray[np.float64]:
+def _frames_matrix(tiles: int, frames: int, profile: TileProfile) -> Floats:
     """Share of each frame's hop in each tile ``[tiles, frames]``."""
-    edge = np.arange(tiles + 1) * profile.tile / T.GRID.hop
+    edge = np.arange(tiles + 1) * profile.tile / GRID.hop
     low = np.arange(frames) - 0.5
     return np.diff(np.clip(edge[:, None] - low[None], 0.0, 1.0), axis=0)

@@ -12,10 +12,7 @@ carry the identifier and which the payload.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -23,26 +20,29 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from soundsafe.keys import derive
+from soundsafe.aliases import Audio, Floats, Ints
+from soundsafe.digests import digest_of
+from soundsafe.keys import DEFAULT_KEY, derive, keyed_integers
+from soundsafe.message.low_rate_code import IDENTIFIER_BITS
 from soundsafe.stft import RATE, Stft
 
 __all__ = [
+    "GRID",
     "ROBUST_TILES",
     "BandPower",
+    "TileCode",
     "TileGeometry",
     "TileProfile",
     "band_power",
     "box_mean",
     "depths",
     "edges_matrix",
+    "flutters",
     "levels",
+    "power_spectrum",
     "relative",
     "symbols",
-    "tile_geometry",
 ]
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class TileProfile:
     @property
     def digest(self) -> str:
         """SHA-256 of all fields, hexadecimal."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+        return digest_of(self)
 
 
 ROBUST_TILES = TileProfile()
@@ -115,12 +115,12 @@ class TileGeometry:
     """
 
     profile: TileProfile
-    edges: Array
+    edges: Floats
     band: Ints
     position: Ints
-    sign: Array
-    period: Array
-    phase: Array
+    sign: Floats
+    period: Floats
+    phase: Floats
     pilot: Ints
     identifier: Ints
     payload: Ints
@@ -146,58 +146,86 @@ class TileGeometry:
         """Number of bands."""
         return len(self.edges) - 1
 
+    def identifier_bits(self, block: int) -> Ints:
+        """Which bits of the identifier's word block number `block` of a cycle carries ``[id_symbols]``."""
+        n = self.profile.id_symbols
+        return (block * n + np.arange(n)) % IDENTIFIER_BITS
 
-def _draws(key: bytes, label: str, *shape: int) -> NDArray[np.uint64]:
-    n = int(np.prod(shape))
-    return np.frombuffer(hashlib.shake_256(key + label.encode()).digest(8 * n), "<u8").reshape(shape)
+
+@dataclass(frozen=True)
+class TileCode:
+    """What embedder and detector of the tile layer must share to understand each other.
+
+    Args:
+        key: a secret, not empty; the public default key where none is given.
+        profile: the layer's parameters.
+
+    Example:
+        >>> TileCode().geometry.bands
+        148
+    """
+
+    key: bytes = field(default=DEFAULT_KEY, repr=False)
+    profile: TileProfile = ROBUST_TILES
+
+    @property
+    def geometry(self) -> TileGeometry:
+        """The symbols, made when first asked for and kept for the codes last used."""
+        return _tile_geometry(self)
 
 
 @lru_cache(maxsize=8)
-def tile_geometry(key: bytes, profile: TileProfile) -> TileGeometry:
-    """The symbols that `key` makes of the profile's bands."""
+def _tile_geometry(code: TileCode) -> TileGeometry:
+    """The symbols that the key makes of the profile's bands."""
+    profile = code.profile
     edges = [profile.low_hz]
     while edges[-1] < profile.high_hz:
         edges.append(edges[-1] + max(profile.width_hz, profile.width_share * edges[-1]))
     bands = len(edges) - 1
-    secret = derive(key, "tiles", 32)
+    secret = derive(code.key, "tiles", 32)
     groups = profile.block_tiles // profile.symbol_tiles
-    position = np.argsort(_draws(secret, "tiles", bands, profile.block_tiles), axis=1, kind="stable")
+    position = np.argsort(keyed_integers(secret, "tiles", bands, profile.block_tiles), axis=1, kind="stable")
     position = position.reshape(bands * groups, profile.symbol_tiles)
     band = np.repeat(np.arange(bands), groups)
     # As many up as down in every symbol: a slow change of level cancels.
-    order = np.argsort(_draws(secret, "signs", *position.shape), axis=1, kind="stable")
+    order = np.argsort(keyed_integers(secret, "signs", *position.shape), axis=1, kind="stable")
     sign = np.where(order < profile.symbol_tiles // 2, 1.0, -1.0)
-    phase = (_draws(secret, "dither", profile.cycle, len(band)) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    phase = (keyed_integers(secret, "dither", profile.cycle, len(band)) >> np.uint64(11)).astype(
+        np.float64
+    ) / 2.0**53
     is_pilot = np.zeros(bands, bool)
     is_pilot[
         np.round((np.arange(profile.pilot_bands) + 0.5) * bands / profile.pilot_bands - 0.5).astype(int)
     ] = True
     pilot = np.flatnonzero(is_pilot[band])
     rest = np.flatnonzero(~is_pilot[band])
-    shuffled = rest[np.argsort(_draws(secret, "roles", profile.cycle, len(rest)), axis=1, kind="stable")]
+    shuffled = rest[
+        np.argsort(keyed_integers(secret, "roles", profile.cycle, len(rest)), axis=1, kind="stable")
+    ]
     payload = shuffled[:, profile.id_symbols :]
     # Each part of a cycle holds the whole word, every time in another order.
     index = np.argsort(
-        _draws(secret, "payload", profile.repeats, payload.size // profile.repeats), axis=1, kind="stable"
+        keyed_integers(secret, "payload", profile.repeats, payload.size // profile.repeats),
+        axis=1,
+        kind="stable",
     ).reshape(payload.shape)
+    middles = (np.array(edges[:-1]) + np.array(edges[1:]))[band] / 2
     return TileGeometry(
-        profile,
-        np.array(edges),
-        band,
-        position,
-        sign,
-        np.interp(
-            (np.array(edges[:-1]) + np.array(edges[1:]))[band] / 2, profile.period_hz, profile.period_db
-        ),
-        phase,
-        pilot,
-        shuffled[:, : profile.id_symbols],
-        payload,
-        index,
+        profile=profile,
+        edges=np.array(edges),
+        band=band,
+        position=position,
+        sign=sign,
+        period=np.interp(middles, profile.period_hz, profile.period_db),
+        phase=phase,
+        pilot=pilot,
+        identifier=shuffled[:, : profile.id_symbols],
+        payload=payload,
+        payload_index=index,
     )
 
 
-def edges_matrix(edges: Array, pitch: float = 1.0) -> Array:
+def edges_matrix(edges: Floats, pitch: float = 1.0) -> Floats:
     """Share of each bin of `GRID` in each band ``[bands, bins]``, the bands' edges moved by the factor
     `pitch`."""
     width = RATE / GRID.n_fft
@@ -208,13 +236,13 @@ def edges_matrix(edges: Array, pitch: float = 1.0) -> Array:
 
 @dataclass(frozen=True)
 class BandPower:
-    """Energy of bands summed over time: ``cumulative [bands, frames + 1]``; `samples` of audio behind it."""
+    """Energy of bands summed over time: ``cumulative [bands, frames + 1]``, of so many `samples` of audio."""
 
-    cumulative: Array
+    cumulative: Floats
     samples: int
 
 
-def power_spectrum(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+def power_spectrum(audio: Audio) -> NDArray[np.float32]:
     """Power ``[bins, frames]`` of `audio` ``[channels, samples]``, summed over the channels."""
     total: torch.Tensor | None = None
     for channel in audio:
@@ -225,18 +253,18 @@ def power_spectrum(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     return total.numpy()
 
 
-def band_power(power: NDArray[np.float32], matrix: Array, samples: int) -> BandPower:
+def band_power(power: NDArray[np.float32], matrix: Floats, samples: int) -> BandPower:
     """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`."""
     e = (matrix.astype(np.float32) @ power).astype(np.float64)
     return BandPower(_from_zero(e), samples)
 
 
-def _from_zero(x: Array) -> Array:
+def _from_zero(x: Floats) -> Floats:
     """Sums ``[bands, frames + 1]`` of all frames before each of ``[bands, frames]``."""
     return np.concatenate([np.zeros((len(x), 1)), np.cumsum(x, axis=1)], axis=1)
 
 
-def _until(bands: BandPower, at: NDArray[np.floating]) -> Array:
+def _until(bands: BandPower, at: NDArray[np.floating]) -> Floats:
     """Energy from the beginning to samples `at`, ``[bands, *at.shape]``; linear between frames."""
     last = bands.cumulative.shape[1] - 1
     u = np.clip(at / GRID.hop + 0.5, 0.0, last)
@@ -246,7 +274,7 @@ def _until(bands: BandPower, at: NDArray[np.floating]) -> Array:
     return low + (c[:, i + 1] - low) * (u - i)
 
 
-def box_mean(x: Array, radius: int) -> Array:
+def box_mean(x: Floats, radius: int) -> Floats:
     """Mean over the last axis of up to `radius` neighbours on either side, fewer at the ends."""
     c = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x, axis=-1)], axis=-1)
     axis_len = x.shape[-1]
@@ -257,7 +285,7 @@ def box_mean(x: Array, radius: int) -> Array:
 
 def levels(
     bands: BandPower, start: float, tempo: float, tiles: int, profile: TileProfile
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     """Levels in dB ``[bands, tiles]`` of consecutive tiles, and the share of each energy that is not floor.
 
     Tile i lies at samples ``start + i * tile / tempo``.
@@ -268,24 +296,24 @@ def levels(
     return 10.0 * np.log10(energy + floor), energy / (energy + floor)
 
 
-def relative(level: Array, profile: TileProfile) -> Array:
+def relative(level: Floats, profile: TileProfile) -> Floats:
     """Levels relative to the mean of their neighbours in time: free of gain and equalisers."""
     return level - box_mean(level, profile.radius)
 
 
-def _of_symbols(x: Array, geo: TileGeometry) -> Array:
+def _of_symbols(x: Floats, geo: TileGeometry) -> Floats:
     """Of values ``[bands, tiles]`` those of each symbol's tiles ``[symbols, symbol_tiles, blocks]``."""
     by_block = x.reshape(len(x), -1, geo.profile.block_tiles)
-    chosen: Array = by_block[geo.band[:, None], :, geo.position]
+    chosen: Floats = by_block[geo.band[:, None], :, geo.position]
     return chosen
 
 
-def symbols(rel: Array, geo: TileGeometry) -> Array:
+def symbols(rel: Floats, geo: TileGeometry) -> Floats:
     """Symbols in dB ``[blocks, symbols]`` of relative levels ``[bands, blocks * block_tiles]``."""
     return np.einsum("sib,si->bs", _of_symbols(rel, geo), geo.sign) / np.sqrt(geo.profile.symbol_tiles)
 
 
-def depths(level: Array, geo: TileGeometry, radius: int = 5) -> Array:
+def depths(level: Floats, geo: TileGeometry, radius: int = 5) -> Floats:
     """How many dB the tiles of each symbol lie under the `radius` bands on either side ``[blocks, symbols]``.
 
     `level` in dB ``[bands, blocks * block_tiles]``. Codecs spoil what lies deep first.
@@ -297,7 +325,7 @@ def depths(level: Array, geo: TileGeometry, radius: int = 5) -> Array:
     )
 
 
-def flutters(bands: BandPower, start: float, tempo: float, tiles: int, geo: TileGeometry) -> Array:
+def flutters(bands: BandPower, start: float, tempo: float, tiles: int, geo: TileGeometry) -> Floats:
     """How much the level of frames changes within the tiles of each symbol ``[blocks, symbols]``.
 
     Standard deviation in dB, mean of the tiles, which lie as in `levels`. What changes fast is what vocoders

@@ -1,4 +1,4 @@
-"""How noisy each symbol of the tile layer is, told by the audio alone, and what its place says of its bit.
+"""How noisy each symbol of the tile layer is, as the audio alone shows, and what its place says of its bit.
 
 Noise differs between groups of bands, and within them: symbols whose tiles lie deep under their neighbours,
 or whose level is unsteady, suffer most. By how much depends on what was done to the audio; the likeliest is
@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
-__all__ = ["soft_values"]
+from soundsafe.aliases import Floats, Ints
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+__all__ = ["soft_values"]
 
 _SIGMAS = np.geomspace(0.05, 0.7, 18)
 """Sizes of the noise, in periods of the lattice, among which each group of bands chooses."""
@@ -39,14 +38,14 @@ _OUTLIERS = 0.05
 """Share of symbols that say nothing."""
 
 
-def _log_density(position: Array, sigma: Array, bit: int) -> Array:
+def _log_density(position: Floats, sigma: Floats, bit: int) -> Floats:
     """Of places on the lattice (in periods) where `bit` was sent, noise of size `sigma` and some outliers."""
     d = (position - np.round(position))[..., None] - (np.arange(-2, 3) + 0.5 * bit)
     wrapped = np.exp(-0.5 * (d / sigma[..., None]) ** 2).sum(axis=-1) / (sigma * math.sqrt(2.0 * math.pi))
     return np.log((1.0 - _OUTLIERS) * wrapped + _OUTLIERS)
 
 
-def _likelihoods(position: Array, growth: Array, group: Ints, known: NDArray[np.bool_]) -> Array:
+def _likelihoods(position: Floats, growth: Floats, group: Ints, known: NDArray[np.bool_]) -> Floats:
     """Log-likelihood ``[sigmas, groups]`` of all sizes of the noise; symbols not `known` to be 0 may be 1."""
     like = np.empty((len(_SIGMAS), int(group.max()) + 1))
     for i, sigma in enumerate(_SIGMAS):
@@ -57,7 +56,7 @@ def _likelihoods(position: Array, growth: Array, group: Ints, known: NDArray[np.
     return like
 
 
-def _along_groups(like: Array) -> tuple[Array, float]:
+def _along_groups(like: Floats) -> tuple[Floats, float]:
     """Logarithm of the posterior of each group's size ``[sigmas, groups]``, and of the evidence for them all,
     by the forward-backward algorithm (Rabiner 1989)."""
     size = np.arange(len(like))
@@ -71,7 +70,7 @@ def _along_groups(like: Array) -> tuple[Array, float]:
     return forward + backward, float(logsumexp(forward[:, -1]))
 
 
-def soft_values(position: Array, depth: Array, flutter: Array, group: Ints, pilot: Ints) -> Array:
+def soft_values(position: Floats, depth: Floats, flutter: Floats, group: Ints, pilot: Ints) -> Floats:
     """Log-likelihood ratios ln P0/P1 of symbols at `position` ``[blocks, symbols]``, in periods.
 
     `depth`, `flutter` in dB, likewise: how far a symbol's tiles lie under their neighbours, and how much the
@@ -83,7 +82,7 @@ def soft_values(position: Array, depth: Array, flutter: Array, group: Ints, pilo
     depth = np.clip(depth, *_DEPTHS)
     flutter = np.clip(flutter - _USUAL_FLUTTER, *_FLUTTERS)
 
-    def fitted(per_depth: float, per_flutter: float) -> tuple[float, Array]:
+    def fitted(per_depth: float, per_flutter: float) -> tuple[float, Floats]:
         growth = np.exp(np.clip(per_depth * depth + per_flutter * flutter, *_GROWTH))
         posterior, evidence = _along_groups(_likelihoods(position, growth, group, known))
         size = np.exp(np.log(_SIGMAS) @ softmax(posterior, axis=0))  # the likeliest alone claims too much

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio, Floats, Ints
 from soundsafe.stft import RATE
-from soundsafe.tiles import geometry as T
-from soundsafe.tiles.geometry import TileGeometry, TileProfile
+from soundsafe.tiles import geometry
+from soundsafe.tiles.geometry import GRID, BandPower, TileGeometry, TileProfile
 
 __all__ = ["Spectrogram", "Warp", "find", "refine", "search"]
-
-Array = NDArray[np.float64]
 
 REACH = 0.06
 """Largest change of tempo and of pitch that is looked for."""
@@ -38,8 +37,8 @@ _ENOUGH_Z = 6.5
 @dataclass(frozen=True)
 class Warp:
     """Audio that is `tempo` times as fast, its frequencies times `pitch`; a cycle's block number `block`
-    (0 ... cycle-1) starts at sample `start`. `z`: how well the pilots agree; `tried`: hypotheses behind
-    it."""
+    (0 ... cycle-1) starts at sample `start`. `z`: how well the pilots agree; `tried`: how many
+    hypotheses it is the best of."""
 
     tempo: float
     pitch: float
@@ -52,22 +51,22 @@ class Warp:
 class Spectrogram:
     """Power of some audio, and of its bands at any pitch (kept for those last asked for)."""
 
-    def __init__(self, audio: NDArray[np.float32], geo: TileGeometry) -> None:
-        self.power = T.power_spectrum(audio)
+    def __init__(self, audio: Audio, geo: TileGeometry) -> None:
+        self.power = geometry.power_spectrum(audio)
         self.samples = audio.shape[1]
         self.geo = geo
-        self._kept: dict[tuple[float, bool], T.BandPower] = {}
+        self._kept: dict[tuple[float, bool], BandPower] = {}
         self._levels: dict[tuple[float, float], NDArray[np.float32]] = {}
 
-    def bands(self, pitch: float, pilots_only: bool = False) -> T.BandPower:
+    def bands(self, pitch: float, pilots_only: bool = False) -> BandPower:
         """The geometry's bands, their edges times `pitch`; only those with pilots if so asked."""
         at = (pitch, pilots_only)
         if at not in self._kept:
             if len(self._kept) > 64:
                 self._kept.clear()
-            matrix = T.edges_matrix(self.geo.edges, pitch)
+            matrix = geometry.edges_matrix(self.geo.edges, pitch)
             matrix = matrix[self.geo.pilot_bands] if pilots_only else matrix
-            self._kept[at] = T.band_power(self.power, matrix, self.samples)
+            self._kept[at] = geometry.band_power(self.power, matrix, self.samples)
         return self._kept[at]
 
     def levels(self, pitch: float, tempo: float) -> NDArray[np.float32]:
@@ -81,15 +80,15 @@ class Spectrogram:
             if len(self._levels) > 16:
                 self._levels.clear()
             p = self.geo.profile
-            step = p.tile / tempo / T.GRID.hop
+            step = p.tile / tempo / GRID.hop
             c = self.bands(pitch, True).cumulative
             whole, part = int(step), step - int(step)
             ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
             energy = ahead - c[:, : ahead.shape[1]]
-            floor = p.floor * T.box_mean(energy, round(0.5 * RATE / p.tile * step)) + 1e-9 * p.tile
+            floor = p.floor * geometry.box_mean(energy, round(0.5 * RATE / p.tile * step)) + 1e-9 * p.tile
             level = 10.0 * np.log10(energy + floor)
             # The mean over the neighbouring tiles, as a mean over all frames between them.
-            mean = T.box_mean(level, round((p.radius + 0.5) * step))
+            mean = geometry.box_mean(level, round((p.radius + 0.5) * step))
             self._levels[at] = (level - mean).astype(np.float32)
         return self._levels[at]
 
@@ -100,7 +99,7 @@ def _fast_cosines(
     """Cosines and sines of the pilots' places on the lattice ``[count, 2 * pilots]``, for a block that starts
     at frame ``first + 0 ... count-1``; tiles, of levels `rel`, begin at whole frames."""
     p = geo.profile
-    step = p.tile / tempo / T.GRID.hop
+    step = p.tile / tempo / GRID.hop
     pilots = geo.pilot
     # Frame t's tile begins at sample (t - 1/2) hops: half a frame before its middle.
     shift = first + np.round(geo.position[pilots] * step).astype(np.int64)
@@ -119,7 +118,7 @@ def _scan_one(
     """The best offsets for one tempo and pitch, from the audio in frames ``low ... high``."""
     geo = spec.geo
     p = geo.profile
-    span = p.block / tempo / T.GRID.hop
+    span = p.block / tempo / GRID.hop
     count = int(high - low - span)
     if count < 1:
         return [], 0
@@ -142,11 +141,11 @@ def _scan_one(
     best = np.argpartition(-z.reshape(-1), min(keep, z.size - 1))[:keep]
     found = [
         Warp(
-            tempo,
-            pitch,
-            (low + int(b) // p.cycle - 0.5) * T.GRID.hop,
-            int(b) % p.cycle,
-            float(z.reshape(-1)[b]),
+            tempo=tempo,
+            pitch=pitch,
+            start=(low + int(b) // p.cycle - 0.5) * GRID.hop,
+            block=int(b) % p.cycle,
+            z=float(z.reshape(-1)[b]),
         )
         for b in best
     ]
@@ -158,8 +157,8 @@ def search(
 ) -> tuple[list[Warp], int]:
     """The best of all offsets for `pairs` of tempo and pitch in a stretch of the audio, best first, and the
     number of hypotheses."""
-    low = max(0, int(low_s * RATE / T.GRID.hop) + 1)
-    high = min(int(high_s * RATE / T.GRID.hop), spec.power.shape[1])
+    low = max(0, int(low_s * RATE / GRID.hop) + 1)
+    high = min(int(high_s * RATE / GRID.hop), spec.power.shape[1])
     found: list[Warp] = []
     tried = 0
     for tempo, pitch in pairs:
@@ -170,7 +169,7 @@ def search(
     return found[:keep], tried
 
 
-def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Array, NDArray[np.int64]]:
+def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Floats, Ints]:
     """Pilots in periods of the lattice ``[blocks, pilots]`` of all whole blocks, and the blocks' numbers."""
     geo = spec.geo
     p = geo.profile
@@ -187,13 +186,13 @@ class AlignedTiles:
     ``[bands, tiles]``; `numbers` ``[blocks]`` of the blocks, counted on from the warp's; `start`: sample at
     which the first tile begins."""
 
-    level: Array
-    relative: Array
-    numbers: NDArray[np.int64]
+    level: Floats
+    relative: Floats
+    numbers: Ints
     start: float
 
 
-def aligned_tiles(bands: T.BandPower, warp: Warp, profile: TileProfile) -> AlignedTiles:
+def aligned_tiles(bands: BandPower, warp: Warp, profile: TileProfile) -> AlignedTiles:
     """The tiles under `warp`."""
     span = profile.block / warp.tempo
     slack = 0.004 * RATE
@@ -207,10 +206,13 @@ def aligned_tiles(bands: T.BandPower, warp: Warp, profile: TileProfile) -> Align
     tiles = blocks * profile.block_tiles
     before = min(2 * profile.radius, max(0, math.floor(start / length)))
     after = min(2 * profile.radius, max(0, math.floor((bands.samples - start) / length) - tiles))
-    level, _ = T.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
+    level, _ = geometry.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
     whole = slice(before, before + tiles)
     return AlignedTiles(
-        level[:, whole], T.relative(level, profile)[:, whole], warp.block + first + np.arange(blocks), start
+        level=level[:, whole],
+        relative=geometry.relative(level, profile)[:, whole],
+        numbers=warp.block + first + np.arange(blocks),
+        start=start,
     )
 
 
@@ -250,7 +252,7 @@ def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: i
 
 
 def shifted(warp: Warp, blocks: int, profile: TileProfile) -> Warp:
-    """The same warp, told by another block."""
+    """The same warp, described by the block so many `blocks` later."""
     return replace(
         warp,
         start=warp.start + blocks * profile.block / warp.tempo,

@@ -1,7 +1,7 @@
 """The lattice steps, fitted by direct search with the real embedder, real codecs and the real detector.
 
 One round marks every clip with the present steps and, region by region, with larger ones. What a region gives
-(information behind the codecs) against what it costs (the logarithm of the Zimtohrli distance) decides
+(information after the codecs) against what it costs (the logarithm of the Zimtohrli distance) decides
 whether its steps grow or shrink; all steps together are then scaled so that the distance stays where it was.
 The codecs that judge are not those that run in the embedder's loop.
 """
@@ -14,21 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soundsafe.cells.detector import read_eul
-from soundsafe.cells.embedder import QUALITIES, mark_block
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_SAMPLES, Profile
+from soundsafe.aliases import Audio, Bits, Floats, Progress
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.embedder import mark_block
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES, Profile
+from soundsafe.cells.reading import read_second
+from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import aac_roundtrip, fit_length, mp3_roundtrip, opus_roundtrip
 from soundsafe.distance.zimtohrli import worst_channel
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE
 
 __all__ = ["Fit", "Trial", "fit_carrier", "trial"]
-
-Audio = NDArray[np.float32]
 
 JUDGES: dict[str, Callable[[Audio], Audio]] = {
     "mp3_192": lambda audio: mp3_roundtrip(audio, RATE, kbps=192, align=True, effort=3),
@@ -82,7 +80,7 @@ class Fit:
     history: tuple[Trial, ...]
 
 
-def _true_information(llr: NDArray[np.float64], bits: NDArray[np.uint8]) -> float:
+def _true_information(llr: Floats, bits: Bits) -> float:
     """1 - E[log2(1 + exp(-s))], where s is the soft value towards the right bit; never below 0."""
     right = np.clip(llr * (1.0 - 2.0 * bits), -40.0, 40.0)
     return max(0.0, float(1.0 - np.mean(np.log2(1.0 + np.exp(-right)))))
@@ -90,25 +88,25 @@ def _true_information(llr: NDArray[np.float64], bits: NDArray[np.uint8]) -> floa
 
 def trial(clips: Sequence[Audio], profile: Profile, seed: int) -> Trial:
     """Mark `clips` ``[channels, samples]`` (44.1 kHz, at least a second) with fixed steps and measure."""
-    quality = QUALITIES["default"]
+    quality, code = QUALITIES["default"], CellCode(profile=profile)
     rng = np.random.default_rng(seed)
     distances: list[float] = []
     information: dict[str, list[float]] = {name: [] for name in JUDGES}
     for clip in clips:
         euls = clip.shape[1] // EUL_SAMPLES
         coded = rng.integers(0, 2, (euls, N)).astype(np.uint8)
-        marked = mark_block(clip, 0, coded, 0, DEFAULT_KEY, profile, quality)
+        marked = mark_block(clip, 0, coded, 0, code, quality)
         distances.append(math.log(max(worst_channel(clip, marked, RATE), 1e-7)))
         for name, codec in JUDGES.items():
             attacked = fit_length(codec(marked), clip.shape[1])
             for i in range(euls):
-                reading = read_eul(attacked, i * EUL_SAMPLES, i % PHASES, DEFAULT_KEY, profile)
+                reading = read_second(attacked, i * EUL_SAMPLES, i % PHASES, code)
                 got = 0.0 if reading is None else _true_information(reading.llr, coded[i])
                 information[name].append(got)
     return Trial(float(np.mean(distances)), {name: float(np.mean(v)) for name, v in information.items()})
 
 
-def _scaled(profile: Profile, factors: NDArray[np.float64]) -> Profile:
+def _scaled(profile: Profile, factors: Floats) -> Profile:
     """`profile` with the steps of each region multiplied."""
     region = np.searchsorted(profile.region_hz, profile.step_hz)
     step = tuple(round(float(s * factors[r]), 4) for s, r in zip(profile.step, region, strict=True))
@@ -120,7 +118,7 @@ def fit_carrier(
     profile: Profile,
     rounds: int = 3,
     seed: int = 0,
-    report: Callable[[float, str], None] | None = None,
+    report: Progress | None = None,
 ) -> Fit:
     """Lattice steps that carry more information at the same distance.
 

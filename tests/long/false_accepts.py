@@ -23,11 +23,11 @@ import numpy as np
 
 import soundsafe
 from soundsafe import attacks, datasets
-from soundsafe.cells.detector import read_equalised, read_eul
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.profile import EUL_SAMPLES
+from soundsafe.cells.reading import read_equalised, read_second
 from soundsafe.errors import NotMarkable
 from soundsafe.message.container import FALSE_ACCEPT
-from soundsafe.message.words import read_word
 
 ATTACKS = (
     "none", "gain_-6dB", "mp3_192", "mp3_64", "limiter_drive_6dB", "noise_white_20dB", "lowpass_8000Hz",
@@ -87,10 +87,14 @@ def main() -> None:
             accepted[kind] += answer.ok or answer.id_ok
             bound += answer.false_accept_bound
         else:
-            key, start, phase = rng.bytes(32), float(rng.uniform(0, EUL_SAMPLES)), int(rng.integers(4))
-            read = read_equalised if rng.integers(16) == 0 else read_eul
-            while (reading := read(heard, start, phase, key, ROBUST)) is not None:
-                word, compared = read_word(reading.llr, key, ROBUST)
+            code, start, phase = (
+                CellCode(rng.bytes(32)),
+                float(rng.uniform(0, EUL_SAMPLES)),
+                int(rng.integers(4)),
+            )
+            read = read_equalised if rng.integers(16) == 0 else read_second
+            while (reading := read(heard, start, phase, code)) is not None:
+                word, compared = code.read_word(reading.llr)
                 euls[kind] += 1
                 accepted[kind] += word is not None
                 tags += compared

@@ -387,5 +387,5 @@ def test_an_interrupt_does_not_wait_until_all_is_compared(
     monkeypatch.setattr(api, "detect", interrupted)
     again = iter([noise(1.0)])
     with pytest.raises(stop):
-        api._verified(blocks(), (noise(0.001) for _ in range(200)), again, RATE, bytes(32), api.ROBUST)
+        api._verified(blocks(), (noise(0.001) for _ in range(200)), again, RATE, api.CellCode())
     assert compared < 100

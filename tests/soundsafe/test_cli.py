@@ -18,6 +18,7 @@ import soundfile
 
 import soundsafe
 from soundsafe import cli
+from soundsafe.aliases import Progress
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY, read_key_file, write_key_file
 from soundsafe.result import Eul
@@ -81,12 +82,14 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
 
-    def embed_file(*arguments: Any, layers: tuple[str, ...]) -> FakeEmbedded:
-        seen.append((*arguments[:-1], layers))
-        arguments[-1](0.5, "marking")
+    def embed_file(
+        *arguments: Any, quality: str, layers: tuple[str, ...], progress: Progress
+    ) -> FakeEmbedded:
+        seen.append((*arguments, quality, layers))
+        progress(0.5, "marking")
         return FakeEmbedded()
 
-    def decode_file(*arguments: Any) -> FakeDecoded:
+    def decode_file(*arguments: Any, progress: Progress) -> FakeDecoded:
         seen.append(arguments)
         return FakeDecoded()
 
@@ -139,7 +142,9 @@ def test_key_file_and_quality_reach_the_codec(run: Run, clip: Path, calls: list[
     assert "key" not in err
 
 
-@pytest.mark.parametrize(("name", "layers"), [("eul", ("eul",)), ("both", ("eul", "tile"))])
+@pytest.mark.parametrize(
+    ("name", "layers"), [("eul", ("eul",)), ("eul,tile", ("eul", "tile")), ("both", ("eul", "tile"))]
+)
 def test_layers_reach_the_codec(
     run: Run, clip: Path, calls: list[Any], name: str, layers: tuple[str, ...]
 ) -> None:
@@ -149,7 +154,7 @@ def test_layers_reach_the_codec(
 
 def test_unknown_layers_are_refused(run: Run, clip: Path, calls: list[Any]) -> None:
     code, out, err = run("embed", "in.wav", "out.wav", "--message", "m", "--layers", "lead")
-    assert (code, out, err) == (2, "", "soundsafe: unknown layers lead: eul or both\n")
+    assert (code, out, err) == (2, "", "soundsafe: unknown layers lead: eul or eul,tile\n")
     assert not calls
 
 
@@ -186,7 +191,7 @@ def test_decode_prints_payload_and_text(run: Run, clip: Path, calls: list[Any]) 
 
 def test_decode_says_what_was_undone(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = FakeDecoded(payload=b"\xff", layer="tile", tempo=1.05)
-    monkeypatch.setattr(soundsafe, "decode_file", lambda *a: found, raising=False)
+    monkeypatch.setattr(soundsafe, "decode_file", lambda *a, **options: found, raising=False)
     assert run("decode", "in.wav")[:2] == (
         0,
         "payload: ff\ntempo times 1.05000, pitch times 1.00000 (tile layer)\n",
@@ -197,7 +202,9 @@ def test_decode_says_what_was_undone(run: Run, clip: Path, monkeypatch: pytest.M
 def test_decode_prints_no_text_that_could_act_on_a_terminal(
     run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, payload: bytes
 ) -> None:
-    monkeypatch.setattr(soundsafe, "decode_file", lambda *a: FakeDecoded(payload=payload), raising=False)
+    monkeypatch.setattr(
+        soundsafe, "decode_file", lambda *a, **options: FakeDecoded(payload=payload), raising=False
+    )
     assert run("decode", "in.wav")[:2] == (0, f"payload: {payload.hex()}\n")
 
 
@@ -218,7 +225,7 @@ def test_decode_prints_no_text_that_could_act_on_a_terminal(
 def test_decode_without_a_payload_is_exit_1(
     run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, result: FakeDecoded, text: str
 ) -> None:
-    monkeypatch.setattr(soundsafe, "decode_file", lambda *a: result, raising=False)
+    monkeypatch.setattr(soundsafe, "decode_file", lambda *a, **options: result, raising=False)
     assert run("decode", "in.wav")[:2] == (1, text)
     code, out, _ = run("decode", "in.wav", "--json")
     assert code == 1
@@ -303,7 +310,7 @@ def test_version_and_help(run: Run, clip: Path) -> None:
 def test_no_error_gets_out_as_a_traceback(
     run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
-    def decode_file(*arguments: Any) -> None:
+    def decode_file(*arguments: Any, **options: Any) -> None:
         raise error
 
     monkeypatch.setattr(soundsafe, "decode_file", decode_file, raising=False)
@@ -318,14 +325,14 @@ def test_no_error_gets_out_as_a_traceback(
 
 
 def test_interrupts(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def decode_file(*arguments: Any) -> None:
+    def decode_file(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(soundsafe, "decode_file", decode_file, raising=False)
     assert run("decode", "in.wav") == (130, "", "soundsafe: interrupted\n")
     before = signal.getsignal(signal.SIGTERM)
 
-    def terminated(*arguments: Any) -> None:
+    def terminated(*arguments: Any, **options: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(soundsafe, "decode_file", terminated, raising=False)

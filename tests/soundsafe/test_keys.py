@@ -15,12 +15,11 @@ import pytest
 
 import soundsafe
 from soundsafe import keys
-from soundsafe.cells.layout import geometry
-from soundsafe.cells.profile import ROBUST
+from soundsafe.cells.code import CellCode
 from soundsafe.errors import InputError
 from soundsafe.keys import DEFAULT_KEY, derive, key_id, read_key_file, write_key_file
 from soundsafe.message import container, low_rate_code
-from soundsafe.tiles.geometry import ROBUST_TILES, tile_geometry
+from soundsafe.tiles.geometry import TileCode
 
 HEX = "0123456789abcdef" * 4
 
@@ -169,7 +168,7 @@ def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
     assert len(set(purposes)) == len(purposes), "two uses of one derived key"
     carriers = {"cells", "slots", "dither", "pilots", "anchors", "scramble", "tiles"}
     # The bench's network system names a purpose too; whether it is seen here depends on the kind of install.
-    assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id"}
+    assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id", "parts"}
 
 
 def test_a_key_identifier_names_the_key_and_nothing_else() -> None:
@@ -179,14 +178,14 @@ def test_a_key_identifier_names_the_key_and_nothing_else() -> None:
 
 
 def test_another_key_knows_nothing_of_where_and_how_bits_lie() -> None:
-    one, other = (geometry(bytes([i]) * 32, ROBUST) for i in (1, 2))
+    one, other = (CellCode(bytes([i]) * 32).geometry for i in (1, 2))
     signs = (one.pilot_sign == other.pilot_sign).float()
     assert float(signs.mean()) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(signs.numel()))
     assert np.mean(one.scramble == other.scramble) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(2040))
     assert one.slot_key != other.slot_key
     assert one.anchor_salt != other.anchor_salt
     assert not np.array_equal(one.bins, other.bins)
-    tiles = [tile_geometry(bytes([i]) * 32, ROBUST_TILES) for i in (1, 2)]
+    tiles = [TileCode(bytes([i]) * 32).geometry for i in (1, 2)]
     agree = (tiles[0].sign == tiles[1].sign).mean()
     assert agree == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(tiles[0].sign.size))
 

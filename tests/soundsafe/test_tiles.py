@@ -10,12 +10,13 @@ import soundsafe
 from soundsafe import datasets
 from soundsafe.attacks import get
 from soundsafe.attacks.speed import change_speed
+from soundsafe.cells.code import CellCode
 from soundsafe.message.container import Tally, payload_id
 from soundsafe.recovery.speed import undo_speed
 from soundsafe.recovery.warped import read_warped
 from soundsafe.tiles.detector import Words, read_words
 from soundsafe.tiles.embedder import mark_tiles
-from soundsafe.tiles.geometry import ROBUST_TILES, tile_geometry
+from soundsafe.tiles.geometry import ROBUST_TILES, TileCode
 from soundsafe.tiles.warp import Spectrogram, Warp, find, search
 
 Audio = NDArray[np.float32]
@@ -34,7 +35,7 @@ def music() -> Audio:
 
 @pytest.fixture(scope="module")
 def tiled(music: Audio) -> Audio:
-    return mark_tiles(music, PAYLOAD, KEY)
+    return mark_tiles(music, PAYLOAD, TileCode(KEY))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def attacked(audio: Audio, name: str) -> Audio:
 
 
 def read_tiles(audio: Audio, key: bytes) -> tuple[Warp, Words]:
-    spec = Spectrogram(audio, tile_geometry(key, ROBUST_TILES))
+    spec = Spectrogram(audio, TileCode(key).geometry)
     warp = find(spec)
     return warp, read_words(spec, warp, key)
 
@@ -93,10 +94,10 @@ def test_a_cut_is_found(tiled: Audio) -> None:
 
 
 def test_pilots_that_a_few_seconds_do_not_show_are_found_in_more(music: Audio) -> None:
-    marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, KEY)
+    marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, TileCode(KEY))
     noise = np.random.default_rng(0).standard_normal(marked.shape).astype(np.float32)
     noisy = marked + noise * marked.std() * np.float32(10 ** (-9 / 20))
-    spec = Spectrogram(noisy, tile_geometry(KEY, ROBUST_TILES))
+    spec = Spectrogram(noisy, TileCode(KEY).geometry)
     few, _ = search(spec, [(1.0, 1.0)], 5.5, 10.5)
     assert few[0].z < 6
     warp = find(spec)
@@ -114,13 +115,13 @@ def test_another_key_and_unmarked_audio_read_nothing(music: Audio, tiled: Audio)
 
 
 def test_the_payload_comes_back_from_enough_audio(music: Audio) -> None:
-    marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, KEY)
+    marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, TileCode(KEY))
     _, words = read_tiles(attacked(marked, "tempo_signalsmith_-5%"), KEY)
     assert words.payload == PAYLOAD
 
 
 def test_speed_is_undone_to_a_millionth(both: Audio) -> None:
-    undone = undo_speed(attacked(both, "speed_+5%"), 1.0501, KEY)
+    undone = undo_speed(attacked(both, "speed_+5%"), 1.0501, CellCode(KEY))
     assert undone is not None
     audio, factor = undone
     assert factor == pytest.approx(1.05, rel=1e-6)
@@ -136,7 +137,7 @@ def test_both_layers_leave_the_loudness(music: Audio, both: Audio) -> None:
 
 @pytest.mark.parametrize("name", ["speed_-2%", "tempo_wsola_+5%"])
 def test_the_cell_layer_answers_where_the_waveform_survives(both: Audio, name: str) -> None:
-    reading = read_warped(attacked(both, name)[:, : 6 * RATE], KEY, tally=Tally())
+    reading = read_warped(attacked(both, name)[:, : 6 * RATE], CellCode(KEY), TileCode(KEY), tally=Tally())
     assert reading is not None
     assert reading.payload == PAYLOAD
     assert reading.layer == "eul"
@@ -188,11 +189,11 @@ def test_decode_reads_the_tiles_after_a_phase_vocoder(music: Audio) -> None:
 
 
 def test_short_audio_is_no_error(music: Audio, both: Audio) -> None:
-    assert read_warped(music[:, :40_000], KEY, tally=Tally()) is None
-    assert mark_tiles(both[:, :1000], PAYLOAD, KEY).shape == (2, 1000)
+    assert read_warped(music[:, :40_000], CellCode(KEY), TileCode(KEY), tally=Tally()) is None
+    assert mark_tiles(both[:, :1000], PAYLOAD, TileCode(KEY)).shape == (2, 1000)
 
 
 def test_silence_is_no_error() -> None:
     silence = np.zeros((1, 3 * RATE), np.float32)
-    assert not mark_tiles(silence, PAYLOAD, KEY).any()
+    assert not mark_tiles(silence, PAYLOAD, TileCode(KEY)).any()
     assert read_tiles(silence, KEY)[1].identifier is None

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 import soundsafe
 from soundsafe.attacks.speed import change_speed
 from soundsafe.cells import detector
-from soundsafe.cells.detector import Detection, detect, read_eul
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.detector import Detection, detect
+from soundsafe.cells.profile import EUL_SAMPLES
+from soundsafe.cells.reading import read_second
+from soundsafe.cells.settings import QUALITIES, DetectorSettings
 from soundsafe.cells.sync import LOCK_Z
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.container import FALSE_ACCEPT
@@ -24,10 +27,11 @@ from soundsafe.stft import RATE
 
 Audio = NDArray[np.float32]
 OTHER_KEY = bytes(range(32))
+CODE, OTHER = CellCode(), CellCode(OTHER_KEY)
 
 
 def found(audio: Audio, key: bytes = DEFAULT_KEY) -> Detection:
-    return detect([audio.copy()], key, ROBUST)
+    return detect([audio.copy()], CellCode(key))
 
 
 def pieces(audio: Audio, sizes: list[int]) -> Iterator[Audio]:
@@ -44,7 +48,7 @@ def pieces(audio: Audio, sizes: list[int]) -> Iterator[Audio]:
 def test_soft_values_at_the_right_place(marked: Callable[..., Any]) -> None:
     m = marked("strings_canon")
     for second in range(1, 4):
-        reading = read_eul(m.audio.copy(), second * EUL_SAMPLES, second, DEFAULT_KEY, ROBUST)
+        reading = read_second(m.audio.copy(), second * EUL_SAMPLES, second, CODE)
         assert reading is not None
         assert np.mean((reading.llr < 0) != m.bits) < 0.03
         assert reading.start == second * EUL_SAMPLES
@@ -52,9 +56,9 @@ def test_soft_values_at_the_right_place(marked: Callable[..., Any]) -> None:
 
 def test_chance_elsewhere_and_under_another_key(marked: Callable[..., Any]) -> None:
     m = marked("strings_canon")
-    right = read_eul(m.audio.copy(), EUL_SAMPLES, 1, DEFAULT_KEY, ROBUST)
-    beside = read_eul(m.audio.copy(), EUL_SAMPLES + 5_000, 1, DEFAULT_KEY, ROBUST)
-    other = read_eul(m.audio.copy(), EUL_SAMPLES, 1, OTHER_KEY, ROBUST)
+    right = read_second(m.audio.copy(), EUL_SAMPLES, 1, CODE)
+    beside = read_second(m.audio.copy(), EUL_SAMPLES + 5_000, 1, CODE)
+    other = read_second(m.audio.copy(), EUL_SAMPLES, 1, OTHER)
     assert right is not None
     for wrong in (beside, other):
         assert wrong is not None
@@ -63,7 +67,7 @@ def test_chance_elsewhere_and_under_another_key(marked: Callable[..., Any]) -> N
 
 
 def test_an_eul_that_is_not_all_there(marked: Callable[..., Any]) -> None:
-    assert read_eul(marked("strings_canon").audio.copy(), 3.5 * EUL_SAMPLES, 3, DEFAULT_KEY, ROBUST) is None
+    assert read_second(marked("strings_canon").audio.copy(), 3.5 * EUL_SAMPLES, 3, CODE) is None
 
 
 # --- streams
@@ -73,7 +77,7 @@ def test_an_eul_that_is_not_all_there(marked: Callable[..., Any]) -> None:
 @settings(max_examples=5, deadline=None)
 def test_blocks_of_any_size(marked: Callable[..., Any], sizes: list[int]) -> None:
     m = marked("rock")
-    whole, cut = found(m.audio), detect(pieces(m.audio, sizes), DEFAULT_KEY, ROBUST)
+    whole, cut = found(m.audio), detect(pieces(m.audio, sizes), CODE)
     assert cut.payload == whole.payload == m.payload
     assert [e.start_s for e in cut.euls] == [e.start_s for e in whole.euls]
     for a, b in zip(cut.euls, whole.euls, strict=True):
@@ -81,7 +85,7 @@ def test_blocks_of_any_size(marked: Callable[..., Any], sizes: list[int]) -> Non
 
 
 def test_no_audio_at_all() -> None:
-    answer = detect([], DEFAULT_KEY, ROBUST)
+    answer = detect([], CODE)
     assert answer.payload is None
     assert answer.euls == []
     assert answer.start is None
@@ -111,11 +115,11 @@ def test_strange_audio_holds_nothing(kind: str, channels: int) -> None:
 
 def test_a_sine_that_was_marked_as_well_as_it_goes() -> None:
     """Pilots without a payload: EULs that read as nothing up to the last sample of the stream."""
-    from soundsafe.cells.embedder import QUALITIES, mark_block
+    from soundsafe.cells.embedder import mark_block
 
     sine = (0.3 * np.sin(2 * math.pi * 1000 * np.arange(4 * RATE) / RATE))[None].astype(np.float32)
     coded = soundsafe.coded_bits(b"x", None, 4)
-    audio = mark_block(sine, 0, coded, 0, DEFAULT_KEY, ROBUST, QUALITIES["fast"])
+    audio = mark_block(sine, 0, coded, 0, CODE, QUALITIES["fast"])
     assert isinstance(found(audio), Detection)
 
 
@@ -193,10 +197,9 @@ def test_of_very_many_euls_the_best_are_kept(
         kept.append(len(readings))
         return real(readings, *more)
 
-    monkeypatch.setattr(detector, "_MOST_KEPT", 2)
     monkeypatch.setattr(detector, "combine", counted)
-    monkeypatch.setattr(detector, "read_alone", lambda reading, key, profile: (None, 1, reading))
-    found = detector.detect([audio.copy()], DEFAULT_KEY, ROBUST)
+    monkeypatch.setattr(detector, "read_alone", lambda reading, code, settings: (None, 1, reading))
+    found = detector.detect([audio.copy()], CODE, DetectorSettings(most_kept=2))
     assert len(found.euls) >= 4
     assert all(2 <= n < 4 for n in kept)
 
@@ -256,7 +259,7 @@ def test_a_mark_that_goes_on_after_a_gap_is_read_at_once(
     marked, payload = parts
     gap = unmarked[:, : round(gap_s * RATE)]
     audio = np.concatenate([marked[:, : 2 * RATE], gap, marked], axis=1)
-    answer = detect(pieces(audio, sizes), DEFAULT_KEY, ROBUST)
+    answer = detect(pieces(audio, sizes), CODE)
     assert answer.payload == payload
     starts = [eul.start_s for eul in answer.euls]
     assert starts == sorted(starts)

@@ -12,13 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 import soundsafe
-from soundsafe.cells.detector import read_eul
-from soundsafe.cells.embedder import HEADROOM, QUALITIES, codec_by_pairs, mark_block, mix_channels, views
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.embedder import HEADROOM, codec_by_pairs, mark_block
+from soundsafe.cells.mixtures import mix_channels, mixtures
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES
+from soundsafe.cells.reading import read_second
+from soundsafe.cells.settings import QUALITIES
 from soundsafe.distance.zimtohrli import worst_channel
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.stft import RATE
+
+CODE = CellCode()
 
 Cut = Callable[..., NDArray[np.float32]]
 
@@ -27,16 +30,16 @@ FAST = QUALITIES["fast"]
 
 def mark(audio: NDArray[np.float32], first: int, euls: int, phase: int = 0) -> NDArray[np.float32]:
     coded = soundsafe.coded_bits(b"embedder", None, euls)
-    return mark_block(audio, first, coded, phase, DEFAULT_KEY, ROBUST, FAST)
+    return mark_block(audio, first, coded, phase, CODE, FAST)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_views_cover_all_channels(channels: int) -> None:
     for phase in range(PHASES):
-        mixes = views(channels, phase)
+        mixes = mixtures(channels, phase)
         assert np.sum(mixes, axis=0) == pytest.approx(np.ones(channels) * (len(mixes) / channels))
     if channels > 1:
-        assert {len(views(channels, phase)) for phase in range(PHASES)} == {1, channels}
+        assert {len(mixtures(channels, phase)) for phase in range(PHASES)} == {1, channels}
 
 
 def test_mix_channels() -> None:
@@ -62,10 +65,10 @@ def test_the_detector_reads_what_was_marked(phase: int, cut: Cut) -> None:
     audio = cut("strings_canon", 3.0).copy()
     marked = mark(audio, EUL_SAMPLES, 1, phase)
     bits = soundsafe.coded_bits(b"embedder", None, 1)[0]
-    reading = read_eul(marked, EUL_SAMPLES, phase, DEFAULT_KEY, ROBUST)
+    reading = read_second(marked, EUL_SAMPLES, phase, CODE)
     assert reading is not None
     assert np.mean((reading.llr < 0) != bits) < 0.03
-    other = read_eul(marked, EUL_SAMPLES, (phase + 1) % PHASES, DEFAULT_KEY, ROBUST)
+    other = read_second(marked, EUL_SAMPLES, (phase + 1) % PHASES, CODE)
     assert other is not None
     assert np.mean((other.llr < 0) != bits) > 0.3
 
@@ -102,8 +105,8 @@ def test_more_steps_leave_fewer_errors(cut: Cut) -> None:
     wrong = []
     for steps in (1, 6):
         quality = dataclasses.replace(FAST, steps=steps)
-        marked = mark_block(audio, 0, coded, 0, DEFAULT_KEY, ROBUST, quality)
-        readings = [read_eul(marked, i * EUL_SAMPLES, i, DEFAULT_KEY, ROBUST) for i in range(2)]
+        marked = mark_block(audio, 0, coded, 0, CODE, quality)
+        readings = [read_second(marked, i * EUL_SAMPLES, i, CODE) for i in range(2)]
         wrong.append(sum(int(((r.llr < 0) != c).sum()) for r, c in zip(readings, coded, strict=True) if r))
     assert wrong[1] < wrong[0]
 

@@ -11,22 +11,23 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe.attacks import get
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
 from soundsafe.cells.equaliser import CHANCE, supposed_features, undo_equaliser
-from soundsafe.cells.layout import Features, geometry, layout
-from soundsafe.cells.profile import ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.layout import Features, choose_layout
 from soundsafe.stft import RATE
 
+CODE = CellCode()
+
 Audio = NDArray[np.float32]
-GEO = geometry(DEFAULT_KEY, ROBUST)
+GEO = CODE.geometry
 LEVELS = Features(-2.0 * np.arange(24.0))
 
 
 def on_the_lattice(noise: float) -> tuple[torch.Tensor, Any]:
     """Complex projections ``[2040]`` in steps that carry bits in their real parts, some steps large."""
     rng = np.random.default_rng(0)
-    lay = layout(LEVELS, DEFAULT_KEY, ROBUST, 0)
+    lay = choose_layout(LEVELS, CODE, 0)
     real = np.round(6.0 * rng.standard_normal(2040)) - lay.dither.numpy() + noise * rng.standard_normal(2040)
     return torch.from_numpy(real + 6.0j * rng.standard_normal(2040)).to(torch.complex64), lay
 
@@ -46,7 +47,7 @@ def test_the_factors_of_bands_are_found(noise: float) -> None:
 
 
 def test_without_a_lattice_the_fit_is_chance() -> None:
-    lay = layout(LEVELS, DEFAULT_KEY, ROBUST, 0)
+    lay = choose_layout(LEVELS, CODE, 0)
     fits = []
     for seed in range(4):
         x = torch.from_numpy(np.random.default_rng(seed).standard_normal((2, 2040)) * 6.0)
@@ -70,7 +71,7 @@ def test_features_are_supposed_as_they_may_have_been() -> None:
 
 def behind(audio: Audio, name: str) -> Detection:
     attacked = get(name).apply(audio, RATE, np.random.default_rng(0))
-    return detect([np.ascontiguousarray(attacked)], DEFAULT_KEY, ROBUST)
+    return detect([np.ascontiguousarray(attacked)], CODE)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +95,4 @@ def test_seconds_are_read_without_their_high_bands(marked: Callable[..., Any]) -
 def test_nothing_is_read_without_the_mark(cut: Callable[..., Audio], marked: Callable[..., Any]) -> None:
     assert behind(cut("rock", 4.0), "eq_bass_+12dB").payload is None
     attacked = get("tilt_-3dB").apply(marked("rock").audio, RATE, np.random.default_rng(0))
-    assert detect([attacked], bytes(range(32)), ROBUST).payload is None
+    assert detect([attacked], CellCode(bytes(range(32)))).payload is None

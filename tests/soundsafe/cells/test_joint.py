@@ -9,29 +9,30 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from soundsafe.cells.detector import Reading, read_eul
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.joint import read_jointly
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+from soundsafe.cells.profile import EUL_SAMPLES
+from soundsafe.cells.reading import Reading, read_second
 from soundsafe.codecs import mp3_roundtrip
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.coding import SoftCode
 from soundsafe.stft import RATE
 
 OTHER_KEY = bytes(range(32))
+CODE = CellCode()
 
 
 def readings(audio: NDArray[np.float32], key: bytes, level_db: float) -> list[Reading]:
     """Of the first EULs in white noise, `level_db` against the audio."""
     noise = np.random.default_rng(3).standard_normal(audio.shape).astype(np.float32)
     noisy = audio + noise * np.float32(np.std(audio) * 10 ** (level_db / 20))
-    found = [read_eul(noisy, i * EUL_SAMPLES, i, key, ROBUST) for i in range(4)]
+    found = [read_second(noisy, i * EUL_SAMPLES, i, CellCode(key)) for i in range(4)]
     return [reading for reading in found if reading is not None]
 
 
 def jointly(found: list[Reading], key: bytes, code: bool = False) -> NDArray[np.float64]:
-    llrs = read_jointly(
-        [r.mixtures for r in found], [r.llr for r in found], key, ROBUST, SoftCode().beliefs if code else None
-    )
+    beliefs = SoftCode().beliefs if code else None
+    llrs = read_jointly([r.mixtures for r in found], [r.llr for r in found], CellCode(key), beliefs)
     return np.asarray(np.sum(llrs, axis=0))
 
 
@@ -45,7 +46,7 @@ def test_fewer_errors_than_the_sum(marked: Callable[..., Any], level_db: float) 
     assert after < 0.8 * before
 
 
-def told(llr: NDArray[np.float64], bits: NDArray[np.uint8]) -> float:
+def information_about(llr: NDArray[np.float64], bits: NDArray[np.uint8]) -> float:
     """Information of soft values about the true bits, per bit."""
     return float(np.mean(1.0 - np.log2(1.0 + np.exp(np.clip(-llr * (1.0 - 2.0 * bits), -60, 60)))))
 
@@ -53,12 +54,12 @@ def told(llr: NDArray[np.float64], bits: NDArray[np.uint8]) -> float:
 def test_the_code_helps_one_eul(marked: Callable[..., Any]) -> None:
     m = marked("strings_canon")
     shifted = mp3_roundtrip(m.audio[:, 300:], RATE, kbps=192, align=True)
-    found = [read_eul(shifted, i * EUL_SAMPLES - 300, i, DEFAULT_KEY, ROBUST) for i in (1, 2)]
+    found = [read_second(shifted, i * EUL_SAMPLES - 300, i, CODE) for i in (1, 2)]
     for reading in found:
         assert reading is not None
-        before = told(reading.llr, m.bits)
+        before = information_about(reading.llr, m.bits)
         assert 0.3 < before < 0.9
-        assert told(jointly([reading], DEFAULT_KEY, code=True), m.bits) > before + 0.01
+        assert information_about(jointly([reading], DEFAULT_KEY, code=True), m.bits) > before + 0.01
 
 
 @pytest.mark.parametrize("code", [False, True])

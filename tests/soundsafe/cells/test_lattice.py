@@ -11,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.lattice import cell_index, displacement, fits, project, soft_values
-from soundsafe.cells.layout import Features, geometry, layout
-from soundsafe.cells.profile import EUL_FRAMES, ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.layout import Features, choose_layout
+from soundsafe.cells.profile import EUL_FRAMES
 from soundsafe.message.coding import N
 from soundsafe.message.words import ERASED
 
-GEO = geometry(DEFAULT_KEY, ROBUST)
-LAYOUT = layout(Features(np.linspace(0.0, -40.0, 24)), DEFAULT_KEY, ROBUST, 0)
+CODE = CellCode()
+
+GEO = CODE.geometry
+LAYOUT = choose_layout(Features(np.linspace(0.0, -40.0, 24)), CODE, 0)
 
 
 def sent(sigma: float, seed: int) -> tuple[NDArray[np.uint8], torch.Tensor]:

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from soundsafe import datasets
-from soundsafe.cells.layout import PHASES, Features, Layout, candidates, features, geometry, layout
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.layout import Features, Layout, candidate_layouts, choose_layout, features
 from soundsafe.cells.masking import ANALYZER
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, PHASES, ROBUST
 from soundsafe.message.coding import N
 from soundsafe.stft import stft
 
 OTHER_KEY = bytes(range(32))
-GEO = geometry(DEFAULT_KEY, ROBUST)
+CODE, OTHER = CellCode(), CellCode(OTHER_KEY)
+GEO = CODE.geometry
 
 levels = st.lists(st.floats(-200, 0), min_size=24, max_size=24).map(
     lambda db: Features(np.array(db) - max(db))
@@ -35,7 +36,7 @@ def of(audio: NDArray[np.float32], second: int = 0, gain: float = 1.0) -> Layout
     """Layout of one second of the mean of all channels of real audio."""
     x = torch.from_numpy(audio.mean(axis=0) * np.float32(gain))
     spectrum = stft(x)[:, second * EUL_FRAMES : (second + 1) * EUL_FRAMES]
-    return layout(features(spectrum, ROBUST), DEFAULT_KEY, ROBUST, 0)
+    return choose_layout(features(spectrum, ROBUST), CODE, 0)
 
 
 # --- geometry
@@ -82,7 +83,7 @@ def test_the_partition_repeats_and_the_key_changes_it() -> None:
     first = GEO.bins[GEO.frame == 1]
     assert np.array_equal(first, GEO.bins[GEO.frame == 1 + PATTERNS])
     assert not np.array_equal(first, GEO.bins[GEO.frame == 2])
-    other = geometry(OTHER_KEY, ROBUST)
+    other = OTHER.geometry
     assert not np.array_equal(first, other.bins[other.frame == 1])
     assert np.mean(other.scramble != GEO.scramble) == pytest.approx(0.5, abs=0.06)
     assert float((other.pilot_sign == GEO.pilot_sign).float().mean()) == pytest.approx(0.5, abs=0.15)
@@ -98,15 +99,15 @@ def falling(edge: int, floor_db: float) -> Features:
 
 def test_a_narrow_sound_has_fine_carriers() -> None:
     wide, narrow = falling(20, -90.0), falling(12, -90.0)
-    assert set(layout(wide, DEFAULT_KEY, ROBUST, 0).slots) <= set(GEO.data)
-    assert set(layout(narrow, DEFAULT_KEY, ROBUST, 0).slots) <= set(GEO.fine)
+    assert set(choose_layout(wide, CODE, 0).slots) <= set(GEO.data)
+    assert set(choose_layout(narrow, CODE, 0).slots) <= set(GEO.fine)
 
 
 def test_the_detector_tries_both_kinds_where_codecs_may_have_hidden_which() -> None:
     before, after = falling(12, -70.0), falling(12, -110.0)
-    marked = layout(before, DEFAULT_KEY, ROBUST, 0)
+    marked = choose_layout(before, CODE, 0)
     assert set(marked.slots) <= set(GEO.data)
-    tried = list(candidates(after, DEFAULT_KEY, ROBUST, 0))
+    tried = list(candidate_layouts(after, CODE, 0))
     assert marked.digest != tried[0].digest
     assert marked.digest in {lay.digest for lay in tried}
 
@@ -117,7 +118,7 @@ def test_the_detector_tries_both_kinds_where_codecs_may_have_hidden_which() -> N
 @given(levels, st.integers(0, PHASES - 1))
 @settings(max_examples=25, deadline=None)
 def test_every_layout_holds_one_codeword(feats: Features, phase: int) -> None:
-    lay = layout(feats, DEFAULT_KEY, ROBUST, phase)
+    lay = choose_layout(feats, CODE, phase)
     assert lay.bits_per_band.sum() == N == len(lay.slots) == len(np.unique(lay.slots))
     narrow = set(lay.slots) <= set(GEO.fine)
     assert narrow or set(lay.slots) <= set(GEO.data)
@@ -130,8 +131,8 @@ def test_every_layout_holds_one_codeword(feats: Features, phase: int) -> None:
 @given(levels)
 @settings(max_examples=15, deadline=None)
 def test_the_candidates_begin_with_the_named_one(feats: Features) -> None:
-    every = list(candidates(feats, DEFAULT_KEY, ROBUST, 1))
-    assert every[0].digest == layout(feats, DEFAULT_KEY, ROBUST, 1).digest
+    every = list(candidate_layouts(feats, CODE, 1))
+    assert every[0].digest == choose_layout(feats, CODE, 1).digest
     assert all(lay.bits_per_band.sum() == N for lay in every)
 
 
@@ -141,36 +142,36 @@ def test_a_small_change_stays_among_the_candidates(
 ) -> None:
     """The embedder's layout is found, though a codec has moved a feature by less than the margins."""
     feats = features(stft(torch.from_numpy(cut(clip)[0].copy()))[:, :EUL_FRAMES], ROBUST)
-    wanted = layout(feats, DEFAULT_KEY, ROBUST, 0).digest
+    wanted = choose_layout(feats, CODE, 0).digest
     for band in range(len(feats.level_db)):
         for step in (-0.2, 0.2):
             moved = feats.level_db.copy()
             moved[band] += step * min(ROBUST.anchor_margin_db, ROBUST.dead_margin_db)
-            assert wanted in {lay.digest for lay in candidates(Features(moved), DEFAULT_KEY, ROBUST, 0)}
+            assert wanted in {lay.digest for lay in candidate_layouts(Features(moved), CODE, 0)}
 
 
 def test_two_anchors_may_have_changed_places_in_noise() -> None:
     level = np.full(24, -20.0)
     level[[9, 20, 22, 23]] = [-0.3, 0.0, -0.1, -0.4]
     level[[12, 14]] = [-0.5, -0.6]
-    before = layout(Features(level), DEFAULT_KEY, ROBUST, 0)
+    before = choose_layout(Features(level), CODE, 0)
     assert before.anchors == (9, 20, 22, 23)
     level[[12, 14]] += 0.5  # above the two weakest anchors
     moved = Features(level)
-    assert layout(moved, DEFAULT_KEY, ROBUST, 0).anchors == (12, 14, 20, 22)
-    assert before.digest in {lay.digest for lay in candidates(moved, DEFAULT_KEY, ROBUST, 0)}
+    assert choose_layout(moved, CODE, 0).anchors == (12, 14, 20, 22)
+    assert before.digest in {lay.digest for lay in candidate_layouts(moved, CODE, 0)}
 
 
 @pytest.mark.parametrize("band", [2, 3, 4, 5])
 def test_in_narrow_sounds_bands_of_fine_carriers_alone_may_be_on_either_side(band: int) -> None:
     level = falling(13, -90.0).level_db.copy()
     level[band] = -ROBUST.dead_db + 0.2
-    before = layout(Features(level), DEFAULT_KEY, ROBUST, 0)
+    before = choose_layout(Features(level), CODE, 0)
     assert before.bits_per_band[GEO.capacity == 0].any()  # a narrow sound
     level[band] -= 0.4
     moved = Features(level)
-    assert layout(moved, DEFAULT_KEY, ROBUST, 0).digest != before.digest
-    assert before.digest in {lay.digest for lay in candidates(moved, DEFAULT_KEY, ROBUST, 0)}
+    assert choose_layout(moved, CODE, 0).digest != before.digest
+    assert before.digest in {lay.digest for lay in candidate_layouts(moved, CODE, 0)}
 
 
 @pytest.mark.parametrize("filled", [1, 3, 6])
@@ -178,19 +179,19 @@ def test_noise_in_the_highest_bands_hides_no_layout(filled: int) -> None:
     carrying = np.flatnonzero(GEO.capacity > 0)
     level = np.linspace(0.0, -30.0, 24)
     level[carrying[-filled] :] = -90.0
-    before = layout(Features(level), DEFAULT_KEY, ROBUST, 0)
+    before = choose_layout(Features(level), CODE, 0)
     level[carrying[-filled] :] = -45.0
     noisy = Features(level)
-    assert layout(noisy, DEFAULT_KEY, ROBUST, 0).digest != before.digest
-    assert before.digest in {lay.digest for lay in candidates(noisy, DEFAULT_KEY, ROBUST, 0)}
+    assert choose_layout(noisy, CODE, 0).digest != before.digest
+    assert before.digest in {lay.digest for lay in candidate_layouts(noisy, CODE, 0)}
 
 
 def test_key_and_audio_decide(cut: Callable[..., NDArray[np.float32]]) -> None:
     audio = cut("rock")
     feats = features(stft(torch.from_numpy(audio[0].copy()))[:, :EUL_FRAMES], ROBUST)
-    mine, other = layout(feats, DEFAULT_KEY, ROBUST, 0), layout(feats, OTHER_KEY, ROBUST, 0)
-    assert mine.digest == layout(feats, DEFAULT_KEY, ROBUST, 0).digest != other.digest
-    assert len({layout(feats, DEFAULT_KEY, ROBUST, phase).digest for phase in range(PHASES)}) == PHASES
+    mine, other = choose_layout(feats, CODE, 0), choose_layout(feats, OTHER, 0)
+    assert mine.digest == choose_layout(feats, CODE, 0).digest != other.digest
+    assert len({choose_layout(feats, CODE, phase).digest for phase in range(PHASES)}) == PHASES
     assert len({of(cut(name)).digest for name in ("rock", "piano_moonlight", "speech_ukrainian")}) == 3
 
 
@@ -220,7 +221,7 @@ def test_gain_and_16_bits_do_not_move_the_slots(clip: str, cut: Callable[..., ND
 def test_silence_has_a_layout() -> None:
     feats = features(torch.zeros(442, EUL_FRAMES, dtype=torch.complex64), ROBUST)
     assert np.isfinite(feats.level_db).all()
-    assert layout(feats, DEFAULT_KEY, ROBUST, 0).bits_per_band.sum() == N
+    assert choose_layout(feats, CODE, 0).bits_per_band.sum() == N
 
 
 SCRIPT = """

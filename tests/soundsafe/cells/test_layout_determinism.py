@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 import soundsafe
 from soundsafe import datasets
+from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import detect
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.profile import PHASES
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE
+
+CODE = CellCode()
 
 EULS = PHASES
 
@@ -119,8 +120,8 @@ def test_the_detector_takes_the_same_slots_from_any_blocks(marked, size):
         blocks = [marked[:, :1], marked[:, 1:]]
     else:
         blocks = [marked[:, i : i + size] for i in range(0, marked.shape[1], size)]
-    found = detect(iter(blocks), DEFAULT_KEY, ROBUST).euls
-    whole = detect(iter([marked]), DEFAULT_KEY, ROBUST).euls
+    found = detect(iter(blocks), CODE).euls
+    whole = detect(iter([marked]), CODE).euls
     assert [(e.start_s, e.slots, e.seed, e.ok) for e in found] == [
         (e.start_s, e.slots, e.seed, e.ok) for e in whole
     ]

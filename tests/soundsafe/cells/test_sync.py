@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from soundsafe import datasets
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES
 from soundsafe.cells.sync import LOCK_Z, false_alarm, nudge, scan, try_offsets
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.stft import RATE
 
 OTHER_KEY = bytes(range(32))
+CODE, OTHER = CellCode(), CellCode(OTHER_KEY)
 
 
 def away(start: float, offset: int) -> float:
@@ -32,7 +32,7 @@ def away(start: float, offset: int) -> float:
 def test_lock_at_the_sample(clip: str, marked: Callable[..., Any]) -> None:
     audio = marked(clip).audio.copy()
     for offset in np.random.default_rng(5).integers(1, 44_000, 3):
-        lock = scan(audio[:, offset : offset + 3 * RATE], DEFAULT_KEY, ROBUST)
+        lock = scan(audio[:, offset : offset + 3 * RATE], CODE)
         assert lock.z > 2 * LOCK_Z
         assert away(lock.start, int(offset)) <= 0.25
         assert 0 <= lock.start < EUL_SAMPLES
@@ -44,7 +44,7 @@ def test_half_a_sample(marked: Callable[..., Any]) -> None:
     audio = marked("strings_canon").audio[:, : 3 * RATE]
     double = soxr.resample(audio.T, RATE, 2 * RATE, quality="VHQ")
     moved = soxr.resample(double[2 * 1001 - 1 :], 2 * RATE, RATE, quality="VHQ").T.astype(np.float32)
-    lock = scan(moved, DEFAULT_KEY, ROBUST)
+    lock = scan(moved, CODE)
     assert lock.start == pytest.approx(EUL_SAMPLES - 1001 + 0.5, abs=0.25)
 
 
@@ -52,27 +52,27 @@ def test_a_nudge(marked: Callable[..., Any]) -> None:
     audio = marked("rock").audio.copy()
     for phase, off in ((1, 0), (2, 1), (3, -2)):
         start = phase * EUL_SAMPLES
-        assert nudge(audio, start - off, phase, DEFAULT_KEY, ROBUST) == pytest.approx(off, abs=0.13)
+        assert nudge(audio, start - off, phase, CODE) == pytest.approx(off, abs=0.13)
 
 
 def test_a_known_offset(marked: Callable[..., Any]) -> None:
     audio = marked("rock").audio.copy()
-    right = try_offsets(audio[:, : 2 * RATE], [0], DEFAULT_KEY, ROBUST)
+    right = try_offsets(audio[:, : 2 * RATE], [0], CODE)
     assert (right.start, right.phase) == (pytest.approx(0.0, abs=0.13), 0)
     assert right.z > 2 * LOCK_Z
-    assert try_offsets(audio[:, : 2 * RATE], [200], DEFAULT_KEY, ROBUST).z < LOCK_Z
+    assert try_offsets(audio[:, : 2 * RATE], [200], CODE).z < LOCK_Z
     delayed = np.pad(audio[:, : 2 * RATE], ((0, 0), (1105, 0)))
-    assert try_offsets(delayed, [0, 1105], DEFAULT_KEY, ROBUST).start == pytest.approx(1105, abs=0.13)
+    assert try_offsets(delayed, [0, 1105], CODE).start == pytest.approx(1105, abs=0.13)
 
 
 @pytest.mark.parametrize("clip", [c.clip for c in datasets.load("bundled").clips])
 def test_unmarked_audio_does_not_lock(clip: str, cut: Callable[..., NDArray[np.float32]]) -> None:
-    lock = scan(cut(clip, 3.0, 1.0).copy(), DEFAULT_KEY, ROBUST)
+    lock = scan(cut(clip, 3.0, 1.0).copy(), CODE)
     assert lock.z < LOCK_Z
 
 
 def test_another_key_does_not_lock(marked: Callable[..., Any]) -> None:
-    lock = scan(marked("rock").audio[:, : 3 * RATE].copy(), OTHER_KEY, ROBUST)
+    lock = scan(marked("rock").audio[:, : 3 * RATE].copy(), OTHER)
     assert lock.z < LOCK_Z
 
 
@@ -86,7 +86,7 @@ def test_strange_audio_does_not_lock(kind: str) -> None:
         "sine": 0.3 * np.sin(2 * math.pi * 1000 * t / RATE),
         "noise": 0.1 * np.random.default_rng(0).standard_normal(len(t)),
     }[kind]
-    lock = scan(audio[None].astype(np.float32), DEFAULT_KEY, ROBUST)
+    lock = scan(audio[None].astype(np.float32), CODE)
     assert math.isfinite(lock.z)
     assert lock.z < LOCK_Z
 
@@ -102,7 +102,7 @@ def test_whatever_the_channels(mix: str, marked: Callable[..., Any]) -> None:
         "mean": audio.mean(axis=0, keepdims=True),
         "swapped": audio[::-1],
     }[mix]
-    lock = scan(np.ascontiguousarray(heard), DEFAULT_KEY, ROBUST)
+    lock = scan(np.ascontiguousarray(heard), CODE)
     assert lock.z > LOCK_Z
     assert away(lock.start, 100_000) <= 0.25
 

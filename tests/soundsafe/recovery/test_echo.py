@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import datasets
-from soundsafe.cells.profile import ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.code import CellCode
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import Echo, find_echoes, read_echoed, undo_echo, undo_echoes
+
+CODE = CellCode()
 
 Audio = NDArray[np.float32]
 RATE = 44_100
@@ -39,7 +40,7 @@ def marked() -> Audio:
 def test_every_second_reads_behind_an_echo(marked: Audio, delay: int, gain: float) -> None:
     echoed = with_echo(marked, delay, gain)
     plain = soundsafe.decode(marked, RATE)
-    read = read_echoed(echoed, 0.0, DEFAULT_KEY, ROBUST, Tally())
+    read = read_echoed(echoed, 0.0, CODE, Tally())
     assert read is not None
     found, echoes = read
     assert found.payload == PAYLOAD
@@ -74,13 +75,13 @@ def test_decode_bears_a_constant_offset(marked: Audio, offset: float) -> None:
 
 def test_two_echoes_are_undone_one_after_the_other(marked: Audio) -> None:
     echoed = with_echo(with_echo(marked, 4000, 0.5), 10_007, 0.5)
-    read = read_echoed(echoed, 0.0, DEFAULT_KEY, ROBUST, Tally())
+    read = read_echoed(echoed, 0.0, CODE, Tally())
     assert read is not None
     assert read[0].payload == PAYLOAD
 
 
 def test_unmarked_audio_with_an_echo_reads_nothing() -> None:
-    assert read_echoed(with_echo(clip("rock", 4), 4410, 0.5), 0.0, DEFAULT_KEY, ROBUST, Tally()) is None
+    assert read_echoed(with_echo(clip("rock", 4), 4410, 0.5), 0.0, CODE, Tally()) is None
 
 
 def test_an_echo_is_undone_exactly_in_a_stream() -> None:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe.attacks import get
-from soundsafe.cells.profile import ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.code import CellCode
 from soundsafe.recovery.speed import resample_by
 from soundsafe.recovery.splice_search import refine_pitch, search_splices
+
+CODE = CellCode()
 
 Audio = NDArray[np.float32]
 RATE = 44_100
@@ -29,7 +30,7 @@ def attacked(audio: Audio, name: str) -> Audio:
 )
 def test_four_seconds_tell_tempo_and_place(marked: Callable[..., Any], name: str, tempo: float) -> None:
     heard = attacked(marked("rock").audio, name)[:, round(0.3 * RATE) :]
-    clock = search_splices(heard, DEFAULT_KEY, ROBUST)
+    clock = search_splices(heard, CODE)
     assert clock is not None
     assert clock.tempo == pytest.approx(tempo, abs=4e-3)
     cycle = 4 * RATE / clock.tempo
@@ -38,23 +39,23 @@ def test_four_seconds_tell_tempo_and_place(marked: Callable[..., Any], name: str
 
 
 def test_untouched_audio_has_tempo_one(marked: Callable[..., Any]) -> None:
-    clock = search_splices(marked("rock").audio, DEFAULT_KEY, ROBUST)
+    clock = search_splices(marked("rock").audio, CODE)
     assert clock is not None
     assert clock.tempo == pytest.approx(1.0, abs=1e-5)
 
 
 def test_no_clock_without_the_mark_or_its_key(cut: Callable[..., Audio], marked: Callable[..., Any]) -> None:
-    assert search_splices(cut("rock"), DEFAULT_KEY, ROBUST) is None
-    assert search_splices(marked("rock").audio, bytes(32), ROBUST) is None
-    assert search_splices(np.zeros((2, 4 * RATE), np.float32), DEFAULT_KEY, ROBUST) is None
-    assert search_splices(cut("rock")[:, :1000], DEFAULT_KEY, ROBUST) is None
+    assert search_splices(cut("rock"), CODE) is None
+    assert search_splices(marked("rock").audio, CellCode(bytes(32))) is None
+    assert search_splices(np.zeros((2, 4 * RATE), np.float32), CODE) is None
+    assert search_splices(cut("rock")[:, :1000], CODE) is None
 
 
 def test_the_pitch_of_pieces_becomes_exact(marked: Callable[..., Any]) -> None:
     heard = attacked(marked("rock").audio, "pitch_wsola_+5%")
-    pitch = refine_pitch(heard, 1.0512, DEFAULT_KEY, ROBUST)
+    pitch = refine_pitch(heard, 1.0512, CODE)
     assert pitch == pytest.approx(1.05, abs=1e-4)
-    clock = search_splices(resample_by(heard, pitch), DEFAULT_KEY, ROBUST)
+    clock = search_splices(resample_by(heard, pitch), CODE)
     assert clock is not None
     assert clock.tempo == pytest.approx(1 / 1.05, abs=4e-3)
 

@@ -13,17 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 import soundsafe
-from soundsafe.cells.embedder import QUALITIES
-from soundsafe.cells.profile import ROBUST
-from soundsafe.keys import DEFAULT_KEY
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.settings import QUALITIES
 from soundsafe.streams import marker as marking
-from soundsafe.streams.marker import Marker
+from soundsafe.streams.marker import Marker, words_of_seconds
+from soundsafe.tiles.geometry import TileCode
 
 Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]
 
 RATE = 44_100
 OTHER_KEY = bytes(range(32))
+CODE = CellCode()
 
 
 def at_rate(audio: Audio, rate: int) -> Audio:
@@ -38,7 +39,7 @@ def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
     answer = soundsafe.embed(audio, rate, b"blocks", quality="fast", layers=("eul", "tile"))
     assert answer.audio is not None
     assert answer.euls_verified >= 19
-    marker = Marker(rate, 1, b"blocks", DEFAULT_KEY, ROBUST, QUALITIES["fast"], ("eul", "tile"))
+    marker = Marker(rate, 1, b"blocks", CODE, TileCode(), QUALITIES["fast"])
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 123_456):
         parts += marker.feed(audio[:, start : start + 123_456])
@@ -102,7 +103,7 @@ def test_file_and_array_are_the_same(
     for name in ("euls", "euls_verified", "snr_db", "zimtohrli", "warnings"):
         assert getattr(by_file, name) == getattr(by_array, name)
 
-    marker = Marker(rate, 2, b"blocks", DEFAULT_KEY, ROBUST, QUALITIES["fast"], ("eul",))
+    marker = Marker(rate, 2, b"blocks", CODE, None, QUALITIES["fast"])
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 12_345):
         parts += marker.feed(audio[:, start : start + 12_345])
@@ -129,12 +130,11 @@ def test_coded_bits_cycle_through_the_parts() -> None:
 
 
 def test_coded_bits_of_a_later_block() -> None:
-    from soundsafe.streams.marker import coded_bits
-
     payload = bytes(range(256)) * 2  # three parts
-    whole = coded_bits(payload, None, 40)
-    assert (coded_bits(payload, None, 7, first=31) == whole[31:38]).all()
-    assert coded_bits(payload, None, 2, first=10**6).base is None
+    whole = words_of_seconds(payload, CODE, 40)
+    assert (words_of_seconds(payload, CODE, 7, first=31) == whole[31:38]).all()
+    assert words_of_seconds(payload, CODE, 2, first=10**6).base is None
+    assert (soundsafe.coded_bits(payload, None, 7, first=31) == whole[31:38]).all()
 
 
 def test_above_the_band_nothing_changes(cut: Cut) -> None:

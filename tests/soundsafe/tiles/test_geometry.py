@@ -3,16 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soundsafe.cells.layout import PHASES
-from soundsafe.cells.profile import EUL_SAMPLES
-from soundsafe.tiles import geometry as T
-from soundsafe.tiles.geometry import ROBUST_TILES, TileProfile, tile_geometry
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES
+from soundsafe.tiles import geometry
+from soundsafe.tiles.geometry import ROBUST_TILES, TileCode, TileProfile
 
 KEY = bytes(range(32))
 
 
 def test_every_tile_of_a_block_belongs_to_one_symbol() -> None:
-    geo = tile_geometry(KEY, ROBUST_TILES)
+    geo = TileCode(KEY).geometry
     used = np.zeros((geo.bands, ROBUST_TILES.block_tiles), int)
     np.add.at(used, (geo.band[:, None], geo.position), 1)
     assert (used == 1).all()
@@ -20,7 +19,7 @@ def test_every_tile_of_a_block_belongs_to_one_symbol() -> None:
 
 
 def test_every_symbol_has_one_role_and_every_bit_of_the_word_one_place() -> None:
-    geo = tile_geometry(KEY, ROBUST_TILES)
+    geo = TileCode(KEY).geometry
     for c in range(ROBUST_TILES.cycle):
         every = np.concatenate([geo.pilot, geo.identifier[c], geo.payload[c]])
         assert sorted(every) == list(range(len(geo.band)))
@@ -34,7 +33,7 @@ def test_a_cycle_holds_whole_periods_of_the_cell_layer() -> None:
 
 
 def test_the_key_decides() -> None:
-    one, other = tile_geometry(KEY, ROBUST_TILES), tile_geometry(bytes(32), ROBUST_TILES)
+    one, other = TileCode(KEY).geometry, TileCode(bytes(32)).geometry
     assert not np.array_equal(one.position, other.position)
     assert abs(np.corrcoef(one.phase.reshape(-1), other.phase.reshape(-1))[0, 1]) < 0.05
 
@@ -42,20 +41,20 @@ def test_the_key_decides() -> None:
 def test_relative_levels_ignore_gain() -> None:
     rng = np.random.default_rng(0)
     audio = (0.1 * rng.standard_normal((2, 3 * 44_100))).astype(np.float32)
-    geo = tile_geometry(KEY, ROBUST_TILES)
-    matrix = T.edges_matrix(geo.edges)
+    geo = TileCode(KEY).geometry
+    matrix = geometry.edges_matrix(geo.edges)
     out = []
     for gain in (1.0, 0.3):
-        power = T.band_power(T.power_spectrum(audio * np.float32(gain)), matrix, audio.shape[1])
-        out.append(T.relative(T.levels(power, 0.0, 1.0, 64, ROBUST_TILES)[0], ROBUST_TILES))
+        power = geometry.band_power(geometry.power_spectrum(audio * np.float32(gain)), matrix, audio.shape[1])
+        out.append(geometry.relative(geometry.levels(power, 0.0, 1.0, 64, ROBUST_TILES)[0], ROBUST_TILES))
     np.testing.assert_allclose(out[0], out[1], atol=1e-3)
 
 
 def test_a_band_that_lies_deeper_is_told() -> None:
-    geo = tile_geometry(KEY, ROBUST_TILES)
+    geo = TileCode(KEY).geometry
     level = np.zeros((geo.bands, 2 * ROBUST_TILES.block_tiles))
     level[70] = -11.0
-    depth = T.depths(level, geo)
+    depth = geometry.depths(level, geo)
     assert depth.shape == (2, len(geo.band))
     np.testing.assert_allclose(depth[:, geo.band == 70], 10.0)
     np.testing.assert_allclose(depth[:, geo.band == 72], -1.0)
@@ -63,12 +62,12 @@ def test_a_band_that_lies_deeper_is_told() -> None:
 
 
 def test_bands_share_out_the_energy() -> None:
-    geo = tile_geometry(KEY, ROBUST_TILES)
+    geo = TileCode(KEY).geometry
     for pitch in (0.95, 1.0, 1.05):
-        matrix = T.edges_matrix(geo.edges, pitch)
+        matrix = geometry.edges_matrix(geo.edges, pitch)
         assert matrix.min() >= 0
         assert matrix.sum(axis=0).max() <= 1 + 1e-9
-        width = np.diff(geo.edges) * pitch / (44_100 / T.GRID.n_fft)
+        width = np.diff(geo.edges) * pitch / (44_100 / geometry.GRID.n_fft)
         np.testing.assert_allclose(matrix.sum(axis=1), width)
 
 
@@ -87,10 +86,12 @@ def test_flutter_is_how_much_the_level_changes_within_a_tile() -> None:
 
     def flutter(sound: np.ndarray) -> float:
         """Of the bands round 1 kHz."""
-        geo = tile_geometry(bytes(32), ROBUST_TILES)
+        geo = TileCode(bytes(32)).geometry
         audio = sound[None].astype(np.float32)
-        bands = T.band_power(T.power_spectrum(audio), T.edges_matrix(geo.edges), audio.shape[1])
-        found = T.flutters(bands, 0.0, 1.0, 5 * ROBUST_TILES.block_tiles, geo)
+        bands = geometry.band_power(
+            geometry.power_spectrum(audio), geometry.edges_matrix(geo.edges), audio.shape[1]
+        )
+        found = geometry.flutters(bands, 0.0, 1.0, 5 * ROBUST_TILES.block_tiles, geo)
         assert found.shape == (5, len(geo.band))
         here = (geo.edges[geo.band] < 1010) & (geo.edges[geo.band + 1] > 990)
         return float(found[1:-1, here].mean())

@@ -1,0 +1,148 @@
+"""From soft values to words: of one second alone, and of several that carry the same word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soundsafe.aliases import Floats, Ints
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.joint import read_jointly
+from soundsafe.cells.profile import EUL_SAMPLES
+from soundsafe.cells.reading import Reading
+from soundsafe.cells.settings import DETECTOR, DetectorSettings
+from soundsafe.message.container import Part, assemble, cycle_of, parts_of
+from soundsafe.message.words import Word, worth
+
+__all__ = ["Combined", "combine", "read_alone"]
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What adding seconds up gave: the `payload` or None, how many `seconds` were added up for it, and how
+    many blocks were tried."""
+
+    payload: bytes | None
+    seconds: int
+    attempts: int
+
+
+def read_alone(
+    reading: Reading, code: CellCode, settings: DetectorSettings = DETECTOR
+) -> tuple[Word | None, int, Reading]:
+    """The word of one second.
+
+    Args:
+        reading: its soft values.
+        code: key and profile.
+        settings: the detector's.
+
+    Returns:
+        The word, or None; how many blocks were tried; the reading, with the soft values of the last try.
+    """
+    llr = reading.llr
+    if worth(llr) <= settings.decode_information:
+        return None, 0, reading
+    word, attempts = code.read_word(llr)
+    beliefs = code.beliefs
+    for _ in range(settings.reread_turns if beliefs else 0):
+        if word is not None or worth(llr) < settings.reread_information:
+            break
+        (llr,) = read_jointly([reading.mixtures], [llr], code, beliefs, rounds=1)
+        word, tried = code.read_word(llr)
+        attempts += tried
+    return word, attempts, replace(reading, llr=llr)
+
+
+def _likely_cycles(readings: Sequence[Reading], number: Ints, settings: DetectorSettings) -> list[int]:
+    """Cycles of parts, the likeliest first: seconds that far apart would agree in their bits."""
+    soft = {int(n): np.tanh(r.llr / 2.0) for n, r in zip(number, readings, strict=True)}
+    agreement = []
+    for cycle in range(1, min(settings.longest_cycle, max(1, len(readings) // 2)) + 1, 2):
+        pairs = [soft[n] * soft[n + cycle] for n in list(soft)[: settings.most_together] if n + cycle in soft]
+        norm = math.sqrt(sum(float((pair**2).sum()) for pair in pairs))
+        agreement.append((sum(float(pair.sum()) for pair in pairs) / max(norm, 1e-9), cycle))
+    best = [cycle for _, cycle in sorted(agreement, reverse=True)[: settings.most_cycles]]
+    return best if 1 in best else [1, *best]
+
+
+def _by_fit(readings: Sequence[Reading]) -> list[Reading]:
+    """The readings, the one that fits best first."""
+    return sorted(readings, key=lambda r: -r.fit)
+
+
+def _read_together(
+    readings: Sequence[Reading], code: CellCode, settings: DetectorSettings
+) -> tuple[Word | None, int]:
+    """The word that several seconds carry, and how many blocks were tried."""
+    llr = np.sum([r.llr for r in readings], axis=0)
+    readings = _by_fit(readings)[: settings.most_together]
+    llrs: Sequence[Floats] = [r.llr for r in readings]
+    word, attempts = code.read_word(llr) if worth(llr) > settings.decode_information else (None, 0)
+    for beliefs in (None, code.beliefs):
+        if word is not None or worth(llr) < settings.join_information:
+            break
+        llrs = read_jointly([r.mixtures for r in readings], llrs, code, beliefs)
+        llr = np.sum(llrs, axis=0)
+        word, tried = code.read_word(llr)
+        attempts += tried
+    return word, attempts
+
+
+def _read_part(
+    readings: Sequence[Reading], code: CellCode, settings: DetectorSettings
+) -> tuple[Word | None, int, int]:
+    """The word of seconds that carry the same part; how many were added up for it, and blocks tried."""
+    word, attempts = _read_together(readings, code, settings)
+    if word is not None or len(readings) <= 3:
+        return word, len(readings), attempts
+    # One stretch may be spoilt: leave out the half that fits least.
+    readings = _by_fit(readings)[: (len(readings) + 1) // 2]
+    word, tried = _read_together(readings, code, settings)
+    return word, len(readings), attempts + tried
+
+
+def combine(
+    readings: Sequence[Reading],
+    parts: Sequence[Part],
+    code: CellCode,
+    settings: DetectorSettings = DETECTOR,
+) -> Combined:
+    """Add the soft values of seconds that should carry the same part, until the payload is whole.
+
+    Seconds a whole number of cycles apart carry the same part. A second that decoded names the cycle; where
+    none did, cycles are tried in turn.
+
+    Args:
+        readings: at least one, in the order of time; their `start` says how far they are apart.
+        parts: those that were read from single seconds.
+        code: key and profile.
+        settings: the detector's.
+    """
+    first = readings[0].start
+    number = np.array([round((r.start - first) / EUL_SAMPLES) for r in readings])
+    known = {cycle_of(parts_of(part.length)) for part in parts}
+    attempts = 0
+    for cycle in sorted(known) or _likely_cycles(readings, number, settings):
+        found = list(parts)
+        used = lost = 0
+        for residue in range(cycle):
+            chosen = [r for r, n in zip(readings, number, strict=True) if n % cycle == residue]
+            if not chosen:
+                continue
+            word, added, tried = _read_part(chosen, code, settings)
+            attempts += tried
+            if word is None:
+                lost += 1
+                if lost > 1 and not known:  # of a cycle one may be lost: a part may come twice in it
+                    break
+                continue
+            found.append(word.part)
+            used += added
+        payload = assemble(found, code.key)
+        if payload is not None:
+            return Combined(payload, used, attempts)
+    return Combined(None, 0, attempts)

@@ -1,0 +1,294 @@
+"""The walk through a stream: find a second by its pilots, follow its clock, look again when it is lost.
+
+::
+
+    stream   |.......|1   2   3   4 |~~~~~~~~~~~|1   2   3 ...
+              search  followed       fits nothing found again
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soundsafe.aliases import Audio
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.profile import EUL_SAMPLES, PHASES
+from soundsafe.cells.reading import MARGIN, Reading, read_equalised, read_second
+from soundsafe.cells.settings import DETECTOR, DetectorSettings
+from soundsafe.cells.sync import Lock, nudge, scan, try_offsets
+from soundsafe.stft import HOP, RATE
+
+__all__ = ["TrackedSecond", "Tracker"]
+
+_WINDOW = 3 * RATE
+"""Samples that are searched for pilots at a time."""
+
+_STRIDE, _LATER_STRIDE = 2 * RATE, 8 * RATE
+"""Samples from one search to the next: at the beginning of a stream, and from `_LATER` on."""
+
+_LATER = 16 * RATE
+
+
+class _Buffer:
+    """The stretch of a stream that may still be looked at; positions are samples of the whole stream."""
+
+    def __init__(self, blocks: Iterable[Audio]) -> None:
+        self._blocks = iter(blocks)
+        self._ended = False
+        self.audio: Audio | None = None
+        self.base = 0
+        """Samples of the stream before the buffer."""
+        self.samples = 0
+        """Samples of the stream so far."""
+
+    def load(self, point: int, back: int) -> bool:
+        """Take in what a search from `point` on needs, and let go what lies before both `point` and `back`.
+
+        Returns False where the stream holds nothing at all.
+        """
+        while not self._ended and (self.audio is None or self.end < point + _WINDOW + 2 * MARGIN):
+            block = next(self._blocks, None)
+            if block is None:
+                self._ended = True
+            else:
+                self._take(block, min(point, back) - 2 * MARGIN)
+        return self.audio is not None
+
+    def _take(self, block: Audio, keep: int) -> None:
+        self.samples += block.shape[1]
+        if self.audio is None:
+            self.audio = block
+            return
+        cut = max(0, min(keep - self.base, self.audio.shape[1]))
+        self.audio = np.concatenate([self.audio[:, cut:], block], axis=1)
+        self.base += cut
+
+    @property
+    def held(self) -> Audio:
+        """All that the buffer holds."""
+        assert self.audio is not None  # `load` said so
+        return self.audio
+
+    @property
+    def end(self) -> int:
+        """Where the buffer ends."""
+        return self.base + self.held.shape[1]
+
+    def window(self, first: int) -> Audio:
+        """What is searched for pilots from `first` on."""
+        at = max(0, first - self.base)
+        return self.held[:, at : first - self.base + _WINDOW]
+
+
+@dataclass(frozen=True)
+class TrackedSecond:
+    """A second on the walk: its reading, and where in `audio` it lies, to be read in another way."""
+
+    reading: Reading
+    audio: Audio
+    at: float
+    phase: int
+
+    def after_equaliser(self, code: CellCode, settings: DetectorSettings) -> Reading | None:
+        """The same second, read as if it had gone through an equaliser."""
+        found = read_equalised(self.audio, self.at, self.phase, code, settings)
+        return None if found is None else replace(found, start=self.reading.start)
+
+
+class Tracker:
+    """Walks through a stream of blocks; iterating gives all seconds that were read, `TrackedSecond`.
+
+    One that begins before the end of former ones, which did not fit, takes their place.
+
+    Args:
+        blocks: ``[channels, samples]`` at 44.1 kHz, of any length each.
+        code: key and profile.
+        settings: the detector's.
+    """
+
+    def __init__(
+        self, blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR
+    ) -> None:
+        self.code, self.settings = code, settings
+        self.score = 0.0
+        """The pilots' best z, of all searches for a clock."""
+        self.start: float | None = None
+        """Where the first clock that was found begins, in samples."""
+        self.clock: float | None = None
+        """Where the clock begins that is followed now."""
+        self._buffer = _Buffer(blocks)
+        self._search_from = 0  # where to look for a clock while there is none
+        self._at: float | None = None  # where the next second starts by the clock
+        self._phase = 0
+        self._unfitted_from = 0  # where the stretch begins that no clock has fitted so far
+        self._misses = 0  # seconds in a row that fitted nothing
+        self._patience = 1  # misses until the pilots are looked for again
+        self._equaliser_tries = settings.equalised_tries
+        self._searched_end = False
+
+    @property
+    def samples(self) -> int:
+        """Samples of the stream that were taken in so far."""
+        return self._buffer.samples
+
+    def __iter__(self) -> Iterator[TrackedSecond]:
+        while self._buffer.load(point := self._point, self._unfitted_from):
+            if self._buffer.end - point < EUL_SAMPLES - HOP:
+                if not self._clock_at_end():
+                    return
+            elif self._at is None:
+                self._find_clock(point)
+            else:
+                reading = self._read(self._at)
+                if reading is None:
+                    return
+                if self._still_fits(reading, point):
+                    yield self._tracked(reading)
+                    self._advance()
+
+    @property
+    def _point(self) -> int:
+        """The sample of interest: where to search, or the second that comes next."""
+        return self._search_from if self._at is None else math.floor(self._at)
+
+    def _advance(self) -> None:
+        assert self._at is not None
+        self._at, self._phase = self._at + EUL_SAMPLES, (self._phase + 1) % PHASES
+
+    def _tracked(self, reading: Reading) -> TrackedSecond:
+        assert self._at is not None
+        audio, at = self._buffer.held, self._at - self._buffer.base
+        return TrackedSecond(replace(reading, start=self._at), audio, at, self._phase)
+
+    # Clocks
+
+    def _find_clock(self, point: int) -> None:
+        """Look for the pilots from `point` on; next time further on where they are not found."""
+        lock = self._lock_in(self._buffer.window(point), first=point == 0)
+        if lock is None:
+            self._unfitted_from = point
+            self._search_from += _STRIDE if point < _LATER else _LATER_STRIDE
+            return
+        self._follow(point + lock.start, lock.phase)
+        self._misses, self._patience = 0, 1
+
+    def _lock_in(self, window: Audio, first: bool) -> Lock | None:
+        """The pilots in `window`, if they are there; at the `first` of all, known offsets are tried first."""
+        offsets = self.settings.known_offsets if first else (0,)
+        known = [o for o in offsets if o + EUL_SAMPLES <= window.shape[1]]
+        lock = try_offsets(window, known, self.code) if known else None
+        if lock is None or lock.z < self.settings.sure_z:
+            found = scan(window, self.code)
+            lock = found if lock is None or found.z > lock.z else lock
+        self.score = max(self.score, lock.z)
+        return lock if lock.z >= self.settings.lock_z else None
+
+    def _clock_at_end(self) -> bool:
+        """Look for the pilots in the last seconds of the stream, once, where they may have been passed over.
+
+        Returns whether there is more to read.
+        """
+        buffer = self._buffer
+        here = max(self._unfitted_from, buffer.base, buffer.end - _WINDOW)
+        passed = self._patience > 2 if self._at is not None else self._search_from > _LATER
+        if self._searched_end or not passed or buffer.end - here < EUL_SAMPLES:
+            return False
+        lock = scan(buffer.held[:, here - buffer.base :], self.code)
+        self.score = max(self.score, lock.z)
+        if lock.z < self.settings.lock_z:
+            return False
+        self._follow(here + lock.start, lock.phase)
+        self._searched_end = True
+        return True
+
+    def _follow(self, at: float, phase: int) -> None:
+        """Take the clock that has a second of `phase` at sample `at`, from its first second on."""
+        self._at, self._phase = self._earliest(at, phase)
+        self._unfitted_from = math.floor(self._at)
+        self.clock = self._at
+        if self.start is None:
+            self.start = self._at
+
+    def _earliest(self, at: float, phase: int) -> tuple[float, int]:
+        """Place and phase of the first of the seconds before the one at `at` that fit its clock.
+
+        Where nothing was found for long, not every second was looked at.
+        """
+        base = self._buffer.base
+        while at - EUL_SAMPLES >= max(self._unfitted_from, base):
+            before = (phase - 1) % PHASES
+            reading = self._read_at(at - EUL_SAMPLES, before)
+            if reading is None or reading.fit < self.settings.keep_fit:
+                break
+            at, phase = at - EUL_SAMPLES, before
+        return at, phase
+
+    # Seconds
+
+    def _read_at(self, at: float, phase: int) -> Reading | None:
+        return read_second(self._buffer.held, at - self._buffer.base, phase, self.code, self.settings)
+
+    def _read(self, at: float) -> Reading | None:
+        """The second at `at`, or nearby, or after an equaliser; None where the stream does not hold it."""
+        reading = self._read_at(at, self._phase)
+        if reading is None:
+            return None
+        if reading.fit < self.settings.nudged_fit:
+            reading = self._nudged(reading, at)
+        return self._equalised(reading)
+
+    def _nudged(self, reading: Reading, at: float) -> Reading:
+        """`reading`, or a better one nearby, where the pilots say that the clock has drifted there."""
+        buffer, settings = self._buffer, self.settings
+        near = max(0, round(at - buffer.base))
+        off = near + nudge(buffer.held, near, self._phase, self.code) - (at - buffer.base)
+        if abs(off) <= settings.nudge:
+            return reading
+        moved = self._read_at(at + off, self._phase)
+        if moved is None or moved.fit <= max(reading.fit, settings.keep_fit):
+            return reading
+        self._at = at + off
+        return moved
+
+    def _equalised(self, reading: Reading) -> Reading:
+        """`reading`, or a better one where an equaliser explains why it fits little."""
+        settings = self.settings
+        if reading.unfiltered(settings):
+            self._equaliser_tries = 0
+        elif reading.fit < settings.equalised_fit and self._equaliser_tries:
+            assert self._at is not None
+            at = self._at - self._buffer.base
+            undone = read_equalised(self._buffer.held, at, self._phase, self.code, settings)
+            if undone is not None and undone.fit > max(reading.fit, settings.keep_fit):
+                self._equaliser_tries = settings.equalised_tries
+                return undone
+            self._equaliser_tries -= 1
+        return reading
+
+    def _still_fits(self, reading: Reading, point: int) -> bool:
+        """Whether the clock is kept. After too many misses another is looked for, from `point` on.
+
+        Returns False where another was found, by which the stretch is then read again.
+        """
+        assert self._at is not None
+        if reading.fit >= self.settings.keep_fit:
+            self._unfitted_from = math.floor(self._at) + EUL_SAMPLES
+            self._misses, self._patience = 0, 1
+        else:
+            self._misses += 1
+        if self._misses < self._patience:
+            return True
+        # The audio may have been cut here. Where nothing better is found, look ever less often.
+        self._misses, self._patience = 0, min(2 * self._patience, self.settings.most_patience)
+        here = max(point, self._buffer.base)
+        lock = scan(self._buffer.window(here), self.code)
+        elsewhere = abs(here + lock.start - self._at) > 1.0 or lock.phase != self._phase
+        if lock.z >= self.settings.lock_z and elsewhere:
+            self._follow(here + lock.start, lock.phase)
+            return False
+        self._unfitted_from = here
+        return True
