@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ ATTACKS = tuple(
 )
 
 
-def one_of_each(chosen: Iterable[attacks.Attack]) -> list[object]:
+def one_of_each(chosen: Iterable[attacks.Attack]) -> list[Any]:
     """All of them as parameters; of each kind all but the first marked `slow`."""
     seen: set[tuple[str, str, str]] = set()
     out = []
