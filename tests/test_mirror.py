@@ -19,6 +19,7 @@ OF_MANY = {
     "attacks/test_lossy.py",
     "attacks/test_sampling.py",
     "soundsafe/golden/test_golden.py",
+    "soundsafe/test_architecture.py",
     "soundsafe/test_package.py",
     "soundsafe/training/test_gpu.py",
 }

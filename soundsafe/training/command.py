@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
 from soundsafe.codecs import resample
-from soundsafe.datasets import load
 from soundsafe.errors import InputError
+from soundsafe.files.audio_folder import MONO, Dataset, read_folder
 from soundsafe.stft import RATE
 from soundsafe.training.carrier import fit_carrier
 
-__all__ = ["evenly", "folder_of", "train_carrier"]
+__all__ = ["clips_of", "evenly", "train_carrier"]
 
 T = TypeVar("T")
 
@@ -33,16 +33,25 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
     return [items[i * len(items) // many] for i in range(many)]
 
 
-def folder_of(data: Path | None) -> str:
-    """The dataset to train on. Raises InputError for None: the bundled clips are for tests alone."""
+def clips_of(data: Path | None, split: str) -> Dataset:
+    """The clips to train on.
+
+    Args:
+        data: a folder of audio files; with ``:mono`` at its end clips are read as the mean of their channels.
+        split: of its manifest, where it has one.
+
+    Raises:
+        InputError: no folder (the bundled clips are for tests alone), or none that can be used.
+    """
     if data is None:
         raise InputError("no clips to train on come with the package: give --data DIR")
-    return str(data)
+    text = str(data)
+    return read_folder(Path(text.removesuffix(MONO)), split, mono=text.endswith(MONO))
 
 
 def _clips(data: Path | None) -> list[NDArray[np.float32]]:
     """Up to twelve stretches of three seconds, evenly drawn from the train split."""
-    dataset = load(folder_of(data), "train")
+    dataset = clips_of(data, "train")
     found = []
     for clip in evenly(dataset.clips, _CLIPS):
         audio, rate = clip.read()

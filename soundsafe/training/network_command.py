@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from soundsafe.codecs import resample
-from soundsafe.datasets import Clip, load
 from soundsafe.errors import InputError
+from soundsafe.files.audio_folder import Clip
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import require_safetensors
-from soundsafe.training.command import evenly, folder_of
+from soundsafe.training.command import clips_of, evenly
 from soundsafe.training.config import load_config
 from soundsafe.training.devices import first_process
 from soundsafe.training.trainer import SHOWN, train_network
@@ -26,7 +26,7 @@ _QUIET = 1e-3
 
 def seconds_of(data: Path | None, split: str) -> list[torch.Tensor]:
     """Every whole second, mono at 44.1 kHz, of the split's clips; silent ones left out; clip by clip."""
-    dataset = load(folder_of(data), split)
+    dataset = clips_of(data, split)
     found = []
     for clip in dataset.clips:
         audio, rate = clip.read()
@@ -42,13 +42,12 @@ def seconds_of(data: Path | None, split: str) -> list[torch.Tensor]:
 
 def _keep_apart(data: Path | None) -> None:
     """Raises InputError where audio to validate on is audio to train on: clips of no split are both."""
-    folder = folder_of(data)
-    train, held_out = (load(folder, split).clips for split in ("train", "val"))
+    train, held_out = (clips_of(data, split).clips for split in ("train", "val"))
     both = {clip.path for clip in train} & {clip.path for clip in held_out}
     if both:
-        _some_audio(folder, train)
+        _some_audio(str(data), train)
         raise InputError(
-            f"{folder}: {min(both).name} would be both trained on and validated on: a manifest.csv must put "
+            f"{data}: {min(both).name} would be both trained on and validated on: a manifest.csv must put "
             "each clip into one split, train, val or test"
         )
 

@@ -195,9 +195,9 @@ TARGETS: dict[str, Target] = {
     "audio": audio_target,
     "decode": decode_target,
     "manifest": file_target(
-        "soundsafe.datasets.dataset",
+        "soundsafe.files.audio_folder",
         "manifest.csv",
-        lambda module, path: module.load(path.parent),
+        lambda module, path: module.read_folder(path.parent),
         b"file,clip,split\nmanifest.csv,a,test\n",
     ),
     "config": file_target(

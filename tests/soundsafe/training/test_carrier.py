@@ -1,6 +1,5 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from soundsafe.cells.profile import ROBUST, Profile
 from soundsafe.cli import main
 from soundsafe.datasets import load
+from soundsafe.files.audio_folder import read_folder
 from soundsafe.training.carrier import _scaled, _true_information, trial
 from soundsafe.training.command import evenly, train_carrier
 
@@ -52,8 +52,8 @@ def test_command_writes_a_profile(tmp_path, monkeypatch):
             clips, profile, rounds=0, report=report
         ),
     )
-    monkeypatch.setattr("soundsafe.training.command.load", lambda name, split: load(name))
-    lines = train_carrier(Path("bundled"), tmp_path / "out", lambda share, words: None)
+    monkeypatch.setattr("soundsafe.training.command.clips_of", lambda data, split: read_folder(data))
+    lines = train_carrier(load("bundled").clips[0].path.parent, tmp_path / "out", lambda share, words: None)
     fields = json.loads((tmp_path / "out" / "carrier.json").read_text())
     assert Profile(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}) == ROBUST
     assert any(line.startswith("step ") for line in lines)
