@@ -169,6 +169,13 @@ def decode_file(
 
     Raises:
         InputError: a file that cannot be worked on; the message names it.
+
+    Example:
+        >>> import tempfile, soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/plain.wav", np.zeros(22_050), 44_100)
+        ...     decode_file(f"{folder}/plain.wav").ok
+        False
     """
     started = time.perf_counter()
     report = progress or _quiet
@@ -287,6 +294,14 @@ def embed(
     Raises:
         InputError: audio, payload or options that cannot be worked on.
         NotMarkable: the payload does not read back.
+
+    Example:
+        >>> noise = 0.1 * np.random.default_rng(0).normal(size=(1, 44_100))
+        >>> marked = embed(noise, 44_100, b"hello", quality="fast", layers="eul")
+        >>> marked.audio.shape, marked.euls_verified
+        ((1, 44100), 1)
+        >>> decode(marked.audio, 44_100).payload
+        b'hello'
     """
     x, rate = _array(audio, rate), int(rate)
     effort, chosen = _check_request(payload, quality), layers_of(layers)
@@ -330,6 +345,17 @@ def embed_file(
     Raises:
         InputError: files, payload or options that cannot be worked on.
         NotMarkable: the payload does not read back from what was written.
+
+    Example:
+        >>> import tempfile, soundfile
+        >>> noise = 0.1 * np.random.default_rng(0).normal(size=44_100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     source, target = f"{folder}/in.wav", f"{folder}/out.wav"
+        ...     soundfile.write(source, noise, 44_100)
+        ...     embed_file(source, target, b"hello", quality="fast", layers="eul").euls_verified
+        ...     decode_file(target).payload
+        1
+        b'hello'
     """
     effort, chosen = _check_request(payload, quality), layers_of(layers)
     report = progress or _quiet
@@ -406,6 +432,11 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
 
     Raises:
         InputError: audio that cannot be worked on, an empty key.
+
+    Example:
+        >>> noise = 0.1 * np.random.default_rng(0).normal(size=(1, 88_200))
+        >>> [second.start_s for second in layouts(noise, 44_100)]
+        [0.0, 1.0]
     """
     x, rate = _array(audio, rate), int(rate)
     x = fit_length(resample(x, rate, RATE), -(-x.shape[1] * RATE // rate))

@@ -42,7 +42,21 @@ def _window(n_fft: int, dtype: torch.dtype, device: torch.device) -> torch.Tenso
 
 
 def as_tensor(x: Array) -> torch.Tensor:
-    """`x` as a real floating tensor, shared with the caller where possible; integers become float32."""
+    """Audio as a real floating tensor, shared with the caller where possible.
+
+    Args:
+        x: of any shape, NumPy or torch.
+
+    Returns:
+        float32 or float64, of the same shape; other kinds of numbers become float32.
+
+    Raises:
+        ValueError: complex numbers.
+
+    Example:
+        >>> as_tensor(np.zeros(3, np.int16)).dtype
+        torch.float32
+    """
     if not isinstance(x, torch.Tensor):
         a = np.asarray(x)
         if not a.flags.writeable or any(s < 0 for s in a.strides):
@@ -55,9 +69,22 @@ def as_tensor(x: Array) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Stft:
-    """A grid of time and frequency: ``n_fft`` (even) samples a frame, ``hop`` samples from frame to frame.
+    """A grid of time and frequency.
 
-    Raises ValueError unless ``n_fft`` is even and ``1 <= hop <= n_fft``.
+    Args:
+        n_fft: samples of a frame, even, at least 2.
+        hop: samples from frame to frame, 1 to `n_fft`.
+
+    Raises:
+        ValueError: values outside these.
+
+    Example:
+        >>> grid = Stft()
+        >>> grid.bins, grid.frames(44_100), float(grid.frequencies()[20])
+        (442, 101, 1000.0)
+        >>> x = torch.randn(2, 44_100)
+        >>> bool(torch.allclose(grid.inverse(grid.forward(x), 44_100), x, atol=1e-5))
+        True
     """
 
     n_fft: int = N_FFT
@@ -73,26 +100,62 @@ class Stft:
         return self.n_fft // 2 + 1
 
     def centred(self, length: int) -> bool:
-        """Whether a signal of `length` samples is long enough to be centred (the short-input rule)."""
+        """Whether a signal is long enough to be centred (the short-input rule).
+
+        Args:
+            length: of the signal, in samples.
+
+        Returns:
+            True where it has more than ``n_fft // 2`` samples.
+        """
         return self.n_fft // 2 < length
 
     def frames(self, length: int) -> int:
-        """Number of frames of a signal of `length` samples."""
+        """Number of frames of a signal.
+
+        Args:
+            length: of the signal, in samples.
+
+        Returns:
+            At least 1.
+        """
         return 1 + length // self.hop if self.centred(length) else 1
 
     def frequencies(self, rate: float = RATE) -> NDArray[np.float64]:
-        """Frequency of each bin in Hz, ``[bins]``."""
+        """Frequency of each bin.
+
+        Args:
+            rate: sample rate in Hz.
+
+        Returns:
+            Hz, ``[bins]``, from 0 to half the rate.
+        """
         return np.arange(self.bins, dtype=np.float64) * (rate / self.n_fft)
 
     def whole_hops(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`x` ``[..., samples]`` with zeros behind it up to a multiple of ``hop``: what is changed in the
-        spectrum of that is not amplified at the end; see `inverse`."""
+        """A signal with zeros after it up to a multiple of ``hop``.
+
+        What is changed in the spectrum of that is not amplified at the end; see `inverse`.
+
+        Args:
+            x: ``[..., samples]``.
+
+        Returns:
+            ``[..., samples]``, a multiple of ``hop`` long.
+        """
         return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % self.hop)])
 
     def forward(self, x: Array) -> torch.Tensor:
-        """Spectrum ``[..., bins, frames]`` of real `x` ``[..., samples]``; differentiable.
+        """The spectrum of a signal; differentiable.
 
-        Raises ValueError for an empty signal.
+        Args:
+            x: real, ``[..., samples]``, NumPy or torch.
+
+        Returns:
+            ``[..., bins, frames]``: complex64 of float32, complex128 of float64.
+
+        Raises:
+            ValueError: an empty signal.
         """
         x = as_tensor(x)
         length = x.shape[-1] if x.ndim else 0
@@ -113,12 +176,23 @@ class Stft:
         return flat.reshape(*x.shape[:-1], *flat.shape[-2:])
 
     def inverse(self, spectrum: torch.Tensor, length: int) -> torch.Tensor:
-        """Signal ``[..., length]`` whose transform is nearest to `spectrum` ``[..., bins, frames]``.
+        """The signal whose spectrum is nearest to a given one; differentiable.
 
-        Least squares (Griffin and Lim 1984): exact for a spectrum of ``forward`` where ``hop <= n_fft // 2``.
-        Past the middle of the last frame the window falls, and what was changed in the spectrum is amplified
-        there, unless `length` is a multiple of ``hop``. In the short-input case the first sample has weight
-        zero and comes back as zero. Raises ValueError where the shape does not belong to `length`.
+        Least squares (Griffin and Lim, "Signal estimation from modified short-time Fourier transform",
+        IEEE Trans. ASSP 32, 1984): exact for a spectrum of ``forward`` where ``hop <= n_fft // 2``. Past the
+        middle of the last frame the window falls, and what was changed in the spectrum is amplified there,
+        unless `length` is a multiple of ``hop``. In the short-input case the first sample has weight zero
+        and comes back as zero.
+
+        Args:
+            spectrum: ``[..., bins, frames]``.
+            length: of the signal, in samples.
+
+        Returns:
+            ``[..., length]``.
+
+        Raises:
+            ValueError: the shape does not belong to `length`.
         """
         if spectrum.shape[-2:] != (self.bins, self.frames(length)):
             raise ValueError(
@@ -159,10 +233,38 @@ class Stft:
 
 
 def stft(x: Array, n_fft: int = N_FFT, hop: int = HOP) -> torch.Tensor:
-    """Spectrum ``[..., bins, frames]`` of `x` ``[..., samples]`` on one grid; see `Stft.forward`."""
+    """The spectrum of a signal on one grid; see `Stft.forward`.
+
+    Args:
+        x: real, ``[..., samples]``, NumPy or torch.
+        n_fft: samples of a frame, even.
+        hop: samples from frame to frame.
+
+    Returns:
+        ``[..., bins, frames]``.
+
+    Example:
+        >>> tuple(stft(torch.zeros(44_100)).shape)
+        (442, 101)
+    """
     return Stft(n_fft, hop).forward(x)
 
 
 def istft(spectrum: torch.Tensor, length: int, n_fft: int = N_FFT, hop: int = HOP) -> torch.Tensor:
-    """Signal ``[..., length]`` of a spectrum ``[..., bins, frames]`` on one grid; see `Stft.inverse`."""
+    """The signal of a spectrum on one grid; see `Stft.inverse`.
+
+    Args:
+        spectrum: ``[..., bins, frames]``.
+        length: of the signal, in samples.
+        n_fft: samples of a frame, even.
+        hop: samples from frame to frame.
+
+    Returns:
+        ``[..., length]``.
+
+    Example:
+        >>> x = torch.randn(44_100)
+        >>> bool(torch.allclose(istft(stft(x), 44_100), x, atol=1e-5))
+        True
+    """
     return Stft(n_fft, hop).inverse(spectrum, length)

@@ -18,6 +18,7 @@ import pytest
 
 # Every function and class that these modules export.
 MODULES = (
+    "soundsafe",
     "soundsafe.attacks",
     "soundsafe.datasets",
     "soundsafe.message.coding",
@@ -33,6 +34,7 @@ MODULES = (
     "soundsafe.pipeline.parity",
     "soundsafe.pipeline.rules",
     "soundsafe.pipeline.sync_anchors",
+    "soundsafe.stft",
     "soundsafe.training",
     "soundsafe.training.losses",
     "soundsafe.training.schedules",
@@ -134,4 +136,6 @@ def test_the_walk_meets_what_there_is() -> None:
         "rs_encode_255_191",
         "rs_decode_255_191",
         "interleave_bytes",
+        "embed",
+        "decode",
     }
