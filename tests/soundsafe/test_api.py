@@ -41,6 +41,7 @@ def noise(seconds: float, channels: int = 1, rate: int = RATE) -> Audio:
 # --- what is read back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack", ["none", "mp3_192", "gain_-3dB", "gain_+3dB", "limiter_-3dB", "limiter_drive_6dB"]
 )
@@ -55,6 +56,7 @@ def test_music_survives(clip: str, attack: str, marked: Mark) -> None:
     assert answer.offset_samples == attacks.get(attack).delay_samples(RATE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", ["speech_hungarian", "speech_ukrainian"])
 def test_speech_survives(clip: str, marked: Mark) -> None:
     m = marked(clip, 8.0)
@@ -62,6 +64,7 @@ def test_speech_survives(clip: str, marked: Mark) -> None:
     assert soundsafe.decode(heard, RATE).payload == m.payload
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", MUSIC)
 def test_any_stretch_of_two_seconds_and_a_fifth(clip: str, marked: Mark) -> None:
     m = marked(clip, 8.0)
@@ -79,6 +82,7 @@ def test_the_same_by_file_and_by_torch(marked: Mark, tmp_path: Path) -> None:
     assert by_file.payload == soundsafe.decode(torch.from_numpy(m.audio.copy()), RATE).payload == m.payload
 
 
+@pytest.mark.slow
 def test_another_key_finds_nothing(marked: Mark) -> None:
     m = marked("rock")
     answer = soundsafe.decode(m.audio, RATE, OTHER_KEY)
@@ -92,6 +96,7 @@ def test_another_key_finds_nothing(marked: Mark) -> None:
         assert np.mean(eul.bits != m.bits) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", [*MUSIC, "caribbean", "choral_nunc_dimittis", "speech_ukrainian"])
 def test_unmarked_audio_holds_nothing(clip: str, cut: Cut) -> None:
     answer = soundsafe.decode(cut(clip), RATE)
@@ -100,12 +105,14 @@ def test_unmarked_audio_holds_nothing(clip: str, cut: Cut) -> None:
     assert answer.offset_samples is None
 
 
+@pytest.mark.slow
 def test_a_private_key(cut: Cut) -> None:
     marked = soundsafe.embed(cut("rock", 3.0), RATE, b"mine", OTHER_KEY).audio
     assert soundsafe.decode(marked, RATE, OTHER_KEY).payload == b"mine"
     assert not soundsafe.decode(marked, RATE).ok
 
 
+@pytest.mark.slow
 def test_other_payloads_give_other_marks(cut: Cut) -> None:
     a, b = (soundsafe.embed(cut("rock", 2.0), RATE, p, quality="fast").audio for p in (b"a", b"b"))
     assert a is not None
@@ -114,6 +121,7 @@ def test_other_payloads_give_other_marks(cut: Cut) -> None:
     assert soundsafe.decode(b, RATE).payload == b"b"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [175, 176, 400])
 def test_long_payloads_take_several_euls(size: int, cut: Cut) -> None:
     payload = np.random.default_rng(size).bytes(size)
@@ -158,6 +166,7 @@ def test_near_silence_cannot_be_marked() -> None:
         soundsafe.embed(noise(2.0) * np.float32(1e-4), RATE, b"x")
 
 
+@pytest.mark.slow
 def test_loud_audio_is_not_clipped(cut: Cut) -> None:
     audio = cut("rock", 3.0) / np.abs(cut("rock", 3.0)).max()
     for rate in (RATE, 48_000):
@@ -168,6 +177,7 @@ def test_loud_audio_is_not_clipped(cut: Cut) -> None:
         assert soundsafe.decode(answer.audio, rate).payload == b"loud"
 
 
+@pytest.mark.slow
 def test_the_input_is_left_alone(cut: Cut) -> None:
     audio = cut("rock", 2.0).copy()
     kept = audio.copy()
@@ -179,6 +189,7 @@ def test_the_input_is_left_alone(cut: Cut) -> None:
 # --- rates and channels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 48_000, 96_000, 192_000])
 def test_rates(rate: int, cut: Cut) -> None:
     audio = at_rate(cut("rock", 3.0), rate)
@@ -209,6 +220,7 @@ def test_rates_of_any_type_of_integer(kind: type, cut: Cut) -> None:
     assert len(soundsafe.layouts(audio, kind(RATE))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3, 8])
 def test_channels(channels: int, cut: Cut) -> None:
     stack = np.concatenate(
@@ -222,6 +234,7 @@ def test_channels(channels: int, cut: Cut) -> None:
     assert soundsafe.decode(answer.audio.mean(axis=0, keepdims=True), RATE).payload == b"many"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", MUSIC)
 def test_a_downmix_and_each_channel_alone(clip: str, marked: Mark) -> None:
     m = marked(clip, 8.0)
@@ -229,6 +242,7 @@ def test_a_downmix_and_each_channel_alone(clip: str, marked: Mark) -> None:
         assert soundsafe.decode(heard, RATE).payload == m.payload
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parts", "heard"), [(2, "left"), (4, "mean")])
 def test_several_parts_in_a_downmix_and_in_one_channel(parts: int, heard: str, cut: Cut) -> None:
     audio = np.concatenate([cut("caribbean", 7.0), cut("rock", 6.0)], axis=1)
@@ -238,6 +252,7 @@ def test_several_parts_in_a_downmix_and_in_one_channel(parts: int, heard: str, c
     assert soundsafe.decode(mono, RATE).payload == payload
 
 
+@pytest.mark.slow
 def test_one_silent_channel(cut: Cut) -> None:
     audio = cut("rock", 8.0).copy()
     audio[1] = 0.0
@@ -249,6 +264,7 @@ def test_one_silent_channel(cut: Cut) -> None:
 # --- forms of input
 
 
+@pytest.mark.slow
 def test_forms_of_the_same_audio(cut: Cut) -> None:
     audio = cut("strings_canon", 2.0)
     wanted = soundsafe.embed(audio, RATE, b"x", quality="fast").audio
@@ -306,6 +322,7 @@ def test_short_audio_is_decoded_to_nothing(samples: int) -> None:
     assert not soundsafe.decode(noise(1.0)[:, :samples], RATE).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1.0, 1.5, 2.999])
 def test_lengths_that_are_no_whole_seconds(seconds: float, cut: Cut) -> None:
     audio = cut("strings_canon", seconds)

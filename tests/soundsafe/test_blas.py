@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController, threadpool_info
@@ -39,6 +40,7 @@ def two_blas_threads() -> Iterator[None]:
             pool.submit(limit.restore_original_limits).result()
 
 
+@pytest.mark.slow
 def test_calls_that_overlap_leave_the_number_of_threads(marked: Mark, tmp_path: Path) -> None:
     def threads() -> set[int]:
         return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}

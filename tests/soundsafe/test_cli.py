@@ -101,6 +101,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 # --- embed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "payload"),
     [
@@ -348,6 +349,7 @@ def soundsafe_process(*arguments: str, **options: Any) -> subprocess.CompletedPr
     return subprocess.run(program, capture_output=True, text=True, timeout=120, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--version"], ["info"], ["info", "--json"]])
 def test_an_answer_that_cannot_be_written(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
@@ -361,6 +363,7 @@ def test_an_answer_that_cannot_be_written(arguments: list[str]) -> None:
     assert done.stderr == "soundsafe: cannot write the answer: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away(clip: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -64,6 +64,7 @@ def names(*requirements: list[str]) -> set[str]:
     return {re.split(r"[<>=\[ ]", line)[0].lower().replace("-", "_") for line in lines}
 
 
+@pytest.mark.slow
 def test_commands_start_without_extras() -> None:
     extras = project()["project"]["optional-dependencies"]
     only = names(*extras.values()) - names(project()["project"]["dependencies"])
@@ -146,6 +147,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Pa
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "editable"])
 def test_a_clone_imports_all_rooms_from_any_folder(
     environments: dict[str, tuple[Path, Path]], kind: str, tmp_path: Path
@@ -180,6 +182,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_all_files(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for room in ROOMS:
@@ -205,6 +208,7 @@ print(json.dumps([soundsafe.__file__, names, len(clips), len(attacks.all_attacks
 """
 
 
+@pytest.mark.slow
 def test_the_wheel_installs_and_imports(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     install = ("install", "--no-deps", "--no-index", "--target", str(target), str(wheel))

@@ -93,6 +93,7 @@ def test_a_cut_is_found(tiled: Audio) -> None:
     assert (offset_s(warp) + 50_000 / RATE + 16) % 32 - 16 == pytest.approx(0, abs=0.003)
 
 
+@pytest.mark.slow
 def test_pilots_that_a_few_seconds_do_not_show_are_found_in_more(music: Audio) -> None:
     marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, TileCode(KEY))
     noise = np.random.default_rng(0).standard_normal(marked.shape).astype(np.float32)
@@ -106,6 +107,7 @@ def test_pilots_that_a_few_seconds_do_not_show_are_found_in_more(music: Audio) -
     assert (offset_s(warp) + 16) % 32 - 16 == pytest.approx(0, abs=0.003)
 
 
+@pytest.mark.slow
 def test_another_key_and_unmarked_audio_read_nothing(music: Audio, tiled: Audio) -> None:
     for audio, key in ((tiled, bytes(32)), (music, KEY)):
         warp, words = read_tiles(audio, key)
@@ -114,12 +116,14 @@ def test_another_key_and_unmarked_audio_read_nothing(music: Audio, tiled: Audio)
         assert words.payload is None
 
 
+@pytest.mark.slow
 def test_the_payload_comes_back_from_enough_audio(music: Audio) -> None:
     marked = mark_tiles(np.concatenate([music, music], axis=1), PAYLOAD, TileCode(KEY))
     _, words = read_tiles(attacked(marked, "tempo_signalsmith_-5%"), KEY)
     assert words.payload == PAYLOAD
 
 
+@pytest.mark.slow
 def test_speed_is_undone_to_a_millionth(both: Audio) -> None:
     undone = undo_speed(attacked(both, "speed_+5%"), 1.0501, CellCode(KEY))
     assert undone is not None
@@ -143,6 +147,7 @@ def test_the_cell_layer_answers_where_the_waveform_survives(both: Audio, name: s
     assert reading.layer == "eul"
 
 
+@pytest.mark.slow
 def test_decode_undoes_speed_and_reads_every_eul(both: Audio) -> None:
     answer = soundsafe.decode(change_speed(both, 1.03), RATE, KEY)
     assert (answer.ok, answer.payload, answer.layer) == (True, PAYLOAD, "eul")
@@ -153,6 +158,7 @@ def test_decode_undoes_speed_and_reads_every_eul(both: Audio) -> None:
     np.testing.assert_allclose([e.start_s * 1.03 for e in answer.euls], np.arange(8), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_speed_is_found_around_a_pause(both: Audio) -> None:
     """The middle, where it is looked for first, is silent, as a pause in speech is."""
     faster = change_speed(both, 1.03)
@@ -162,6 +168,7 @@ def test_speed_is_found_around_a_pause(both: Audio) -> None:
     assert sum(e.ok for e in answer.euls) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ppm", [100, -100])
 def test_two_clocks_that_differ_are_told_apart(both: Audio, ppm: int) -> None:
     """The pilots still answer as they are, and no second reads."""
@@ -171,6 +178,7 @@ def test_two_clocks_that_differ_are_told_apart(both: Audio, ppm: int) -> None:
     assert sum(e.ok for e in answer.euls) >= 6
 
 
+@pytest.mark.slow
 def test_decode_reads_the_tiles_after_a_phase_vocoder(music: Audio) -> None:
     long = np.concatenate([music, music[:, : 4 * RATE]], axis=1)
     marked = soundsafe.embed(long, RATE, PAYLOAD, KEY, quality="fast", layers=("eul", "tile")).audio

@@ -45,6 +45,7 @@ def pieces(audio: Audio, sizes: list[int]) -> Iterator[Audio]:
 # --- one EUL
 
 
+@pytest.mark.slow
 def test_soft_values_at_the_right_place(marked: Callable[..., Any]) -> None:
     m = marked("strings_canon")
     for second in range(1, 4):
@@ -73,6 +74,7 @@ def test_an_eul_that_is_not_all_there(marked: Callable[..., Any]) -> None:
 # --- streams
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1_000, 150_000), min_size=1, max_size=4))
 @settings(max_examples=5, deadline=None)
 def test_blocks_of_any_size(marked: Callable[..., Any], sizes: list[int]) -> None:
@@ -113,6 +115,7 @@ def test_strange_audio_holds_nothing(kind: str, channels: int) -> None:
     assert answer.score < LOCK_Z
 
 
+@pytest.mark.slow
 def test_a_sine_that_was_marked_as_well_as_it_goes() -> None:
     """Pilots without a payload: EULs that read as nothing up to the last sample of the stream."""
     from soundsafe.cells.embedder import mark_block
@@ -135,6 +138,7 @@ def test_the_mark_begins_later(before: float, marked: Callable[..., Any], cut: C
     ) % EUL_SAMPLES == pytest.approx(EUL_SAMPLES, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_splice_is_found_again(marked: Callable[..., Any]) -> None:
     """A stretch is missing in the middle: EULs on both sides are read, each on its own grid."""
     m = marked("rock", 8.0)
@@ -145,6 +149,7 @@ def test_a_splice_is_found_again(marked: Callable[..., Any]) -> None:
     assert {0, EUL_SAMPLES - 17_000} <= grids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ppm", [15, -15])
 def test_a_drifting_clock_is_followed(ppm: int, marked: Callable[..., Any]) -> None:
     """Half a sample a second: read where the first one lay, the last EULs would be at chance."""
@@ -171,6 +176,7 @@ def test_every_eul_is_reported(marked: Callable[..., Any]) -> None:
         assert 0 <= eul.corrected_bytes <= 255
 
 
+@pytest.mark.slow
 def test_euls_are_added_up_when_none_reads_alone(marked: Callable[..., Any]) -> None:
     """White noise until single EULs fail: together they still read, for some strength of noise."""
     m = marked("rock", 8.0)
@@ -211,6 +217,7 @@ def test_the_bound_counts_attempts(marked: Callable[..., Any], cut: Callable[...
     assert found(m.audio).bound >= 4 * FALSE_ACCEPT
 
 
+@pytest.mark.slow
 def test_tonal_music_has_side_lobes(marked: Callable[..., Any]) -> None:
     """Cuts that leave the grid near an offset that is tried first: the best place wins, not the first."""
     m = marked("strings_canon", 8.0)
@@ -240,6 +247,7 @@ def unmarked(cut: Callable[..., Any]) -> Audio:
     return np.tile(cut("strings_canon", 8.0).mean(axis=0, keepdims=True), (1, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late_s", [12.3, 19.2, 35.1])
 def test_a_mark_that_begins_late_is_read_from_its_start(
     late_s: float, parts: tuple[Audio, bytes], unmarked: Audio
@@ -251,6 +259,7 @@ def test_a_mark_that_begins_late_is_read_from_its_start(
     assert answer.start == pytest.approx(late_s * RATE, abs=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap_s", [3.3, 14.5, 33.3])
 @pytest.mark.parametrize("sizes", [[10**9], [70_001, 3_000]])
 def test_a_mark_that_goes_on_after_a_gap_is_read_at_once(
@@ -267,6 +276,7 @@ def test_a_mark_that_goes_on_after_a_gap_is_read_at_once(
     assert read == pytest.approx([0, 1, *(2 + gap_s + np.arange(6))], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_place_of_the_mark_that_answered(parts: tuple[Audio, bytes], marked: Callable[..., Any]) -> None:
     """Another mark before it, of which too little is there."""
     its, payload = parts

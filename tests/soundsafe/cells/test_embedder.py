@@ -111,6 +111,7 @@ def test_more_steps_leave_fewer_errors(cut: Cut) -> None:
     assert wrong[1] < wrong[0]
 
 
+@pytest.mark.slow
 def test_no_second_of_a_sparse_clip_is_far_from_the_original(marked: Callable[..., Any]) -> None:
     clip = marked("caribbean")
     for i in range(4):

@@ -74,6 +74,7 @@ def behind(audio: Audio, name: str) -> Detection:
     return detect([np.ascontiguousarray(attacked)], CODE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["eq_bass_+12dB", "eq_mid_+6dB", "eq_presence_-6dB", "eq_treble_-6dB", "eq_10band_3dB", "tilt_-3dB"],
@@ -85,6 +86,7 @@ def test_seconds_are_read_behind_an_equaliser(name: str, marked: Callable[..., A
     assert sum(e.ok for e in answer.euls) >= 4
 
 
+@pytest.mark.slow
 def test_seconds_are_read_without_their_high_bands(marked: Callable[..., Any]) -> None:
     m = marked("strings_canon")
     answer = behind(m.audio, "resample_16000")

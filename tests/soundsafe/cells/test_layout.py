@@ -238,6 +238,7 @@ json.dump(answer, sys.stdout)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_with_different_hash_seeds() -> None:
     def run(seed: str) -> list[list[object]]:
         environment = {**os.environ, "PYTHONHASHSEED": seed}

@@ -114,6 +114,7 @@ def marked():
     return soundsafe.embed(audio[:, : EULS * rate], rate, b"mark").audio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 1000, 30_011, RATE, 10 * RATE], ids=str)
 def test_the_detector_takes_the_same_slots_from_any_blocks(marked, size):
     if size == 1:  # one sample at first, then the rest

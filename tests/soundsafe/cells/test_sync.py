@@ -28,6 +28,7 @@ def away(start: float, offset: int) -> float:
     return min(rest, EUL_SAMPLES - rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", ["rock", "strings_canon", "piano_moonlight", "soundtrack_a_new_journey"])
 def test_lock_at_the_sample(clip: str, marked: Callable[..., Any]) -> None:
     audio = marked(clip).audio.copy()
@@ -91,6 +92,7 @@ def test_strange_audio_does_not_lock(kind: str) -> None:
     assert lock.z < LOCK_Z
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", ["both", "left", "right", "mean", "swapped"])
 def test_whatever_the_channels(mix: str, marked: Callable[..., Any]) -> None:
     # Three seconds that hold the one in which each channel has a mark of its own.

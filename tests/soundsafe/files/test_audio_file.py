@@ -459,6 +459,7 @@ def test_ogg_streams_one_after_another_are_not_cut_to_the_first(
         assert abs(found - lengths[0] - length) < 2_000
 
 
+@pytest.mark.slow
 def test_embedding_says_what_the_reader_and_the_writer_found(tmp_path: Path) -> None:
     source, target = tmp_path / "cut.mp3", tmp_path / "b.flac"
     soundfile.write(source, noise(90_000, 1).T, 22_050)
@@ -861,6 +862,7 @@ def test_wav_to_wav_keeps_every_chunk_byte_for_byte(tmp_path: Path) -> None:
     assert tags["GENRE"] == ("Rock",)
 
 
+@pytest.mark.slow
 def test_values_and_chunks_without_number(tmp_path: Path) -> None:
     # So many that work which grows with the square of their number would not end.
     many = 1_000_000

@@ -61,6 +61,7 @@ def test_the_identifier_comes_back_from_strong_noise_and_only_under_its_key() ->
     assert decode_identifier(noisy(word, 0.1, 4), bytes(32)) is None
 
 
+@pytest.mark.slow
 def test_more_candidates_read_identifiers_from_more_noise() -> None:
     word = encode_identifier(b"payload", KEY)
     soft = [noisy(word, 1.6, seed) for seed in range(12)]

@@ -16,6 +16,7 @@ def relative(a, b):
     return float((a - b).abs().max() / b.abs().max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-4), (torch.float64, 1e-9)])
 def test_the_inverse_is_exact_on_music(seconds, dtype, limit):
     torch.manual_seed(3)

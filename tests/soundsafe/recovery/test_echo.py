@@ -34,6 +34,7 @@ def marked() -> Audio:
     return soundsafe.embed(clip("rock", 4), RATE, PAYLOAD, quality="fast", layers=("eul",)).audio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("delay", "gain"), [(220, 0.5), (4410, 0.3), (22_050, 0.5), (3000, -0.5), (8820, 0.9)]
 )
@@ -57,6 +58,7 @@ def test_a_stretch_of_next_to_nothing_hides_no_echo() -> None:
     assert found[0].delay == 4410
 
 
+@pytest.mark.slow
 def test_decode_undoes_an_echo(marked: Audio) -> None:
     echoed = with_echo(marked, 220, 0.5)
     answer = soundsafe.decode(echoed, RATE)

@@ -25,6 +25,7 @@ def attacked(audio: Audio, name: str) -> Audio:
     return get(name).apply(audio, RATE, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "tempo"), [("tempo_wsola_+5%", 1.05), ("tempo_atempo_-5%", 0.95), ("tempo_wsola_+2%", 1.02)]
 )
@@ -60,6 +61,7 @@ def test_the_pitch_of_pieces_becomes_exact(marked: Callable[..., Any]) -> None:
     assert clock.tempo == pytest.approx(1 / 1.05, abs=4e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "tempo"), [("tempo_wsola_+5%", 1.05), ("tempo_atempo_+5%", 1.05)])
 def test_the_cell_layer_alone_is_read_from_pieces(
     marked: Callable[..., Any], name: str, tempo: float

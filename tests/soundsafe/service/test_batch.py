@@ -460,6 +460,7 @@ def test_another_source_is_read_again(folder: Path) -> None:
     assert decode("list.txt") == (2, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["embed", "decode"])
 def test_results_of_the_other_kind_are_left(
     folder: Path, run: Callable[..., tuple[int, str, str]], first: str
@@ -563,6 +564,7 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: Callable[..., ND
     return tmp_path
 
 
+@pytest.mark.slow
 def test_files_are_opened_in_workers_alone(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i in (2, 3):
         Path(f"in/{i}.flac").unlink()
@@ -592,6 +594,7 @@ def test_files_are_opened_in_workers_alone(clips: Path, monkeypatch: pytest.Monk
     agree(clips / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constant", ["WORK_S", "OPEN_S"])
 def test_a_file_that_takes_too_long_costs_itself(
     clips: Path, monkeypatch: pytest.MonkeyPatch, constant: str
@@ -617,6 +620,7 @@ def _lines_written() -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_killed_twice_every_file_is_marked_once(clips: Path) -> None:
     stamps: dict[str, str] = {}
     for finished in (1, 2):
@@ -650,6 +654,7 @@ def test_killed_twice_every_file_is_marked_once(clips: Path) -> None:
     assert Path("once.flac").read_bytes() == Path("out/3.flac").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_a_batch(clips: Path) -> None:
     import resource
 

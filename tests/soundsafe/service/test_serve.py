@@ -296,6 +296,7 @@ def statuses_of(operation: Any, mode: Any, client: TestClient) -> set[int]:
     return seen
 
 
+@pytest.mark.slow
 def test_the_openapi_document_is_what_the_service_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "Worker", InThread)
     monkeypatch.setattr(serve, "read_upload", fake_read)
@@ -332,6 +333,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[A
             process.kill()
 
 
+@pytest.mark.slow
 def test_the_service_whole(
     service: tuple[subprocess.Popen[str], str], cut: Callable[..., NDArray[Any]]
 ) -> None:

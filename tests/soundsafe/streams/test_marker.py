@@ -31,6 +31,7 @@ def at_rate(audio: Audio, rate: int) -> Audio:
     return np.ascontiguousarray(soxr.resample(audio.T, RATE, rate, quality="VHQ").T, dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [RATE, 48_000])
 def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
     """Twenty-one seconds are two blocks: in one piece or in many, the same samples."""
@@ -46,6 +47,7 @@ def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
     assert np.array_equal(np.concatenate([*parts, *marker.finish()], axis=1), answer.audio)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [RATE, 48_000])
 def test_nothing_is_added_to_silence(rate: int, cut: Cut) -> None:
     audio = at_rate(cut("rock", 6.0), rate) if rate != RATE else cut("rock", 6.0).copy()
@@ -61,6 +63,7 @@ def test_nothing_is_added_to_silence(rate: int, cut: Cut) -> None:
     assert soundsafe.decode(answer.audio, rate).payload == b"silence"
 
 
+@pytest.mark.slow
 def test_the_mark_fades_out_before_silence(cut: Cut) -> None:
     audio = cut("rock", 4.0).copy()
     audio[:, 2 * RATE :] = 0.0
@@ -70,6 +73,7 @@ def test_the_mark_fades_out_before_silence(cut: Cut) -> None:
     assert change[:, 2 * RATE - 20 : 2 * RATE].max() < 0.1 * change[:, RATE : 2 * RATE].max()
 
 
+@pytest.mark.slow
 def test_threads_do_not_matter(cut: Cut) -> None:
     audio = cut("rock", 2.0)
     before = torch.get_num_threads()
@@ -84,6 +88,7 @@ def test_threads_do_not_matter(cut: Cut) -> None:
     assert np.array_equal(answers[0], answers[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [RATE, 32_000])
 def test_file_and_array_are_the_same(
     rate: int, cut: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -110,6 +115,7 @@ def test_file_and_array_are_the_same(
     assert np.array_equal(np.concatenate([*parts, *marker.finish()], axis=1), by_array.audio)
 
 
+@pytest.mark.slow
 def test_every_eul_reads_back_across_blocks(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marking, "BLOCK_EULS", 2)
     answer = soundsafe.embed(cut("strings_canon", 7.0), RATE, b"blocks", layers=("eul",))

@@ -22,6 +22,7 @@ Mark = Callable[..., Any]
 RATE = 44_100
 
 
+@pytest.mark.slow
 def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
     marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,6 +35,7 @@ def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
     assert len(answer.euls) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0, 1.0004])
 def test_an_inverted_file_is_read_to_its_end(
     factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -48,6 +50,7 @@ def test_an_inverted_file_is_read_to_its_end(
     assert len(answer.euls) == 8
 
 
+@pytest.mark.slow
 def test_polarity_is_found_behind_a_change_of_speed(cut: Cut) -> None:
     answer = soundsafe.embed(cut("rock", 8.0), RATE, b"upside down", quality="fast")
     assert answer.audio is not None
@@ -56,6 +59,7 @@ def test_polarity_is_found_behind_a_change_of_speed(cut: Cut) -> None:
     assert found.speed == pytest.approx(0.97, rel=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.953, 1.0004, 1.05])
 def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> None:
     audio = soundsafe.embed(cut("rock", 8.0), RATE, b"speed", quality="fast", layers=("eul",)).audio
@@ -66,6 +70,7 @@ def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> N
     assert sum(e.ok for e in answer.euls) >= 7
 
 
+@pytest.mark.slow
 def test_audio_turned_upside_down_is_read(marked: Mark) -> None:
     m = marked("rock", 4.0)
     answer = soundsafe.decode(-m.audio, RATE)

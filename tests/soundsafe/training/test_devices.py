@@ -29,6 +29,7 @@ train_network(cfg, seconds[:2], seconds[2:], Path(sys.argv[2]), stop_after=20)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one_over_twenty_steps(tmp_path):
     (tmp_path / "run.py").write_text(RUN)
     logs = []

@@ -28,6 +28,7 @@ def whole(seconds, tmp_path_factory):
     return out, rows
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
     out, rows = whole
     assert [row["attack"] for row in rows] == list(ATTACKS)
@@ -60,6 +61,7 @@ def test_a_run_leaves_every_step_and_the_spread_of_gradient_norms_for_tensorboar
     assert max(s.max for s in spreads) == pytest.approx(log[name].max(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(seconds, whole, tmp_path):
     out, _ = whole
     train_network(CFG, seconds[:2], seconds[2:], tmp_path / "run", stop_after=5)
@@ -71,6 +73,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(seconds, whole, tmp_
     assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
 
 
+@pytest.mark.slow
 def test_plots_of_a_phase_are_the_same_when_made_again(whole):
     out, _ = whole
     log = pd.read_csv(out / "log.csv")
@@ -97,6 +100,7 @@ def test_what_cannot_be_resumed(seconds, whole):
         train_network(other, seconds[:2], seconds[2:], out, resume=True)
 
 
+@pytest.mark.slow
 def test_training_stops_where_the_loss_is_not_finite_and_keeps_the_last_good(seconds, tmp_path, monkeypatch):
     real, calls = devices.compute_losses_and_metrics, []
 
@@ -131,6 +135,7 @@ def test_one_loud_step_is_no_divergence_and_several_are(tmp_path):
         trainer._check(25.0, 1.0, [*before[2:], 25.0, 25.0], 52, tmp_path / "last")
 
 
+@pytest.mark.slow
 def test_mixed_precision_starts_where_the_plain_one_does(seconds, whole, tmp_path):
     cfg = TrainConfig(**(CFG.to_json() | {"precision": "bf16-mixed"}))
     train_network(cfg, seconds[:2], seconds[2:], tmp_path, stop_after=4)  # phase A ends: a table is written
@@ -170,6 +175,7 @@ def test_attacks_change_the_value_and_pass_the_gradient(name, seconds):
     assert float(x.grad.min()) > 0.7
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_a_folder_and_refuses_what_it_cannot_do(tmp_path, capsys, seconds):
     (tmp_path / "audio").mkdir()
     for name, audio in (("one", seconds[:2]), ("two", seconds[2:])):

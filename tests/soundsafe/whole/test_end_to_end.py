@@ -72,6 +72,7 @@ def document(out: str) -> dict[str, Any]:
     return dict(json.loads(out))
 
 
+@pytest.mark.slow
 def test_embed_attack_decode(folder: Path) -> None:
     payload = "00ff10"
     code, out, err = run(
@@ -109,6 +110,7 @@ def test_embed_attack_decode(folder: Path) -> None:
         assert (answer["ok"], answer["payload_hex"], answer["id_hex"]) == (False, None, None)
 
 
+@pytest.mark.slow
 def test_a_message_under_the_public_key(folder: Path) -> None:
     code, out, err = run(folder, "embed", "in.flac", "out.wav", "--message", "grüße", "--quality", "fast")
     assert code == 0
@@ -119,12 +121,14 @@ def test_a_message_under_the_public_key(folder: Path) -> None:
     assert out.splitlines() == [f"payload: {'grüße'.encode().hex()}", "text: grüße"]
 
 
+@pytest.mark.slow
 def test_unmarked_audio_is_a_no(folder: Path) -> None:
     code, out, _ = run(folder, "decode", "in.flac")
     assert code == 1
     assert out.startswith("no mark found (score ")
 
 
+@pytest.mark.slow
 def test_silence_is_a_no_and_leaves_nothing(folder: Path) -> None:
     code, out, err = run(folder, "embed", "silence.wav", "out.wav", "--message", "x", "--json")
     assert code == 1

@@ -275,6 +275,7 @@ def process(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.wav", "out.flac"])
 def test_a_full_disk(folder: Path, name: str) -> None:
     import resource
@@ -290,6 +291,7 @@ def test_a_full_disk(folder: Path, name: str) -> None:
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_no_file(folder: Path, number: int) -> None:
     soundfile.write("long.wav", noise(120, 2), RATE)
@@ -320,6 +322,7 @@ def test_names_that_are_not_text(folder: Path, capfd: pytest.CaptureFixture[str]
     assert read_audio(name)[0].shape == (1, 2 * RATE)
 
 
+@pytest.mark.slow
 def test_a_key_that_others_can_read_is_told(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     Path("good.key").chmod(0o644)
     with pytest.raises(SystemExit) as caught:

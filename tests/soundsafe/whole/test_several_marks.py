@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 import soundsafe
@@ -12,6 +13,7 @@ import soundsafe
 FIRST, SECOND = b"1" * 32, b"2" * 32
 
 
+@pytest.mark.slow
 def test_two_marks_with_different_keys_both_read(cut: Callable[..., NDArray[np.float32]]) -> None:
     audio = cut("rock", 4.0)
     once = soundsafe.embed(audio, 44_100, b"of the first", FIRST, quality="fast")
