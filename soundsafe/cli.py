@@ -23,6 +23,7 @@ from soundsafe import console, keys
 from soundsafe.console import print_json, progress, tell
 from soundsafe.errors import InputError
 from soundsafe.files.audio_file import AudioReader, check_output
+from soundsafe.files.standard_streams import DASH, input_file, output_file
 from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.streams.layers import layers_of
 
@@ -82,8 +83,10 @@ def _root(
 
 @app.command()
 def embed(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="WAV, FLAC, MP3 or OGG, 8-192 kHz.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Marked audio: .wav or .flac.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Audio or video, 8-192 kHz; -: stdin.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Marked audio: .wav or .flac; -: WAV on stdout.")
+    ],
     payload_hex: PayloadHex = None,
     payload_file: PayloadFile = None,
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="Payload: text, as UTF-8.")] = None,
@@ -96,39 +99,46 @@ def embed(
     payload = _payload(payload_hex, payload_file, message)
     key = _key(key_file)
     chosen = layers_of(layers)
-    check_output(source, target)
-    AudioReader(source).close()  # what cannot be read is refused before the codec is loaded
-    import soundsafe
+    if as_json and target == DASH:
+        raise InputError("OUT is standard output: --json needs it for the answer")
+    with input_file(source) as audio, output_file(target) as marked:
+        check_output(audio, marked)
+        AudioReader(audio, tags=False).close()  # what cannot be read is refused before the codec is loaded
+        import soundsafe
 
-    with progress() as update:
-        result = soundsafe.embed_file(
-            source, target, payload, key, quality=quality, layers=chosen, progress=update
-        )
+        with progress() as update:
+            result = soundsafe.embed_file(
+                audio, marked, payload, key, quality=quality, layers=chosen, progress=update
+            )
     for warning in result.warnings:
-        _say(f"warning: {warning}")
+        _say(f"warning: {_as_asked(warning, audio, marked)}")
     _public_key_note(key_file)
     if as_json:
         print_json(result.to_json())
     else:
-        tell(
-            f"{target}: {len(payload)} bytes, read back from {result.euls_verified} of {result.euls} seconds"
-            f" (SNR {_decimal(result.snr_db)} dB, {result.seconds:.1f} s of work)"
+        show = _say if target == DASH else tell
+        show(
+            f"{_shown(target, marked)}: {len(payload)} bytes, read back from {result.euls_verified} of"
+            f" {result.euls} seconds (SNR {_decimal(result.snr_db)} dB, {result.seconds:.1f} s of work)"
         )
 
 
 @app.command()
 def decode(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="WAV, FLAC, MP3 or OGG, 8-192 kHz.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="Audio or video, 8-192 kHz; -: stdin.")],
     key_file: KeyFile = None,
     as_json: Json = False,
 ) -> None:
     """Read the payload from FILE; exit code 1 where there is none."""
     key = _key(key_file)
-    AudioReader(source).close()
-    import soundsafe
+    with input_file(source) as audio:
+        with AudioReader(audio, tags=False) as reader:
+            for warning in reader.warnings:
+                _say(f"warning: {_as_asked(warning, audio)}")
+        import soundsafe
 
-    with progress() as update:
-        result = soundsafe.decode_file(source, key, progress=update)
+        with progress() as update:
+            result = soundsafe.decode_file(audio, key, progress=update)
     _public_key_note(key_file)
     if as_json:
         print_json(result.to_json())
@@ -172,7 +182,7 @@ def batch_embed(
     from soundsafe.service.batch import embed_all, gather
     from soundsafe.service.payloads import Payloads, read_table
 
-    table = {} if payloads is None else read_table(payloads, complete=message is None)
+    table = {} if payloads is None else read_table(payloads, complete=message is None, told=_say)
     if message is not None and (payload_hex, payload_file) == (None, None):
         plan = Payloads(template=message, table=table)
     elif payloads is not None:
@@ -182,7 +192,7 @@ def batch_embed(
     else:
         plan = Payloads(fixed=_payload(payload_hex, payload_file, message))
     key, chosen = _key(key_file), layers_of(layers)
-    items = gather(source, out)
+    items = gather(source, out, _say)
     from soundsafe.cells.settings import QUALITIES
 
     if quality not in QUALITIES:
@@ -211,7 +221,7 @@ def batch_decode(
     from soundsafe.service.batch import decode_all, gather
 
     key = _key(key_file)
-    items = gather(source, out)
+    items = gather(source, out, _say)
     with progress() as update:
         summary = decode_all(items, out, key, jobs=jobs, progress=update, failed=_failed)
     _public_key_note(key_file)
@@ -289,11 +299,13 @@ def info(
     """Show capacity, profile, model and versions."""
     document: dict[str, Any] = {"version": installed_version("soundsafe")}
     if source is not None:
-        with AudioReader(source) as reader:
+        with input_file(source) as audio, AudioReader(audio) as reader:
             file = reader.info
+            for warning in reader.warnings:
+                _say(f"warning: {_as_asked(warning, audio)}")
         euls = int(file.seconds)
         document["file"] = {
-            "path": str(source),
+            "path": _shown(source, audio),
             "rate": file.rate,
             "channels": file.channels,
             "seconds": round(file.seconds, 3),
@@ -414,6 +426,19 @@ def _key(path: Path | None) -> bytes:
     return key
 
 
+def _shown(path: Path, file: Path) -> str:
+    """`path` as it is told; `file`: what stands for it where it is `-`."""
+    return str(path) if path != DASH else file.stem
+
+
+def _as_asked(text: str, *files: Path) -> str:
+    """`text` without the folder in which standard streams are kept."""
+    for file in files:
+        if file.stem.startswith("standard "):
+            text = text.replace(f"{file.parent}{os.sep}", "")
+    return text
+
+
 def _public_key_note(path: Path | None) -> None:
     if path is None:
         _say(_PUBLIC_KEY)
@@ -427,9 +452,10 @@ def _end_batch(summary: Summary, good: int, kind: str, out: Path, as_json: bool)
     if as_json:
         print_json(summary.to_json())
     else:
+        skipped = f", {summary.skipped} skipped as no audio" if summary.skipped else ""
         tell(
             f"{out}: {good} of {summary.files} files {kind}, {summary.failed} failed,"
-            f" {summary.kept} done before ({summary.seconds:.1f} s)"
+            f" {summary.kept} done before{skipped} ({summary.seconds:.1f} s)"
         )
     if good < summary.files:
         raise typer.Exit(1)

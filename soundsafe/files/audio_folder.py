@@ -9,8 +9,8 @@ audio file in or below the folder is a clip, but hidden ones.
 
 from __future__ import annotations
 
-import csv
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
+from soundsafe.files.names import existing
+from soundsafe.files.tables import read_table
 
 __all__ = ["MONO", "SUFFIXES", "Clip", "Dataset", "read_folder", "require_utf8"]
 
@@ -142,13 +144,10 @@ def read_folder(
 
 
 def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest}: not a CSV file ({error})") from error
+    table = read_table(manifest)
+    if table.note:
+        warnings.warn(table.note, stacklevel=3)
+    rows = table.rows
     if not rows:
         raise InputError(f"{manifest}: lists no clips")
     seen: set[str] = set()
@@ -158,7 +157,7 @@ def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
             raise InputError(f"{manifest}: line {number} has no file")
         if os.path.isabs(file) or os.path.normpath(file).split(os.sep)[0] == os.pardir:
             raise InputError(f"{manifest}: line {number}: {file} is outside the manifest's folder")
-        path = manifest.parent / file
+        path = existing(manifest.parent / file)
         if not path.is_file():
             raise InputError(f"{path}: listed in {manifest.name}, but not there")
         clip = _cell(row, "clip") or Path(file).with_suffix("").as_posix()
@@ -174,12 +173,12 @@ def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
             license=_cell(row, "license"),
             lossy=_cell(row, "lossy").lower(),
             mono=mono,
-            columns={column: _cell(row, column) for column in row if column},
+            columns={column: _cell(row, column) for column in table.columns if column},
         )
 
 
-def _cell(row: Mapping[str, str | None], column: str) -> str:
-    return (row.get(column) or "").strip()
+def _cell(row: Mapping[str, str], column: str) -> str:
+    return row.get(column, "").strip()
 
 
 def require_utf8(path: str) -> None:

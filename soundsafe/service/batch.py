@@ -4,7 +4,7 @@ The output folder holds
 
 - the marked files, under the names of their sources (but `x.mp3` becomes `x.mp3.flac`);
 - `registry.sqlite`: one line for each marked file (`soundsafe.service.registry`);
-- `results.jsonl`: one line of JSON for each file, done or failed;
+- `results.jsonl`: one line of JSON for each file, done, failed, or skipped as no audio by its name;
 - `summary.json`: the counts, written at the end.
 
 A file is made in `.work`, gets its line in the registry, and then its name. Killed in between, a line has no
@@ -37,6 +37,8 @@ from typing import Any, BinaryIO, Protocol
 
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.files.audio_file import AudioReader
+from soundsafe.files.names import existing
+from soundsafe.files.tables import read_text
 from soundsafe.keys import key_id
 from soundsafe.message.container import payload_id
 from soundsafe.service.claim import claim
@@ -46,8 +48,13 @@ from soundsafe.service.workers import CallFailed, Worker
 
 __all__ = ["Item", "Summary", "decode_all", "embed_all", "gather"]
 
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus")
-"""Endings of the files that are looked for in a folder."""
+SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".mp4", ".aac", ".wma", ".aif",
+    ".aiff", ".aifc", ".caf", ".w64", ".rf64", ".bwf", ".au", ".snd", ".ac3", ".eac3", ".wv", ".ape", ".tta",
+    ".mpc", ".mp2", ".spx", ".mka", ".mkv", ".webm", ".mov", ".avi", ".ts", ".flv", ".3gp", ".amr", ".asf",
+    ".wmv", ".m4v",
+)  # fmt: skip
+"""Endings of the files of a folder that are taken for audio, alone or beside a video."""
 
 RESULTS, SUMMARY = "results.jsonl", "summary.json"
 _WORK = ".work"
@@ -69,15 +76,18 @@ Call = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Item:
-    """One file. `file`: its name as listed or relative to the folder; `path`: where it is."""
+    """One file. `file`: its name as listed or relative to the folder; `path`: where it is; `skipped`: why
+    nothing is done with it, or empty."""
 
     file: str
     path: Path
+    skipped: str = ""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """`done`: of this run; `kept`: done before; `failed`: of this run, each named in `results.jsonl`.
+    """`files`: all but those `skipped` as no audio; `done`: of this run; `kept`: done before; `failed`: of
+    this run; each file is named in `results.jsonl`.
 
     For reading, a file without a mark counts as done, and `marked` counts those with one.
     """
@@ -88,25 +98,34 @@ class Summary:
     failed: int
     marked: int
     seconds: float
+    skipped: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """One JSON document."""
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
-def gather(source: Path, out: Path) -> list[Item]:
-    """The audio files below the folder `source`, or those that the text file `source` lists, one a line.
+def gather(source: Path, out: Path, told: Callable[[str], None] | None = None) -> list[Item]:
+    """The files below the folder `source`, or those that the text file `source` lists, one a line.
 
-    Hidden files, and what lies in `out`, are left out; names in a list are relative to it. Raises InputError
-    for what cannot be read, a list that names something above itself, and nothing found.
+    Of a folder every file is an item, and those that are no audio by their names, hidden ones and links to
+    folders are `skipped`; what lies in `out` is left out. Names in a list are relative to it.
+
+    Args:
+        source: a folder, or a list in any encoding that `soundsafe.files.tables` reads.
+        out: the folder of results.
+        told: called with what is to be told of the list's encoding.
+
+    Raises:
+        InputError: it cannot be read, a list names something above itself, or there is no audio.
     """
     try:
-        items = list(_walked(source, out)) if source.is_dir() else list(_listed(source))
+        items = list(_walked(source, out)) if source.is_dir() else list(_listed(source, told))
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from None
-    if not items:
+    if all(item.skipped for item in items):
         kind = f"no audio files in it ({', '.join(SUFFIXES)})" if source.is_dir() else "it lists no files"
         raise InputError(f"{source}: {kind}")
     return items
@@ -121,21 +140,34 @@ def _walked(source: Path, out: Path) -> Iterator[Item]:
         raise InputError(f"cannot read {error.filename}: {error.strerror}")
 
     for folder, folders, names in os.walk(source, onerror=unreadable):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) != inside
-        )
-        for name in sorted(names):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                path = Path(folder, name)
-                yield Item(path.relative_to(source).as_posix(), path)
+        within = [n for n in sorted(folders) if os.path.realpath(os.path.join(folder, n)) != inside]
+        folders[:] = [n for n in within if not _not_searched(folder, n)]
+        for name in sorted({*names, *within} - {*folders}):
+            path = Path(folder, name)
+            why = _not_searched(folder, name) if name in within else _no_audio(name)
+            yield Item(path.relative_to(source).as_posix(), path, why)
 
 
-def _listed(source: Path) -> Iterator[Item]:
+def _not_searched(folder: str, name: str) -> str:
+    """Why nothing is looked for in a folder; empty where something is."""
+    if name.startswith("."):
+        return "a hidden folder"
+    return "a link to a folder" if os.path.islink(os.path.join(folder, name)) else ""
+
+
+def _no_audio(name: str) -> str:
+    """Why a file is not audio, by its name; empty where it may be."""
+    if name.startswith("."):
+        return "a hidden file"
+    if name.lower().endswith(SUFFIXES):
+        return ""
+    return f"not audio: {os.path.splitext(name)[1] or 'a name without an ending'} is none of its endings"
+
+
+def _listed(source: Path, told: Callable[[str], None] | None) -> Iterator[Item]:
     seen = set()
-    for number, line in enumerate(source.read_bytes().splitlines(), 1):
-        if not (name := os.fsdecode(line).strip()):
+    for number, line in enumerate(_lines(source, told), 1):
+        if not (name := line.strip()):
             continue
         if "\0" in name:
             raise InputError(f"{source}: line {number} is not the name of a file")
@@ -144,7 +176,23 @@ def _listed(source: Path) -> Iterator[Item]:
         file = Path(name).as_posix()
         if file not in seen:
             seen.add(file)
-            yield Item(file, source.parent / name)
+            yield Item(file, existing(source.parent / name))
+
+
+def _lines(source: Path, told: Callable[[str], None] | None) -> list[str]:
+    """The lines of a list: text, or names of files in bytes that are no text, as the system has them."""
+    try:
+        text = read_text(source)
+    except InputError:
+        return [os.fsdecode(line) for line in source.read_bytes().splitlines()]
+    if text.note is None:
+        return text.content.splitlines()
+    plain = [os.fsdecode(line) for line in source.read_bytes().splitlines()]
+    if all(os.path.lexists(source.parent / line.strip()) for line in plain if line.strip()):
+        return plain
+    if told:
+        told(text.note)
+    return text.content.splitlines()
 
 
 def _text(name: str) -> str:
@@ -161,6 +209,8 @@ def _output(file: str) -> str:
 def _check_outputs(items: Iterable[Item]) -> None:
     taken: dict[str, str] = {}
     for item in items:
+        if item.skipped:
+            continue
         output = _output(item.file)
         if (first := Path(output).parts[0]).lower() in _OWN:
             raise InputError(f"{item.file} would go into {first}, which the batch keeps for itself")
@@ -196,7 +246,7 @@ class Task(Protocol):
 
 def seconds_of(source: Path) -> float:
     """Runs in a worker: the length of the audio."""
-    with AudioReader(source) as reader:
+    with AudioReader(source, tags=False) as reader:
         return min(reader.info.seconds, source.stat().st_size / _LEAST_BYTES)
 
 
@@ -273,7 +323,17 @@ class _Embedding:
             raise InputError("marked before with another payload or key: give another --out")
         return mark.source == source
 
+    def _check_inside(self, item: Item) -> None:
+        """Raise InputError where a link in the folder would lead the output, or its removal, elsewhere."""
+        folder = (self.out / _output(item.file)).parent
+        if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self.out)):
+            raise InputError(
+                f"{_output(item.file)} would be written outside of {self.out}, through a link in it: take the"
+                " link away, or give another --out"
+            )
+
     def do(self, item: Item, call: Call) -> Mark | tuple[Line, str]:
+        self._check_inside(item)
         source = json.dumps(_source(item))  # before it is read: what changes it meanwhile is seen next time
         if self.payloads.needs_tags(item.file):
             payload = call(payload_of, self.payloads.only(item.file), item, timeout=OPEN_S)
@@ -301,6 +361,7 @@ class _Embedding:
             return _marked_line(mark), "kept"
         payload, made, source, replaced = self.running.pop(item.file)
         target = self.out / _output(item.file)
+        self._check_inside(item)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -444,7 +505,7 @@ def _results(path: Path) -> Iterator[Line]:
 
 def _places_of(path: Path) -> dict[str, int]:
     """Where the lines begin that hold an answer: the lines of a million files are too much to keep."""
-    return {line["file"]: place for place, line in _placed(path) if "error" not in line}
+    return {line["file"]: place for place, line in _placed(path) if not {"error", "skipped"} & line.keys()}
 
 
 def _write(file: BinaryIO, line: Line) -> None:
@@ -466,14 +527,14 @@ def _run(
     failed: Progress | None,
 ) -> Summary:
     started = time.perf_counter()
-    counts = {"done": 0, "kept": 0, "failed": 0, "marked": 0}
+    counts = {"done": 0, "kept": 0, "failed": 0, "marked": 0, "skipped": 0}
     todo: list[Item] = []
 
     def note(line: Line, kind: str) -> None:
         _write(results, line)
         counts[kind] += 1
         counts["marked"] += bool(line.get("ok"))
-        done = counts["done"] + counts["kept"] + counts["failed"]
+        done = sum(counts[each] for each in ("done", "kept", "failed", "skipped"))
         if failed and kind == "failed":
             failed(done / len(items), f"{line['file']}: {line['error']}")
         if progress:
@@ -487,6 +548,10 @@ def _run(
                 with contextlib.suppress(ValueError):  # NaN: not of ours
                     _write(results, former)
         for item in items:
+            if item.skipped:
+                told: Line = {"file": _text(item.file), "task": task.name, "ok": False}
+                note(told | {"skipped": item.skipped}, "skipped")
+                continue
             try:
                 line = task.kept(item)
             except RegistryError:
@@ -509,7 +574,8 @@ def _run(
                     raise
                 except (InputError, CallFailed) as error:
                     note(_failure(item, task, error, 2), "failed")
-    summary = Summary(len(items), **counts, seconds=time.perf_counter() - started)
+    files = len(items) - counts["skipped"]
+    summary = Summary(files, **counts, seconds=time.perf_counter() - started)
     fresh = out / _WORK / SUMMARY
     fresh.write_text(json.dumps(summary.to_json()) + "\n")
     os.replace(fresh, out / SUMMARY)

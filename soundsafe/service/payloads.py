@@ -1,20 +1,23 @@
 """Which file of many gets which payload: one for all, a table, or a text with fields.
 
-A table is a CSV file with a column `file` (the name as listed, or relative to the folder) and a column
-`payload_hex` or `message`. A text may name fields in braces: columns of the table, tags of the audio
-(`{ARTIST}`), `{name}` (the file's name without folders and ending) and `{file}`. Other braces stay.
+A table (`soundsafe.files.tables`) has a column `file` (the name as listed, or relative to the folder) and a
+column `payload_hex` or `message`; headings may have capitals. A name that the table does not have as it is is
+taken for the one that looks the same (`soundsafe.files.names`). A text may name fields in braces: columns of
+the table, tags of the audio (`{ARTIST}`), `{name}` (the file's name without folders and ending) and `{file}`.
+Other braces stay.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from soundsafe.errors import InputError
+from soundsafe.files import tables
 from soundsafe.files.audio_file import AudioReader
+from soundsafe.files.names import value_of
 from soundsafe.message.container import MAX_PAYLOAD
 
 __all__ = ["Payloads", "read_table"]
@@ -34,21 +37,22 @@ class Payloads:
 
     def needs_tags(self, file: str) -> bool:
         """Whether `of` opens the audio of `file`, which whoever distrusts it does in another process."""
-        known = {"file", "name", *self.table.get(file, {})}
+        known = {"file", "name", *(value_of(self.table, file) or {})}
         names = _FIELD.findall(self.template or "") if self.fixed is None else []
         return not known.issuperset(names)
 
     def only(self, file: str) -> Payloads:
         """What `of` needs for `file` alone: a table may be long."""
-        return replace(self, table={file: self.table[file]} if file in self.table else {})
+        row = value_of(self.table, file)
+        return replace(self, table={} if row is None else {file: row})
 
     def of(self, file: str, path: Path) -> bytes:
         """The payload of the file listed as `file`, whose audio is at `path`; InputError without one."""
         if self.fixed is not None:
             payload = self.fixed
         elif self.template is not None:
-            payload = _encoded(_filled(self.template, file, path, self.table.get(file, {})))
-        elif (row := self.table.get(file)) is None:
+            payload = _encoded(_filled(self.template, file, path, value_of(self.table, file) or {}))
+        elif (row := value_of(self.table, file)) is None:
             raise InputError("the table of payloads has no line for it")
         elif digits := row.get("payload_hex", ""):
             if not re.fullmatch(r"([0-9a-fA-F]{2})+", digits):
@@ -89,29 +93,28 @@ def _filled(template: str, file: str, path: Path, row: Row) -> str:
     return _FIELD.sub(value, template)
 
 
-def read_table(path: Path, complete: bool) -> dict[str, Row]:
-    """The lines of a CSV file by their column `file`; raises InputError for what cannot be used.
+def read_table(path: Path, complete: bool, told: Callable[[str], None] | None = None) -> dict[str, Row]:
+    """The lines of a table by their column `file`.
 
-    `complete`: there must be a column `payload_hex` or `message`.
+    Args:
+        path: of the table.
+        complete: whether there must be a column `payload_hex` or `message`.
+        told: called with what is to be told of the table's encoding.
+
+    Raises:
+        InputError: it cannot be used.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, strict=True)
-            columns = reader.fieldnames or []
-            rows = list(reader)
-    except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read as CSV: {reason}") from None
-    if "file" not in columns:
-        raise InputError(f"{path} has no column named file")
-    if complete and not {"payload_hex", "message"} & set(columns):
+    found = tables.read_table(path)
+    if found.note and told:
+        told(found.note)
+    if complete and not {"payload_hex", "message"} & set(found.columns):
         raise InputError(f"{path} has no column named payload_hex or message")
     table: dict[str, Row] = {}
-    for row in rows:
-        if not (file := (row["file"] or "").strip()):
+    for row in found.rows:
+        if not (file := row["file"].strip()):
             raise InputError(f"{path} has a line without a file")
         file = Path(file).as_posix()  # as a list's lines are: ./a.wav is a.wav
         if file in table:
             raise InputError(f"{path} names {file} twice")
-        table[file] = {key: value for key, value in row.items() if isinstance(value, str)}
+        table[file] = row
     return table

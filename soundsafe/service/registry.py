@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from soundsafe.errors import InputError
+from soundsafe.files.names import existing
 from soundsafe.keys import key_id
 
 __all__ = ["FILE_NAME", "Mark", "Registry", "RegistryError", "lookup", "sha256_of"]
@@ -60,6 +62,11 @@ class Mark:
 
 
 _COLUMNS = tuple(f.name for f in fields(Mark))
+
+
+def _other_forms(name: str) -> list[str]:
+    forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+    return sorted(forms - {name})
 
 
 class RegistryError(InputError):
@@ -139,8 +146,9 @@ class Registry:
             self._database.execute("DELETE FROM marks WHERE file = ?", (file,))
 
     def get(self, file: str) -> Mark | None:
-        """The line of `file`."""
-        return next(self.search(file=file), None)
+        """The line of `file`, or else of the one name that looks the same (`soundsafe.files.names`)."""
+        names = [file] if file.isascii() else [file, *_other_forms(file)]
+        return next((mark for name in names for mark in self.search(file=name)), None)
 
     def search(self, **values: str) -> Iterator[Mark]:
         """All lines whose columns have these values, in order of `file`."""
@@ -197,7 +205,7 @@ def lookup(
             raise InputError("an identifier has 16 hexadecimal digits")
         values["payload_id"] = id_hex.lower()
     if file is not None:
-        values["sha256"] = sha256_of(file)
+        values["sha256"] = sha256_of(existing(file))
     if key is not None:
         values["key_id"] = key_id(key)
     with Registry(path / FILE_NAME if path.is_dir() else path) as registry:

@@ -105,9 +105,10 @@ def test_manifest_with_files_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lists no clips"),
+        ("", "has no column named file"),
         ("clip,file\n", "lists no clips"),
-        ("clip,path\na,x.wav\n", "line 2 has no file"),
+        ("clip,path\na,x.wav\n", "has no column named file"),
+        ("clip,file\na,\n", "line 2 has no file"),
         ("clip,file\na,missing.wav\n", "missing.wav: listed in manifest.csv, but not there"),
         ("clip,file\na,x.wav\na,x.wav\n", "line 3 names the clip a again"),
         ("file\nx.wav\n../x.wav\n", r"manifest.csv: line 3: \.\./x.wav is outside the manifest's folder"),
@@ -194,7 +195,7 @@ def test_links_and_detours_within_the_folder_may_lead_elsewhere(tmp_path: Path) 
 
 def test_manifest_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match="not a CSV file"):
+    with pytest.raises(InputError, match="not a text file"):
         datasets.load(tmp_path)
 
 

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ from soundsafe.message.container import payload_id
 from soundsafe.service import batch
 from soundsafe.service.batch import decode_all, embed_all, gather
 from soundsafe.service.claim import claim
-from soundsafe.service.payloads import Payloads
-from soundsafe.service.registry import FILE_NAME, Mark, Registry
+from soundsafe.service.payloads import Payloads, read_table
+from soundsafe.service.registry import FILE_NAME, Mark, Registry, lookup
 from soundsafe.service.workers import CallFailed
 
 PAYLOAD = Payloads(fixed=b"p")
@@ -121,8 +122,15 @@ def test_a_folder_is_searched_and_a_list_is_read(folder: Path) -> None:
     Path("in/.folder/x.wav").touch()
     Path("in/out").mkdir()
     Path("in/out/made.wav").touch()
+    Path("in/linked").symlink_to(folder / "in" / "sub")
     found = gather(Path("in"), Path("in/out"))
-    assert [item.file for item in found] == ["a.wav", "b.mp3", "sub/c.flac"]
+    assert [item.file for item in found if not item.skipped] == ["a.wav", "b.mp3", "sub/c.flac"]
+    assert {item.file: item.skipped for item in found if item.skipped} == {
+        ".folder": "a hidden folder",
+        ".hidden.wav": "a hidden file",
+        "linked": "a link to a folder",
+        "notes.txt": "not audio: .txt is none of its endings",
+    }
     absolute = str(folder / "in" / "a.wav")
     Path("in/list.txt").write_text(f"sub/c.flac\n\n  a.wav \r\n./a.wav\n{absolute}\nmissing.wav\n")
     found = gather(Path("in/list.txt"), Path("out"))
@@ -182,6 +190,67 @@ def test_a_folder_that_cannot_be_searched_is_told(
 
 
 # --- marking
+
+
+def test_every_file_of_a_folder_has_a_line(folder: Path) -> None:
+    for name in ("cover.jpg", "noending", ".DS_Store", "sub/read me.txt"):
+        Path("in", name).write_text("x")
+    for _ in range(2):  # also when it goes on
+        summary = embed()
+        assert (summary.files, summary.skipped, summary.failed) == (3, 4, 0)
+        found = lines()
+        assert sorted(found) == [
+            ".DS_Store", "a.wav", "b.mp3", "cover.jpg", "noending", "sub/c.flac", "sub/read me.txt",
+        ]  # fmt: skip
+        assert found["cover.jpg"]["skipped"] == "not audio: .jpg is none of its endings"
+        assert found["noending"]["skipped"] == "not audio: a name without an ending is none of its endings"
+        assert not found["cover.jpg"]["ok"]
+
+
+@pytest.mark.parametrize("place", ["out/sub", "out/a.wav"])
+def test_nothing_is_written_through_a_link(folder: Path, place: str) -> None:
+    Path("elsewhere").mkdir()
+    Path("elsewhere/c.flac").write_text("mine")
+    Path("out").mkdir()
+    Path(place).symlink_to(folder / "elsewhere" / ("c.flac" if place.endswith("wav") else ""))
+    summary = embed()
+    assert summary.failed == 1
+    assert sorted(path.name for path in Path("elsewhere").iterdir()) == ["c.flac"]
+    assert Path("elsewhere/c.flac").read_text() == "mine"
+    error = next(line["error"] for line in lines().values() if "error" in line)
+    assert ("through a link" in error) or ("is there already" in error)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_that_look_the_same_are_one(folder: Path, form: str) -> None:
+    name = unicodedata.normalize(form, "Café Ångström.wav")
+    other = unicodedata.normalize("NFD" if form == "NFC" else "NFC", name)
+    assert name != other
+    Path("in", name).write_text("x")
+    Path("list.txt").write_text(f"in/{other}\n")
+    (item,) = gather(Path("list.txt"), Path("out"))
+    assert item.path.name == name
+    Path("t.csv").write_text(f"file,message,City\n{other},hi,X\n")
+    table = read_table(Path("t.csv"), complete=True)
+    assert Payloads(table=table).of(name, Path()) == b"hi"
+    assert Payloads(template="{City}", table=table).only(name).of(name, Path()) == b"X"
+    embed()
+    with Registry(Path("out", FILE_NAME)) as registry:
+        found = registry.get(other)
+        assert found is not None
+        assert found.file == name
+    looked = lookup(Path("out"), file=Path("out", other))
+    assert [mark.file for mark in looked] == [name]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_lists_in_other_encodings(folder: Path, encoding: str) -> None:
+    Path("in/é.wav").write_text("x")
+    Path("list.txt").write_bytes("in/a.wav\r\nin/é.wav\r\n".encode(encoding))
+    told: list[str] = []
+    found = gather(Path("list.txt"), Path("out"), told.append)
+    assert [item.file for item in found] == ["in/a.wav", "in/é.wav"]
+    assert bool(told) == (encoding == "cp1252")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

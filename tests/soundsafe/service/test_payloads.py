@@ -79,7 +79,7 @@ def test_names_in_a_table_are_as_in_a_list(tmp_path: Path, clip: Path) -> None:
         (b"file,buyer\na,b\n", "payload_hex or message"),
         (b"file,message\na,b\na,c\n", "names a twice"),
         (b"file,message\n,c\n", "without a file"),
-        (b"\xff\xfe\x00", "cannot be read as CSV"),
+        (b"\xff\xfe\x00", "damaged"),
         (b'file,message\n"a,b', "cannot be read as CSV"),
     ],
 )
