@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from soundsafe.aliases import Audio
 
 __all__ = ["Access", "at_snr", "within"]
-
-Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

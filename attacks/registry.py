@@ -13,8 +13,8 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.attacks.access import Access
 from soundsafe.attacks.folders import Folder
 from soundsafe.attacks.packages import Package
@@ -25,7 +25,6 @@ from soundsafe.errors import InputError
 
 __all__ = ["JOIN", "Attack", "Audio", "all_attacks", "attack", "get"]
 
-Audio = NDArray[np.float32]
 Delay = Callable[..., int | None]
 F = TypeVar("F", bound=Callable[..., Audio])
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from equal_distance import at_distance, log_distance, tell
 from soundsafe import attacks, datasets
+from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.embedder import mark_block
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES, ROBUST, Profile
@@ -27,8 +28,6 @@ from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import resample
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE
-
-Audio = NDArray[np.float32]
 
 ATTACKS = ("mp3_96", "aac_96", "opus_64", "noise_white_30dB")
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.eval.analysis.stats import paired_interval
 from soundsafe.stft import RATE
 
-Audio = NDArray[np.float32]
 Marked = TypeVar("Marked")
 
 _NEAR = 0.01

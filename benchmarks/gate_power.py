@@ -13,13 +13,11 @@ import sys
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.eval import evaluate
 from soundsafe.eval.analysis import gate
 from soundsafe.eval.systems.codec import Soundsafe
-
-Audio = NDArray[np.float32]
 
 
 class Weakened(Soundsafe):

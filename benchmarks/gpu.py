@@ -29,8 +29,8 @@ def _slots(seconds: torch.Tensor) -> None:
         driver = EULDriver(rules=rules)
         audio = spectra = 0
         for x in seconds:
-            here = driver.layout(x)
-            audio += driver.layout(x.cuda()).digest == here.digest
+            here = driver.allocation(x)
+            audio += driver.allocation(x.cuda()).digest == here.digest
             mag = Stft().forward(mono(x).cuda()).abs().cpu().numpy()
             there = allocate_slots_and_amplitudes(mag, driver.analyzer, rules=rules, anchor_seed=here.seed)
             spectra += there.digest == here.digest

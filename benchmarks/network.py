@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from equal_distance import at_distance, log_distance, tell
 from soundsafe import attacks, datasets
+from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.embedder import mark_block
 from soundsafe.cells.profile import ROBUST, Profile
@@ -36,7 +37,6 @@ from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import read_checkpoint
 from soundsafe.training.network_command import seconds_of
 
-Audio = NDArray[np.float32]
 Bits = NDArray[np.uint8]
 
 ATTACKS = ("mp3_128", "mp3_96", "aac_96", "opus_64", "noise_white_30dB")

@@ -20,14 +20,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from soundsafe import attacks, datasets
+from soundsafe.aliases import Audio
 
 RATE = 44_100
-Audio = NDArray[np.float32]
-
 _FFMPEG = "ffmpeg -nostdin -loglevel error -y"
 PROGRAMS = {
     "mp3_192": "lame --quiet -q 2 -b 192 {i} {t}.mp3 && lame --quiet --decode {t}.mp3 {o}",

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
 import soxr
-from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import soundsafe
 from soundsafe import datasets
+from soundsafe.aliases import Audio
 from soundsafe.codecs import mp3_roundtrip
 
 RATE, SECONDS = 44_100, 8
-
-Audio = NDArray[np.float32]
 
 
 @pytest.fixture(scope="module", params=["mono", "stereo"])

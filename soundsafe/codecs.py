@@ -21,9 +21,8 @@ import lameenc
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
 
-Audio = NDArray[np.float32]
+from soundsafe.aliases import Audio
 
 MPEG1_RATES = (32000, 44100, 48000)
 OPUS_RATES = (48000,)

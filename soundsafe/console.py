@@ -22,15 +22,13 @@ from typing import NoReturn, TypeVar
 
 import typer
 
+from soundsafe.aliases import Progress
 from soundsafe.errors import InputError, NotMarkable, defect
 
 __all__ = [
-    "INTERRUPTED", "Command", "Progress", "finite", "print_json", "progress", "run", "say", "tell", "tracked",
+    "INTERRUPTED", "Command", "finite", "print_json", "progress", "run", "say", "tell", "tracked",
     "write",
 ]  # fmt: skip
-
-Progress = Callable[[float, str], None]
-"""Called with the share of the work that is done, 0 to 1, and a few words on what is going on."""
 
 INTERRUPTED = 130
 """What shells expect of a command that was ended by Ctrl-C."""

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe import attacks, datasets, embed
+from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.layout import choose_layout, features
 from soundsafe.cells.masking import ANALYZER
@@ -30,8 +31,6 @@ from soundsafe.stft import RATE, stft
 __all__ = ["RULES", "main", "study"]
 
 ATTACKS = ("gain_-3dB", "limiter_-3dB", "mp3_192", "mp3_128")
-
-Audio = NDArray[np.float32]
 
 
 def _thresholds(x: Audio) -> NDArray[np.float64]:

@@ -189,7 +189,7 @@ def _features(s: Second) -> Figure:
 
 def _allocation(s: Second) -> Figure:
     figure, (left, right) = _figure("4  2040 bits for the bands, under both sets of rules", columns=2)
-    seed = EULDriver(rules=SEED).layout(s.audio[:, :EUL_SAMPLES])
+    seed = EULDriver(rules=SEED).allocation(s.audio[:, :EUL_SAMPLES])
     capacity = CellCode().geometry.capacity
     left.bar(range(24), capacity, color="#e5e5e5", label="carriers there are")
     left.bar(range(24), s.layout.bits_per_band, color=_BLUE, label="bits")

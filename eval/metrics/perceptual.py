@@ -14,12 +14,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.errors import InputError
 from soundsafe.eval.metrics.registry import metric
 
 __all__ = ["pesq", "stoi", "visqol"]
-
-Audio = NDArray[np.float32]
 
 
 def _package(name: str, metric_name: str) -> Any:

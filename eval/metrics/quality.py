@@ -13,6 +13,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.eval.metrics.registry import metric, metrics
 
@@ -26,8 +27,6 @@ __all__ = [
     "snr_db",
     "zimtohrli",
 ]
-
-Audio = NDArray[np.float32]
 
 # A run of exact zeros this long is silence; shorter ones are zero crossings.
 _SILENCE_S = 0.01

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.attacks import Access
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.running import seeds, white_box
 from soundsafe.eval.systems.interface import System
 
 __all__ = ["access"]
-
-Audio = NDArray[np.float32]
 
 
 def _as_channels(audio: Audio, channels: int) -> Audio:

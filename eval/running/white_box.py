@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from soundsafe import coded_bits
+from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.lattice import cell_index, project
 from soundsafe.cells.masking import threshold
@@ -26,7 +26,6 @@ from soundsafe.stft import RATE, stft
 
 __all__ = ["gradient_of"]
 
-Audio = NDArray[np.float32]
 Gradient = Callable[[Audio, int, bytes, bytes], Audio]
 
 

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.metrics import quality
 from soundsafe.eval.rows import QUALITY, control_of
@@ -30,7 +30,6 @@ from soundsafe.eval.systems.interface import EUL_S, System
 
 __all__ = ["Cell", "Unit", "complete", "give_up", "missing_lines", "run_unit"]
 
-Audio = NDArray[np.float32]
 T = TypeVar("T")
 
 EMBED = "embed"

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from scipy.ndimage import uniform_filter1d
 
+from soundsafe.aliases import Audio
 from soundsafe.codecs import resample
 from soundsafe.errors import NotMarkable
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
@@ -35,8 +36,6 @@ from soundsafe.result import Eul
 from soundsafe.stft import RATE, Stft, stft
 
 __all__ = ["Null", "PlainQim", "SpreadSpectrum"]
-
-Audio = NDArray[np.float32]
 
 PAYLOAD_BYTES = 4
 BITS = 64

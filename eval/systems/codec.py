@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Soundsafe", "Soundsafe128Bit", "SoundsafeEul", "SoundsafeFixed", "SoundsafeRs"]
+from soundsafe.aliases import Audio
 
-Audio = NDArray[np.float32]
+__all__ = ["Soundsafe", "Soundsafe128Bit", "SoundsafeEul", "SoundsafeFixed", "SoundsafeRs"]
 
 
 class Soundsafe:

@@ -11,12 +11,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
+
 __all__ = ["EUL_S", "Found", "Marked", "SimpleSystem", "System"]
 
 EUL_S = 1.0
 """Length of an EUL in seconds: EUL number i of a marked clip starts at i seconds."""
-
-Audio = NDArray[np.float32]
 
 
 @runtime_checkable

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.codecs import resample
 from soundsafe.eval.systems.interface import Marked
 
 __all__ = ["mixed_in"]
-
-Audio = NDArray[np.float32]
 
 
 def mixed_in(audio: Audio, rate: int, mark: Audio, mark_rate: int) -> Marked:

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.systems.interface import Found, Marked
@@ -42,8 +43,6 @@ from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import read_checkpoint
 
 __all__ = ["ALIGNMENT", "NetworkSystem"]
-
-Audio = NDArray[np.float32]
 
 ALIGNMENT = "whole seconds from sample 0 at 44.1 kHz; no other start is tried"
 """What the reading takes for granted, for tables and `run.json`."""

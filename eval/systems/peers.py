@@ -31,16 +31,14 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
 from soundsafe.eval.systems.mixing import mixed_in
 
 __all__ = ["PEERS", "Audiowmark", "NotInstalled", "Peer", "PeerSystem"]
-
-Audio = NDArray[np.float32]
 
 
 class NotInstalled(InputError):

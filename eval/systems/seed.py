@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.errors import NotMarkable
 from soundsafe.message.container import BODY, Part, assemble, open_part, pack, payload_id
-from soundsafe.pipeline.ingest_and_chunk import EULDriver, Layout
+from soundsafe.pipeline.ingest_and_chunk import Allocation, EULDriver
 from soundsafe.pipeline.rules import SEED
 from soundsafe.pipeline.sync_anchors import SyncDetector
 from soundsafe.result import Decoded, Embedded, Eul
@@ -24,25 +25,25 @@ from soundsafe.stft import as_tensor
 
 __all__ = ["SoundsafeSeed"]
 
-Audio = NDArray[np.float32]
-
 
 def _seconds(audio: Audio, rate: int, first: int = 0) -> list[Audio]:
     return [audio[:, i : i + rate] for i in range(first, audio.shape[1] - rate + 1, rate)]
 
 
-def _eul(start_s: float, layout: Layout, ok: bool, corrected: int, bits: NDArray[np.uint8] | None) -> Eul:
+def _eul(
+    start_s: float, allocation: Allocation, ok: bool, corrected: int, bits: NDArray[np.uint8] | None
+) -> Eul:
     """An EUL as the bench compares it; features in whole steps are wider than 16 bits."""
     return Eul(
         start_s,
         ok,
         corrected,
         0,
-        {"bits_per_band": [int(b) for b in layout.bits_per_band], "seed": layout.seed},
+        {"bits_per_band": [int(b) for b in allocation.bits_per_band], "seed": allocation.seed},
         bits,
-        layout.features,  # type: ignore[arg-type]
-        layout.digest,
-        layout.seed,
+        allocation.features,  # type: ignore[arg-type]
+        allocation.digest,
+        allocation.seed,
     )
 
 
@@ -100,7 +101,11 @@ class SoundsafeSeed:
                 parts.append(part)
             euls.append(
                 _eul(
-                    start / rate + i, reading.layout, part is not None, reading.corrected_bytes, reading.bits
+                    start / rate + i,
+                    reading.allocation,
+                    part is not None,
+                    reading.corrected_bytes,
+                    reading.bits,
                 )
             )
         payload = assemble(parts, key)
@@ -130,7 +135,7 @@ class SoundsafeSeed:
 
     def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Eul]:
         return [
-            _eul(float(i), self.driver.layout(second, orig_sr=rate), False, 0, None)
+            _eul(float(i), self.driver.allocation(second, orig_sr=rate), False, 0, None)
             for i, second in enumerate(_seconds(audio, rate))
         ]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.distance.zimtohrli import worst_channel
 
 __all__ = ["Difference", "compare"]
-
-Audio = NDArray[np.float32]
 
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""

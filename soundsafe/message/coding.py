@@ -1,4 +1,4 @@
-"""The two codes of one EUL: 191 bytes in, 2040 bits out, at the same rate.
+"""The two codes of one second: 191 bytes in, 2040 bits out, at the same rate.
 
 `rs_encode_255_191` is the Reed-Solomon code of the original design (64 parity bytes: it puts right up to 32
 wrong bytes, or 64 erased ones, or any mix where twice the wrong plus the erased are at most 64), interleaved
@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 N = 2040
-"""Coded bits of one EUL: 255 bytes."""
+"""Coded bits of one second: 255 bytes."""
 
 K = 1528
-"""Message bits of one EUL: 191 bytes."""
+"""Message bits of one second: 191 bytes."""
 
 INTERLEAVE_DEPTH = 4
 

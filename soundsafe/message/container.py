@@ -1,4 +1,4 @@
-"""What the 191 bytes of one EUL hold: a part of a payload and the proof that the holder of the key wrote it.
+"""What the 191 bytes of one second hold: a part of a payload, and proof that the holder of the key wrote it.
 
 ======  ====  ====================================================================================
 offset  size  field (integers big-endian)

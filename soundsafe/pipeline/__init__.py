@@ -2,5 +2,5 @@
 
 `moore_glasberg` (masking) → `features` (quantised, by the `rules` of a profile) → `adaptive_bit_allocation`
 (significance, bits, slots), seeded by `sync_anchors`; `micro_chunking` looks at 15 ms at a time;
-`ingest_and_chunk` writes and reads whole EULs; `parity` compares what two versions of the audio lead to.
+`ingest_and_chunk` writes and reads whole seconds; `parity` compares what two versions of the audio lead to.
 """

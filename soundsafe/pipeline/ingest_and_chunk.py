@@ -1,4 +1,4 @@
-"""From audio to EULs and back: one second, 191 bytes, 2040 slots.
+"""From audio to seconds and back: one second, 191 bytes, 2040 slots.
 
 `EULDriver` writes 191 bytes into one second and reads them again from the audio alone: Reed-Solomon
 (255,191), bytes interleaved to depth 4, one bit a slot, slots from the deterministic allocator. Both
@@ -15,7 +15,7 @@ slots of a band           the loudest cells                  cells in the order 
 seed                      quantised thresholds of the four   anchor bands (SyncAnchor), keyed
                           strongest bands, first frame
 edges of the quantiser    wherever levels fall               levels moved 0.5 dB away first
-detector                  one layout                         up to 8 layouts, the likeliest first
+detector                  one allocation                     up to 8 allocations, likeliest first
 ========================  =================================  ====================================
 
 **The seed rules do not survive the mark itself.** A slot's place hangs on thresholds and magnitudes to a
@@ -68,14 +68,14 @@ from soundsafe.pipeline.features import (
     quantized_thresholds,
 )
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer, masking_offset_db
-from soundsafe.pipeline.rules import ROBUST, SEED, Rules
+from soundsafe.pipeline.rules import ROBUST, SEED, THR_STEP, Rules
 from soundsafe.pipeline.sync_anchors import SyncAnchor
 from soundsafe.stft import RATE, Array, Stft, as_tensor
 
 __all__ = [
+    "Allocation",
     "EULDriver",
-    "Layout",
-    "Reading",
+    "Readout",
     "allocate_slots_and_amplitudes",
     "allocator_seed",
     "deinterleave_bytes",
@@ -93,7 +93,7 @@ _LEAST_STEP = 1e-9
 
 
 @dataclass(frozen=True)
-class Layout:
+class Allocation:
     """Where the bits of one second are.
 
     Attributes:
@@ -106,8 +106,8 @@ class Layout:
 
     Example:
         >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-        >>> layout = EULDriver().layout(x)
-        >>> len(set(layout.slots)), int(layout.bits_per_band.sum()), layout.amplitudes.shape
+        >>> allocation = EULDriver().allocation(x)
+        >>> len(set(allocation.slots)), int(allocation.bits_per_band.sum()), allocation.amplitudes.shape
         (2040, 2040, (2040,))
     """
 
@@ -125,12 +125,12 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Readout:
     """What one second of audio says.
 
     Attributes:
         soft: soft decisions ``[bits]`` in [-1, 1]: +1 is a certain 0, -1 a certain 1, 0 says nothing.
-        layout: the layout that it was read by.
+        allocation: the allocation that it was read by.
         payload: the 191 bytes, or None where they do not decode.
         corrected_bytes: how many of the 255 code bytes were put right, 0 to 32.
 
@@ -141,7 +141,7 @@ class Reading:
     """
 
     soft: Floats
-    layout: Layout
+    allocation: Allocation
     payload: bytes | None
     corrected_bytes: int
 
@@ -178,13 +178,13 @@ def allocate_slots_and_amplitudes(
     analyzer: MooreGlasbergAnalyzer | None = None,
     total_bits: int = N,
     *,
-    thr_step: float = 1e-6,
+    thr_step: float = THR_STEP,
     use_anchor_seeding: bool = True,
     rules: Rules = SEED,
     features: NDArray[np.int64] | None = None,
     anchor_seed: int | None = None,
-) -> Layout:
-    """The layout of a number of bits in a spectrum.
+) -> Allocation:
+    """The allocation of a number of bits in a spectrum.
 
     Args:
         mag_ft: magnitudes ``[bins, frames]`` of the pipeline's transform, finite and not negative.
@@ -198,15 +198,15 @@ def allocate_slots_and_amplitudes(
         anchor_seed: the anchors' seed, for rules that take it.
 
     Returns:
-        The layout, of `total_bits` slots.
+        The allocation, of `total_bits` slots.
 
     Raises:
         ValueError: the bands have fewer cells than `total_bits`, or `anchor_seed` is missing.
 
     Example:
         >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-        >>> layout = allocate_slots_and_amplitudes(magnitude(x), total_bits=100)
-        >>> len(layout.slots), int(layout.bits_per_band.sum())
+        >>> allocation = allocate_slots_and_amplitudes(magnitude(x), total_bits=100)
+        >>> len(allocation.slots), int(allocation.bits_per_band.sum())
         (100, 100)
     """
     analyzer = analyzer or MooreGlasbergAnalyzer()
@@ -237,7 +237,7 @@ def allocate_slots_and_amplitudes(
     slots = expand_allocation_to_slots(mag_ft, analyzer.band_indices, bits, seed=seed, ranking=rules.ranking)
     bins, frames = np.array(slots, dtype=np.int64).reshape(-1, 2).T
     amplitudes = threshold[analyzer.band_indices[bins], frames]
-    return Layout(slots, amplitudes, bits, significance, steps, seed)
+    return Allocation(slots, amplitudes, bits, significance, steps, seed)
 
 
 def iter_euls(blocks: Iterable[Array], sr: int = RATE) -> Iterator[torch.Tensor]:
@@ -325,7 +325,7 @@ class EULDriver:
     per_eul_bits_target: int = N
     rules: Rules = ROBUST
     key: bytes = field(default=DEFAULT_KEY, repr=False)
-    thr_step: float = 1e-6
+    thr_step: float = THR_STEP
     use_anchor_seeding: bool = True
     iterations: int = 16
 
@@ -355,34 +355,34 @@ class EULDriver:
 
     # Layouts
 
-    def layout(self, x_wave: Array, orig_sr: int | None = None) -> Layout:
-        """The layout that a second of audio gives: the first of `layouts`.
+    def allocation(self, x_wave: Array, orig_sr: int | None = None) -> Allocation:
+        """The allocation that a second of audio gives: the first of `allocations`.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
             orig_sr: its rate in Hz; None: `sr`.
 
         Returns:
-            The layout of 2040 slots.
+            The allocation of 2040 slots.
         """
-        return self._layouts(self._ingest(x_wave, orig_sr), 1)[0]
+        return self._allocations(self._ingest(x_wave, orig_sr), 1)[0]
 
-    def layouts(self, x_wave: Array, orig_sr: int | None = None) -> list[Layout]:
-        """The layouts that a detector tries on a second of audio.
+    def allocations(self, x_wave: Array, orig_sr: int | None = None) -> list[Allocation]:
+        """The allocations that a detector tries on a second of audio.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
             orig_sr: its rate in Hz; None: `sr`.
 
         Returns:
-            At most ``rules.candidates`` layouts, the likeliest first.
+            At most ``rules.candidates`` allocations, the likeliest first.
         """
-        return self._layouts(self._ingest(x_wave, orig_sr), self.rules.candidates)
+        return self._allocations(self._ingest(x_wave, orig_sr), self.rules.candidates)
 
-    def _layouts(self, x: torch.Tensor, count: int) -> list[Layout]:
+    def _allocations(self, x: torch.Tensor, count: int) -> list[Allocation]:
         mag = magnitude(x, self.n_fft, self.hop)
         if self.rules.features == "thresholds":
-            return [self._lay_out(mag, None, None)]
+            return [self._allocate(mag, None, None)]
         features = candidate_levels(levels_db(mag, self.analyzer), self.rules)
         seeds: list[int | None] = [None]
         if self.use_anchor_seeding:
@@ -390,9 +390,9 @@ class EULDriver:
             seeds = list(self.sync_anchor.candidate_seeds(energies, len(x), count))
         # By the sum of both ranks: the plain reading, then one deviation of either, and so on.
         pairs = sorted((i + j, i, j) for i in range(len(features)) for j in range(len(seeds)))[:count]
-        return [self._lay_out(mag, features[i], seeds[j]) for _, i, j in pairs]
+        return [self._allocate(mag, features[i], seeds[j]) for _, i, j in pairs]
 
-    def _lay_out(self, mag: Floats, features: NDArray[np.int64] | None, seed: int | None) -> Layout:
+    def _allocate(self, mag: Floats, features: NDArray[np.int64] | None, seed: int | None) -> Allocation:
         return allocate_slots_and_amplitudes(
             mag,
             self.analyzer,
@@ -429,10 +429,10 @@ class EULDriver:
         if not bool(x.any()):
             raise NotMarkable("digital silence cannot carry a mark")
         if self.rules.guard_db == 0:
-            return self._mixed(x_wave, self._write(x, bits, self._layouts(x, 1)[0]) - x, orig_sr)
+            return self._mixed(x_wave, self._write(x, bits, self._allocations(x, 1)[0]) - x, orig_sr)
         for attempt in range(4):
             steady = self._steadied(x, self.rules.guard_db + 0.2 * attempt)
-            y = self._write(steady, bits, self._layouts(steady, 1)[0])
+            y = self._write(steady, bits, self._allocations(steady, 1)[0])
             marked = self._mixed(x_wave, y - x, orig_sr)
             if self.decode_eul(marked, orig_sr) == payload:
                 return marked
@@ -467,14 +467,14 @@ class EULDriver:
             steady = self._grid.inverse(spectrum, len(x))
         return steady
 
-    def _write(self, x: torch.Tensor, bits: NDArray[np.uint8], layout: Layout) -> torch.Tensor:
-        """`x` moved until every slot of `layout` says its bit, or as near as the rounds bring it."""
-        bins, frames = np.array(layout.slots).T
+    def _write(self, x: torch.Tensor, bits: NDArray[np.uint8], allocation: Allocation) -> torch.Tensor:
+        """`x` moved until every slot of `allocation` says its bit, or as near as the rounds bring it."""
+        bins, frames = np.array(allocation.slots).T
         # As many slots as a band has in a frame share what the band hides.
         band = self.analyzer.band_indices[bins]
         shared = np.zeros((self.analyzer.n_critical_bands, self._grid.frames(len(x))))
         np.add.at(shared, (band, frames), 1)
-        room = layout.amplitudes * np.sqrt(self.analyzer.bins_per_band[band] / shared[band, frames])
+        room = allocation.amplitudes * np.sqrt(self.analyzer.bins_per_band[band] / shared[band, frames])
         start = self._grid.forward(x).real.numpy()[bins, frames]
         y = x
         for _ in range(self.iterations):
@@ -498,17 +498,17 @@ class EULDriver:
         step = self.analyzer.per_bin(mean * 10.0 ** (-offset / 10.0))[self.analyzer.band_indices]
         return np.maximum(step, _LEAST_STEP)
 
-    # Reading
+    # Readouts
 
-    def read_eul(self, x_wave: Array, layout: Layout, orig_sr: int | None = None) -> Reading:
-        """Read one second by a given layout.
+    def read_eul(self, x_wave: Array, allocation: Allocation, orig_sr: int | None = None) -> Readout:
+        """Read one second by a given allocation.
 
         Digital silence says nothing and gives no payload. 191 zeros cannot be told from cells that say
         nothing, and are no payload either.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
-            layout: where the bits are.
+            allocation: where the bits are.
             orig_sr: its rate in Hz; None: `sr`.
 
         Returns:
@@ -516,16 +516,16 @@ class EULDriver:
         """
         x = self._ingest(x_wave, orig_sr)
         if not bool(x.any()):  # every cell would say 0, and 255 zeros are a codeword
-            return Reading(np.zeros(len(layout.slots)), layout, None, 0)
+            return Readout(np.zeros(len(allocation.slots)), allocation, None, 0)
         spectrum = self._grid.forward(x)
-        bins, frames = np.array(layout.slots).T
+        bins, frames = np.array(allocation.slots).T
         soft = np.cos(np.pi * spectrum.real.numpy()[bins, frames] / self._steps(spectrum)[bins, frames])
         code = deinterleave_bytes(np.packbits(soft < 0).tobytes())
         decoded = rs_decode_255_191(code)
         payload, corrected = (None, 0) if decoded is None else decoded
         if payload is not None and not any(payload):  # clicks and tones leave most cells at 0 as well
             payload = None
-        return Reading(soft, layout, payload, corrected)
+        return Readout(soft, allocation, payload, corrected)
 
     def decode_eul(self, x_wave: Array, orig_sr: int | None = None) -> bytes | None:
         """The bytes in a second of audio.
@@ -535,12 +535,12 @@ class EULDriver:
             orig_sr: its rate in Hz; None: `sr`.
 
         Returns:
-            191 bytes, or None where no layout tried gives a codeword.
+            191 bytes, or None where no allocation tried gives a codeword.
         """
         return self.read(x_wave, orig_sr).payload
 
-    def read(self, x_wave: Array, orig_sr: int | None = None) -> Reading:
-        """Read one second by each of `layouts` until one gives a codeword.
+    def read(self, x_wave: Array, orig_sr: int | None = None) -> Readout:
+        """Read one second by each of `allocations` until one gives a codeword.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
@@ -550,12 +550,12 @@ class EULDriver:
             The first reading that is a codeword, or the first of all where none is.
         """
         first = None
-        for layout in self.layouts(x_wave, orig_sr):
-            reading = self.read_eul(x_wave, layout, orig_sr)
+        for allocation in self.allocations(x_wave, orig_sr):
+            reading = self.read_eul(x_wave, allocation, orig_sr)
             if reading.payload is not None:
                 return reading
             first = first or reading
-        assert first is not None  # there is always a likeliest layout
+        assert first is not None  # there is always a likeliest allocation
         return first
 
     # Audio in, audio out

@@ -1,8 +1,8 @@
 """Do two versions of the same audio lead to the same features? Shares, 0 to 1, of what is exactly equal.
 
 Conventions: `a` and `b` come from the two versions (original and marked, or marked and attacked), on the same
-grid, ``[bands, frames]``; put several EULs side by side along the frames. Nothing to compare, or two versions
-of unequal size, raise ValueError.
+grid, ``[bands, frames]``; put several seconds side by side along the frames. Nothing to compare, or two
+versions of unequal size, raise ValueError.
 """
 
 from __future__ import annotations

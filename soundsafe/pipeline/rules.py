@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ROBUST", "SEED", "Rules"]
+__all__ = ["ROBUST", "SEED", "THR_STEP", "Rules"]
+
+THR_STEP = 1e-6
+"""Step of thresholds and levels in the original rules."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What embedder and detector compute their layout from.
+    """What embedder and detector compute their allocation from.
 
     Args:
         name: of the profile.
@@ -63,7 +66,7 @@ class Rules:
 SEED = Rules(
     name="seed",
     features="thresholds",
-    step=1e-6,
+    step=THR_STEP,
     bands=(0, 24),
     ranking="magnitude",
     anchors="thresholds",

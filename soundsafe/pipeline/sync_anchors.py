@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from soundsafe.pipeline.features import Floats, levels_db, magnitude, mono, quantized_thresholds
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
+from soundsafe.pipeline.rules import THR_STEP
 from soundsafe.stft import RATE, Array, Stft, as_tensor
 
 __all__ = ["SyncAnchor", "SyncDetector"]
 
-_QUANTUM = 1e-6
 _PATTERN_HZ = (500.0, 11_000.0)
 _SUPPORT = 0.1
 _TAKE_BACKS = 6
@@ -119,7 +119,7 @@ class SyncAnchor:
             if self.ranking_method == "median":
                 return 10.0 ** (levels_db(mag, self.analyzer) / 20.0)
             return 10.0 ** (np.mean(self.analyzer.band_levels_db(mag), axis=1) / 20.0)
-        q = quantized_thresholds(self.analyzer.band_thresholds(mag), _QUANTUM)
+        q = quantized_thresholds(self.analyzer.band_thresholds(mag), THR_STEP)
         return np.median(q, axis=1) if self.ranking_method == "median" else np.mean(q, axis=1)
 
     def anchor_bands(self, energies: Floats) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO, Protocol
 
+from soundsafe.aliases import Progress
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.files.audio_file import AudioReader
 from soundsafe.files.names import existing
@@ -69,7 +70,6 @@ WORK_S, WORK_PER_S = 3600.0, 60.0
 _LEAST_BYTES = 100
 """Fewer are in no second of audio: headers may claim any length."""
 
-Progress = Callable[[float, str], None]
 Line = dict[str, Any]
 Call = Callable[..., Any]
 

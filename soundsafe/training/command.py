@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio, Progress
 from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError
@@ -49,7 +49,7 @@ def clips_of(data: Path | None, split: str) -> Dataset:
     return read_folder(Path(text.removesuffix(MONO)), split, mono=text.endswith(MONO))
 
 
-def _clips(data: Path | None) -> list[NDArray[np.float32]]:
+def _clips(data: Path | None) -> list[Audio]:
     """Up to twelve stretches of three seconds, evenly drawn from the train split."""
     dataset = clips_of(data, "train")
     found = []
@@ -64,7 +64,7 @@ def _clips(data: Path | None) -> list[NDArray[np.float32]]:
     return found
 
 
-def train_carrier(data: Path | None, out: Path | None, report: Callable[[float, str], None]) -> list[str]:
+def train_carrier(data: Path | None, out: Path | None, report: Progress) -> list[str]:
     """Fit, write ``carrier.json`` into `out` (by atomic rename), and return the lines to print."""
     clips = _clips(data)
     fit = fit_carrier(clips, ROBUST, report=report)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from soundsafe.aliases import Progress
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError
 from soundsafe.files.audio_folder import Clip
@@ -65,7 +66,7 @@ def _some_audio(folder: str, clips: Sequence[Clip]) -> None:
 
 
 def train_from_folder(
-    what: str, data: Path | None, out: Path | None, resume: bool, report: Callable[[float, str], None]
+    what: str, data: Path | None, out: Path | None, resume: bool, report: Progress
 ) -> list[str]:
     """Train the network of a configuration; the lines to print come back. Raises InputError."""
     cfg = load_config(what)

@@ -6,13 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from soundsafe import attacks
+from soundsafe.aliases import Audio
 from soundsafe.errors import InputError
 
 RATE = 44100
-Audio = NDArray[np.float32]
 ATTACKS = tuple(a for a in attacks.all_attacks() if a.needs_access)
 FEW = tuple(a for a in ATTACKS if not a.name.endswith("1000q"))
 

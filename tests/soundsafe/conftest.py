@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import datasets
-
-Audio = NDArray[np.float32]
+from soundsafe.aliases import Audio
 
 PAYLOAD = b"soundsafe: a payload"
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import api, attacks
+from soundsafe.aliases import Audio
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.message.container import payload_id
 
-Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]
 Mark = Callable[..., Any]
 

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 import soundsafe
+from soundsafe.aliases import Audio
 
-Audio = NDArray[np.float32]
 Mark = Callable[..., Any]
 
 RATE = 44_100

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, sosfilt
 
 from soundsafe import codecs
+from soundsafe.aliases import Audio
 
-Audio = NDArray[np.float32]
 CODECS: dict[str, Callable[..., Audio]] = {
     "mp3_192": lambda a, r, **kw: codecs.mp3_roundtrip(a, r, kbps=192, **kw),
     "mp3_192_left_right": lambda a, r, **kw: codecs.mp3_roundtrip(a, r, kbps=192, joint=False, **kw),

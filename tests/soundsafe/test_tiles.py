@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import datasets
+from soundsafe.aliases import Audio
 from soundsafe.attacks import get
 from soundsafe.attacks.speed import change_speed
 from soundsafe.cells.code import CellCode
@@ -19,7 +19,6 @@ from soundsafe.tiles.embedder import mark_tiles
 from soundsafe.tiles.geometry import ROBUST_TILES, TileCode
 from soundsafe.tiles.warp import Spectrogram, Warp, find, search
 
-Audio = NDArray[np.float32]
 KEY = bytes(range(32))
 PAYLOAD = bytes(range(175))
 RATE = 44_100

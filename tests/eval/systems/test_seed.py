@@ -52,7 +52,7 @@ def test_the_mark_changes_the_slots(marked: tuple[np.ndarray, np.ndarray, int]) 
 def test_the_bits_are_there_for_who_has_the_layout(marked: tuple[np.ndarray, np.ndarray, int]) -> None:
     audio, out, rate = marked
     bits = SYSTEM.coded_bits(b"payload", KEY, 2)
-    layout = SYSTEM.driver.layout(audio[:, :rate])
+    layout = SYSTEM.driver.allocation(audio[:, :rate])
     read = SYSTEM.driver.read_eul(out[:, :rate], layout).bits
     assert np.mean(read != bits[0]) < 0.02
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import soundsafe
+from soundsafe.aliases import Audio
 from soundsafe.attacks.speed import change_speed
 from soundsafe.cells import detector
 from soundsafe.cells.code import CellCode
@@ -25,7 +25,6 @@ from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.container import FALSE_ACCEPT
 from soundsafe.stft import RATE
 
-Audio = NDArray[np.float32]
 OTHER_KEY = bytes(range(32))
 CODE, OTHER = CellCode(), CellCode(OTHER_KEY)
 

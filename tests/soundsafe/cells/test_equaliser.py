@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.attacks import get
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
@@ -19,7 +19,6 @@ from soundsafe.stft import RATE
 
 CODE = CellCode()
 
-Audio = NDArray[np.float32]
 GEO = CODE.geometry
 LEVELS = Features(-2.0 * np.arange(24.0))
 

@@ -73,27 +73,27 @@ class TestAllocatorSeed:
 class TestAllocation:
     def test_the_seed_rules_to_the_letter(self):
         mag = magnitude(music())
-        layout = allocate_slots_and_amplitudes(mag)
+        allocation = allocate_slots_and_amplitudes(mag)
         thr = ANALYZER.band_thresholds(mag)
         q = np.floor(thr / 1e-6) * 1e-6
         agg = np.median(q, axis=1).astype(np.int64) + 1
         sig = 1_000_000 // (agg + 1)
         sig = sig * 1_000_000 // (sig.sum() + 1)
-        assert layout.significance.tolist() == sig.tolist()
-        assert np.array_equal(layout.features, np.floor(thr / 1e-6))
-        assert layout.seed == allocator_seed(q)
+        assert allocation.significance.tolist() == sig.tolist()
+        assert np.array_equal(allocation.features, np.floor(thr / 1e-6))
+        assert allocation.seed == allocator_seed(q)
         raw = sig * 2040 // (sig.sum() + 1)
-        assert ((layout.bits_per_band - raw >= 0) & (layout.bits_per_band - raw <= 1)).all()
-        assert layout.bits_per_band.sum() == 2040
+        assert ((allocation.bits_per_band - raw >= 0) & (allocation.bits_per_band - raw <= 1)).all()
+        assert allocation.bits_per_band.sum() == 2040
 
     @ALL_RULES
     @pytest.mark.parametrize("name", ODD_INPUTS)
     def test_every_input_gives_2040_different_slots(self, rules, name):
-        layout = EULDriver(rules=rules).layout(ODD_INPUTS[name])
-        assert layout.bits_per_band.sum() == 2040
-        assert len(layout.slots) == len(set(layout.slots)) == 2040
-        assert np.isfinite(layout.amplitudes).all()
-        assert (layout.amplitudes > 0).all()
+        allocation = EULDriver(rules=rules).allocation(ODD_INPUTS[name])
+        assert allocation.bits_per_band.sum() == 2040
+        assert len(allocation.slots) == len(set(allocation.slots)) == 2040
+        assert np.isfinite(allocation.amplitudes).all()
+        assert (allocation.amplitudes > 0).all()
 
     @ALL_RULES
     @given(
@@ -105,21 +105,21 @@ class TestAllocation:
     @settings(max_examples=10, deadline=None)
     def test_totals_are_exact_for_all_inputs(self, rules, seed, level, tone, total):
         x = music(seed) + 0.5 * np.sin(2 * np.pi * tone * TIME)
-        layout = allocate_slots_and_amplitudes(
+        allocation = allocate_slots_and_amplitudes(
             magnitude(10 ** (level / 20) * x), total_bits=total, rules=rules, anchor_seed=7
         )
-        assert len(set(layout.slots)) == len(layout.slots) == total
-        band = ANALYZER.band_indices[[f for f, _ in layout.slots]]
-        assert np.bincount(band, minlength=24).tolist() == layout.bits_per_band.tolist()
+        assert len(set(allocation.slots)) == len(allocation.slots) == total
+        band = ANALYZER.band_indices[[f for f, _ in allocation.slots]]
+        assert np.bincount(band, minlength=24).tolist() == allocation.bits_per_band.tolist()
         assert rules.bands[0] <= band.min()
         assert band.max() < rules.bands[1]
 
     def test_without_anchor_seeding(self):
         mag = magnitude(music())
-        layout = allocate_slots_and_amplitudes(mag, use_anchor_seeding=False)
-        assert layout.seed is None
-        assert len(layout.slots) == 2040
-        assert EULDriver(use_anchor_seeding=False).layout(music()).seed is None
+        allocation = allocate_slots_and_amplitudes(mag, use_anchor_seeding=False)
+        assert allocation.seed is None
+        assert len(allocation.slots) == 2040
+        assert EULDriver(use_anchor_seeding=False).allocation(music()).seed is None
 
     def test_threshold_step(self):
         mag = magnitude(music())
@@ -128,9 +128,9 @@ class TestAllocation:
 
     def test_amplitudes_are_the_thresholds_of_the_slots(self):
         mag = magnitude(music())
-        layout = allocate_slots_and_amplitudes(mag)
+        allocation = allocate_slots_and_amplitudes(mag)
         threshold = ANALYZER.cell_thresholds(mag)
-        assert layout.amplitudes.tolist() == [threshold[s] for s in layout.slots]
+        assert allocation.amplitudes.tolist() == [threshold[s] for s in allocation.slots]
 
     def test_errors(self):
         with pytest.raises(ValueError, match="do not fit"):
@@ -146,12 +146,12 @@ class TestSeedProfile:
 
     def test_all_thresholds_below_1_weigh_the_same(self):
         """At -40 dBFS every threshold is below 1: significance is flat, and the allocation with it."""
-        layout = self.DRIVER.layout(0.01 * music())
-        assert len(set(layout.significance.tolist())) == 1
-        assert set(layout.bits_per_band.tolist()) == {85}
+        allocation = self.DRIVER.allocation(0.01 * music())
+        assert len(set(allocation.significance.tolist())) == 1
+        assert set(allocation.bits_per_band.tolist()) == {85}
 
     def test_gain_changes_the_slots(self):
-        a, b = self.DRIVER.layout(music()), self.DRIVER.layout(music() * np.float32(0.7))
+        a, b = self.DRIVER.allocation(music()), self.DRIVER.allocation(music() * np.float32(0.7))
         assert a.digest != b.digest
         assert a.seed != b.seed
         assert parity_frames(a.features, b.features) == 0.0
@@ -160,7 +160,7 @@ class TestSeedProfile:
         """The mark itself moves what its place is computed from: nothing decodes, with no attack at all."""
         x = music()
         marked = self.DRIVER.encode_eul(x, PAYLOAD)
-        a, b = self.DRIVER.layout(x), self.DRIVER.layout(marked)
+        a, b = self.DRIVER.allocation(x), self.DRIVER.allocation(marked)
         assert a.slots != b.slots
         assert a.seed != b.seed
         assert parity_frames(a.features, b.features) < 0.1
@@ -171,7 +171,7 @@ class TestSeedProfile:
     def test_the_bits_are_there_for_whoever_is_told_the_slots(self):
         x = music()
         marked = self.DRIVER.encode_eul(x, PAYLOAD)
-        reading = self.DRIVER.read_eul(marked, self.DRIVER.layout(x))
+        reading = self.DRIVER.read_eul(marked, self.DRIVER.allocation(x))
         assert (reading.bits != self.DRIVER.coded_bits(PAYLOAD)).mean() < 0.01
         assert reading.payload == PAYLOAD
 
@@ -180,7 +180,7 @@ class TestSeedProfile:
         x = music()
         changed = x.copy()
         changed[100] += 2**-15
-        assert self.DRIVER.layout(x).digest != self.DRIVER.layout(changed).digest
+        assert self.DRIVER.allocation(x).digest != self.DRIVER.allocation(changed).digest
 
 
 class TestRobustProfile:
@@ -200,7 +200,7 @@ class TestRobustProfile:
         marked = self.DRIVER.encode_eul(music(), PAYLOAD).numpy()
         changed = np.round(marked * gain * 2**15) / 2**15
         assert self.DRIVER.decode_eul(changed) == PAYLOAD
-        before, after = self.DRIVER.read(marked).layout, self.DRIVER.read(changed).layout
+        before, after = self.DRIVER.read(marked).allocation, self.DRIVER.read(changed).allocation
         assert before.digest == after.digest
         assert before.seed == after.seed
         assert parity_frames(before.features, after.features) == 1.0
@@ -221,10 +221,10 @@ class TestRobustProfile:
         assert self.DRIVER.decode_eul(music()) is None
 
     def test_the_detector_tries_a_short_list_that_begins_with_the_plain_layout(self):
-        layouts = self.DRIVER.layouts(music())
-        assert len(layouts) == ROBUST.candidates
-        assert layouts[0].digest == self.DRIVER.layout(music()).digest
-        assert len({layout.digest for layout in layouts}) == len(layouts)
+        allocations = self.DRIVER.allocations(music())
+        assert len(allocations) == ROBUST.candidates
+        assert allocations[0].digest == self.DRIVER.allocation(music()).digest
+        assert len({allocation.digest for allocation in allocations}) == len(allocations)
 
 
 @ALL_RULES

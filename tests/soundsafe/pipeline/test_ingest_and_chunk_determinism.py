@@ -33,8 +33,11 @@ def second(seed):
 
 
 def answer(driver, x):
-    """Everything that a layout says, for all candidates."""
-    return [(layout.digest, layout.seed, layout.bits_per_band.tolist()) for layout in driver.layouts(x)]
+    """Everything that an allocation says, for all candidates."""
+    return [
+        (allocation.digest, allocation.seed, allocation.bits_per_band.tolist())
+        for allocation in driver.allocations(x)
+    ]
 
 
 @BOTH
@@ -81,9 +84,9 @@ def test_one_or_many_threads(driver, seed):
 @settings(max_examples=3, deadline=None)
 def test_any_cutting_of_the_file(driver, seed, cut):
     x = np.concatenate([second(seed + i) for i in range(3)])[None]
-    whole = [driver.layout(s).digest for s in iter_euls([x])]
-    pieces = [driver.layout(s).digest for s in iter_euls([x[:, :cut], x[:, cut:]])]
-    assert whole == pieces == [driver.layout(second(seed + i)).digest for i in range(3)]
+    whole = [driver.allocation(s).digest for s in iter_euls([x])]
+    pieces = [driver.allocation(s).digest for s in iter_euls([x[:, :cut], x[:, cut:]])]
+    assert whole == pieces == [driver.allocation(second(seed + i)).digest for i in range(3)]
 
 
 @BOTH
@@ -114,7 +117,7 @@ from soundsafe.pipeline.ingest_and_chunk import EULDriver
 from soundsafe.pipeline.rules import ROBUST, SEED
 x = np.frombuffer(sys.stdin.buffer.read(), np.float32)
 drivers = [EULDriver(rules=SEED), EULDriver(rules=ROBUST)]
-print(json.dumps([[(l.digest, l.seed, l.bits_per_band.tolist()) for l in d.layouts(x)] for d in drivers]))
+print(json.dumps([[(l.digest, l.seed, l.bits_per_band.tolist()) for l in d.allocations(x)] for d in drivers]))
 """
 
 

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import datasets
+from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import Echo, find_echoes, read_echoed, undo_echo, undo_echoes
 
 CODE = CellCode()
 
-Audio = NDArray[np.float32]
 RATE = 44_100
 PAYLOAD = bytes(range(175))
 

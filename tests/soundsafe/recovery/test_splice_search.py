@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import soundsafe
+from soundsafe.aliases import Audio
 from soundsafe.attacks import get
 from soundsafe.cells.code import CellCode
 from soundsafe.recovery.speed import resample_by
@@ -17,7 +17,6 @@ from soundsafe.recovery.splice_search import refine_pitch, search_splices
 
 CODE = CellCode()
 
-Audio = NDArray[np.float32]
 RATE = 44_100
 
 

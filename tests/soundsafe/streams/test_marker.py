@@ -10,16 +10,15 @@ import pytest
 import soundfile
 import soxr
 import torch
-from numpy.typing import NDArray
 
 import soundsafe
+from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.settings import QUALITIES
 from soundsafe.streams import marker as marking
 from soundsafe.streams.marker import Marker, words_of_seconds
 from soundsafe.tiles.geometry import TileCode
 
-Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]
 
 RATE = 44_100

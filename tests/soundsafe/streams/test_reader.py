@@ -6,16 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 import soundsafe
+from soundsafe.aliases import Audio
 from soundsafe.attacks.speed import change_speed
 from soundsafe.streams import reader
 
-Audio = NDArray[np.float32]
 Cut = Callable[..., Audio]
 Mark = Callable[..., Any]
 

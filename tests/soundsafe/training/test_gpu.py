@@ -21,7 +21,7 @@ if not torch.cuda.is_available():
 def test_audio_on_the_gpu_gives_the_slots_and_the_bytes_of_the_cpu(seconds, rules):
     driver = EULDriver(rules=rules)
     for x in seconds:
-        assert driver.layout(x.cuda()).digest == driver.layout(x).digest
+        assert driver.allocation(x.cuda()).digest == driver.allocation(x).digest
     marked = driver.encode_eul(seconds[0].cuda(), bytes(range(191)))
     assert torch.equal(marked, driver.encode_eul(seconds[0], bytes(range(191))))
     assert driver.decode_eul(marked.cuda()) == driver.decode_eul(marked)
