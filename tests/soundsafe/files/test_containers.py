@@ -34,7 +34,8 @@ UNKNOWN = {"WAV": 2**32 - 1, "WAVEX": 2**32 - 37, "RF64": -1, "RIFX": 2**32 - 1,
 
 def audio(subtype: str = "PCM_16") -> NDArray[np.float32]:
     out = np.random.default_rng(1).standard_normal((2, FRAMES)).astype(np.float32) * 0.1
-    return out if subtype == "FLOAT" else np.round(out * 2**15).astype(np.float32) / 2**15
+    whole = np.round(out * 2**15) / 2**15
+    return (out if subtype == "FLOAT" else whole).astype(np.float32)
 
 
 def sound(container: str, subtype: str = "PCM_16") -> bytes:
