@@ -14,6 +14,7 @@ from soundsafe.attacks import (
     forgery,
     gain,
     gradient,
+    learned,
     limiter,
     mp3,
     neural,
@@ -87,4 +88,5 @@ FAMILIES = (
     gradient,
     oracle,
     audiomentations,
+    learned,
 )

@@ -1,0 +1,213 @@
+"""What a key gives away to somebody who has marked audio and the program: learning, forging, removing.
+
+``python -m soundsafe.eval.commands.learn_key [DATASET] [--split S] [--files N]... [--seconds S] [--own]``
+joins clips to files of so many seconds, marks them with one key, learns from the first N files, without the
+key, the symbols of the tile layer and the pilots of the cell layer, and prints one JSON line for each step:
+
+- `learn`: how many of symbols, pilots and signs are right, from how much audio, in how much CPU time;
+- `forge`: a file that was never marked, with the learned word written into it, and what `decode` says;
+- `remove`: a marked file with the learned pilots moved by half a step, and beside it the same with patterns
+  drawn by lot, and white noise of the same size.
+
+`--own`: each file carries a payload of its own. `--targets`: files that are forged and freed of their mark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import soundsafe
+from soundsafe import datasets
+from soundsafe.attacks import at_snr
+from soundsafe.attacks.learned import remove_pilots, remove_tile_pilots, write_tiles
+from soundsafe.attacks.learning import Pilot, TileSymbols, learn_pilots, learn_tiles
+from soundsafe.cells.code import CellCode
+from soundsafe.cells.profile import PATTERNS
+from soundsafe.distance.zimtohrli import worst_channel
+from soundsafe.errors import InputError
+from soundsafe.eval.running import seeds
+from soundsafe.stft import RATE
+from soundsafe.tiles.geometry import TileCode
+
+__all__ = ["Learned", "Outcome", "main", "right_pilots", "right_symbols", "study"]
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How much of a key was learned. `symbols`, `pilots`, `signs` are counts of what is right, each with how
+    many there are; `cpu_s` in seconds for both layers."""
+
+    files: int
+    seconds: float
+    own_payloads: bool
+    symbols: int
+    of_symbols: int
+    pilots: int
+    of_pilots: int
+    signs: int
+    of_signs: int
+    cpu_s: float
+    step: str = "learn"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `decode` says of a changed file. `step`: forge or remove; `by`: what was done; `seconds_ok`:
+    single seconds that still read, of `seconds`; `snr_db`, `zimtohrli`: from the file as it was before."""
+
+    step: str
+    by: str
+    files: int
+    ok: bool
+    id_ok: bool
+    seconds_ok: int
+    seconds: int
+    snr_db: float
+    zimtohrli: float
+
+
+def right_symbols(found: TileSymbols, key: bytes) -> tuple[int, int]:
+    """How many of the learned symbols are those of `key`, up to a sign; and how many there are."""
+    geo = TileCode(key).geometry
+    true = np.zeros((len(geo.band), found.pattern.shape[2]), np.int64)
+    np.put_along_axis(true, geo.position, geo.sign.astype(np.int64), axis=1)
+    each = true.reshape(found.pattern.shape)
+    same = [(found.pattern[:, i] == s * each[:, j]).all(-1) for i in (0, 1) for j in (0, 1) for s in (1, -1)]
+    return int(np.sum(same)), len(geo.band)
+
+
+def right_pilots(found: Sequence[Pilot], key: bytes) -> tuple[int, int]:
+    """How many of the learned carriers are those of `key`, and how many of their signs, up to one each."""
+    geo = CellCode(key).geometry
+    carriers = signs = 0
+    for pilot in found:
+        at = [int(geo.band[k]) for k in geo.pilot[pilot.pattern]].index(pilot.band)
+        row = int(geo.pilot[pilot.pattern, at])
+        weight = geo.weight[row].numpy()
+        weighed = {int(b): w / abs(w) for b, w in zip(geo.bins[row], weight, strict=True) if w}
+        turn = [
+            root * np.conj(weighed.get(int(b), 0)) for b, root in zip(pilot.bins, pilot.root, strict=True)
+        ]
+        right = len(turn) == len(weighed) and (np.allclose(turn, 1) or np.allclose(turn, -1))
+        carriers += right
+        true = geo.pilot_sign.numpy()[:, pilot.pattern :: PATTERNS, at].reshape(-1)
+        agree = int((true == pilot.sign).sum())
+        signs += max(agree, int((true == -pilot.sign).sum())) if right else 0
+    return carriers, signs
+
+
+def _files(clips: Sequence[datasets.Clip], seconds: float) -> Iterator[Audio]:
+    """Clips at 44.1 kHz, their mean over channels, joined to files of so many seconds."""
+    length, left = round(seconds * RATE), np.zeros(0, np.float32)
+    for clip in clips:
+        audio, rate = clip.read()
+        if rate != RATE:
+            continue
+        left = np.concatenate([left, audio.mean(axis=0)])
+        while len(left) >= length:
+            yield left[None, :length]
+            left = left[length:]
+
+
+def _learned(files: Sequence[Audio], own: bool, key: bytes) -> tuple[TileSymbols, list[Pilot], Learned]:
+    started = time.process_time()
+    symbols, pilots = learn_tiles(files, alike=not own), learn_pilots(files)
+    took = time.process_time() - started
+    seconds = sum(audio.shape[1] for audio in files) / RATE
+    carriers, signs = right_pilots(pilots, key)
+    of_signs = sum(len(pilot.sign) for pilot in pilots)
+    row = Learned(
+        len(files), round(seconds, 1), own, *right_symbols(symbols, key), carriers, len(pilots), signs,
+        of_signs, round(took, 2),
+    )  # fmt: skip
+    return symbols, pilots, row
+
+
+def _outcome(step: str, by: str, files: int, before: Audio, after: Audio, key: bytes) -> Outcome:
+    found = soundsafe.decode(after, RATE, key)
+    noise = float(np.sum((after - before).astype(np.float64) ** 2))
+    snr = 10 * np.log10(float(np.sum(before.astype(np.float64) ** 2)) / max(noise, 1e-20))
+    return Outcome(
+        step, by, files, found.ok, found.id_ok, sum(eul.ok for eul in found.euls), len(found.euls),
+        round(float(snr), 1), float(worst_channel(before, after, RATE)),
+    )  # fmt: skip
+
+
+def _by_lot(symbols: TileSymbols, pilots: Sequence[Pilot]) -> tuple[TileSymbols, list[Pilot]]:
+    """Patterns of the same kind that have nothing to do with the key."""
+    rng = np.random.default_rng(0)
+    other = dataclasses.replace(symbols, pattern=rng.permuted(symbols.pattern, axis=-1))
+    roots = np.array([1, 1j, -1, -1j], np.complex64)
+    return other, [
+        dataclasses.replace(p, root=roots[rng.integers(4, size=len(p.root))], dither=float(rng.random()))
+        for p in pilots
+    ]
+
+
+def study(
+    clips: Sequence[datasets.Clip], files: Sequence[int], seconds: float, own: bool, targets: int, seed: int
+) -> Iterator[Learned | Outcome]:
+    """The rows, as they come; see the module. Raises InputError where there is too little audio."""
+    key = seeds.bench_key(seed)
+    plain = list(_files(clips, seconds))
+    if len(plain) < max(files) + targets:
+        raise InputError(
+            f"{max(files) + targets} files of {seconds:g} s are needed, the clips make {len(plain)}"
+        )
+    marked = []
+    for i, audio in enumerate(plain[: max(files)]):
+        payload = seeds.payload_of(seed, f"file {i if own else 0}", 16)
+        done = soundsafe.embed(audio, RATE, payload, key, quality="fast").audio
+        assert done is not None  # only files leave it out
+        marked.append(done)
+    for n in files:
+        symbols, pilots, row = _learned(marked[:n], own, key)
+        yield row
+        for audio in plain[max(files) :][: 0 if own else targets]:
+            forged = write_tiles(audio, symbols)
+            yield _outcome("forge", "learned word", n, audio, forged, key)
+        for audio in marked[: min(targets, n)]:
+            removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
+            outcome = _outcome("remove", "learned pilots", n, audio, removed, key)
+            yield outcome
+            other_symbols, other_pilots = _by_lot(symbols, pilots)
+            other = remove_tile_pilots(remove_pilots(audio, other_pilots), other_symbols)
+            yield _outcome("remove", "patterns by lot", n, audio, other, key)
+            noise = np.random.default_rng(seed).standard_normal(audio.shape).astype(np.float32)
+            yield _outcome("remove", "white noise", n, audio, at_snr(audio, noise, outcome.snr_db), key)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the rows as JSON, one a line."""
+    parser = argparse.ArgumentParser(prog="python -m soundsafe.eval.commands.learn_key")
+    parser.add_argument("dataset", nargs="?", default="bundled")
+    parser.add_argument("--split")
+    parser.add_argument("--files", type=int, nargs="+", default=[1, 7])
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--own", action="store_true")
+    parser.add_argument("--targets", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args(arguments)
+    try:
+        clips = datasets.load(asked.dataset, split=asked.split).clips
+        for row in study(clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed):
+            print(json.dumps(dataclasses.asdict(row)), flush=True)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The study of what a key gives away: its rows, and its answer where there is too little audio."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from soundsafe import datasets
+from soundsafe.errors import InputError
+from soundsafe.eval.commands.learn_key import Learned, Outcome, main, study
+
+
+def test_rows_of_one_file() -> None:
+    clips = datasets.load("bundled").clips
+    rows = list(study(clips[4:6], [1], 8.0, own=False, targets=1, seed=0))
+    learned, *outcomes = rows
+    assert isinstance(learned, Learned)
+    assert (learned.files, learned.seconds, learned.of_symbols, learned.of_pilots) == (1, 8.0, 296, 8)
+    assert learned.pilots >= 6  # of one clip; its tiles have no repetition yet
+    assert learned.symbols < 60
+    assert learned.cpu_s > 0
+    assert all(isinstance(row, Outcome) for row in outcomes)
+    by = {(row.step, row.by): row for row in outcomes if isinstance(row, Outcome)}
+    assert len(by) == 4
+    assert not by["forge", "learned word"].ok
+    noise, lot = by["remove", "white noise"], by["remove", "patterns by lot"]
+    assert noise.snr_db == pytest.approx(by["remove", "learned pilots"].snr_db, abs=0.1)
+    assert noise.zimtohrli > 10 * by["remove", "learned pilots"].zimtohrli
+    assert lot.ok
+    assert lot.seconds_ok == lot.seconds == 8
+
+
+def test_too_little_audio_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="3 files of 30 s are needed, the clips make 2"):
+        list(study(datasets.load("bundled").clips, [2], 30.0, own=False, targets=1, seed=0))
+    assert main(["--files", "9", "--seconds", "30"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+
+
+def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--files", "1", "--seconds", "4", "--targets", "0"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["step"] == "learn"
