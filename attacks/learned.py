@@ -127,7 +127,7 @@ def _to_half(
 
 @attack(
     "adversarial",
-    {f"learned_removal_{n}": {"files": n, "snr_db": 20.0} for n in (0, 7)},
+    {f"learned_removal_{n}": {"files": n, "snr_db": 20.0} for n in (0, 4)},
     needs_access=True,
 )
 def learned_removal(

@@ -124,7 +124,7 @@ def _products(phasors: Sequence[Phasors]) -> Phasors:
     """Products ``[choices, n]`` of one choice of each of ``[its choices, n]``, the last changing fastest."""
     out = np.ones((1, phasors[0].shape[1]), np.complex64)
     for own in phasors:
-        out = (out[:, None] * own[None]).reshape(-1, own.shape[1])
+        out = (out[:, None] * own[None]).reshape(len(out) * len(own), own.shape[1])
     return out
 
 
