@@ -285,7 +285,9 @@ def serve(
             raise InputError(f"--{name} {value:g}: a finite number is needed")
     if host not in service.LOOPBACK:
         _say(f"whoever reaches {host} can read and write marks under this key")
-    limits = service.Limits(max_mb, max_seconds, timeout, max_waiting, jobs)
+    limits = service.Limits(
+        megabytes=max_mb, audio_seconds=max_seconds, timeout=timeout, waiting=max_waiting, jobs=jobs
+    )
     service.serve(key, host, port, limits, lambda address: _say(f"listening on {address}"))
 
 

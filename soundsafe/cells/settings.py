@@ -179,7 +179,7 @@ class DetectorSettings:
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ValueError("informations lie between 0 and 1")
         others = (self.nudged_fit, self.nudge, self.supposed_fit, self.sure_fit, self.doubt)
-        if not min(others) > 0.0:
+        if not all(value > 0.0 for value in others):
             raise ValueError("nudge, doubt and all fits are positive")
 
 

@@ -164,7 +164,7 @@ def open_part(block: bytes, key: bytes) -> Part | None:
         return None
     if version not in (_SINGLE, _BOUND) or (version == _BOUND and length <= BODY):
         return None
-    return Part(length, number, head[4:8], body, version)
+    return Part(length=length, number=number, sign=head[4:8], body=body, version=version)
 
 
 def assemble(parts: Iterable[Part], key: bytes) -> bytes | None:

@@ -237,7 +237,14 @@ def allocate_slots_and_amplitudes(
     slots = expand_allocation_to_slots(mag_ft, analyzer.band_indices, bits, seed=seed, ranking=rules.ranking)
     bins, frames = np.array(slots, dtype=np.int64).reshape(-1, 2).T
     amplitudes = threshold[analyzer.band_indices[bins], frames]
-    return Allocation(slots, amplitudes, bits, significance, steps, seed)
+    return Allocation(
+        slots=slots,
+        amplitudes=amplitudes,
+        bits_per_band=bits,
+        significance=significance,
+        features=steps,
+        seed=seed,
+    )
 
 
 def iter_euls(blocks: Iterable[Array], sr: int = RATE) -> Iterator[torch.Tensor]:

@@ -150,7 +150,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"no checkpoint {path}") from None
     except (OSError, KeyError, TypeError, ValueError, RecursionError, plain.SafetensorError) as error:
         raise InputError(f"{path} is no checkpoint of a training run: {error}") from None
-    return Checkpoint(cfg, *origin, step, rng, parts["model"], parts["optimizer"])
+    return Checkpoint(
+        config=cfg,
+        data_hash=origin[0],
+        code_version=origin[1],
+        step=step,
+        rng=rng,
+        weights=parts["model"],
+        optimizer=parts["optimizer"],
+    )
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
