@@ -1,4 +1,4 @@
-"""docs/json.md names every key that the commands answer with, and no other."""
+"""docs/guide/json.md names every key that the commands answer with, and no other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import soundsafe
 from soundsafe import datasets
 from soundsafe.eval import evaluate
 
-PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "json.md").read_text(encoding="utf-8")
 
 
 def section(title: str) -> str:
