@@ -54,6 +54,7 @@ def draw() -> str:
     clip = next(c for c in datasets.load("bundled").clips if c.clip == CLIP)
     audio, rate = clip.read()
     marked = soundsafe.embed(audio, rate, MESSAGE.encode())
+    assert marked.audio is not None  # there is none only where a file was marked
     attacked = attacks.get(ATTACK).apply(marked.audio, rate, np.random.default_rng(0))
     found = soundsafe.decode(attacked, rate)
     text = found.payload.decode() if found.payload else "no payload"
@@ -61,16 +62,18 @@ def draw() -> str:
 
     seconds = audio.shape[1] // rate
     louder = 1 / np.abs(audio).max()
+    read = f"{alone} of {seconds} seconds read alone; combined, they give the payload"
     rows = [
         ("audio", "The audio", f"{CLIP}.flac, {seconds} seconds", audio[0] * louder),
         ("mark", "The mark", f"what embed adds, drawn {MAGNIFIED} times larger",
          (marked.audio - audio)[0] * louder * MAGNIFIED),
-        ("after", "After MP3 at 128 kbit/s", f"{alone} of {seconds} seconds read alone; combined, they give the payload", attacked[0] * louder),
+        ("after", "After MP3 at 128 kbit/s", read, attacked[0] * louder),
     ]  # fmt: skip
     height = TOP + len(rows) * (ROW + GAP) + 8
     said = f"{text!r} is read from the audio after MP3 at 128 kbit/s"
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-label="{said}">',
         f"<style>{STYLE}</style>",
     ]
     for i, (name, title, note, samples) in enumerate(rows):
@@ -81,7 +84,9 @@ def draw() -> str:
     width = (RIGHT - LEFT) / seconds
     for second in range(seconds):
         x = LEFT + second * width
-        lines.append(f'<rect class="second" x="{x:.1f}" y="{top - 2}" width="{width:.1f}" height="{ROW + 4}"/>')
+        lines.append(
+            f'<rect class="second" x="{x:.1f}" y="{top - 2}" width="{width:.1f}" height="{ROW + 4}"/>'
+        )
     lines.append(f'<text x="{LEFT}" y="{height - 8}" class="read">decode reads: {text}</text>')
     return "\n".join([*lines, "</svg>", ""])
 

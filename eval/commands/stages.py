@@ -1,7 +1,7 @@
 """One second of audio on its way through the pipeline, a plot for each stage.
 
-What `docs/pipeline.md` shows is drawn by ``soundsafe-eval walkthrough``, from the functions that embedder and
-detector call themselves.
+What `docs/design/pipeline.md` shows is drawn by ``soundsafe-eval walkthrough``, from the functions that
+embedder and detector call themselves.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Run the blocks of one page of the documentation in order, as `test_blocks.py` asks.
 
-Reads a JSON list of `[kind, text]` on standard input. After the output of each block it prints the line `MARK`.
+Reads a JSON list of `[kind, text]` on standard input. After the output of each block it prints `MARK`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Every fenced block of README and the guide runs as it stands, and prints what the page says.
 
-The blocks of a page run in order, in one empty folder beside a link to `datasets` and `baselines`. A block of `text`
-holds what the block before it prints; `...` in it stands for anything. TOML and JSON are parsed. A block that is
-not run has a comment above it that says why, in one of two forms:
+The blocks of a page run in order, in one folder that holds links to `datasets` and `baselines` and nothing
+else. A block of `text` holds what the block before it prints; `...` in it stands for anything. TOML and JSON
+are parsed. A block that is not run has a comment above it that says why, in one of two forms:
 
     <!-- long: 3 h; made docs/results/corpus.md -->
     <!-- elsewhere: .ci/run -->
 
-The first names how long it takes and the page with what it printed (or `no figures kept`), the second the file of the
-repository that runs it. Pages of design and results are not run: there every command has such a comment.
+The first names how long it takes and the page with what it printed (or `no figures kept`), the second the
+file of the repository that runs it. Pages of design and results are not run: there every command has such a
+comment.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ BLOCK = re.compile(r"(?:<!-- (?P<reason>[^>]*) -->\n)?^```(?P<kind>\w*)\n(?P<tex
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
 PAGES = [p for p in PAGES if (ROOT / p).is_file()]
 PAGES += sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs" / "guide").glob("*.md"))
-SHELVES = [p.relative_to(ROOT).as_posix() for s in ("design", "results") for p in (ROOT / "docs" / s).glob("*.md")]
+SHELVES = [
+    p.relative_to(ROOT).as_posix() for s in ("design", "results") for p in (ROOT / "docs" / s).glob("*.md")
+]
 NEEDS = {"docs/guide/service.md": ("fastapi", "curl")}
 
 
