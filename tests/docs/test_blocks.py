@@ -80,6 +80,7 @@ def test_kinds_and_reasons(page: str) -> None:
             assert not told["file"] or (ROOT / told["file"]).is_file(), told["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_blocks(page: str, tmp_path: Path) -> None:
     found = [b for b in blocks(page) if not b.reason]
