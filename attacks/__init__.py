@@ -2,6 +2,7 @@
 
 from soundsafe.attacks import (
     aac,
+    audiomarkbench,
     audiomentations,
     bit_depth,
     channels,
@@ -19,10 +20,12 @@ from soundsafe.attacks import (
     mp3,
     neural,
     noise,
+    omniseal,
     opus,
     oracle,
     overwriting,
     phase_vocoder,
+    rawbench,
     replacement,
     rerecord,
     resampling,
@@ -89,4 +92,7 @@ FAMILIES = (
     oracle,
     audiomentations,
     learned,
+    rawbench,
+    audiomarkbench,
+    omniseal,
 )
