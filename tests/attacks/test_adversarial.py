@@ -54,6 +54,7 @@ def _snr(audio: Audio, changed: Audio) -> float:
     return float(10 * np.log10(np.sum(audio**2.0) / max(np.sum((changed - audio) ** 2.0), 1e-20)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", FEW, ids=lambda a: a.name)
 @pytest.mark.parametrize("clip", ["stereo", "mono", "one_second"])
 def test_runs_deterministically_within_its_budget(

@@ -32,6 +32,7 @@ def marked() -> soundsafe.Embedded:
     return soundsafe.embed(audio[:, : 2 * rate], rate, b"hello", quality="fast")
 
 
+@pytest.mark.slow
 def test_embed(marked: soundsafe.Embedded) -> None:
     assert keys(section("`soundsafe embed`")) == set(marked.to_json())
 

@@ -28,6 +28,7 @@ def _table(report: Report, name: str) -> Table:
     return next(b for s in report.sections for b in s.blocks if isinstance(b, Table) and b.id == name)
 
 
+@pytest.mark.slow
 def test_model_card_by_kind_of_audio(four_systems: Path) -> None:
     run = read_run(four_systems)
     report = cards.model_card([run], system="perth", clips=CLIPS)

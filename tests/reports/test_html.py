@@ -248,6 +248,7 @@ def test_parity_by_band_is_that_of_the_summary(core: tuple[_Page, str], four_sys
             assert values == bands[system, attack]
 
 
+@pytest.mark.slow
 def test_same_run_same_bytes(four_systems: Path) -> None:
     assert _page(four_systems)[1] == _page(four_systems)[1]
 
@@ -325,6 +326,7 @@ def test_numbers_that_are_not_numbers_become_dashes(four_systems: Path, tmp_path
     assert json.loads(json.dumps(page.data, allow_nan=False))
 
 
+@pytest.mark.slow
 def test_a_system_that_met_only_some_attacks_and_clips(
     make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -352,6 +354,7 @@ def test_systems_that_read_whole_clips_are_judged_by_them(
         assert line[6][0] != "none"
 
 
+@pytest.mark.slow
 def test_three_hundred_attacks(
     make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -363,6 +366,7 @@ def test_three_hundred_attacks(
     assert len(text) < 5_000_000
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared(
     make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -377,6 +381,7 @@ def test_two_runs_are_compared(
     assert "No comparison" in _page(before, other)[1]
 
 
+@pytest.mark.slow
 def test_clips_that_fail_as_a_whole_give_no_false_verdicts() -> None:
     """Two runs of one system, in which clips are lost altogether: McNemar's test takes them for a change."""
     rng = np.random.default_rng(0)

@@ -96,6 +96,7 @@ def _violations(page: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1600])
 def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
@@ -207,6 +208,7 @@ def test_audio_can_be_decoded(browser: Any, file: Path) -> None:
         assert seconds == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_listener_goes_through_the_test(browser: Any, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (2, 8000)).astype(np.float32)
     examples = [Example("soundsafe", "clip", 8000, noise, (0.9 * noise).astype(np.float32))]

@@ -32,6 +32,7 @@ def document(four_systems: Path) -> tuple[PdfReader, str]:
     return _read(four_systems)
 
 
+@pytest.mark.slow
 def test_pages_are_numbered_and_tables_and_figures_captioned(document: tuple[PdfReader, str]) -> None:
     reader, text = document
     many = len(reader.pages)
@@ -51,6 +52,7 @@ def test_it_is_a_tagged_document_with_a_title_and_an_outline(document: tuple[Pdf
     assert len(reader.outline) > 8
 
 
+@pytest.mark.slow
 def test_charts_are_vectors(document: tuple[PdfReader, str]) -> None:
     reader, _ = document
     assert not [image for page in reader.pages for image in page.images]
@@ -61,6 +63,7 @@ def test_same_run_same_bytes(four_systems: Path) -> None:
     assert pdf.render(report) == pdf.render(report)
 
 
+@pytest.mark.slow
 def test_names_are_text_and_nothing_else(
     make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:

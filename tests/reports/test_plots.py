@@ -27,6 +27,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 def test_all_plots_of_one_suite() -> None:
     figures = plots.plots_of({"rows": ROWS, "quality": []})
     assert list(figures) == ["ber", "payload_success", "bitrate"]

@@ -44,6 +44,7 @@ def _made_up(rng: np.random.Generator, success: float, ber: float, clips: int = 
     return to_frame(rows)
 
 
+@pytest.mark.slow
 def test_another_seed_passes_and_a_weaker_system_does_not() -> None:
     rng = np.random.default_rng(0)
     baseline = gate.make_baseline(_made_up(rng, 0.9, 0.002), {})
@@ -139,6 +140,7 @@ def test_a_step_that_failed_counts_in_the_ber_only_where_there_are_bits() -> Non
     assert counts["ber"] is None
 
 
+@pytest.mark.slow
 def test_a_weakened_toy_fails_and_an_unchanged_one_passes(fakes: ModuleType, clips: Path) -> None:
     chosen = ["none", "unmarked", "wrong_key", fakes.Noise(0.05), fakes.Noise(0.08)]
     strong = runner.evaluate(fakes.Toy(), chosen, clips)

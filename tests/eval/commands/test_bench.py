@@ -20,6 +20,7 @@ def answer(command: list[str], capsys: pytest.CaptureFixture[str]) -> list[dict[
     return rows
 
 
+@pytest.mark.slow
 def test_costs_of_qualities(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["--clip", "rock", "--seconds", "2", "--rounds", "1", "--attack", "mp3_320"]
     command += ["--quality", "fast", "--quality", "default", "--out", str(tmp_path)]

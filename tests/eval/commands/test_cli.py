@@ -50,6 +50,7 @@ def finished(one_run: tuple[Path, str, str], tmp_path: Path) -> Path:
     return Path(shutil.copytree(one_run[0], tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_a_run_from_end_to_end(
     one_run: tuple[Path, str, str], finished: Path, base: list[object], command: Any
 ) -> None:
@@ -222,6 +223,7 @@ def test_an_answer_that_cannot_be_written(kind: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stderr", ["full", "closed"])
 def test_bad_input_stays_2_where_nobody_can_be_told(stderr: str) -> None:
     program = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 2); " if stderr == "full" else ""
@@ -273,6 +275,7 @@ def test_add_on_systems_are_listed(fakes: ModuleType, command: Any) -> None:
     assert {"soundsafe", "toy", "deaf"} <= set(names)
 
 
+@pytest.mark.slow
 def test_another_package_brings_system_and_attacks(installed: Path, clips: Path, tmp_path: Path) -> None:
     """Both by entry points alone, found by the command and by its workers."""
     suite = tmp_path / "mine.toml"
@@ -354,6 +357,7 @@ def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
     assert "gain_-3dB" in command("compare", finished, finished)[1]
 
 
+@pytest.mark.slow
 def test_a_run_in_which_everything_fails(
     installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path, command: Any
 ) -> None:
@@ -398,6 +402,7 @@ def _midway(installed: Path, folder: Path, arguments: list[object], stderr: int)
     return process
 
 
+@pytest.mark.slow
 def test_kill_9_and_resume(
     installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
 ) -> None:
@@ -416,6 +421,7 @@ def test_kill_9_and_resume(
         assert (out / name).read_bytes() == (calm / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_sigterm_is_an_interrupt(
     installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path
 ) -> None:

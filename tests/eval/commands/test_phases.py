@@ -29,6 +29,7 @@ def _training(tmp_path):
     pd.DataFrame(log).to_csv(tmp_path / "log.csv", index=False)
 
 
+@pytest.mark.slow
 def test_phases_become_one_table_and_plots(tmp_path, capsys):
     _training(tmp_path)
     with pytest.raises(SystemExit) as end:
@@ -46,6 +47,7 @@ def test_phases_become_one_table_and_plots(tmp_path, capsys):
         assert len(set(images)) == 3, name
 
 
+@pytest.mark.slow
 def test_what_was_not_measured_is_null(tmp_path, capsys):
     _training(tmp_path)
     table = pd.read_csv(tmp_path / "phase_A" / "table.csv").assign(snr_db=[float("inf"), float("nan")])
@@ -127,6 +129,7 @@ def drawn(monkeypatch):
     return folders
 
 
+@pytest.mark.slow
 def test_a_suite_is_run_on_the_network_of_each_phase(trained, suite, drawn, capsys):
     assert _run(trained, "--suite", suite) == 0
     shown = capsys.readouterr().out

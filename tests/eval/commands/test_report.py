@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 
+@pytest.mark.slow
 def test_both_files_and_both_cards(command: Any, four_systems: Path, tmp_path: Path) -> None:
     names = [tmp_path / n for n in ("r.html", "r.pdf", "model.md", "data.md")]
     options = ("--html", "--pdf", "--model-card", "--dataset-card")
@@ -22,6 +23,7 @@ def test_both_files_and_both_cards(command: Any, four_systems: Path, tmp_path: P
     assert "# Dataset card: bundled" in names[3].read_text()
 
 
+@pytest.mark.slow
 def test_files_go_into_the_run_by_default(command: Any, four_systems: Path) -> None:
     code, out, _ = command("report", four_systems, "--title", "Two < three")
     assert code == 0
@@ -29,6 +31,7 @@ def test_files_go_into_the_run_by_default(command: Any, four_systems: Path) -> N
     assert "<title>Two &lt; three" in (four_systems / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_baseline_gives_a_verdict(command: Any, four_systems: Path, tmp_path: Path) -> None:
     base = tmp_path / "base.json"
     assert command("baseline", four_systems, "--out", base)[0] == 0

@@ -18,6 +18,7 @@ def rows():
     return clip_rows(clip, ["none", "speed_+5%", "tempo_signalsmith_-5%", "noise_white_5dB"], (2.0, 6.0), 0)
 
 
+@pytest.mark.slow
 def test_what_comes_back_and_when(rows):
     by = {r["attack"]: r for r in rows}
     assert by["none"]["payload_s"] == 2.0
@@ -64,6 +65,7 @@ def test_shares_over_seconds():
     assert table.loc[("payload", 4.0), "share"] == 3 / 4
 
 
+@pytest.mark.slow
 def test_command(command, tmp_path, monkeypatch):
     monkeypatch.setattr("soundsafe.eval.running.time_to_payload.LENGTHS_S", (2.0,))
     monkeypatch.delenv("SOUNDSAFE_WEIGHTS_DAC", raising=False)
@@ -79,6 +81,7 @@ def test_command(command, tmp_path, monkeypatch):
     assert (out / "time_to_payload.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_clips_shorter_than_every_length(command, tmp_path):
     (tmp_path / "clips").mkdir()
     soundfile.write(tmp_path / "clips" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 2 * 44_100), 44_100)
@@ -130,6 +133,7 @@ def test_no_such_clips(command, tmp_path):
     assert "into split typo" in err
 
 
+@pytest.mark.slow
 def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
     monkeypatch.setattr("soundsafe.eval.running.time_to_payload.LENGTHS_S", (2.0,))
     real = attacks.Attack.apply

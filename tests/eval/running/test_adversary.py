@@ -13,6 +13,7 @@ from soundsafe.eval.running import adversary, runner, seeds, white_box
 from soundsafe.eval.systems.codec import Soundsafe, SoundsafeEul
 
 
+@pytest.mark.slow
 def test_the_suite_on_the_toy(fakes: ModuleType, clips: Path) -> None:
     """It has no gradient, which is said; searches ask 50 times; the controls stay controls."""
     rows = runner.evaluate(fakes.Toy(), "adversarial", clips, limit=1)
@@ -47,6 +48,7 @@ def test_access_is_of_the_right_key_and_kept(fakes: ModuleType) -> None:
     assert a.gradient is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_gradient_of_the_real_detector_turns_bits(channels: int) -> None:
     audio, rate = next(c for c in datasets.load("bundled").clips if c.clip == "caribbean").read()

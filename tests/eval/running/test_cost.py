@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from soundsafe import datasets
 from soundsafe.eval.running.cost import by_quality, length_row
 
 
+@pytest.mark.slow
 def test_costs_of_lengths() -> None:
     clips = [clip for clip in datasets.load("bundled").clips if clip.clip == "rock"]
     row = length_row(2.0, clips, "fast", 0)

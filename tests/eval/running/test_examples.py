@@ -41,6 +41,7 @@ def _document(run: Path) -> dict[str, Any]:
     return dict(json.loads((run / "run.json").read_text()))
 
 
+@pytest.mark.slow
 def test_marked_again_it_holds_the_runs_payload(run: Path) -> None:
     document = _document(run)
     (clip,) = document["configuration"]["clips"]
@@ -64,6 +65,7 @@ def test_another_system_by_now_does_not_mark_again(run: Path) -> None:
     assert "minimum_s" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_can_be_marked_again_is_where_something_else_cannot(command: Any, tmp_path: Path) -> None:
     """One clip's file is another one by now, and one system another one: the rest can be heard."""
     data, folder = tmp_path / "data", tmp_path / "run"
@@ -91,6 +93,7 @@ def test_what_can_be_marked_again_is_where_something_else_cannot(command: Any, t
     assert "qim cannot mark again" in report.read_text()
 
 
+@pytest.mark.slow
 def test_systems_of_one_name_in_two_runs_are_two_conditions(
     run: Path, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +129,7 @@ def test_facts_are_the_manifests_wherever_the_file_lies(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_cannot_mark_again_is_left_out_and_named(run: Path, command: Any, tmp_path: Path) -> None:
     line = "own is not registered as a system: it cannot mark again"
     code, _, err = command("report", run, "--audio", 1, "--html", tmp_path / "r.html")
@@ -156,6 +160,7 @@ def test_a_run_of_peers_that_are_gone_is_one_line(
     assert not (tmp_path / "r.html").exists()
 
 
+@pytest.mark.slow
 def test_a_networks_checkpoint_lies_beside_its_run(tmp_path: Path, run: Path) -> None:
     pytest.importorskip("safetensors")
     import torch

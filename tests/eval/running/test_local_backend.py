@@ -14,6 +14,7 @@ from soundsafe.eval.running.store import UnitFile
 from soundsafe.eval.running.worker import Unit
 
 
+@pytest.mark.slow
 def test_a_dead_worker_loses_nothing(
     fakes: ModuleType, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -28,6 +29,7 @@ def test_a_dead_worker_loses_nothing(
     assert killed.rows.equals(calm.rows)
 
 
+@pytest.mark.slow
 def test_a_worker_that_always_dies_becomes_a_row(
     fakes: ModuleType, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_folder_that_never_held_a_run(fakes: ModuleType, clips: Path, tmp_path
     runner.run(plan, other, jobs=0)
 
 
+@pytest.mark.slow
 def test_rows_that_no_run_wrote(rows: Any, tmp_path: Path) -> None:
     path = tmp_path / "results.parquet"
     for damaged, text in (

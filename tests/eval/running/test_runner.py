@@ -18,6 +18,7 @@ from soundsafe.eval.running.plan import make_plan
 SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
 
 
+@pytest.mark.slow
 def test_one_row_for_each_clip_attack_and_eul(rows: Any) -> None:
     assert list(rows.columns) == list(Row.__dataclass_fields__)
     # A cut of half a second leaves two whole EULs; a clip that was refused keeps its three.
@@ -27,6 +28,7 @@ def test_one_row_for_each_clip_attack_and_eul(rows: Any) -> None:
     assert rows.loc[rows["clip"] == "c1", "category"].eq("speech").all()
 
 
+@pytest.mark.slow
 def test_what_the_figures_mean(rows: Any, fakes: ModuleType) -> None:
     good = rows[rows["clip"] != "c5"]
     for attack in ("none", "late", "cut"):
@@ -58,6 +60,7 @@ def test_what_the_figures_mean(rows: Any, fakes: ModuleType) -> None:
     assert good["visqol"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_refused_clip_counts_as_failure(rows: Any) -> None:
     loud = rows[rows["clip"] == "c5"]
     marked = loud[loud["attack"] != "unmarked"]
@@ -133,6 +136,7 @@ def _run(fakes: ModuleType, clips: Path, out: Path, **options: Any) -> runner.Re
     return runner.run(plan, out, **options)
 
 
+@pytest.mark.slow
 def test_jobs_and_interruptions_leave_no_trace(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
     """Two workers, then one in this process on a store that is cut in many ways: the same bytes."""
     whole = tmp_path / "whole"

@@ -62,6 +62,7 @@ def marked(system, clip):
     return system.embed(clip, RATE, b"\x05\xfe", KEY)
 
 
+@pytest.mark.slow
 def test_a_network_is_read_from_the_audio_and_its_key_alone(system, clip, marked):
     assert isinstance(system, System)
     assert marked.audio.shape == clip.shape
