@@ -429,7 +429,7 @@ def _key(path: Path | None) -> bytes:
 
 
 def _shown(path: Path, file: Path) -> str:
-    """`path` as it is told; `file`: what stands for it where it is `-`."""
+    """`path` as it is shown; `file`: what stands for it where it is `-`."""
     return str(path) if path != DASH else file.stem
 
 

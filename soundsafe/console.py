@@ -181,7 +181,7 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command with an exception; who was told to ignore one (nohup) goes on."""
+    """SIGTERM and SIGHUP end the command with an exception; who ignores them (nohup) goes on."""
     ends = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
     before = {n: signal.signal(n, _terminated) for n in ends if signal.getsignal(n) != signal.SIG_IGN}
     try:
@@ -209,7 +209,7 @@ def _usage(command: Command, error: Exception) -> str | None:
 
 
 def _call(command: Command, arguments: Sequence[str]) -> int:
-    """The exit code of the program, every error of which has been told."""
+    """The exit code of the program, every error of which has been said."""
     wants_json = "--json" in arguments
     parser = typer.main.get_command(command.load())
     if not arguments:

@@ -3,6 +3,11 @@
 It takes a third of the work of marking, and the library holds Python's lock meanwhile. So where there are
 several cores it works in processes of its own, which are started when they are first needed and end with this
 one.
+
+Why these are not `soundsafe.service.workers.Worker`: that starts by `multiprocessing`, which runs the user's
+main module again, and with it whatever that imports. In a program that imports `soundsafe.api` a Worker
+takes 6.9 s to start and 302 MB, a process of this module 0.3 s and 26 MB; calls cost the same (some 50 ms).
+Eight seconds of music are marked in less time than a Worker starts.
 """
 
 from __future__ import annotations
@@ -130,7 +135,7 @@ _processes: _Processes | None = None
 
 
 def _several() -> _Processes:
-    """Made when first asked for: a worker is told its number of threads after modules were imported."""
+    """Made when first asked for: a worker gets its number of threads after modules were imported."""
     global _processes
     if _processes is None:
         _processes = _Processes()

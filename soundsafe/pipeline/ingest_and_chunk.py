@@ -510,7 +510,7 @@ class EULDriver:
     def read_eul(self, x_wave: Array, allocation: Allocation, orig_sr: int | None = None) -> Readout:
         """Read one second by a given allocation.
 
-        Digital silence says nothing and gives no payload. 191 zeros cannot be told from cells that say
+        Digital silence says nothing and gives no payload. 191 zeros look the same as cells that say
         nothing, and are no payload either.
 
         Args:

@@ -1,4 +1,9 @@
-"""Calls in a process of their own, so that a crash or a call that never ends costs that call alone."""
+"""Calls in a process of their own, so that a crash or a call that never ends costs that call alone.
+
+For any function that pickles. What has needs that this cannot meet has a process of its own kind: distances
+must start in no time (`soundsafe.distance.zimtohrli`), published systems live in another Python, without this
+package (the bench's peers), and the bench's units go to whichever of several processes is free (its pool).
+"""
 
 from __future__ import annotations
 
