@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.cells.masking import ANALYZER, threshold
 from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, PHASES, ROBUST, Profile
 from soundsafe.stft import stft
@@ -38,7 +39,6 @@ __all__ = [
     "together_seconds",
 ]
 
-Audio = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Phasors = NDArray[np.complex64]

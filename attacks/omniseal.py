@@ -16,7 +16,7 @@ from soundsafe.attacks.at_rate import in_mono_at
 from soundsafe.attacks.packages import JULIUS, TORCHAUDIO
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 from soundsafe.attacks.sources import OMNISEAL
-from soundsafe.torchaudio_cpu import load_torchaudio
+from soundsafe.attacks.torchaudio_cpu import load_torchaudio
 
 RATE = 16000
 PERCENT = (10, 20, 30, 40, 50, 60, 70, 80, 90)

@@ -23,10 +23,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import datasets
+from soundsafe.aliases import Audio
 from soundsafe.attacks import at_snr
 from soundsafe.attacks.learned import remove_pilots, remove_tile_pilots, write_tiles
 from soundsafe.attacks.learning import Pilot, TileSymbols, learn_pilots, learn_tiles
@@ -39,8 +39,6 @@ from soundsafe.stft import RATE
 from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["Learned", "Outcome", "main", "right_pilots", "right_symbols", "study"]
-
-Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

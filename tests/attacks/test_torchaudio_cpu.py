@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from soundsafe.torchaudio_cpu import load_torchaudio
+from soundsafe.attacks.torchaudio_cpu import load_torchaudio
 
 pytestmark = pytest.mark.skipif(find_spec("torchaudio") is None, reason="torchaudio is not installed")
 
