@@ -42,12 +42,17 @@ _HEX_KEY = re.compile(rb"[0-9a-fA-F]{64}")
 
 
 def given(key: bytes | None) -> bytes:
-    """`key`, or the public one where it is None. Raises InputError for an empty key: a secret that was lost
-    must not become the public one."""
+    """`key`, or the public one where it is None.
+
+    Raises:
+        InputError: a key of another length than 32 bytes: a secret that was lost must not become the public
+            one, nor a password a key.
+    """
     if key is None:
         return DEFAULT_KEY
-    if not isinstance(key, bytes) or not key:
-        raise InputError("a key must be bytes, and not empty")
+    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+        size = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
+        raise InputError(f"a key is {KEY_BYTES} bytes, not {size}: soundsafe keygen makes one")
     return key
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from soundsafe.errors import InputError
 from soundsafe.files import audio_tags
 from soundsafe.files.audio_info import BITS, AudioInfo, PathLike, reason
+from soundsafe.files.partial import hold, partial_beside, sweep
 
 __all__ = ["AudioWriter", "check_output"]
 
@@ -201,7 +201,8 @@ class AudioWriter:
         self._name = os.fspath(target)
         # A rename would replace a link, not what it points to.
         self._target = Path(os.path.realpath(target))
-        self.partial = self._target.with_name(f".soundsafe-{secrets.token_hex(6)}.tmp")
+        self.partial = partial_beside(self._target)
+        self._held: int | None = None
         self._format, self._subtype = _stored_as(info, Path(target).suffix.lower())
         if self._format == "FLAC" and info.rate > 0xFFFF and info.rate % 10:
             raise InputError(f"FLAC cannot hold a rate of {info.rate} Hz: give an output that ends in .wav")
@@ -210,7 +211,9 @@ class AudioWriter:
         self._sink: _Sink | None = None
         try:
             with self._errors():
+                sweep(self._target.parent)
                 descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                self._held = hold(descriptor)
                 self._sink = _Sink(os.fdopen(descriptor, "w+b"))
                 self._encoder = soundfile.SoundFile(
                     self._sink, "w", info.rate, info.channels, self._subtype, format=self._format
@@ -274,6 +277,7 @@ class AudioWriter:
         self.finish()
         with self._errors():
             os.replace(self.partial, self._target)
+        self._let_go()
 
     def discard(self) -> None:
         """Remove what was made; nothing after `commit`."""
@@ -281,6 +285,12 @@ class AudioWriter:
             self._close()
         with contextlib.suppress(OSError):
             os.unlink(self.partial)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
 
     def _close(self) -> None:
         encoder, self._encoder = self._encoder, None

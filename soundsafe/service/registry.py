@@ -29,6 +29,8 @@ FILE_NAME = "registry.sqlite"
 """Name of the registry in a batch's folder."""
 
 _FORMAT = 2
+_LONGEST = 1 << 28
+"""Bytes of one value: answers of hours of audio are long."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,30 @@ class Registry:
             )
         try:
             with self._errors():
+                self._database.execute("PRAGMA trusted_schema = OFF")
+                self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
                 if write:
                     self._make()
                 found = self._database.execute("PRAGMA user_version").fetchone()[0]
                 if found != _FORMAT:
                     raise InputError(f"{path} is not a registry of format {_FORMAT}")
+                self._check_table()
         except BaseException:
             self.close()
             raise
+
+    def _check_table(self) -> None:
+        """Raise InputError where `marks` is no plain table: a view, say, could give lines without end."""
+        found = self._database.execute("SELECT type, sql FROM sqlite_master WHERE name = 'marks'").fetchall()
+        plain = [(kind, str(text).split("(")[0].upper().split()) for kind, text in found]
+        columns = self._database.execute("PRAGMA table_xinfo(marks)").fetchall()
+        names = tuple(column[1] for column in columns if column[6] == 0)
+        if (
+            plain != [("table", ["CREATE", "TABLE", "MARKS"])]
+            or names != _COLUMNS
+            or len(columns) > len(names)
+        ):
+            raise InputError(f"{self._path} is not a registry: its marks are not a table of what a mark has")
 
     def _make(self) -> None:
         self._database.execute("PRAGMA synchronous = FULL")

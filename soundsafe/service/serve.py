@@ -9,6 +9,7 @@ status                  means
 ======================  ==================================================================================
 200                     done; for `/decode` also where there is no mark (``"ok": false``)
 400                     bad input: not audio, a payload that is none, unknown quality …
+403                     a page of another site sent it, from somebody's browser
 408, 413                the upload took too long; it, or the audio in it, is larger than the limits
 422                     the audio is sound, but cannot be marked
 500, 503, 504           the call failed; too many wait, or there is no room; it took longer than the limit
@@ -26,6 +27,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,6 +35,7 @@ from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import prometheus_client
 import uvicorn
@@ -48,6 +51,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.files.audio_file import AudioReader
 from soundsafe.message.container import MAX_PAYLOAD
+from soundsafe.service.claim import claim
+from soundsafe.service.connections import OncePerWhile, patient_protocol
 from soundsafe.service.workers import CallFailed, Worker
 
 __all__ = ["Limits", "create_app", "serve"]
@@ -55,6 +60,11 @@ __all__ = ["Limits", "create_app", "serve"]
 LOOPBACK = ("127.0.0.1", "localhost")
 
 _CHUNK = 1 << 18
+_UPLOADS = "soundsafe-serve-"
+"""How the folder of a service's uploads begins."""
+
+_STARTING_S = 60.0
+_SPARE_FILES = 64
 _LOG = logging.getLogger("soundsafe.serve")
 _TYPES = {"flac": "audio/flac", "wav": "audio/x-wav"}
 
@@ -129,7 +139,7 @@ def mark_upload(
 
 
 def _check_length(path: Path, longest: float) -> None:
-    with AudioReader(path) as reader:
+    with AudioReader(path, tags=False) as reader:
         seconds = reader.info.seconds
     if seconds > longest:
         raise _TooLong(f"the audio has {seconds:.0f} s: at most {longest:g} s work")
@@ -287,7 +297,28 @@ class _Named:
             if name not in self.hosts:
                 await _failure(400, "the service does not go by this name")(scope, receive, send)
                 return
+        if scope["type"] == "http" and _is_cross_site(Headers(scope=scope)):
+            await _failure(403, "pages of other sites cannot use the service")(scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+
+def _is_cross_site(headers: Headers) -> bool:
+    """Whether a browser says that a page of another site sends the request; programs say nothing."""
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return True
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+
+
+def _check_text(query: bytes) -> None:
+    """Refuse a query whose escapes are no UTF-8: it would be marked as something else."""
+    try:
+        parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise _Refused(400, "the query is not UTF-8: give such a payload as payload_hex") from None
+    except ValueError:
+        raise _Refused(400, "the query has too many parts") from None
 
 
 class _Counted:
@@ -342,10 +373,22 @@ def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "A WAV, FLAC, MP3 or OGG file.",
+        "description": "An audio file, or a video with an audio track.",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+
+
+def _remove_left_uploads() -> None:
+    """Take away the uploads of services that were killed: nobody holds their folders any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_UPLOADS}*"):
+        with contextlib.suppress(OSError, InputError):
+            if folder.is_symlink() or (hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
+                continue
+            if time.time() - folder.stat().st_mtime < _STARTING_S and not (folder / ".lock").exists():
+                continue  # made a moment ago, and not held yet
+            with claim(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
@@ -356,13 +399,15 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = _Service(key, limits, Path(tempfile.mkdtemp(prefix="soundsafe-")))
-        service.start()
-        app.state.service = service
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(service.stop)
+        _remove_left_uploads()
+        service = _Service(key, limits, Path(tempfile.mkdtemp(prefix=_UPLOADS)))
+        with claim(service.folder):
+            service.start()
+            app.state.service = service
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(service.stop)
 
     app = FastAPI(
         title="soundsafe",
@@ -416,6 +461,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
     )
     async def embed(request: Request, asked: Annotated[_Asked, Query()]) -> Response:
         """Mark the audio in the body with the payload, given once, as `payload_hex` or as `message`."""
+        _check_text(request.scope["query_string"])
         if len(request.query_params.multi_items()) > len(request.query_params):
             raise _Refused(400, "give each part of the query once")
         if (asked.payload_hex is None) == (asked.message is None):
@@ -448,19 +494,21 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
     return app
 
 
-def _allow_open_files(waiting: int) -> None:
+def _allow_open_files(waiting: int) -> int:
     """Raise this process's limit of open files, as far as it may, to what that many requests take: each a
-    connection, and a file while it arrives."""
+    connection, and a file while it arrives. Returns how many connections there is room for."""
+    wanted = 2 * waiting + _SPARE_FILES
     try:
         import resource
     except ImportError:  # pragma: no cover - there is no such limit
-        return
+        return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * waiting + 64
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    files = max(wanted, soft) if soft != resource.RLIM_INFINITY else wanted
+    return max(1, min(waiting + _SPARE_FILES, (files - _SPARE_FILES) // 2))
 
 
 def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str], None]) -> None:
@@ -472,13 +520,16 @@ def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot listen on {host}, port {port}: {reason}") from None
-    _allow_open_files(limits.waiting)
+    connections = _allow_open_files(limits.waiting)
+    for name in ("uvicorn.error", "asyncio", _LOG.name):
+        logging.getLogger(name).addFilter(OncePerWhile())
     hosts = LOOPBACK if host in LOOPBACK else ("*",)
     config = uvicorn.Config(
         create_app(key, limits, hosts),
         log_level="warning",
         access_log=False,
         server_header=False,
+        http=patient_protocol(connections),
         timeout_graceful_shutdown=int(limits.timeout),
     )
     server = uvicorn.Server(config)

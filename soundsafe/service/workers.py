@@ -1,4 +1,5 @@
-"""Calls in a process of their own, so that a crash or a call that never ends costs that call alone.
+"""Calls in a process of their own, so that a crash, a call that never ends, or one that takes all memory
+costs that call alone.
 
 For any function that pickles. What has needs that this cannot meet has a process of its own kind: distances
 must start in no time (`soundsafe.distance.zimtohrli`), published systems live in another Python, without this
@@ -42,11 +43,14 @@ class CallFailed(Exception):
 class Worker:
     """One process, started with the first call and again whenever it was lost; one call at a time.
 
-    It ends with the process that made it, even where that one is killed. `threads`: of torch in it.
+    It ends with the process that made it, even where that one is killed. `threads`: of torch in it; `memory`:
+    bytes that it may have, where the system can hold it to that; without it, half of the machine's, and never
+    less than 4 GiB.
     """
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, memory: int | None = None) -> None:
         self._threads = threads
+        self._memory = _usual_memory() if memory is None else memory
         self._lock = threading.Lock()
         self._stopped = False
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -109,7 +113,7 @@ class Worker:
             if self._process is None or self._connection is None or not self._process.is_alive():
                 self._close()
                 near, far = _CONTEXT.Pipe()
-                process = _CONTEXT.Process(target=_work, args=(far, self._threads), daemon=True)
+                process = _CONTEXT.Process(target=_work, args=(far, self._threads, self._memory), daemon=True)
                 try:
                     process.start()
                 except BaseException:
@@ -144,8 +148,29 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(connection: Connection, threads: int) -> None:
+def _usual_memory() -> int:
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # pragma: no cover - not POSIX
+        whole = 0
+    return max(4 << 30, whole // 2)
+
+
+def _limit_memory(size: int) -> None:
+    """Let the process have so many bytes of its own: more is an error of the call that asks for it."""
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - there is no such limit
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    soft = size if hard == resource.RLIM_INFINITY else min(size, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _work(connection: Connection, threads: int, memory: int) -> None:
     """Answer calls until nobody asks any more."""
+    _limit_memory(memory)
     for number in (signal.SIGINT, signal.SIGTERM):  # terminals and supervisors signal all; the parent decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -685,6 +686,28 @@ def test_a_signal_in_the_midst_of_libsndfile_ends_the_program(
         copy()
     assert calls
     assert [p.name for p in source.parent.iterdir()] == ["in.wav"]
+
+
+def test_what_a_killed_writer_left_is_taken_away(source: Path) -> None:
+    left, young, other = (
+        source.with_name(name)
+        for name in (".soundsafe-0123456789ab.tmp", ".soundsafe-0123456789ac.tmp", ".soundsafe-mine.tmp")
+    )
+    for path in (left, young, other):
+        path.touch()
+    hour_ago = time.time() - 3600
+    for path in (left, other):
+        os.utime(path, (hour_ago, hour_ago))
+    with AudioReader(source) as reader, AudioWriter(source.parent / "b.wav", reader.info) as first:
+        assert not left.exists()
+        first.write(reader.read(1_000))
+        first.finish()  # from here on it is read back, for as long as that takes
+        os.utime(first.partial, (hour_ago, hour_ago))
+        with AudioWriter(source.parent / "c.wav", reader.info):
+            assert first.partial.exists()
+        first.commit()
+    assert young.exists()
+    assert other.exists()
 
 
 def test_two_that_write_one_output_do_not_mix(source: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -126,3 +126,34 @@ def test_reading_while_another_writes(path: Path) -> None:
 def test_unknown_columns_are_a_defect(path: Path) -> None:
     with Registry(path) as registry, pytest.raises(ValueError, match="no such columns: nothing"):
         list(registry.search(nothing="x"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW marks AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+        " SELECT {columns} FROM n",
+        "CREATE TABLE marks ({generated})",
+        "CREATE VIRTUAL TABLE marks USING fts5({names})",
+        "CREATE TABLE marks (file TEXT)",
+    ],
+)
+def test_marks_that_are_no_table_are_refused(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "r.sqlite"
+    names = [f.name for f in fields(Mark)]
+    database = sqlite3.connect(path)
+    try:
+        database.execute(
+            statement.format(
+                columns=", ".join(f"'x' AS {name}" for name in names),
+                generated=", ".join(["seed TEXT", *(f"{name} TEXT AS (seed)" for name in names)]),
+                names=", ".join(names),
+            )
+        )
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite has no such tables")
+    database.execute("PRAGMA user_version = 2")
+    database.commit()
+    database.close()
+    with pytest.raises(InputError, match="not a registry"):
+        lookup(path)

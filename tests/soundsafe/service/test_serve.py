@@ -33,6 +33,7 @@ from soundsafe import cli  # noqa: E402
 from soundsafe.errors import InputError, NotMarkable  # noqa: E402
 from soundsafe.keys import read_key_file, write_key_file  # noqa: E402
 from soundsafe.service import serve  # noqa: E402
+from soundsafe.service.claim import claim  # noqa: E402
 from soundsafe.service.serve import Limits, create_app  # noqa: E402
 from soundsafe.service.workers import CallFailed  # noqa: E402
 
@@ -91,7 +92,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TestClie
         yield client
         folders = list(tmp_path.iterdir())
         assert len(folders) == 1
-        assert list(folders[0].iterdir()) == [], "a file was left"
+        assert [path.name for path in folders[0].iterdir()] == [".lock"], "a file was left"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -312,6 +313,43 @@ def test_the_openapi_document_is_what_the_service_does(monkeypatch: pytest.Monke
     assert statuses.pop("POST /embed") == {200, 400}
     assert statuses == {"POST /decode": {200}, "GET /health": {200}, "GET /metrics": {200}}
     assert refused == {400}
+
+
+def test_pages_of_other_sites_are_refused(client: TestClient) -> None:
+    for headers, status in (
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:81"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({}, 200),
+    ):
+        assert client.post("/decode", content=b"audio", headers=headers).status_code == status, headers
+
+
+@pytest.mark.parametrize("query", ["message=%FF", "message=a%C3", "message=%ED%A0%80"])
+def test_a_message_that_is_no_text_is_refused(client: TestClient, query: str) -> None:
+    answer = client.post(f"/embed?{query}", content=b"audio")
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["error"]
+
+
+def test_uploads_of_a_service_that_was_killed_are_taken_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(serve, "Worker", InThread)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, held, other = (tmp_path / name for name in ("soundsafe-serve-a", "soundsafe-serve-b", "other"))
+    for folder in (left, held, other):
+        (folder / "x").mkdir(parents=True)
+        (folder / "x" / "upload").write_bytes(b"audio")
+        (folder / ".lock").touch()
+    with claim(held), TestClient(create_app(KEY), base_url="http://localhost"):
+        assert not left.exists()
+        assert (held / "x" / "upload").exists()
+        assert (other / "x" / "upload").exists()
 
 
 # --- the command

@@ -130,3 +130,14 @@ def _alive(pid: int) -> bool:
             return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def test_a_call_that_takes_all_memory_costs_itself() -> None:
+    pytest.importorskip("resource")
+    worker = Worker(memory=1 << 29)
+    try:
+        with pytest.raises(CallFailed, match="out of memory"):
+            worker.call(bytearray, 1 << 30)
+        assert worker.call(len, b"abc") == 3
+    finally:
+        worker.close()
