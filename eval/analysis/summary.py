@@ -18,6 +18,7 @@ from soundsafe.eval.analysis.stats import mean_interval, proportion_interval
 from soundsafe.eval.metrics import detection
 from soundsafe.eval.metrics.payload import GOODPUT_BITS, capacity, goodput, goodput_of
 from soundsafe.eval.rows import JOIN, control_of, failures_counted, from_frame_value
+from soundsafe.files.tables import in_cell
 
 __all__ = [
     "band_rows",
@@ -28,6 +29,7 @@ __all__ = [
     "quality_rows",
     "summary_json",
     "summary_rows",
+    "table_bytes",
 ]
 
 _CLIP = ["system", "suite", "attack", "clip"]
@@ -268,7 +270,24 @@ def csv_bytes(items: list[dict[str, Any]]) -> bytes:
             else:
                 line[name] = value
         flat.append(line)
-    frame = pd.DataFrame(flat, dtype=object)
+    return table_bytes(pd.DataFrame(flat, dtype=object))
+
+
+def table_bytes(frame: pd.DataFrame, float_format: str | None = None) -> bytes:
+    """A table as CSV in which no name is a spreadsheet's formula (`soundsafe.files.tables.in_cell`).
+
+    Args:
+        frame: any table.
+        float_format: for numbers, as pandas takes it.
+
+    Example:
+        >>> table_bytes(pd.DataFrame({"clip": ["=1+1"], "ber": [0.5]}))
+        b"clip,ber\\n'=1+1,0.5\\n"
+    """
+    safe = frame.rename(columns=lambda name: in_cell(str(name)))
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [in_cell(value) if isinstance(value, str) else value for value in safe[name]]
     buffer = io.StringIO()
-    frame.to_csv(buffer, index=False, lineterminator="\n")
+    safe.to_csv(buffer, index=False, lineterminator="\n", float_format=float_format)
     return buffer.getvalue().encode()

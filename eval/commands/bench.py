@@ -11,6 +11,7 @@ import typer
 
 from soundsafe.console import print_json, tracked, write
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.summary import table_bytes
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def bench(
         ]
         table, name = by_quality(pd.DataFrame(rows)), "qualities"
     if out is not None:
-        write_atomically(out / f"{name}.csv", table.to_csv(index=False).encode())
+        write_atomically(out / f"{name}.csv", table_bytes(table))
         if not length:
             from soundsafe.reports import plots
 

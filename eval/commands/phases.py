@@ -14,6 +14,7 @@ import typer
 
 from soundsafe.console import print_json, say, write
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.summary import table_bytes
 from soundsafe.eval.commands.options import Json
 
 __all__ = ["phases"]
@@ -74,7 +75,7 @@ def phases(
     table, log = phase_table(train_dir), read_table(train_dir / "log.csv", _LOG)
     if "parity_frames" not in table:
         raise InputError(f"{train_dir}: its phases' tables lack the column parity_frames")
-    files = {"phases.csv": table.to_csv(index=False).encode(), **images(table, log)}
+    files = {"phases.csv": table_bytes(table), **images(table, log)}
     for phase in PHASES:
         if (table["phase"] == phase).any() and (train_dir / f"phase_{phase}").is_dir():
             files |= {f"phase_{phase}/{name}": data for name, data in images(table, log, phase).items()}

@@ -13,6 +13,7 @@ import typer
 
 from soundsafe.console import print_json, say, tell, tracked, write
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.summary import table_bytes
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -79,12 +80,12 @@ def time_to_payload(
                 rows += done.result()
             except BrokenProcessPool:
                 raise InputError("a worker process died: fewer --jobs need less memory") from None
-            write_atomically(out / "rows.csv", pd.DataFrame(rows).to_csv(index=False).encode())
+            write_atomically(out / "rows.csv", table_bytes(pd.DataFrame(rows)))
     place = {c.clip: i for i, c in enumerate(clips)}
     frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r["attack"]), place[r["clip"]])))
     table = curves(frame, LENGTHS_S)
-    write_atomically(out / "rows.csv", frame.to_csv(index=False).encode())
-    write_atomically(out / "curves.csv", table.to_csv(index=False).encode())
+    write_atomically(out / "rows.csv", table_bytes(frame))
+    write_atomically(out / "curves.csv", table_bytes(table))
     for suffix, data in plots.images(_draw(table)).items():
         write_atomically(out / f"time_to_payload{suffix}", data)
     for line in dict.fromkeys(f"{r.clip}: {r.failed}" for r in frame.itertuples() if r.failed):

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import csv_bytes, summary_json
+from soundsafe.eval.analysis.summary import csv_bytes, summary_json, table_bytes
 from soundsafe.eval.rows import NAN, Row
 from soundsafe.eval.running.environment import environment
 from soundsafe.eval.running.plan import Plan
@@ -114,7 +114,7 @@ def _difference(part: str, old: Any, new: Any) -> str:
 def write_figures(out: Path, rows: pd.DataFrame, timing: pd.DataFrame, summary: dict[str, Any]) -> None:
     """Write all files of a run but `run.json`, which says when they are whole."""
     write_atomically(out / "results.parquet", _parquet(rows))
-    write_atomically(out / "timing.csv", timing.to_csv(index=False, float_format="%.6g").encode())
+    write_atomically(out / "timing.csv", table_bytes(timing, "%.6g"))
     write_atomically(out / "summary.json", summary_json(summary))
     write_atomically(out / "summary.csv", csv_bytes(summary["rows"]))
     write_atomically(out / "quality.csv", csv_bytes(summary["quality"]))

@@ -1,8 +1,9 @@
 """The append-only store of a run: one file for each system × clip, one line for each finished cell.
 
-A cell is one attack on one marked clip. A line is a JSON object with `key`, the content address of
-what it holds. A process killed at any moment leaves at most one torn last line, which is cut off before
-anything is appended; finished lines are never rewritten.
+A cell is one attack on one marked clip. A line is a JSON object with `key`, the content address of what was
+asked, and `sum`, a checksum of the line. A process killed at any moment leaves at most one torn last line,
+which is cut off before anything is appended; finished lines are never rewritten. A line that was damaged or
+changed counts as none: its cell is run again, and those after it stay.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,22 +58,20 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def _whole_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The leading lines that are whole JSON objects, and how many bytes they take."""
-    out: list[dict[str, Any]] = []
-    size = 0
-    for line in data.splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            break
+def _sum_of(item: dict[str, Any]) -> str:
+    return address({name: value for name, value in item.items() if name != "sum"})
+
+
+def _sound_lines(data: bytes) -> Iterator[dict[str, Any]]:
+    """The lines that are as they were written."""
+    for line in data.split(b"\n"):
         try:
             item = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(item, dict) or "key" not in item:
-            break
-        out.append(item)
-        size += len(line)
-    return out, size
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(item, dict) and isinstance(item.get("key"), str) and item.get("sum") == _sum_of(item):
+            del item["sum"]
+            yield item
 
 
 class UnitFile:
@@ -84,7 +84,7 @@ class UnitFile:
         """Finished lines by their key; the first one of a key counts."""
         out: dict[str, dict[str, Any]] = {}
         if self.path.exists():
-            for item in _whole_lines(self.path.read_bytes())[0]:
+            for item in _sound_lines(self.path.read_bytes()):
                 out.setdefault(item["key"], item)
         return out
 
@@ -92,13 +92,17 @@ class UnitFile:
         """Cut off what is not a whole line."""
         if self.path.exists():
             data = self.path.read_bytes()
-            size = _whole_lines(data)[1]
+            size = data.rfind(b"\n") + 1
             if size < len(data):
                 os.truncate(self.path, size)
 
     def append(self, item: dict[str, Any]) -> None:
         """Append one line with one write."""
-        line = json.dumps(item, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        whole = json.loads(json.dumps(item))  # as it will be read
+        line = (
+            json.dumps(whole | {"sum": _sum_of(whole)}, sort_keys=True, separators=(",", ":")).encode()
+            + b"\n"
+        )
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             if os.write(handle, line) != len(line):

@@ -19,6 +19,7 @@ from soundsafe.eval.analysis.summary import (
     quality_rows,
     summary_json,
     summary_rows,
+    table_bytes,
 )
 from soundsafe.eval.rows import JOIN, Row, to_frame
 
@@ -263,3 +264,9 @@ def test_clips_coded_before_apart() -> None:
     }
     assert "category" not in rows[0]
     assert lossy_rows(to_frame(_rows("none"))) == []
+
+
+def test_no_name_in_a_table_is_a_formula() -> None:
+    frame = pd.DataFrame({"clip": ["=1+1", "@x", "-2", "a"], "=n": [-1.5, 2.0, 3.0, 4.0]})
+    lines = table_bytes(frame).decode().splitlines()
+    assert lines == ["clip,'=n", "'=1+1,-1.5", "'@x,2.0", "-2,3.0", "a,4.0"]

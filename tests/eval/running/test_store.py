@@ -33,12 +33,26 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_lines(tmp_path: Path) -> None:
         assert "new" in file.read()
 
 
-def test_a_damaged_line_ends_what_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["nonsense", "value", "key", "sum", "nested", "bytes"])
+def test_a_damaged_or_changed_line_counts_as_none(tmp_path: Path, change: str) -> None:
     file = store.UnitFile(tmp_path / "f")
-    file.path.write_bytes(b'{"key": "a"}\nnonsense\n{"key": "b"}\n')
-    assert list(file.read()) == ["a"]
+    for i in range(3):
+        file.append({"key": f"k{i}", "value": [i, float("nan"), {"x": None}], "ok": False})
+    whole = file.read()
+    lines = file.path.read_bytes().split(b"\n")
+    lines[1] = {
+        "nonsense": b"nonsense",
+        "value": lines[1].replace(b"false", b"true"),
+        "key": lines[1].replace(b"k1", b"k9"),
+        "sum": b'{"key":"k1","value":1}',
+        "nested": b'{"key":' + b"[" * 100_000,
+        "bytes": lines[1][:-4] + b"\xff\x00" + lines[1][-4:],
+    }[change]
+    file.path.write_bytes(b"\n".join(lines))
+    assert list(file.read()) == ["k0", "k2"]
     file.repair()
-    assert file.path.read_bytes() == b'{"key": "a"}\n'
+    file.append({"key": "k1", "value": 1})
+    assert sorted(file.read()) == sorted(whole)
     assert store.UnitFile(tmp_path / "none").read() == {}
     assert store.lines_in(tmp_path / "none") == 0
 
