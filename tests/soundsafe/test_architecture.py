@@ -49,7 +49,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "eval/rows": ("ground",),
     "eval/metrics": (*BENCH, "eval/rows"),
     "eval/systems": (*BENCH, "eval/rows", "eval/metrics"),
-    "eval/analysis": ("ground", "eval/rows", "eval/metrics"),
+    "eval/analysis": ("ground", "files", "eval/rows", "eval/metrics"),
     "eval/running": (*BENCH, "eval/rows", "eval/metrics", "eval/systems", "eval/analysis"),
     "eval/commands": (
         *BENCH, "eval/rows", "eval/metrics", "eval/systems", "eval/analysis", "eval/running", "reports",
