@@ -52,6 +52,7 @@ def test_what_is_no_secret_is_that_of_every_key() -> None:
     np.testing.assert_array_equal(learning.pilot_tile_bands(), geo.pilot_bands)
 
 
+@pytest.mark.slow
 def test_symbols_are_learned_from_six_clips(tiled: list[Audio]) -> None:
     found = learning.learn_tiles(tiled, bands=FEW)
     right, _ = right_symbols(found, KEY)
@@ -66,6 +67,7 @@ def test_nothing_is_learned_from_audio_that_is_not_marked(plain: dict[str, Audio
     assert right_symbols(found, KEY)[0] == 0
 
 
+@pytest.mark.slow
 def test_pilots_of_other_payloads_are_learned_too(plain: dict[str, Audio]) -> None:
     names = list(plain)[:6]
     own = [mark_tiles(plain[name], name.encode(), TileCode(KEY)) for name in names]
@@ -73,6 +75,7 @@ def test_pilots_of_other_payloads_are_learned_too(plain: dict[str, Audio]) -> No
     assert right_symbols(learning.learn_tiles(own, alike=False, bands=bands), KEY)[0] >= 8
 
 
+@pytest.mark.slow
 def test_all_cell_pilots_are_learned_from_one_clip(marked: Audio, plain: dict[str, Audio]) -> None:
     found = learning.learn_pilots([marked])
     carriers, signs = right_pilots(found, KEY)
@@ -82,6 +85,7 @@ def test_all_cell_pilots_are_learned_from_one_clip(marked: Audio, plain: dict[st
     assert right_pilots(learning.learn_pilots([plain["rock"]]), KEY)[0] <= 1
 
 
+@pytest.mark.slow
 def test_learned_pilots_remove_where_others_do_not(marked: Audio) -> None:
     pilots = learning.learn_pilots([marked])
     removed = remove_pilots(marked, pilots)
@@ -96,6 +100,7 @@ def test_learned_pilots_remove_where_others_do_not(marked: Audio) -> None:
     assert sum(eul.ok for eul in kept.euls) == 8
 
 
+@pytest.mark.slow
 def test_the_learned_word_is_read_where_nothing_was_marked(
     plain: dict[str, Audio], tiled: list[Audio]
 ) -> None:
@@ -110,6 +115,7 @@ def test_the_learned_word_is_read_where_nothing_was_marked(
     assert not soundsafe.decode(gone, RATE, KEY).id_ok
 
 
+@pytest.mark.slow
 def test_the_attack_removes_at_another_rate_too(plain: dict[str, Audio]) -> None:
     audio = soundsafe.codecs.resample(plain["rock"], RATE, 48000)
     made = soundsafe.embed(audio, 48000, PAYLOAD, KEY, layers=("eul",), quality="fast")

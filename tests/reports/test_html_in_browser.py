@@ -118,6 +118,7 @@ def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
             assert _violations(page) == []
 
 
+@pytest.mark.slow
 def test_tables_sort_and_filter(browser: Any, file: Path) -> None:
     with _Open(browser, file) as opened:
         page = opened.page
@@ -199,6 +200,7 @@ def test_theme_button_and_keyboard(browser: Any, file: Path) -> None:
         assert page.locator("#theme").inner_text() == "Theme: dark"
 
 
+@pytest.mark.slow
 def test_audio_can_be_decoded(browser: Any, file: Path) -> None:
     with _Open(browser, file) as opened:
         seconds = opened.page.evaluate(

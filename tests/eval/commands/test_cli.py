@@ -81,6 +81,7 @@ def test_a_run_from_end_to_end(
         assert (out / name).read_bytes() == (finished / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_failures_are_named_on_stderr(one_run: tuple[Path, str, str]) -> None:
     assert "refused in 4 cells (c5): too loud to be marked" in one_run[2]
 
@@ -210,6 +211,7 @@ def test_no_command(command: Any) -> None:
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
 @pytest.mark.parametrize("kind", ["datasets", "attacks"])  # shorter and longer than a buffer
 def test_an_answer_that_cannot_be_written(kind: str) -> None:
@@ -441,6 +443,7 @@ def test_sigterm_is_an_interrupt(
 HEAVY = {"torch", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "typst"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
 @pytest.mark.parametrize(
     ("arguments", "code"),

@@ -11,6 +11,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval.commands.learn_key import Learned, Outcome, main, study
 
 
+@pytest.mark.slow
 def test_rows_of_one_file() -> None:
     clips = datasets.load("bundled").clips
     rows = list(study(clips[4:6], [1], 8.0, own=False, targets=1, seed=0))
@@ -40,6 +41,7 @@ def test_too_little_audio_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--files", "1", "--seconds", "4", "--targets", "0"]) == 0
     (line,) = capsys.readouterr().out.splitlines()

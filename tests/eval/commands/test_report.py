@@ -39,6 +39,7 @@ def test_a_baseline_gives_a_verdict(command: Any, four_systems: Path, tmp_path: 
     assert "checks against the baseline passed" in (tmp_path / "r.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

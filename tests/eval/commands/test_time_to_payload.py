@@ -33,6 +33,7 @@ def test_what_comes_back_and_when(rows):
     assert all(r["wrong"] == 0 for r in rows)
 
 
+@pytest.mark.slow
 def test_seeds_are_kept_once_the_speed_is_undone(rows):
     by = {r["attack"]: r for r in rows}
     for name in ("none", "speed_+5%"):

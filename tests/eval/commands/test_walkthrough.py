@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 
 
+@pytest.mark.slow
 def test_a_plot_for_each_stage(command: Any, tmp_path: Path) -> None:
     code, text, errors = command("walkthrough", "rock", "--out", tmp_path / "walk")
     assert (code, errors) == (0, "")
@@ -30,6 +32,7 @@ def test_what_cannot_be_walked(command: Any, tmp_path: Path) -> None:
     assert command("walkthrough", "rock", "--attack", "nothing", "--out", tmp_path)[0] == 2
 
 
+@pytest.mark.slow
 def test_attacks_that_leave_one_channel_or_cut_the_beginning(command: Any, tmp_path: Path) -> None:
     code, _, errors = command("walkthrough", "rock", "--attack", "downmix_mono", "--out", tmp_path / "walk")
     assert (code, errors) == (0, "")

@@ -55,6 +55,7 @@ def test_marked_again_it_holds_the_runs_payload(run: Path) -> None:
         examples.mark_again(document, system, ["elsewhere"])
 
 
+@pytest.mark.slow
 def test_another_system_by_now_does_not_mark_again(run: Path) -> None:
     document = _document(run)
     (clip,) = document["configuration"]["clips"]

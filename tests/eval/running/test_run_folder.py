@@ -32,6 +32,7 @@ def test_a_run_is_not_resumed_with_other_code_of_somebody_elses(
         runner.run(plan, out, jobs=0, resume=True)
 
 
+@pytest.mark.slow
 def test_a_folder_that_holds_a_run(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
     plan = make_plan(fakes.Toy(), ["none"], clips, limit=1)
     other = make_plan(fakes.Toy(), ["none"], clips, limit=2)
