@@ -15,6 +15,7 @@ import torch
 
 from soundsafe import attacks, datasets
 from soundsafe.eval.running.seeds import bench_key, generator, payload_of
+from soundsafe.eval.systems.codec import Soundsafe
 from soundsafe.eval.systems.registry import get
 
 ATTACKS = ("none", "limiter_drive_6dB", "mp3_192", "mp3_160", "mp3_128", "aac_128", "noise_white_40dB")
@@ -40,6 +41,7 @@ def main() -> None:
         key = bench_key(given.seed)
         for name in SYSTEMS:
             system = get(name)
+            assert isinstance(system, Soundsafe)
             payload = payload_of(given.seed, clip.clip, system.payload_bytes)
             marked = system.embed(audio, rate, payload, key)
             quality.append({"system": name, "clip": clip.clip, "zimtohrli": marked.zimtohrli})

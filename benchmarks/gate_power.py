@@ -32,11 +32,11 @@ class Weakened(Soundsafe):
         return dataclasses.replace(marked, audio=audio + np.float32(self.strength) * (marked.audio - audio))
 
 
-def _judge(label: str, system: Soundsafe, seed: int, baseline: dict[str, Any], run: dict[str, Any]) -> bool:
+def _judge(label: str, system: Soundsafe, seed: int, baseline: gate.Baseline, run: dict[str, Any]) -> bool:
     result = gate.check(evaluate(system, "smoke", seed=seed, **run), baseline)
-    failed = [f"{c['attack']} {c['metric']}: {c['message']}" for c in result["checks"] if not c["ok"]]
-    print(f"{label}, seed {seed}: {'passed' if result['ok'] else 'FAILED ' + '; '.join(failed)}", flush=True)
-    return bool(result["ok"])
+    failed = [f"{c.attack} {c.metric}: {c.message}" for c in result.checks if not c.ok]
+    print(f"{label}, seed {seed}: {'passed' if result.ok else 'FAILED ' + '; '.join(failed)}", flush=True)
+    return result.ok
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from soundsafe.eval.analysis.stored import read_rows
     from soundsafe.eval.running.plan import Plan, make_plan
-    from soundsafe.eval.running.run_folder import read_rows
     from soundsafe.eval.running.runner import Result, evaluate, run
     from soundsafe.eval.systems.interface import System
 
@@ -22,7 +22,7 @@ _HOMES = {
     "System": "systems.interface",
     "evaluate": "running.runner",
     "make_plan": "running.plan",
-    "read_rows": "running.run_folder",
+    "read_rows": "analysis.stored",
     "run": "running.runner",
 }
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from soundsafe.eval.rows import Figure as Measurement
+from soundsafe.eval.rows import Interval, SummaryRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import LOWEST_BER, ber_axis, share_axis
 from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell, share_level
 from soundsafe.reports.load import AttackFacts, Evidence, Subject
-from soundsafe.reports.model import Block, Column, Figure, Section, Table, Text
+from soundsafe.reports.model import Block, Column, Figure, Section, Table, TableCell, Text, Value
 from soundsafe.reports.svg import Point, Series, dots, heat
 
 __all__ = ["bit_errors", "numbered", "pages", "parity"]
@@ -34,18 +35,18 @@ def numbered(name: str, index: int, parts: int) -> str:
 def _series(
     subjects: Sequence[Subject],
     attacks: Sequence[AttackFacts],
-    field: str,
-    text: Any,
+    figure: Callable[[SummaryRow], tuple[Measurement, Interval]],
+    text: Callable[[float], str],
     lowest: float | None = None,
-) -> tuple[list[Series], list[tuple[Any, ...]]]:
+) -> tuple[list[Series], list[tuple[Value, ...]]]:
     """A dot for each attack of each system, and the numbers in them."""
-    series, data = [], []
+    series: list[Series] = []
+    data: list[tuple[Value, ...]] = []
     for index, s in enumerate(subjects):
         points: list[Point | None] = []
         for a in attacks:
-            row = s.figures(a.name) or {}
-            value = fmt.number(row.get(field))
-            low, high = (fmt.number(v) for v in row.get(f"{field}_ci95") or (None, None))
+            value, limits = figure(s.figures(a.name))
+            low, high = limits or (None, None)
             data.append((s.label, a.name, value, low, high))
             if value is None:
                 points.append(None)
@@ -64,14 +65,14 @@ def _series(
 def bit_errors(e: Evidence) -> Section | None:
     """Raw bit error rate by attack."""
     blocks: list[Block] = []
-    measured = [
-        a for a in e.attacks if any((s.figures(a.name) or {}).get("ber") is not None for s in e.subjects)
-    ]
+    measured = [a for a in e.attacks if any(s.figures(a.name).ber is not None for s in e.subjects)]
     if not measured:
         return None
     parts = pages(measured)
     for i, part in enumerate(parts):
-        series, data = _series(e.subjects, part, "ber", lambda v: f"{fmt.ber(v)} %", LOWEST_BER)
+        series, data = _series(
+            e.subjects, part, lambda r: (r.ber, r.ber_ci95), lambda v: f"{fmt.ber(v)} %", LOWEST_BER
+        )
         if not series:
             continue
         blocks.append(
@@ -100,20 +101,12 @@ def bit_errors(e: Evidence) -> Section | None:
     rows = [
         (
             name_cell(a.name),
-            *(
-                c
-                for s in e.subjects
-                for c in (ber_cell(s.figures(a.name)), number_cell(s.figures(a.name), "euls", 0))
-            ),
+            *(c for s in e.subjects for c in _ber_cells(s, a.name)),
         )
         for a in measured
     ]
     blocks.append(Table("bers", "Raw bit error rate by attack, in per cent.", tuple(columns), tuple(rows)))
-    without = [
-        s.label
-        for s in e.subjects
-        if not any((s.figures(a.name) or {}).get("ber") is not None for a in e.attacks)
-    ]
+    without = [s.label for s in e.subjects if not any(s.figures(a.name).ber is not None for a in e.attacks)]
     if without:
         blocks.append(
             Text(f"Without coded bits to compare, hence no bit error rate: {', '.join(without)}.", "note")
@@ -122,11 +115,16 @@ def bit_errors(e: Evidence) -> Section | None:
     return Section("bits", "Bit errors", tuple(blocks))
 
 
-_PARITIES = (
-    ("parity_frames", "frames", "share of frames whose quantised features all agree"),
-    ("parity_bits", "bits", "share of EULs with as many bits in every band"),
-    ("parity_slots", "slots", "share of EULs whose list of slots agrees exactly"),
-    ("seed_parity", "seed", "share of EULs whose seed agrees"),
+def _ber_cells(s: Subject, attack: str) -> tuple[TableCell, TableCell]:
+    row = s.figures(attack)
+    return ber_cell(row.ber, row.ber_ci95), number_cell(row.euls if s.tested(attack) else None, 0)
+
+
+_PARITIES: tuple[tuple[Callable[[SummaryRow], Measurement], str, str], ...] = (
+    (lambda r: r.parity_frames, "frames", "share of frames whose quantised features all agree"),
+    (lambda r: r.parity_bits, "bits", "share of EULs with as many bits in every band"),
+    (lambda r: r.parity_slots, "slots", "share of EULs whose list of slots agrees exactly"),
+    (lambda r: r.seed_parity, "seed", "share of EULs whose seed agrees"),
 )
 
 
@@ -136,13 +134,13 @@ def _band_figures(subjects: Sequence[Subject], attacks: Sequence[AttackFacts]) -
     for s in subjects:
         by = {a.name: s.bands(a.name) for a in attacks}
         known = [a for a in attacks if by.get(a.name)]
-        if len({len(by[a.name] or ()) for a in known}) != 1:
+        if len({len(by[a.name]) for a in known}) != 1:
             continue
         for part in pages(known):
             cells: list[list[tuple[int, str, str] | None]] = []
-            data: list[tuple[Any, ...]] = []
+            data: list[tuple[Value, ...]] = []
             for a in part:
-                values = by[a.name] or []
+                values = by[a.name]
                 data.append((a.name, *values))
                 cells.append(
                     [
@@ -171,22 +169,22 @@ def _band_figures(subjects: Sequence[Subject], attacks: Sequence[AttackFacts]) -
 
 def parity(e: Evidence) -> Section | None:
     """Agreement of allocator features, slots and seeds between clean, marked and attacked audio."""
-    measured = [f for f, _, _ in _PARITIES if any(r.get(f) is not None for run in e.runs for r in run.rows)]
+    measured = [p for p in _PARITIES if any(p[0](r) is not None for run in e.runs for r in run.summary.rows)]
     able = [
         s for s in e.subjects
-        if any((s.figures(a.name) or {}).get(f) is not None for a in e.attacks for f in measured)
+        if any(f(s.figures(a.name)) is not None for a in e.attacks for f, _, _ in measured)
     ]  # fmt: skip
     if not able:
         return None
     blocks: list[Block] = []
-    attacks = [
-        a for a in e.attacks if any((s.figures(a.name) or {}).get("parity_frames") is not None for s in able)
-    ]
+    attacks = [a for a in e.attacks if any(s.figures(a.name).parity_frames is not None for s in able)]
     parts = pages(attacks)
     for i, part in enumerate(parts):
         if not part:
             continue
-        series, data = _series(able, part, "parity_frames", lambda v: f"{fmt.percent(v)} % of frames")
+        series, data = _series(
+            able, part, lambda r: (r.parity_frames, None), lambda v: f"{fmt.percent(v)} % of frames"
+        )
         fixed = [Series(s.name, [x.label for x in e.subjects].index(s.name), s.points) for s in series]
         low = min((p.x for s in fixed for p in s.points if p is not None), default=0.0)
         axis = share_axis(
@@ -210,7 +208,7 @@ def parity(e: Evidence) -> Section | None:
     blocks += _band_figures(able, attacks)
     columns = [Column("Attack")]
     for s in able:
-        columns += [Column(f"{name} %", True, s.label, text) for f, name, text in _PARITIES if f in measured]
+        columns += [Column(f"{name} %", True, s.label, text) for _, name, text in measured]
         columns.append(
             Column("offset", True, s.label, "median distance of the found grid from the true one, samples")
         )
@@ -219,8 +217,8 @@ def parity(e: Evidence) -> Section | None:
         cells = [name_cell(a.name)]
         for s in able:
             row = s.figures(a.name)
-            cells += [share_cell(row, f) for f in measured]
-            cells.append(number_cell(row, "offset_error_samples", 1))
+            cells += [share_cell(f(row)) for f, _, _ in measured]
+            cells.append(number_cell(row.offset_error_samples, 1))
         rows.append(tuple(cells))
     blocks += [
         Table(

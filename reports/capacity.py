@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from soundsafe.eval.metrics.payload import GOODPUT_BITS
-from soundsafe.eval.systems.interface import EUL_S
+from soundsafe.eval.rows import EUL_S, GOODPUT_BITS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, rate_axis
 from soundsafe.reports.bits import numbered, pages
 from soundsafe.reports.cells import name_cell
 from soundsafe.reports.load import AttackFacts, Evidence, Subject
-from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
+from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Point, Series, dots
 
 __all__ = ["capacity", "delivered", "needed", "seconds_for"]
@@ -34,16 +33,15 @@ def seconds_for(bits: int, payload_bytes: float, success: float, unit_s: float =
 def delivered(s: Subject, attack: str) -> float | None:
     """Payload bits for each second of audio, by EULs that decode alone (the summary's goodput) or by whole
     clips, whichever is more; None for a system without a payload."""
-    row = s.figures(attack) or {}
-    alone, clips = (fmt.number(row.get(f)) for f in ("goodput_bps", "clip_success"))
+    alone, clips = s.figures(attack).goodput_bps, s.figures(attack).clip_success
     rates = [alone, None if clips is None else clips * s.payload_bits / s.clip_s]
     return max((r for r in rates if r is not None), default=None) if s.payload_bits else None
 
 
 def needed(s: Subject, attack: str, bits: int) -> float | None:
     """Expected seconds until `bits` are there, by EULs that decode alone or by whole clips, the sooner."""
-    row = s.figures(attack) or {}
-    ways = ((fmt.number(row.get("payload_success")), EUL_S), (fmt.number(row.get("clip_success")), s.clip_s))
+    row = s.figures(attack)
+    ways = ((row.payload_success, EUL_S), (row.clip_success, s.clip_s))
     size = s.payload_bits / 8
     return min((seconds_for(bits, size, v, unit) for v, unit in ways if v is not None), default=None)
 
@@ -73,8 +71,7 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
     able = [(i, s) for i, s in enumerate(e.subjects) if s.payload_bits]
     known = [
         a for a in attacks
-        if any(fmt.number((s.figures(a.name) or {}).get(f"goodput_{GOODPUT_BITS[0]}_bps")) is not None
-               for _, s in able)
+        if any(s.figures(a.name).goodput_at(GOODPUT_BITS[0]) is not None for _, s in able)
     ]  # fmt: skip
     if not known:
         return []
@@ -87,7 +84,7 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
         series, data = _rates(
             able,
             part,
-            lambda s, attack: fmt.number((s.figures(attack) or {}).get(field)),
+            lambda s, attack: s.figures(attack).goodput_at(size),
             lambda v: f"{v:.3g}",
         )
         name = (
@@ -118,8 +115,8 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
         cells = [name_cell(a.name)]
         for _, s in able:
             for n in GOODPUT_BITS:
-                v = fmt.number((s.figures(a.name) or {}).get(f"goodput_{n}_bps"))
-                cells.append(Cell(fmt.DASH) if v is None else Cell(fmt.seconds(v), v))
+                v = s.figures(a.name).goodput_at(n)
+                cells.append(TableCell(fmt.DASH) if v is None else TableCell(fmt.seconds(v), v))
         rows.append(tuple(cells))
     caption = (
         "Goodput at equal payload: bits for each second of audio until a clip first gives its payload, "
@@ -132,11 +129,7 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
 
 def capacity(e: Evidence) -> Section | None:
     """What is delivered: goodput by attack, and seconds for the same payload from every system."""
-    figures = [
-        a
-        for a in e.attacks
-        if any((s.figures(a.name) or {}).get("goodput_bps") is not None for s in e.subjects)
-    ]
+    figures = [a for a in e.attacks if any(s.figures(a.name).goodput_bps is not None for s in e.subjects)]
     if not figures:
         return None
     blocks: list[Block] = []
@@ -175,14 +168,14 @@ def capacity(e: Evidence) -> Section | None:
     rows = []
     for s in e.subjects:
         held = s.payload_bits
-        tested = sum(int(fmt.number((s.figures(a.name) or {}).get("euls")) or 0) for a in e.attacks)
+        tested = sum(s.figures(a.name).euls for a in e.attacks)
         for size in sizes if held else ():
             found = {a.name: v for a in e.attacks if (v := needed(s, a.name, size)) is not None}
             others = [v for k, v in found.items() if k != "none"]
             cells = [
-                name_cell(s.label), Cell(fmt.count(held), held),
-                Cell(fmt.seconds(s.clip_s), s.clip_s), Cell(fmt.count(tested), tested),
-                Cell(fmt.count(size), size),
+                name_cell(s.label), TableCell(fmt.count(held), held),
+                TableCell(fmt.seconds(s.clip_s), s.clip_s), TableCell(fmt.count(tested), tested),
+                TableCell(fmt.count(size), size),
             ]  # fmt: skip
             for wanted in (
                 found.get("none"),
@@ -190,10 +183,10 @@ def capacity(e: Evidence) -> Section | None:
                 max(others, default=None),
             ):
                 if wanted is None:
-                    cells.append(Cell(fmt.DASH))
+                    cells.append(TableCell(fmt.DASH))
                 else:
                     known = math.isfinite(wanted)
-                    cells.append(Cell(fmt.seconds(wanted), wanted) if known else Cell("never"))
+                    cells.append(TableCell(fmt.seconds(wanted), wanted) if known else TableCell("never"))
             rows.append(tuple(cells))
     blocks.append(
         Table(
@@ -212,8 +205,8 @@ def capacity(e: Evidence) -> Section | None:
     for a in figures:
         cells = [name_cell(a.name)]
         for s in e.subjects:
-            left = fmt.number((s.figures(a.name) or {}).get("capacity_bits"))
-            cells.append(Cell(fmt.DASH) if left is None else Cell(fmt.count(left), left))
+            left = s.figures(a.name).capacity_bits
+            cells.append(TableCell(fmt.DASH) if left is None else TableCell(fmt.count(left), left))
         table.append(tuple(cells))
     blocks += [
         Table(

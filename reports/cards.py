@@ -9,22 +9,21 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, metadata
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from soundsafe.eval.analysis.again import commands
+from soundsafe.eval.analysis.stored import Run
 from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, share_cell
-from soundsafe.reports.load import Evidence, Run, Subject, gather
-from soundsafe.reports.methods import commands, failures, limits, settings
-from soundsafe.reports.model import Block, Cell, Code, Column, Report, Section, Table, Text
+from soundsafe.reports.load import Evidence, Subject, gather
+from soundsafe.reports.methods import failures, limits, settings
+from soundsafe.reports.model import Block, Code, Column, Report, Section, Table, TableCell, Text
 from soundsafe.reports.sound import quality
 
 __all__ = ["dataset_card", "model_card"]
-
-Item = Mapping[str, Any]
 
 _HARDEST = 10
 _HALVES = {
@@ -51,28 +50,28 @@ def _one(runs: Sequence[Run], system: str | None) -> tuple[Evidence, Subject]:
     return e, (chosen or list(e.subjects))[0]
 
 
-def _means(rows: pd.DataFrame) -> dict[str, float]:
+def _means(rows: pd.DataFrame) -> tuple[float | None, float | None]:
     """Success over all attacks but none: seconds alone, and clips; each attack weighs the same."""
     by = rows[rows["attack"] != "none"].groupby("attack", sort=False)
     if not len(by):
-        return {}
+        return None, None
     clips = rows[rows["attack"] != "none"].drop_duplicates(["attack", "clip"]).groupby("attack", sort=False)
-    return {"alone": float(by["payload_ok"].mean().mean()), "whole": float(clips["clip_ok"].mean().mean())}
+    return float(by["payload_ok"].mean().mean()), float(clips["clip_ok"].mean().mean())
 
 
-def _part(kind: str, name: str, rows: pd.DataFrame) -> tuple[Cell, ...]:
-    means = _means(rows)
+def _part(kind: str, name: str, rows: pd.DataFrame) -> tuple[TableCell, ...]:
+    alone, whole = _means(rows)
     clips = rows.drop_duplicates("clip")
     snr = fmt.number(float(clips["snr_db"].mean()))
     distance = fmt.number(float(clips["zimtohrli"].mean()))
     return (
-        name_cell(kind), name_cell(name), Cell(str(len(clips)), len(clips)), share_cell(means, "alone"),
-        share_cell(means, "whole"), Cell(fmt.decibel(snr), snr),
-        Cell(fmt.decibel(None if distance is None else 1e5 * distance), distance),
+        name_cell(kind), name_cell(name), TableCell(str(len(clips)), len(clips)), share_cell(alone),
+        share_cell(whole), TableCell(fmt.decibel(snr), snr),
+        TableCell(fmt.decibel(None if distance is None else 1e5 * distance), distance),
     )  # fmt: skip
 
 
-def _by_kind(s: Subject, clips: Sequence[Item]) -> Table | None:
+def _by_kind(s: Subject, clips: Sequence[Mapping[str, str]]) -> Table | None:
     real = s.frame[s.frame["attack"].map(control_of).astype(str) == ""]
     if not len(real):
         return None
@@ -111,15 +110,18 @@ def _failing(e: Evidence, s: Subject) -> list[Block]:
     found = []
     for a in e.attacks:
         row = s.figures(a.name)
-        value = fmt.number((row or {}).get("clip_success"))
-        if value is not None and value < 1:
-            found.append((value, fmt.number((row or {}).get("payload_success")) or 0.0, a.name, row))
+        if row.clip_success is not None and row.clip_success < 1:
+            found.append((row.clip_success, row.payload_success or 0.0, a.name, row))
     found.sort(key=lambda f: f[:2])
     if not found:
         return [Text("After every attack of these runs every clip gives its payload.")]
     columns = (Column("Attack"), Column("Clips %", True), Column("Seconds %", True))
     rows = tuple(
-        (name_cell(name), share_cell(row, "clip_success"), share_cell(row, "payload_success"))
+        (
+            name_cell(name),
+            share_cell(row.clip_success, row.clip_success_ci95),
+            share_cell(row.payload_success, row.payload_success_ci95),
+        )
         for _, _, name, row in found[:_HARDEST]
     )
     more = f", the {_HARDEST} hardest of {len(found)}" if len(found) > _HARDEST else ""
@@ -135,7 +137,9 @@ def _license() -> str:
     return next((str(found[n]) for n in names if n in found), fmt.DASH)
 
 
-def model_card(runs: Sequence[Run], *, system: str | None = None, clips: Sequence[Item] = ()) -> Report:
+def model_card(
+    runs: Sequence[Run], *, system: str | None = None, clips: Sequence[Mapping[str, str]] = ()
+) -> Report:
     """The card of one system: what it is, what it was made from, figures by kind of audio, failures, uses.
 
     Args:
@@ -173,11 +177,11 @@ def model_card(runs: Sequence[Run], *, system: str | None = None, clips: Sequenc
     facts += [
         (str(k), json.dumps(v) if isinstance(v, (dict, list)) else str(v)) for k, v in described.items()
     ]
-    facts.append(("Commit", str(s.run.document.get("commit") or fmt.DASH)))
+    facts.append(("Commit", s.run.document.commit or fmt.DASH))
     return Report(f"Model card: {s.system}", "An audio watermark.", tuple(sections), tuple(facts))
 
 
-def _counts(name: str, values: Iterable[Any], seconds: Sequence[float]) -> Table:
+def _counts(name: str, values: Iterable[object], seconds: Sequence[float]) -> Table:
     counted: Counter[str] = Counter()
     lasting: Counter[str] = Counter()
     for value, length in zip(values, seconds, strict=True):
@@ -185,27 +189,25 @@ def _counts(name: str, values: Iterable[Any], seconds: Sequence[float]) -> Table
         counted[key] += 1
         lasting[key] += length  # type: ignore[assignment]
     rows = tuple(
-        (name_cell(k), Cell(str(n), n), Cell(fmt.seconds(lasting[k]), lasting[k]))
+        (name_cell(k), TableCell(str(n), n), TableCell(fmt.seconds(lasting[k]), lasting[k]))
         for k, n in counted.most_common()
     )
     columns = (Column(name), Column("Clips", True), Column("Seconds", True))
     return Table(f"by-{name.lower()}", f"Clips by {name.lower()}.", columns, rows)
 
 
-def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
+def dataset_card(run: Run, clips: Sequence[Mapping[str, str]]) -> Report:
     """The card of the data that a run used: clips, kinds, licences, loudness, and what is not known."""
     first = run.frame.drop_duplicates("clip")
     known = {str(c.get("clip")): dict(c) for c in clips}
-    facts = [
-        {"category": r.category, "lossy": r.lossy}
+    facts: list[dict[str, str]] = [
+        {"category": str(r.category), "lossy": str(r.lossy)}
         | known.get(str(r.clip), {})
-        | {"clip": str(r.clip), "group": r.group}
+        | {"clip": str(r.clip), "group": str(r.group)}
         for r in first.itertuples(index=False)
     ]
     seconds = [fmt.number(float(v)) or 0.0 for v in first["clip_s"]]
-    c = run.document.get("configuration")
-    configuration: Item = c if isinstance(c, dict) else {}
-    hashes = configuration.get("clips") if isinstance(configuration.get("clips"), dict) else {}
+    hashes = run.document.clips
     shown = [
         k
         for k in (
@@ -234,9 +236,9 @@ def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
     rows = tuple(
         (
             name_cell(f["clip"]),
-            Cell(fmt.seconds(length), length),
-            *(Cell(str(f.get(k) or fmt.DASH)) for k in shown),
-            Cell(str((hashes or {}).get(f["clip"]) or fmt.DASH)),
+            TableCell(fmt.seconds(length), length),
+            *(TableCell(str(f.get(k) or fmt.DASH)) for k in shown),
+            TableCell(str(hashes.get(f["clip"]) or fmt.DASH)),
         )
         for f, length in zip(facts, seconds, strict=True)
     )
@@ -258,7 +260,7 @@ def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
     notes.append(
         f"{len(facts)} clips in {groups} groups: clips of one group are not independent of each other."
     )
-    name = str(configuration.get("dataset") or "dataset").rsplit("/", 1)[-1]
+    name = (run.document.dataset or "dataset").rsplit("/", 1)[-1]
     return Report(
         f"Dataset card: {name}",
         f"Audio that {run.name} was measured on.",
@@ -267,12 +269,12 @@ def dataset_card(run: Run, clips: Sequence[Item]) -> Report:
             Section("clips", "Clips", (Table("every-clip", "Every clip.", columns, rows),)),
             Section("notes", "To be known", tuple(Text(n, "note") for n in notes)),
         ),
-        (("Split", str(configuration.get("split") or "all")), ("Seconds", fmt.seconds(sum(seconds)))),
+        (("Split", run.document.split or "all"), ("Seconds", fmt.seconds(sum(seconds)))),
     )
 
 
-def _float(value: Any) -> float | None:
+def _float(value: str | None) -> float | None:
     try:
-        return fmt.number(float(value))
-    except (TypeError, ValueError):
+        return None if value is None else fmt.number(float(value))
+    except ValueError:
         return None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from soundsafe.eval.rows import Figure, Interval
 from soundsafe.reports import format as fmt
-from soundsafe.reports.model import Cell
+from soundsafe.reports.model import TableCell
 from soundsafe.reports.svg import LEVELS
 
 __all__ = ["ber_cell", "name_cell", "number_cell", "share_cell", "share_level"]
-
-Item = Mapping[str, Any]
 
 
 def share_level(value: float) -> int:
@@ -23,31 +19,27 @@ def share_level(value: float) -> int:
     return 1 + min(LEVELS - 3, int(value * (LEVELS - 2)))
 
 
-def share_cell(row: Item | None, field: str, *, matrix: bool = False) -> Cell:
+def share_cell(value: Figure, limits: Interval = None, *, matrix: bool = False) -> TableCell:
     """A share in per cent, with its interval as a note."""
-    value = fmt.number((row or {}).get(field))
-    if row is None or value is None:
-        return Cell(fmt.DASH)
+    if value is None:
+        return TableCell(fmt.DASH)
     level = share_level(value) if matrix else None
-    return Cell(fmt.percent(value), value, level, fmt.interval(row.get(f"{field}_ci95")))
+    return TableCell(fmt.percent(value), value, level, fmt.interval(limits))
 
 
-def ber_cell(row: Item | None, field: str = "ber") -> Cell:
+def ber_cell(value: Figure, limits: Interval = None) -> TableCell:
     """A bit error rate in per cent, with its interval as a note."""
-    value = fmt.number((row or {}).get(field))
-    if row is None or value is None:
-        return Cell(fmt.DASH)
-    limits = row.get(f"{field}_ci95")
-    note = f"{fmt.ber(limits[0])}–{fmt.ber(limits[1])}" if isinstance(limits, (list, tuple)) else ""
-    return Cell(fmt.ber(value), value, None, note)
+    if value is None:
+        return TableCell(fmt.DASH)
+    note = "" if limits is None else f"{fmt.ber(limits[0])}–{fmt.ber(limits[1])}"
+    return TableCell(fmt.ber(value), value, None, note)
 
 
-def number_cell(row: Item | None, field: str, digits: int = 1, scale: float = 1.0) -> Cell:
+def number_cell(value: Figure, digits: int = 1, scale: float = 1.0) -> TableCell:
     """A plain number with so many decimals, shown multiplied by `scale`."""
-    value = fmt.number((row or {}).get(field))
-    return Cell(fmt.DASH) if value is None else Cell(fmt.decibel(value * scale, digits), value)
+    return TableCell(fmt.DASH) if value is None else TableCell(fmt.decibel(value * scale, digits), value)
 
 
-def name_cell(text: Any) -> Cell:
+def name_cell(text: object) -> TableCell:
     """A name, by which rows are sorted."""
-    return Cell(str(text), str(text))
+    return TableCell(str(text), str(text))

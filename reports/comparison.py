@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.compare import compare
 from soundsafe.eval.analysis.stats import MIN_GROUPS
+from soundsafe.eval.analysis.stored import Run
+from soundsafe.eval.rows import ComparisonRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import pages
 from soundsafe.reports.cells import ber_cell, name_cell, share_cell
-from soundsafe.reports.load import AttackFacts, Evidence, Run
-from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text, Tile, Tiles
+from soundsafe.reports.load import AttackFacts, Evidence
+from soundsafe.reports.model import Block, Column, Figure, Section, Table, TableCell, Text, Tile, Tiles
 from soundsafe.reports.svg import Axis, Point, Series, dots
 
 __all__ = ["LEVEL", "comparison", "verdict_of"]
@@ -20,30 +20,24 @@ LEVEL = 0.05
 """Family-wise error at which a difference counts: adjusted p-values below it."""
 
 
-def verdict_of(row: dict[str, Any]) -> str:
+def verdict_of(row: ComparisonRow) -> str:
     """`better`, `worse`, or `within noise`, of the second run against the first.
 
     Both the clustered p-value, adjusted, and the clustered interval must tell the difference from none.
     """
-    p, difference = fmt.number(row.get("p_holm")), fmt.number(row.get("difference"))
-    limits = row.get("difference_ci95")
-    if p is None or difference is None or not limits or p >= LEVEL or limits[0] <= 0 <= limits[1]:
+    limits = row.difference_ci95
+    if row.p_holm is None or not limits or row.p_holm >= LEVEL or limits[0] <= 0 <= limits[1]:
         return "within noise"
-    return "better" if difference > 0 else "worse"
+    return "better" if row.difference > 0 else "worse"
 
 
-def _points(value: Any, digits: int = 1) -> str:
-    v = fmt.number(value)
-    if v is None:
-        return fmt.DASH
+def _points(v: float, digits: int = 1) -> str:
     text = f"{100 * v:+.{digits}f}".replace("-", "−")
     return "0" if v == 0 else text
 
 
-def _axis(rows: list[dict[str, Any]]) -> Axis:
-    reach = max(
-        (abs(v) for r in rows for v in (r["difference"], *(r.get("difference_ci95") or ()))), default=0.1
-    )
+def _axis(rows: list[ComparisonRow]) -> Axis:
+    reach = max((abs(v) for r in rows for v in (r.difference, *(r.difference_ci95 or ()))), default=0.1)
     limit = next((t for t in (0.05, 0.1, 0.2, 0.5) if reach <= t), 1.0)
     ticks = tuple((limit * k / 2, _points(limit * k / 2, 2 if limit < 0.1 else 0)) for k in range(-2, 3))
     return Axis(
@@ -63,7 +57,7 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     except InputError as error:
         return Section(where, title, (Text(f"No comparison: {error}.", "note"),))
     found = [verdict_of(r) for r in rows]
-    tests = sum(r["p_holm"] is not None for r in rows)
+    tests = sum(r.p_holm is not None for r in rows)
     tiles = Tiles((
         Tile("better", str(found.count("better")), "attacks"),
         Tile("worse", str(found.count("worse")), "attacks"),
@@ -81,9 +75,9 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
         ),
     ]
     families = {a.name: a.family for a in e.attacks}
-    systems = list(dict.fromkeys(str(r["system"]) for r in rows))
-    attacks = [AttackFacts(a, families.get(a, ""), {}) for a in dict.fromkeys(str(r["attack"]) for r in rows)]
-    by = {(str(r["system"]), str(r["attack"])): r for r in rows}
+    systems = list(dict.fromkeys(r.system for r in rows))
+    attacks = [AttackFacts(a, families.get(a, ""), {}) for a in dict.fromkeys(r.attack for r in rows)]
+    by = {(r.system, r.attack): r for r in rows}
     for i, part in enumerate(pages(attacks)):
         series = []
         for k, system in enumerate(systems):
@@ -93,9 +87,9 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
                 if r is None:
                     points.append(None)
                     continue
-                low, high = r["difference_ci95"] or (None, None)
-                tip = f"{system}, {a.name}: {_points(r['difference'])} points, {verdict_of(r)}"
-                points.append(Point(r["difference"], 0.0, low, high, tip))
+                low, high = r.difference_ci95 or (None, None)
+                tip = f"{system}, {a.name}: {_points(r.difference)} points, {verdict_of(r)}"
+                points.append(Point(r.difference, 0.0, low, high, tip))
             series.append(Series(system, k, tuple(points)))
         names = {a.name for a in part}
         blocks.append(
@@ -113,14 +107,14 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
                 ("system", "attack", "difference", "low", "high", "p_holm"),
                 tuple(
                     (
-                        r["system"],
-                        r["attack"],
-                        r["difference"],
-                        *(r["difference_ci95"] or (None, None)),
-                        r["p_holm"],
+                        r.system,
+                        r.attack,
+                        r.difference,
+                        *(r.difference_ci95 or (None, None)),
+                        r.p_holm,
                     )
                     for r in rows
-                    if r["attack"] in names
+                    if r.attack in names
                 ),
             )
         )
@@ -140,21 +134,21 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     )
     table = []
     for r in rows:
-        limits = r.get("difference_ci95")
-        p_values = [fmt.number(r.get(name)) for name in ("p_holm", "p_mcnemar")]
+        limits = r.difference_ci95
+        p_values = [r.p_holm, r.p_mcnemar]
         table.append(
             (
-                name_cell(r["system"]),
-                name_cell(r["attack"]),
-                Cell(verdict_of(r), verdict_of(r)),
-                Cell(str(r["euls"]), r["euls"]),
-                share_cell(r, "payload_success_a"),
-                share_cell(r, "payload_success_b"),
-                Cell(_points(r["difference"]), r["difference"]),
-                Cell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
-                *(Cell(fmt.DASH if p is None else f"{p:.2g}", p) for p in p_values),
-                ber_cell(r, "ber_a"),
-                ber_cell(r, "ber_b"),
+                name_cell(r.system),
+                name_cell(r.attack),
+                TableCell(verdict_of(r), verdict_of(r)),
+                TableCell(str(r.euls), r.euls),
+                share_cell(r.payload_success_a),
+                share_cell(r.payload_success_b),
+                TableCell(_points(r.difference), r.difference),
+                TableCell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
+                *(TableCell(fmt.DASH if p is None else f"{p:.2g}", p) for p in p_values),
+                ber_cell(r.ber_a),
+                ber_cell(r.ber_b),
             )
         )
     order = {"worse": 0, "better": 1, "within noise": 2}

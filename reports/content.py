@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from soundsafe.eval.running.examples import Example
+from soundsafe.eval.analysis.stored import Example, Run
+from soundsafe.eval.documents import summary_items
+from soundsafe.eval.rows import GateResult, Json, QualityRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import bit_errors, parity
 from soundsafe.reports.capacity import capacity
 from soundsafe.reports.cells import name_cell, number_cell, share_cell
 from soundsafe.reports.comparison import comparison
 from soundsafe.reports.detection import detection, upper_limit
-from soundsafe.reports.load import Evidence, Run, Subject, finite, gather
+from soundsafe.reports.load import Evidence, Subject, gather
 from soundsafe.reports.methods import failures, methods
 from soundsafe.reports.model import (
     Block,
-    Cell,
     Column,
     Report,
     Section,
     Table,
+    TableCell,
     Text,
     Tile,
     Tiles,
@@ -34,8 +35,6 @@ from soundsafe.reports.success import categories, matrix, severity, time_to_payl
 from soundsafe.reports.training import Training, phase_sections
 
 __all__ = ["build"]
-
-Item = Mapping[str, Any]
 
 _WEAKEST = 5
 
@@ -54,8 +53,8 @@ def _sizes(e: Evidence) -> Tiles:
 
 
 def _clean(s: Subject) -> Verdict:
-    row = s.figures("none") or {}
-    share, clip = (fmt.number(row.get(f)) for f in ("payload_success", "clip_success"))
+    row = s.figures("none")
+    share, clip = row.payload_success, row.clip_success
     if share is None or clip is None:
         return Verdict(None, "the attack none was not run")
     text = f"{fmt.percent(clip)} % of clips"
@@ -65,8 +64,7 @@ def _clean(s: Subject) -> Verdict:
 
 
 def _no_false(s: Subject) -> Verdict:
-    row = s.quality() or {}
-    accepted, tested = (fmt.number(row.get(f)) for f in ("false_accepts", "unmarked_euls"))
+    row = s.quality()
     if not s.keyed:
         # What reads with any key is no false accept: the control `unmarked` alone counts.
         control = s.frame[(s.frame["attack"] == "unmarked") & (s.frame["status"] == "ok")]
@@ -74,15 +72,15 @@ def _no_false(s: Subject) -> Verdict:
         found = int((part["clip_ok"] | part["id_ok"]).sum())
         text = f"{found} of {len(part)} unmarked clips; it has no key"
         return Verdict(found == 0 if len(part) else None, text if len(part) else "controls were not run")
-    if accepted is None or not tested:
+    if row is None or not row.unmarked_euls:
         return Verdict(None, "controls were not run")
-    text = f"{fmt.count(accepted)} of {fmt.count(tested)} EULs without the mark"
+    text = f"{fmt.count(row.false_accepts)} of {fmt.count(row.unmarked_euls)} EULs without the mark"
     # EULs of one clip may be accepted together: the limit is that of clips, each once for all controls.
     clips = s.controls[["payload_ok", "clip_ok", "id_ok"]].any(axis=1).groupby(s.controls["clip"]).any()
     limit = upper_limit(int(clips.sum()), len(clips))
     if limit is not None:
         text += f", {clips.sum()} of {len(clips)} clips: 95 % upper limit {fmt.percent(limit)} % of clips"
-    return Verdict(accepted == 0, text)
+    return Verdict(row.false_accepts == 0, text)
 
 
 def _all_marked(s: Subject) -> Verdict:
@@ -97,24 +95,23 @@ def _all_marked(s: Subject) -> Verdict:
 
 
 def _slots(s: Subject) -> Verdict:
-    value = fmt.number((s.figures("none") or {}).get("parity_slots"))
+    value = s.figures("none").parity_slots
     if value is None:
         return Verdict(None, "not measured for this system")
     return Verdict(value >= 1, f"{fmt.percent(value)} % of EULs")
 
 
-def _gate(result: Item) -> Verdict:
-    checks = result.get("checks") or []
-    failed = [c for c in checks if not c.get("ok")]
-    text = f"{len(checks) - len(failed)} of {len(checks)} checks against the baseline passed"
+def _gate(result: GateResult) -> Verdict:
+    failed = [c for c in result.checks if not c.ok]
+    done = len(result.checks)
+    text = f"{done - len(failed)} of {done} checks against the baseline passed"
     if failed:
         text += "; failed: " + "; ".join(
-            " ".join(str(p) for p in (c.get("system"), c.get("attack"), c.get("message")) if p)
-            for c in failed[:_WEAKEST]
+            " ".join(p for p in (c.system, c.attack, c.message) if p) for c in failed[:_WEAKEST]
         )
         if len(failed) > _WEAKEST:
             text += f"; and {len(failed) - _WEAKEST} more"
-    return Verdict(bool(result.get("ok")), text)
+    return Verdict(result.ok, text)
 
 
 def _standing(e: Evidence) -> Table:
@@ -135,22 +132,22 @@ def _standing(e: Evidence) -> Table:
     )
     rows = []
     for s in e.subjects:
-        figures = [f for a in e.attacks if a.name != "none" and (f := s.figures(a.name)) is not None]
-        alone, whole = (
-            [v for f in figures if (v := fmt.number(f.get(field))) is not None]
-            for field in ("payload_success", "clip_success")
-        )
+        figures = [s.figures(a.name) for a in e.attacks if a.name != "none"]
+        alone = [f.payload_success for f in figures if f.payload_success is not None]
+        whole = [f.clip_success for f in figures if f.clip_success is not None]
+        clean, sound = s.figures("none"), s.quality() or QualityRow(s.system, "all")
         means = [float(np.mean(v)) if v else None for v in (alone, whole)]
         rows.append((
             name_cell(s.label),
-            Cell(fmt.count(s.payload_bits) if s.payload_bits else "presence only", s.payload_bits),
-            Cell(fmt.seconds(s.unit_s), s.unit_s), Cell(fmt.seconds(s.seconds), s.seconds),
-            Cell(f"{sum(v >= 1 for v in whole)} of {len(whole)}", sum(v >= 1 for v in whole)),
-            share_cell(None if s.whole_clips else {"v": means[0]}, "v", matrix=True),
-            share_cell({"v": means[1]}, "v", matrix=True),
-            share_cell(None if s.whole_clips else s.figures("none"), "payload_success", matrix=True),
-            share_cell(s.figures("none"), "clip_success", matrix=True),
-            number_cell(s.quality(), "snr_db"), number_cell(s.quality(), "zimtohrli", 1, 1e5),
+            TableCell(fmt.count(s.payload_bits) if s.payload_bits else "presence only", s.payload_bits),
+            TableCell(fmt.seconds(s.unit_s), s.unit_s), TableCell(fmt.seconds(s.seconds), s.seconds),
+            TableCell(f"{sum(v >= 1 for v in whole)} of {len(whole)}", sum(v >= 1 for v in whole)),
+            share_cell(None if s.whole_clips else means[0], matrix=True),
+            share_cell(means[1], matrix=True),
+            TableCell(fmt.DASH) if s.whole_clips
+            else share_cell(clean.payload_success, clean.payload_success_ci95, matrix=True),
+            share_cell(clean.clip_success, clean.clip_success_ci95, matrix=True),
+            number_cell(sound.snr_db), number_cell(sound.zimtohrli, 1, 1e5),
         ))  # fmt: skip
     return Table(
         "standing",
@@ -165,7 +162,7 @@ def _weakest(s: Subject, e: Evidence) -> str:
     known = [
         (v, a.name)
         for a in e.attacks
-        if a.name != "none" and (v := fmt.number((s.figures(a.name) or {}).get("clip_success"))) is not None
+        if a.name != "none" and (v := s.figures(a.name).clip_success) is not None
     ]
     lost = sorted((k for k in known if k[0] < 1), key=lambda k: k[0])
     if not known:
@@ -180,7 +177,7 @@ def _weakest(s: Subject, e: Evidence) -> str:
     return f"{s.label}: {kept}. Weakest: {some}{more}."
 
 
-def _summary(e: Evidence, gates: Sequence[Item]) -> Section:
+def _summary(e: Evidence, gates: Sequence[GateResult]) -> Section:
     blocks: list[Block] = [_sizes(e), _standing(e), *(Text(_weakest(s, e)) for s in e.subjects)]
     criteria = (
         ("Reads back unattacked", _clean),
@@ -201,20 +198,21 @@ def _summary(e: Evidence, gates: Sequence[Item]) -> Section:
 _FIRST = ("system", "suite", "attack", "category")
 
 
-def _data(e: Evidence) -> dict[str, Any]:
+def _data(e: Evidence) -> dict[str, Json]:
     """The summaries column by column: `rows`, `quality` and what else they hold, every field of every run."""
-    out: dict[str, Any] = {}
+    out: dict[str, Json] = {}
+    summaries = [(run.name, summary_items(run.summary)) for run in e.runs]
     for part in ("rows", "quality", "parity_by_band", "breakdown"):
         items = [
-            ({"run": run.name} if len(e.runs) > 1 else {}) | dict(r)
-            for run in e.runs
-            for r in getattr(run, part)
+            {"run": name, **item} if len(e.runs) > 1 else item
+            for name, summary in summaries
+            for item in summary[part]
         ]
         if not items and part in ("parity_by_band", "breakdown"):
             continue
-        columns = [c for c in dict.fromkeys(k for r in items for k in r)]
+        columns = list(dict.fromkeys(k for r in items for k in r))
         columns.sort(key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST)) if c != "run" else -1)
-        out[part] = {"columns": columns, "rows": finite([[r.get(c) for c in columns] for r in items])}
+        out[part] = {"columns": list(columns), "rows": [[r.get(c) for c in columns] for r in items]}
     return out
 
 
@@ -222,8 +220,8 @@ def build(
     runs: Sequence[Run],
     *,
     title: str | None = None,
-    clips: Sequence[Item] = (),
-    gates: Sequence[Item] = (),
+    clips: Sequence[Mapping[str, str]] = (),
+    gates: Sequence[GateResult] = (),
     examples: Sequence[Example] = (),
     unheard: Sequence[str] = (),
     listening: Section | None = None,
@@ -232,7 +230,7 @@ def build(
     """The report of one run or of several side by side.
 
     Args:
-        runs: from `load.read_run`.
+        runs: from `soundsafe.eval.analysis.stored.read_run`.
         title: above everything.
         clips: what is known of clips beyond the rows: dicts with `clip` and `license`.
         gates: the result of `eval.gate.check` for each run, where there is a baseline.
@@ -290,9 +288,9 @@ def build(
         ("Systems", named),
         ("Suites", ", ".join(suites[:6]) + (f" and {len(suites) - 6} more" if len(suites) > 6 else "")),
         ("Runs", ", ".join(r.name for r in e.runs)),
-        ("Version", str((first.get("versions") or {}).get("soundsafe", fmt.DASH))),
-        ("Commit", str(first.get("commit") or fmt.DASH)[:12]),
-        ("Seed", str(first.get("seed", fmt.DASH))),
+        ("Version", str(first.versions.get("soundsafe", fmt.DASH))),
+        ("Commit", (first.commit or fmt.DASH)[:12]),
+        ("Seed", fmt.DASH if first.seed is None else str(first.seed)),
     ]
     return Report(
         title=title or "How well the mark survives",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,18 +10,25 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from soundsafe.eval.metrics.detection import FALSE_POSITIVE_RATES
-from soundsafe.eval.rows import control_of, failures_counted
+from soundsafe.eval.frames import failures_counted
+from soundsafe.eval.rows import FALSE_POSITIVE_RATES, SummaryRow, control_of
+from soundsafe.eval.rows import Figure as Measurement
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, share_axis
 from soundsafe.reports.cells import name_cell, share_cell
 from soundsafe.reports.load import Evidence, Subject
-from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
+from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines, strips
 
 __all__ = ["Roc", "detection", "roc", "upper_limit"]
 
 _MOST_DOTS = 160
+
+_AT_RATES: tuple[tuple[float, Callable[[SummaryRow], Measurement]], ...] = (
+    (FALSE_POSITIVE_RATES["1e2"], lambda r: r.detection_1e2),
+    (FALSE_POSITIVE_RATES["1e3"], lambda r: r.detection_1e3),
+    (FALSE_POSITIVE_RATES["1e6"], lambda r: r.detection_1e6),
+)
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,11 @@ def _false_accepts(e: Evidence) -> Table:
                 (
                     name_cell(s.label),
                     name_cell(control),
-                    Cell(fmt.count(len(part)), len(part)),
-                    Cell(fmt.count(euls), euls),
-                    Cell(fmt.count(len(clips)), len(clips)),
-                    Cell(fmt.count(whole), whole),
-                    *(Cell(fmt.DASH) if r is None else Cell(fmt.percent(r), r) for r in rates),
+                    TableCell(fmt.count(len(part)), len(part)),
+                    TableCell(fmt.count(euls), euls),
+                    TableCell(fmt.count(len(clips)), len(clips)),
+                    TableCell(fmt.count(whole), whole),
+                    *(TableCell(fmt.DASH) if r is None else TableCell(fmt.percent(r), r) for r in rates),
                 )
             )
     caption = (
@@ -171,18 +179,17 @@ def _rocs(s: Subject, frame: pd.DataFrame) -> dict[str, Roc | None]:
 
 def _rates(e: Evidence) -> list[Block]:
     """The summary's own figures of the score alone: area, and detection at fixed false-positive rates."""
-    able = [s for s in e.subjects if any((s.figures(a.name) or {}).get("auc") is not None for a in e.attacks)]
-    names = [f"detection_{ending}" for ending in FALSE_POSITIVE_RATES]
+    able = [s for s in e.subjects if any(s.figures(a.name).auc is not None for a in e.attacks)]
     known = [
-        n for n in names
-        if any(fmt.number((s.figures(a.name) or {}).get(n)) is not None for s in able for a in e.attacks)
+        (rate, share) for rate, share in _AT_RATES
+        if any(share(s.figures(a.name)) is not None for s in able for a in e.attacks)
     ]  # fmt: skip
     if not able:
         return []
-    found = [f for s in able for a in e.attacks if (f := s.figures(a.name)) is not None]
-    clips = sorted({int(v) for f in found if (v := fmt.number(f.get("detection_unmarked_clips")))})
+    found = [s.figures(a.name) for s in able for a in e.attacks]
+    clips = sorted({f.detection_unmarked_clips for f in found if f.detection_unmarked_clips})
     many = " to ".join(str(v) for v in dict.fromkeys((clips[0], clips[-1]))) if clips else "no"
-    known_to_be = {f.get("detection_calibration") for f in found if f.get("attack") != "none"} - {None}
+    known_to_be = {f.detection_calibration for f in found if f.attack != "none"} - {None}
     how = "attacked in the same way" if "unattacked" not in known_to_be else "not attacked"
     if len(known_to_be) > 1:
         how = "attacked in the same way where known"
@@ -190,18 +197,18 @@ def _rates(e: Evidence) -> list[Block]:
     for s in able:
         columns.append(Column("area", True, s.label, "area under the ROC of clips' scores"))
         columns += [
-            Column(f"at {_chance(FALSE_POSITIVE_RATES[n.removeprefix('detection_')])}", True, s.label,
+            Column(f"at {_chance(rate)}", True, s.label,
                    "share of marked clips above the threshold of this false-positive rate, %")
-            for n in known
+            for rate, _ in known
         ]  # fmt: skip
     rows = []
     for a in e.attacks:
         cells = [name_cell(a.name)]
         for s in able:
             row = s.figures(a.name)
-            area = fmt.number((row or {}).get("auc"))
-            cells.append(Cell(fmt.DASH) if area is None else Cell(f"{area:.3f}", area))
-            cells += [share_cell(row, n, matrix=True) for n in known]
+            area = row.auc
+            cells.append(TableCell(fmt.DASH) if area is None else TableCell(f"{area:.3f}", area))
+            cells += [share_cell(share(row), matrix=True) for _, share in known]
         rows.append(tuple(cells))
     caption = f"The score alone, by attack: area under the ROC against {many} unmarked clips, {how}"
     if known:
@@ -250,11 +257,16 @@ def detection(e: Evidence) -> Section | None:
             series.append(Series(s.label, index, tuple(Point(x, y) for x, y in kept)))
             data += [(s.label, title, x, y) for x, y in kept]
             clean = float(curve.true_rate[curve.false_rate == 0].max())
-            areas.append((
-                name_cell(s.label), name_cell(title), Cell(fmt.count(curve.positives), curve.positives),
-                Cell(fmt.count(curve.negatives), curve.negatives), Cell(f"{curve.area:.4f}", curve.area),
-                Cell(fmt.percent(clean), clean),
-            ))  # fmt: skip
+            areas.append(
+                (
+                    name_cell(s.label),
+                    name_cell(title),
+                    TableCell(fmt.count(curve.positives), curve.positives),
+                    TableCell(fmt.count(curve.negatives), curve.negatives),
+                    TableCell(f"{curve.area:.4f}", curve.area),
+                    TableCell(fmt.percent(clean), clean),
+                )
+            )
         if series:
             panels.append(Panel(title, axis_x, axis_y, tuple(series), marks=False, diagonal=True))
     if panels:

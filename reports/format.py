@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+
+from soundsafe.eval.rows import Interval
 
 __all__ = ["DASH", "ber", "count", "decibel", "interval", "number", "percent", "plain", "seconds"]
 
@@ -17,19 +18,19 @@ _UNPRINTABLE = re.compile(
 )
 
 
-def plain(text: Any) -> str:
+def plain(text: object) -> str:
     """Text that every renderer can set: what cannot be printed becomes U+FFFD; no breaks before `%`."""
     return _UNPRINTABLE.sub("\ufffd", str(text)).replace(" %", "\u00a0%")
 
 
-def number(value: Any) -> float | None:
+def number(value: object) -> float | None:
     """A finite number, or None for anything else (null, NaN, text, truth values)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None
 
 
-def percent(value: Any) -> str:
+def percent(value: object) -> str:
     """A share in per cent with one decimal, never rounded up to 100 or down to 0; no sign."""
     v = number(value)
     if v is None:
@@ -42,15 +43,15 @@ def percent(value: Any) -> str:
     return text
 
 
-def interval(value: Any) -> str:
+def interval(value: Interval) -> str:
     """An interval of shares, such as `92.1–100`; empty where there is none."""
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
+    if value is None:
         return ""
-    low, high = (number(v) for v in value)
-    return "" if low is None or high is None else f"{percent(low)}–{percent(high)}"
+    low, high = value
+    return f"{percent(low)}–{percent(high)}"
 
 
-def ber(value: Any) -> str:
+def ber(value: object) -> str:
     """A bit error rate in per cent with two significant digits; `0` only where no bit was wrong."""
     v = number(value)
     if v is None:
@@ -62,19 +63,19 @@ def ber(value: Any) -> str:
     return f"{100 * v:.2g}" if v < 0.1 else f"{100 * v:.1f}"
 
 
-def count(value: Any) -> str:
+def count(value: object) -> str:
     """A whole number with thin spaces between thousands."""
     v = number(value)
     return DASH if v is None else f"{round(v):,}".replace(",", "\u202f")
 
 
-def decibel(value: Any, digits: int = 1) -> str:
+def decibel(value: object, digits: int = 1) -> str:
     """A plain number with a fixed number of decimals and a true minus sign."""
     v = number(value)
     return DASH if v is None else f"{v:.{digits}f}".replace("-", "−")
 
 
-def seconds(value: Any) -> str:
+def seconds(value: object) -> str:
     """Seconds with at most three significant digits."""
     v = number(value)
     if v is None:

@@ -42,7 +42,7 @@ def read_template(name: str) -> str:
     return (files("soundsafe.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
-def script_json(value: Any) -> Markup:
+def script_json(value: object) -> Markup:
     """JSON to stand inside a script element: nothing in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
@@ -55,7 +55,7 @@ def script_source(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _exact(value: Any) -> str:
+def _exact(value: object) -> str:
     return json.dumps(value)
 
 
@@ -89,7 +89,7 @@ def _data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _finalize(value: Any) -> Any:
+def _finalize(value: object) -> object:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -141,10 +141,11 @@ def _renderer() -> Callable[[Block], Markup]:
         if isinstance(b, Figure | Image):
             figures += 1
             return Markup((macros.figure if isinstance(b, Figure) else macros.image)(b, figures))
-        plain_blocks: dict[type, str] = {
-            Text: "text", Heading: "heading", Code: "code", Tiles: "tiles", Audio: "audio",
+        plain_blocks = {
+            Text: macros.text, Heading: macros.heading, Code: macros.code, Tiles: macros.tiles,
+            Audio: macros.audio,
         }  # fmt: skip
-        return Markup(getattr(macros, plain_blocks[type(b)])(b))
+        return Markup(plain_blocks[type(b)](b))
 
     return block
 

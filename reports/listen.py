@@ -15,7 +15,6 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -23,19 +22,23 @@ from numpy.typing import NDArray
 from scipy import optimize, signal, stats
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.sound import integrated_loudness
 from soundsafe.eval.analysis.stats import MIN_GROUPS, holm
-from soundsafe.eval.metrics.quality import integrated_loudness
-from soundsafe.eval.running.examples import Example
+from soundsafe.eval.analysis.stored import Example
+from soundsafe.eval.rows import Json
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting
 from soundsafe.reports.cells import name_cell
 from soundsafe.reports.html import colour_css, environment, read_template, script_json, script_source
 from soundsafe.reports.load import distinct
-from soundsafe.reports.model import Block, Cell, Column, Figure, Section, Table, Text
+from soundsafe.reports.model import Block, Column, Figure, Section, Table, TableCell, Text
 from soundsafe.reports.sound import flac
 from soundsafe.reports.svg import Point, strips
 
-__all__ = ["Abx", "Rating", "Test", "abx_d_prime", "make", "read_answers", "scores", "section"]
+__all__ = [
+    "Abx", "Answers", "Key", "Rating", "Scores", "Test", "abx_d_prime", "make", "read_answers", "read_key",
+    "scores", "section",
+]  # fmt: skip
 
 ANCHOR_HZ, _SLOPE_HZ = 3500.0, 450.0
 REFERENCE, ANCHOR = "reference", "anchor"
@@ -53,7 +56,7 @@ class Test:
 
     id: str
     page: bytes
-    key: dict[str, Any]
+    key: dict[str, Json]
 
 
 def anchor(audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
@@ -104,8 +107,8 @@ def make(examples: Sequence[Example], *, trials: int, rng: np.random.Generator, 
         by_clip[x.clip].append(x)
     if not by_clip:
         raise InputError("no clips to listen to")
-    clips: list[dict[str, Any]] = []
-    conditions: dict[str, dict[str, str]] = {}
+    clips: list[Json] = []
+    conditions: dict[str, Json] = {}
     for number, (clip, marked) in enumerate(by_clip.items(), start=1):
         first = marked[0]
         n = round(LONGEST_S * first.rate)
@@ -142,11 +145,24 @@ def make(examples: Sequence[Example], *, trials: int, rng: np.random.Generator, 
         script_hash=script_source(script),
     )  # fmt: skip
     systems = list(dict.fromkeys(x.system for x in examples))
-    key = {"format": FORMAT, "test": identity, "systems": systems, "conditions": conditions, "trials": trials}
+    key: dict[str, Json] = {
+        "format": FORMAT, "test": identity, "systems": list(systems), "conditions": conditions,
+        "trials": trials,
+    }  # fmt: skip
     return Test(identity, page.encode(), key)
 
 
-def read_answers(text: str, where: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answers:
+    """One listener's answers to the test of this id, as the page saved them."""
+
+    test: str
+    listener: str
+    abx: tuple[Mapping[str, object], ...]
+    ratings: tuple[Mapping[str, object], ...]
+
+
+def read_answers(text: str, where: str) -> Answers:
     """One listener's answers as the page saved them.
 
     Raises:
@@ -161,7 +177,35 @@ def read_answers(text: str, where: str) -> dict[str, Any]:
     for part in ("abx", "ratings"):
         if not isinstance(found.get(part), list) or not all(isinstance(a, dict) for a in found[part]):
             raise InputError(f"{where} is damaged: `{part}` is no list of answers")
-    return found
+    name = str(found.get("listener") or "")
+    return Answers(found["test"], name, tuple(found["abx"]), tuple(found["ratings"]))
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which code is which: the clip and the condition of each; `systems` in the order of the test."""
+
+    test: str
+    systems: tuple[str, ...]
+    conditions: Mapping[str, tuple[str, str]]
+
+    def of(self, answer: Mapping[str, object]) -> tuple[str, str] | None:
+        """Clip and condition that an answer is about; None where its code is none of the test's."""
+        return self.conditions.get(str(answer.get("condition")))
+
+
+def read_key(text: str, where: str) -> Key:
+    """The key of a test.
+
+    Raises:
+        InputError: not such a file; `where` names it.
+    """
+    try:
+        item = json.loads(text)
+        conditions = {code: (c["clip"], c["condition"]) for code, c in item["conditions"].items()}
+        return Key(str(item["test"]), tuple(map(str, item.get("systems", ()))), conditions)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{where} is damaged") from error
 
 
 @dataclass(frozen=True)
@@ -235,14 +279,14 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
     return float(values.mean()) - reach, float(values.mean()) + reach
 
 
-def _rated(listener: Mapping[str, Any], key: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _rated(listener: Answers, key: Key) -> dict[str, dict[str, float]]:
     """One listener's answers as clip → condition → rating."""
     clips: dict[str, dict[str, float]] = defaultdict(dict)
-    for a in listener["ratings"]:
-        known = key["conditions"].get(str(a.get("condition")))
-        value = fmt.number(a.get("rating"))
+    for a in listener.ratings:
+        known, value = key.of(a), fmt.number(a.get("rating"))
         if known and value is not None and 0 <= value <= 100:
-            clips[known["clip"]][known["condition"]] = value
+            clip, condition = known
+            clips[clip][condition] = value
     return dict(clips)
 
 
@@ -277,29 +321,39 @@ def _fails(clips: Mapping[str, Mapping[str, float]]) -> bool:
     return bool(found) and sum(v < _SCREEN_BELOW for v in found) > _SCREEN_SHARE * len(found)
 
 
-def scores(answers: Sequence[Mapping[str, Any]], key: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Scores:
     """The statistics of all listeners' answers to one test.
 
-    Returns:
-        `listeners`: how many; `abx`: a list of `Abx`, for all listeners of a system together, then each;
-        `ratings`: a list of `Rating`; `screened`: names of listeners whose ratings were left out.
+    `abx`: for all listeners of a system together, then each. `screened`: names of listeners whose ratings
+    were left out.
+    """
+
+    listeners: int
+    abx: tuple[Abx, ...]
+    ratings: tuple[Rating, ...]
+    screened: tuple[str, ...]
+
+
+def scores(answers: Sequence[Answers], key: Key) -> Scores:
+    """The statistics of all listeners' answers to one test.
 
     Raises:
         InputError: answers to another test.
     """
     for a in answers:
-        if a["test"] != key.get("test"):
-            raise InputError(f"answers of test {a['test']}, but the key is that of test {key.get('test')}")
-    names = distinct([str(a.get("listener") or f"listener {i}") for i, a in enumerate(answers, start=1)])
+        if a.test != key.test:
+            raise InputError(f"answers of test {a.test}, but the key is that of test {key.test}")
+    names = distinct([a.listener or f"listener {i}" for i, a in enumerate(answers, start=1)])
     counts: dict[tuple[str, int], list[int]] = {}
     for number, listener in enumerate(answers):
-        for a in listener["abx"]:
-            known = key["conditions"].get(str(a.get("condition")))
-            if known is None or a.get("x") not in ("A", "B") or a.get("answer") not in ("A", "B"):
+        for trial in listener.abx:
+            known, x, answer = key.of(trial), trial.get("x"), trial.get("answer")
+            if known is None or x not in ("A", "B") or answer not in ("A", "B"):
                 continue
             for who in (_ALL, number):
-                held = counts.setdefault((known["condition"], who), [0, 0])
-                held[0] += a["x"] == a["answer"]
+                held = counts.setdefault((known[1], who), [0, 0])
+                held[0] += x == answer
                 held[1] += 1
     abx = [
         _abx(system, "" if who == _ALL else names[who], *n)
@@ -308,13 +362,13 @@ def scores(answers: Sequence[Mapping[str, Any]], key: Mapping[str, Any]) -> dict
     rated = [_rated(listener, key) for listener in answers]
     screened = [name for name, clips in zip(names, rated, strict=True) if _fails(clips)]
     kept = [clips for clips in rated if not _fails(clips)]
-    conditions = (REFERENCE, *key.get("systems", ()), ANCHOR)
+    conditions = (REFERENCE, *key.systems, ANCHOR)
     ratings = [r for condition in conditions if (r := _rating(condition, kept)) is not None]
-    return {"listeners": len(answers), "abx": abx, "ratings": ratings, "screened": screened}
+    return Scores(len(answers), tuple(abx), tuple(ratings), tuple(screened))
 
 
-def _p(value: float | None) -> Cell:
-    return Cell(fmt.DASH if value is None else "<0.0001" if value < 1e-4 else f"{value:.2g}", value)
+def _p(value: float | None) -> TableCell:
+    return TableCell(fmt.DASH if value is None else "<0.0001" if value < 1e-4 else f"{value:.2g}", value)
 
 
 def _range(limits: tuple[float, float] | None, digits: int = 1) -> str:
@@ -323,11 +377,11 @@ def _range(limits: tuple[float, float] | None, digits: int = 1) -> str:
     return " … ".join("∞" if math.isinf(v) else fmt.decibel(v, digits) for v in limits)
 
 
-def section(result: Mapping[str, Any]) -> Section:
+def section(result: Scores) -> Section:
     """The listening test's section of a report, from `scores`."""
-    n = result["listeners"]
+    n = result.listeners
     blocks: list[Block] = [Text(f"{n} listener{'' if n == 1 else 's'}, blind, in an order drawn for each.")]
-    abx: list[Abx] = result["abx"]
+    abx, ratings = result.abx, result.ratings
     if abx:
         pooled = [a for a in abx if not a.listener]
         adjusted = dict(zip((a.system for a in pooled), holm([a.p for a in pooled]).tolist(), strict=True))
@@ -338,10 +392,12 @@ def section(result: Mapping[str, Any]) -> Section:
                 (
                     name_cell(a.system),
                     name_cell(a.listener or "all"),
-                    Cell(str(a.trials), a.trials),
-                    Cell(str(a.right), a.right),
-                    Cell(fmt.percent(a.share), a.share, None, fmt.interval(a.share_ci95)),
-                    Cell(d, a.d_prime if math.isfinite(a.d_prime) else None, None, _range(a.d_prime_ci95, 2)),
+                    TableCell(str(a.trials), a.trials),
+                    TableCell(str(a.right), a.right),
+                    TableCell(fmt.percent(a.share), a.share, None, fmt.interval(a.share_ci95)),
+                    TableCell(
+                        d, a.d_prime if math.isfinite(a.d_prime) else None, None, _range(a.d_prime_ci95, 2)
+                    ),
                     _p(a.p),
                     _p(adjusted[a.system] if not a.listener else None),
                 )
@@ -361,19 +417,18 @@ def section(result: Mapping[str, Any]) -> Section:
             "exact one-sided binomial test, exact 95 % intervals, as if trials were independent."
         )
         blocks.append(Table("abx", caption, columns, tuple(rows)))
-    ratings: list[Rating] = result["ratings"]
     if ratings:
         rated = []
         for r in ratings:
             rated.append(
                 (
                     name_cell(r.condition),
-                    Cell(str(r.listeners), r.listeners),
-                    Cell(str(r.ratings), r.ratings),
-                    Cell(fmt.decibel(r.mean), r.mean),
-                    Cell(_range(r.mean_ci95)),
-                    Cell(fmt.decibel(r.difference), r.difference),
-                    Cell(_range(r.difference_ci95)),
+                    TableCell(str(r.listeners), r.listeners),
+                    TableCell(str(r.ratings), r.ratings),
+                    TableCell(fmt.decibel(r.mean), r.mean),
+                    TableCell(_range(r.mean_ci95)),
+                    TableCell(fmt.decibel(r.difference), r.difference),
+                    TableCell(_range(r.difference_ci95)),
                     _p(r.p),
                 )
             )
@@ -397,12 +452,12 @@ def section(result: Mapping[str, Any]) -> Section:
         caption = "Every rating, with medians."
         alt = "Strip plot of ratings by condition."
         blocks.append(Figure("rated", caption, alt, strips(lines, axis), ("condition", "rating"), data))
-    if result["screened"]:
+    if result.screened:
         blocks.append(
             Text(
                 "Left out of the ratings, for rating the hidden reference below 90 in more than 15 % of "
                 "the clips: "
-                + ", ".join(result["screened"]) + ".",
+                + ", ".join(result.screened) + ".",
                 "note",
             )
         )  # fmt: skip

@@ -1,40 +1,29 @@
-"""Stored runs, read and set side by side: the evidence that a report is made from."""
+"""Stored runs set side by side: the evidence that a report is made from."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import CONTROLS, Row, control_of
-from soundsafe.eval.running.run_folder import read_rows
-from soundsafe.eval.systems.interface import EUL_S
+from soundsafe.eval.analysis.stored import Run
+from soundsafe.eval.rows import (
+    CONTROLS,
+    EUL_S,
+    BreakdownRow,
+    Figure,
+    Interval,
+    Json,
+    QualityRow,
+    SummaryRow,
+    control_of,
+)
 from soundsafe.reports.format import count, number, seconds
 
-__all__ = ["AttackFacts", "Evidence", "Run", "Subject", "distinct", "finite", "gather", "read_run"]
-
-Item = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run's folder: `frame` holds its EULs; the lists of `summary.json` are as they stand there."""
-
-    name: str
-    frame: pd.DataFrame
-    rows: tuple[Item, ...]
-    quality: tuple[Item, ...]
-    parity_by_band: tuple[Item, ...]
-    breakdown: tuple[Item, ...]
-    document: Item
-    timing: pd.DataFrame
+__all__ = ["AttackFacts", "Evidence", "Subject", "distinct", "gather"]
 
 
 @dataclass(frozen=True)
@@ -49,38 +38,48 @@ class Subject:
     def frame(self) -> pd.DataFrame:
         return self.run.frame[self.run.frame["system"] == self.system]
 
-    def figures(self, attack: str, category: str = "all") -> Item | None:
-        """The summary's row of an attack (the same in every suite that holds it)."""
-        return self._index.get((attack, category))
+    def figures(self, attack: str, category: str = "all") -> SummaryRow:
+        """The summary's row of an attack (the same in every suite that holds it), without any figure where
+        it was not run; see `tested`."""
+        found = self._index.get((attack, category))
+        return SummaryRow(self.system, "", attack, {}, category) if found is None else found
+
+    def tested(self, attack: str, category: str = "all") -> bool:
+        """Whether the run holds the attack, on clips of a category."""
+        return (attack, category) in self._index
 
     @cached_property
-    def _index(self) -> dict[tuple[str, str], Item]:
-        found: dict[tuple[str, str], Item] = {}
-        for row in self.run.rows:
-            if row.get("system") == self.system:
-                found.setdefault((str(row.get("attack")), str(row.get("category", "all"))), row)
+    def _index(self) -> dict[tuple[str, str], SummaryRow]:
+        found: dict[tuple[str, str], SummaryRow] = {}
+        for row in self.run.summary.rows:
+            if row.system == self.system:
+                found.setdefault((row.attack, row.category), row)
         return found
 
-    def quality(self, category: str = "all") -> Item | None:
+    def quality(self, category: str = "all") -> QualityRow | None:
         """The summary's figures of marking."""
-        for row in self.run.quality:
-            if row.get("system") == self.system and row.get("category") == category:
+        for row in self.run.summary.quality:
+            if (row.system, row.category) == (self.system, category):
                 return row
         return None
 
-    def bands(self, attack: str) -> list[float] | None:
-        """The summary's parity of each band under an attack, lowest first; None where there is none."""
-        for row in self.run.parity_by_band:
-            if row.get("system") == self.system and row.get("attack") == attack:
-                values = row.get("bands")
-                if isinstance(values, list) and values and all(number(v) is not None for v in values):
-                    return [float(v) for v in values]
+    def bands(self, attack: str) -> tuple[float, ...]:
+        """The summary's parity of each band under an attack, lowest first; () where there is none."""
+        for row in self.run.summary.parity_by_band:
+            if (row.system, row.attack) == (self.system, attack):
+                return row.bands
+        return ()
+
+    def breakdown(self, stem: str, parameter: str) -> BreakdownRow | None:
+        """The summary's breakdown points of a sweep."""
+        for row in self.run.summary.breakdown:
+            if (row.system, row.sweep, row.parameter) == (self.system, stem, parameter):
+                return row
         return None
 
-    def description(self) -> Item:
+    def description(self) -> Mapping[str, Json]:
         """What the run's document says of the system."""
-        found = (self.run.document.get("systems") or {}).get(self.system)
-        return found if isinstance(found, dict) else {}
+        return self.run.document.described(self.system)
 
     @property
     def keyed(self) -> bool:
@@ -100,10 +99,9 @@ class Subject:
         real = self.frame[[not control_of(str(a)) for a in self.frame["attack"]]]
         return bool(len(real)) and not real["payload_ok"].any() and bool(real["clip_ok"].any())
 
-    @property
-    def success(self) -> str:
-        """The summary's field that says how often the payload comes back, in the system's own unit."""
-        return "clip_success" if self.whole_clips else "payload_success"
+    def success(self, attack: str) -> tuple[Figure, Interval]:
+        """How often the payload comes back, in the system's own unit, with its interval."""
+        return self.figures(attack).success(self.whole_clips)
 
     @cached_property
     def clip_s(self) -> float:
@@ -119,7 +117,7 @@ class Subject:
     def seconds(self) -> float | None:
         """Audio that each attack's figures are of, where they differ the most of any; None where unknown."""
         rows = [r for (a, c), r in self._index.items() if c == "all" and not control_of(a)]
-        return max((v for r in rows if (v := number(r.get("seconds"))) is not None), default=None)
+        return max((r.seconds for r in rows if r.seconds is not None), default=None)
 
     @property
     def measured_on(self) -> str:
@@ -145,7 +143,7 @@ class AttackFacts:
 
     name: str
     family: str
-    params: Item
+    params: Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -157,59 +155,6 @@ class Evidence:
     attacks: tuple[AttackFacts, ...]
     controls: tuple[str, ...]
     categories: tuple[str, ...]
-
-
-def _json(path: Path, folder: Path) -> Item:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: is {folder} the folder of a finished run?") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{path} is damaged: it holds no object")
-    return document
-
-
-def _items(document: Item, key: str, path: Path) -> tuple[Item, ...]:
-    found = document.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(i, dict) for i in found):
-        raise InputError(f"{path} is damaged: `{key}` is no list of objects")
-    return tuple(found)
-
-
-def _completed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with every column of a row; those of another version's that it lacks have their default."""
-    missing = {}
-    for f in fields(Row):
-        if f.name not in frame.columns:
-            missing[f.name] = "" if f.default is MISSING else f.default
-    return frame.assign(**missing) if missing else frame
-
-
-def read_run(folder: Path) -> Run:
-    """A finished run's folder.
-
-    Raises:
-        InputError: missing or damaged files; each message is one line that names the file.
-    """
-    frame = _completed(read_rows(folder))
-    path = folder / "summary.json"
-    summary = _json(path, folder)
-    timing = pd.DataFrame()
-    if (folder / "timing.csv").is_file():
-        try:
-            timing = pd.read_csv(folder / "timing.csv")
-        except (ValueError, OSError) as error:
-            raise InputError(f"{folder / 'timing.csv'} is damaged") from error
-    return Run(
-        name=folder.resolve().name or "run",
-        frame=frame,
-        rows=_items(summary, "rows", path),
-        quality=_items(summary, "quality", path),
-        parity_by_band=_items(summary, "parity_by_band", path),
-        breakdown=_items(summary, "breakdown", path),
-        document=_json(folder / "run.json", folder),
-        timing=timing,
-    )
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -241,13 +186,11 @@ def gather(runs: Sequence[Run]) -> Evidence:
     categories: dict[str, None] = {}
     for run in named:
         families = run.frame.drop_duplicates("attack").set_index("attack")["family"].to_dict()
-        for row in run.rows:
-            name = str(row.get("attack"))
-            params = row.get("params")
+        for row in run.summary.rows:
+            name = row.attack
             family = "no attack" if name == "none" else str(families.get(name, ""))
-            facts = AttackFacts(name, family, params if isinstance(params, dict) else {})
-            found.setdefault(name, facts)
-            categories.setdefault(str(row.get("category", "all")))
+            found.setdefault(name, AttackFacts(name, family, row.params))
+            categories.setdefault(row.category)
     attacks = [a for a in found.values() if not control_of(a.name)]
     order = {family: i for i, family in enumerate(dict.fromkeys(a.family for a in attacks))}
     return Evidence(
@@ -257,12 +200,3 @@ def gather(runs: Sequence[Run]) -> Evidence:
         controls=tuple(a for a in found if control_of(a)),
         categories=tuple(c for c in categories if c != "all"),
     )
-
-
-def finite(value: Any) -> Any:
-    """A JSON value in which every number that is not finite is null."""
-    if isinstance(value, dict):
-        return {str(k): finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

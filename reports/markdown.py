@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterable, Iterator
 
 from soundsafe.reports.format import plain
-from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Report, Table, Text, Tiles, Verdicts
+from soundsafe.reports.model import (
+    Block,
+    Code,
+    Column,
+    Heading,
+    Report,
+    Table,
+    TableCell,
+    Text,
+    Tiles,
+    Verdicts,
+)
 
 __all__ = ["render"]
 
@@ -29,7 +40,7 @@ def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _table(columns: Iterable[Column], rows: Iterable[Iterable[Cell]], caption: str) -> Iterator[str]:
+def _table(columns: Iterable[Column], rows: Iterable[Iterable[TableCell]], caption: str) -> Iterator[str]:
     columns = list(columns)
     yield _paragraph(caption)
     yield ""
@@ -56,7 +67,10 @@ def _block(b: Block) -> Iterator[str]:
             yield f"- {_text(t.label)}: {_text(t.value)}" + (f" ({_text(t.note)})" if t.note else "")
     elif isinstance(b, Verdicts):
         columns = [Column("Criterion"), *(Column(s) for s in b.subjects)]
-        rows = [[Cell(name), *(Cell(f"{_WORDS[v.ok]}: {v.text}") for v in found)] for name, found in b.items]
+        rows = [
+            [TableCell(name), *(TableCell(f"{_WORDS[v.ok]}: {v.text}") for v in found)]
+            for name, found in b.items
+        ]
         yield from _table(columns, rows, b.caption)
     elif isinstance(b, Table):
         yield from _table(b.columns, b.rows, b.caption)

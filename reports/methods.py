@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
 
+from soundsafe.eval.analysis.again import commands
 from soundsafe.eval.analysis.stats import MIN_GROUPS
-from soundsafe.eval.rows import control_of
-from soundsafe.eval.systems import registry
+from soundsafe.eval.analysis.stored import Run
+from soundsafe.eval.rows import Json
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import name_cell, number_cell
-from soundsafe.reports.load import Evidence, Run
-from soundsafe.reports.model import Block, Cell, Code, Column, Heading, Section, Table, Text
+from soundsafe.reports.load import Evidence
+from soundsafe.reports.model import Block, Code, Column, Heading, Section, Table, TableCell, Text
 
-__all__ = ["commands", "failures", "limits", "methods", "settings"]
-
-Item = Mapping[str, Any]
+__all__ = ["failures", "limits", "methods", "settings"]
 
 DEFINITIONS = (
     ("EUL", "One second of audio, the unit that carries one codeword."),
@@ -58,81 +56,9 @@ DEFINITIONS = (
 )
 
 
-def settings(values: Item) -> str:
+def settings(values: Mapping[str, Json]) -> str:
     """Names and values, one on each line."""
     return "\n".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in sorted(values.items()))
-
-
-def _configuration(run: Run) -> Item:
-    found = run.document.get("configuration")
-    return found if isinstance(found, dict) else {}
-
-
-def _suites(run: Run) -> list[Item]:
-    found = _configuration(run).get("suites")
-    return [s for s in found if isinstance(s, dict)] if isinstance(found, list) else []
-
-
-def _names(run: Run, key: str) -> list[str]:
-    found = _configuration(run).get(key)
-    return [str(name) for name in found] if isinstance(found, list) else []
-
-
-def _without_option(run: Run) -> list[str]:
-    """What of the run `soundsafe-eval run` has no option for."""
-    out = []
-    described = run.document.get("systems") or {}
-    for name in _names(run, "systems"):
-        found = described.get(name)
-        if isinstance(found, dict) and "checkpoint" in found:
-            out.append(f"{name} is a network: soundsafe-eval phases runs it")
-        elif name not in registry.systems():
-            out.append(f"{name} is not registered as a system")
-    if any("version" in s and s["version"] is None for s in _suites(run)):
-        out.append("attacks of no suite")
-    return out
-
-
-def _comment(text: str) -> str:
-    return f"# {' '.join(text.split())}"
-
-
-def commands(run: Run) -> str:
-    """The command that makes the run, after a comment for each file that it needs; else a comment alone."""
-    from soundsafe.attacks import suites
-
-    missing = _without_option(run)
-    if missing:
-        return _comment(f"{run.name}: no options of soundsafe-eval run make it ({'; '.join(missing)})")
-    c = _configuration(run)
-    lines = []
-    parts = ["soundsafe-eval", "run"]
-    for suite in _suites(run):
-        name = str(suite.get("suite"))
-        if name not in suites():
-            lines.append(_comment(f"{name}.toml: the file of suite {name}, version {suite.get('version')}"))
-            name += ".toml"
-        parts += ["--suite", name]
-    dataset = str(c.get("dataset") or "bundled")
-    if dataset != "bundled":
-        parts += ["--dataset", PurePath(dataset).name]
-    parts += ["--split", str(c.get("split") or "all")]
-    for system in _names(run, "systems"):
-        parts += ["--system", system]
-    clips = c.get("clips")
-    if isinstance(clips, (dict, list)):
-        parts += ["--limit", str(len(clips))]
-    if c.get("seconds") is not None:
-        parts += [
-            "--seconds",
-            f"{c['seconds']:g}" if fmt.number(c["seconds"]) is not None else str(c["seconds"]),
-        ]
-    for metric in _names(run, "metrics"):
-        parts += ["--metric", metric]
-    if any(control_of(a) not in ("", a) for a in _names(run, "attacks")):
-        parts.append("--attacked-controls")
-    parts += ["--seed", str(run.document.get("seed", c.get("seed", 0))), "--out", run.name]
-    return "\n".join([*lines, shlex.join(parts)])
 
 
 def _tables(runs: Sequence[Run]) -> str:
@@ -145,33 +71,32 @@ def _tables(runs: Sequence[Run]) -> str:
 
 
 def _facts(runs: Sequence[Run]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
 
-    def add(name: str, get: Any) -> None:
+    def add(name: str, get: Callable[[Run], object]) -> None:
         values = [get(r) for r in runs]
         if any(values):
-            rows.append((Cell(name), *(Cell(str(v) if v else fmt.DASH) for v in values)))
+            rows.append((TableCell(name), *(TableCell(str(v) if v else fmt.DASH) for v in values)))
 
-    add("dataset", lambda r: PurePath(str(_configuration(r).get("dataset") or "")).name)
-    add("split", lambda r: _configuration(r).get("split"))
+    add("dataset", lambda r: PurePath(r.document.dataset).name)
+    add("split", lambda r: r.document.split)
     add("clips", lambda r: r.frame["clip"].nunique())
     add("groups of clips", lambda r: r.frame["group"].nunique())
-    add("seconds of each clip", lambda r: _configuration(r).get("seconds") or "all")
-    add("suites", lambda r: ", ".join(f"{s.get('suite')} (version {s.get('version')})" for s in _suites(r)))
-    add("seed", lambda r: str(r.document.get("seed", "")))
-    add("commit", lambda r: r.document.get("commit"))
-    add("hash of the code", lambda r: r.document.get("source"))
-    add("state", lambda r: r.document.get("state"))
-    add("machine", lambda r: ", ".join(str(v) for v in (r.document.get("machine") or {}).values()))
+    add("seconds of each clip", lambda r: r.document.seconds or "all")
+    add("suites", lambda r: ", ".join(f"{s.suite} (version {s.version})" for s in r.document.suites))
+    add("seed", lambda r: "" if r.document.seed is None else str(r.document.seed))
+    add("commit", lambda r: r.document.commit)
+    add("hash of the code", lambda r: r.document.source)
+    add("state", lambda r: r.document.state)
+    add("machine", lambda r: ", ".join(str(v) for v in r.document.machine.values()))
     columns = (Column("Fact"), *(Column(r.name) for r in runs))
     return Table("facts", "What the runs depend on.", columns, tuple(rows))
 
 
 def _versions(runs: Sequence[Run]) -> Table:
-    names = sorted({n for r in runs for n in (r.document.get("versions") or {})})
+    names = sorted({n for r in runs for n in r.document.versions})
     rows = tuple(
-        (Cell(n), *(Cell(str((r.document.get("versions") or {}).get(n, fmt.DASH))) for r in runs))
-        for n in names
+        (TableCell(n), *(TableCell(str(r.document.versions.get(n, fmt.DASH))) for r in runs)) for n in names
     )
     return Table(
         "versions",
@@ -188,13 +113,13 @@ def _systems(e: Evidence) -> Table:
         rows.append(
             (
                 name_cell(s.label),
-                Cell(str(described.get("version", fmt.DASH))),
-                Cell(str(s.payload_bits), s.payload_bits),
-                number_cell(described, "rate", 0),
-                number_cell(described, "minimum_s"),
-                Cell("yes" if s.keyed else "no"),
-                Cell(str(described.get("quality", fmt.DASH))),
-                Cell(str(described.get("profile_digest", fmt.DASH))[:16]),
+                TableCell(str(described.get("version", fmt.DASH))),
+                TableCell(str(s.payload_bits), s.payload_bits),
+                number_cell(fmt.number(described.get("rate")), 0),
+                number_cell(fmt.number(described.get("minimum_s"))),
+                TableCell("yes" if s.keyed else "no"),
+                TableCell(str(described.get("quality", fmt.DASH))),
+                TableCell(str(described.get("profile_digest", fmt.DASH))[:16]),
             )
         )
     columns = (
@@ -223,7 +148,7 @@ def _timing(e: Evidence) -> Table | None:
             known = work.notna() & audio.notna()
             total = float(audio[known].sum())
             factor = float(work[known].sum()) / total if total > 0 else None
-            cells.append(Cell(fmt.DASH if factor is None else f"{factor:.3g}", factor))
+            cells.append(TableCell(fmt.DASH if factor is None else f"{factor:.3g}", factor))
         rows.append(tuple(cells))
     if not rows:
         return None
@@ -236,12 +161,12 @@ def _timing(e: Evidence) -> Table | None:
     )
 
 
-def _clips_table(e: Evidence, clips: Sequence[Item]) -> Table | None:
+def _clips_table(e: Evidence, clips: Sequence[Mapping[str, str]]) -> Table | None:
     """Clips with what the manifest says of them, else with what the rows hold."""
     known = {str(c.get("clip")): c for c in clips}
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for run in e.runs:
-        hashes = _configuration(run).get("clips")
+        hashes = run.document.clips
         for r in run.frame.drop_duplicates("clip").itertuples(index=False):
             name = str(r.clip)
             if any(row[0].text == name for row in rows):
@@ -253,10 +178,10 @@ def _clips_table(e: Evidence, clips: Sequence[Item]) -> Table | None:
                     name_cell(name),
                     name_cell(r.category),
                     name_cell(r.group),
-                    Cell(str(facts.get("license") or fmt.DASH)),
-                    Cell(str(r.lossy) or fmt.DASH),
-                    Cell(fmt.seconds(length), length),
-                    Cell(str(hashes.get(name) or fmt.DASH) if isinstance(hashes, dict) else fmt.DASH),
+                    TableCell(str(facts.get("license") or fmt.DASH)),
+                    TableCell(str(r.lossy) or fmt.DASH),
+                    TableCell(fmt.seconds(length), length),
+                    TableCell(hashes.get(name) or fmt.DASH),
                 )
             )
     if not rows:
@@ -270,22 +195,28 @@ def _clips_table(e: Evidence, clips: Sequence[Item]) -> Table | None:
 
 def failures(e: Evidence) -> Section | None:
     """Steps that failed, each kind once; None where everything was done."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for s in e.subjects:
         bad = s.frame[s.frame["status"] != "ok"]
         cells = bad.drop_duplicates(["clip", "attack"])
         for (status, message), part in cells.groupby(["status", "message"], sort=False):
             clips, attacks = list(dict.fromkeys(part["clip"])), list(dict.fromkeys(part["attack"]))
 
-            def some(names: list[Any]) -> str:
+            def some(names: list[str]) -> str:
                 return ", ".join(map(str, names[:3])) + (
                     f" and {len(names) - 3} more" if len(names) > 3 else ""
                 )
 
-            rows.append((
-                name_cell(s.label), name_cell(status), Cell(str(message)), Cell(str(len(part)), len(part)),
-                Cell(some(clips)), Cell(some(attacks)),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    name_cell(s.label),
+                    name_cell(status),
+                    TableCell(str(message)),
+                    TableCell(str(len(part)), len(part)),
+                    TableCell(some(clips)),
+                    TableCell(some(attacks)),
+                )
+            )
     if not rows:
         return None
     columns = (
@@ -343,18 +274,18 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
         out.append("Not every system met every attack: a dash means not tested.")
     if len({frozenset(s.frame["clip"]) for s in e.subjects}) > 1:
         out.append("Not all systems were tested on the same clips.")
-    if any(r.document.get("state") not in (None, "finished") for r in e.runs):
+    if any(r.document.state not in ("", "finished") for r in e.runs):
         out.append("A run is unfinished.")
     return out
 
 
-def methods(e: Evidence, clips: Sequence[Item], *, listened: bool) -> Section:
+def methods(e: Evidence, clips: Sequence[Mapping[str, str]], *, listened: bool) -> Section:
     """Definitions, data, versions, commands and limits."""
     blocks: list[Block] = [Heading("Limits"), *(Text(t, "note") for t in limits(e, listened=listened))]
     blocks += [
         Heading("Definitions"),
         Table("definitions", "What each figure means.", (Column("Figure"), Column("Meaning")),
-              tuple((Cell(a), Cell(b)) for a, b in DEFINITIONS)),
+              tuple((TableCell(a), TableCell(b)) for a, b in DEFINITIONS)),
         Heading("Commands"),
         Text("These commands make the runs, unless a comment says otherwise, and everything drawn from them; "
              "each table names the file it is from."),

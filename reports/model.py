@@ -5,12 +5,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from soundsafe.eval.rows import Json
 
 __all__ = [
-    "Audio", "Block", "Cell", "Code", "Column", "Figure", "Heading", "Image", "Report", "Section", "Table",
-    "Text", "Tile", "Tiles", "Verdict", "Verdicts",
+    "Audio",
+    "Block",
+    "Code",
+    "Column",
+    "Figure",
+    "Heading",
+    "Image",
+    "Report",
+    "Section",
+    "Table",
+    "TableCell",
+    "Text",
+    "Tile",
+    "Tiles",
+    "Verdict",
+    "Verdicts",
 ]  # fmt: skip
 
 Value = str | int | float | bool | None
@@ -84,7 +101,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What is shown; the exact value behind it; and, in a matrix, its place from 0 (worst) to 10 (best)."""
 
     text: str
@@ -100,7 +117,7 @@ class Table:
     id: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     pdf: bool = True
 
 
@@ -158,4 +175,4 @@ class Report:
     subtitle: str
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...] = ()
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Json] = field(default_factory=dict)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from soundsafe.eval.rows import BandRow, Summary, SummaryRow
+from soundsafe.eval.rows import Figure as Measurement
+
 __all__ = ["parity_by_band", "plots_of"]
 
-Item = Mapping[str, Any]
-
 _INK = "#333333"
-_COLUMNS = (("parity_slots", "slots"), ("seed_parity", "seed"))
+_COLUMNS: tuple[tuple[Callable[[SummaryRow], Measurement], str], ...] = (
+    (lambda r: r.parity_slots, "slots"),
+    (lambda r: r.seed_parity, "seed"),
+)
 
 
-def parity_by_band(bands: Sequence[Item], rows: Sequence[Item], *, title: str) -> Figure:
+def parity_by_band(bands: Sequence[BandRow], rows: Sequence[SummaryRow], *, title: str) -> Figure:
     """A field for each system: attacks downwards, bands to the right, and behind them whole EULs.
 
     Args:
@@ -25,11 +28,11 @@ def parity_by_band(bands: Sequence[Item], rows: Sequence[Item], *, title: str) -
         rows: its `rows` of the same suite, for slots and seeds.
         title: above the fields.
     """
-    systems = list(dict.fromkeys(str(b["system"]) for b in bands))
-    attacks = list(dict.fromkeys(str(b["attack"]) for b in bands))
-    whole = {(r["system"], r["attack"]): r for r in rows if r["category"] == "all"}
-    share = {(b["system"], b["attack"]): b["bands"] for b in bands}
-    count = max(len(b["bands"]) for b in bands)
+    systems = list(dict.fromkeys(b.system for b in bands))
+    attacks = list(dict.fromkeys(b.attack for b in bands))
+    whole = {(r.system, r.attack): r for r in rows if r.category == "all"}
+    share = {(b.system, b.attack): b.bands for b in bands}
+    count = max(len(b.bands) for b in bands)
     figure = Figure(
         figsize=(1.6 + 4.4 * len(systems), 1.5 + 0.24 * max(3, len(attacks))), layout="constrained"
     )
@@ -43,9 +46,9 @@ def parity_by_band(bands: Sequence[Item], rows: Sequence[Item], *, title: str) -
             values = share.get((system, attack))
             if values is not None:
                 table[y, : len(values)] = values
-            row = whole.get((system, attack), {})
-            for x, (name, _) in enumerate(_COLUMNS):
-                value = row.get(name)
+            row = whole.get((system, attack))
+            for x, (figure_of, _) in enumerate(_COLUMNS):
+                value = None if row is None else figure_of(row)
                 table[y, count + 1 + x] = np.nan if value is None else value
         table[:, count] = np.nan
         image = axes.imshow(table, aspect="auto", cmap=colours, vmin=0.0, vmax=1.0, interpolation="nearest")
@@ -65,16 +68,16 @@ def parity_by_band(bands: Sequence[Item], rows: Sequence[Item], *, title: str) -
     return figure
 
 
-def plots_of(summary: Mapping[str, Any]) -> dict[str, Figure]:
+def plots_of(summary: Summary) -> dict[str, Figure]:
     """The plots by file name: one for each suite that has features to compare."""
-    found = summary.get("parity_by_band") or []
-    suites = list(dict.fromkeys(str(b["suite"]) for b in found))
+    found = summary.parity_by_band
+    suites = list(dict.fromkeys(b.suite for b in found))
     figures = {}
     for suite in suites:
         end = "" if len(suites) == 1 else f"_{suite}"
         figures[f"parity_by_band{end}"] = parity_by_band(
-            [b for b in found if b["suite"] == suite],
-            [r for r in summary["rows"] if r["suite"] == suite],
+            [b for b in found if b.suite == suite],
+            [r for r in summary.rows if r.suite == suite],
             title=f"Allocator features that agree, suite {suite}",
         )
     return figures

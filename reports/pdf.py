@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import typst
 
+from soundsafe.eval.rows import Json
 from soundsafe.reports.format import plain
 from soundsafe.reports.html import read_template
 from soundsafe.reports.model import (
     Audio,
     Block,
-    Cell,
     Code,
     Column,
     Figure,
@@ -25,6 +25,7 @@ from soundsafe.reports.model import (
     Image,
     Report,
     Table,
+    TableCell,
     Text,
     Tiles,
     Verdicts,
@@ -51,7 +52,7 @@ def _breakable(text: str) -> str:
     return _LONG_WORD.sub(pieces, plain(text))
 
 
-def _runs(text: str) -> list[list[Any]]:
+def _runs(text: str) -> list[Json]:
     """Text as [piece, is code]."""
     parts = plain(text).split("`")
     if len(parts) % 2 == 0:
@@ -91,23 +92,19 @@ def _parts(table: Table) -> list[list[int]]:
     return parts
 
 
-def _heads(columns: list[Column]) -> list[list[Any]]:
-    out: list[list[Any]] = []
-    for c in columns:
-        if out and out[-1][0] == _breakable(c.group):
-            out[-1][1] += 1
-        else:
-            out.append([_breakable(c.group), 1])
-    return out
+def _heads(columns: list[Column]) -> list[Json]:
+    """Headings over neighbouring columns, each with how many it spans."""
+    groups = itertools.groupby(_breakable(c.group) for c in columns)
+    return [[group, len(list(same))] for group, same in groups]
 
 
-def _cell(c: Cell) -> dict[str, Any]:
+def _cell(c: TableCell) -> dict[str, Json]:
     return {"text": _breakable(c.text), "note": c.note, "level": c.level}
 
 
-def _table(table: Table) -> list[dict[str, Any]]:
+def _table(table: Table) -> list[dict[str, Json]]:
     parts = _parts(table)
-    out = []
+    out: list[dict[str, Json]] = []
     for n, part in enumerate(parts):
         columns = [table.columns[i] for i in part]
         out.append({
@@ -122,7 +119,7 @@ def _table(table: Table) -> list[dict[str, Any]]:
     return out
 
 
-def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Any]]:
+def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Json]]:
     """Blocks as Typst reads them; charts and pictures go into files of the folder."""
     for b in blocks:
         if isinstance(b, Text):

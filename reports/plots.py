@@ -7,31 +7,29 @@ writes it as PNG and SVG, the same to the byte each time.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from soundsafe.eval.rows import CONTROLS, control_of
+from soundsafe.eval.rows import CONTROLS, NAN, Interval, Summary, SummaryRow, control_of
+from soundsafe.eval.rows import Figure as Measurement
 from soundsafe.reports.axes import LOWEST_BER
 
 __all__ = ["ber_by_attack", "images", "plots_of", "success_by_attack", "success_by_bitrate"]
 
-Item = Mapping[str, Any]
-
 _INK, _BLUE, _ORANGE, _GRID = "#333333", "#1f5fa8", "#c8641b", "#dddddd"
 
 
-def _pick(rows: Iterable[Item], category: str, controls: bool = False) -> list[Item]:
+def _pick(rows: Iterable[SummaryRow], category: str, controls: bool = False) -> list[SummaryRow]:
     """Rows of one category; of the controls the plain ones at most."""
 
     def wanted(attack: str) -> bool:
         return not control_of(attack) or (controls and attack in CONTROLS)
 
-    return [r for r in rows if r["category"] == category and wanted(str(r["attack"]))]
+    return [r for r in rows if r.category == category and wanted(r.attack)]
 
 
 def _figure(lines: int, title: str) -> tuple[Figure, Axes]:
@@ -48,33 +46,43 @@ def _figure(lines: int, title: str) -> tuple[Figure, Axes]:
 
 
 def _whiskers(
-    axes: Axes, rows: Sequence[Item], field: str, y: Sequence[float], color: str, marker: str, label: str,
+    axes: Axes,
+    figures: Sequence[tuple[Measurement, Interval]],
+    y: Iterable[float],
+    color: str,
+    marker: str,
+    label: str,
     lowest: float = 0.0,
-) -> None:  # fmt: skip
-    """A point and, where it is known, an interval for each row."""
-    for at, row in zip(y, rows, strict=True):
-        interval = row[f"{field}_ci95"]
+) -> None:
+    """A point and, where it is known, an interval for each figure."""
+    points = []
+    for at, (value, interval) in zip(y, figures, strict=True):
         if interval:
             low, high = (max(lowest, v) for v in interval)
             axes.plot([low, high], [at, at], color=color, linewidth=1.4, alpha=0.55, solid_capstyle="butt")
-    points = [
-        (max(lowest, float(r[field])), at) for at, r in zip(y, rows, strict=True) if r[field] is not None
-    ]
+        if value is not None:
+            points.append((max(lowest, value), at))
     if points:
         xs, ys = zip(*points, strict=True)
         axes.plot(xs, ys, marker, color=color, markersize=5, label=label, linestyle="none")
 
 
-def _names(axes: Axes, rows: Sequence[Item]) -> None:
-    axes.set_yticks(range(len(rows)), [str(r["attack"]) for r in rows], fontsize=8)
+def _drawn(figures: Iterable[Measurement]) -> list[float]:
+    """Figures as a line has them: a gap where there is none."""
+    return [NAN if v is None else v for v in figures]
+
+
+def _names(axes: Axes, rows: Sequence[SummaryRow]) -> None:
+    axes.set_yticks(range(len(rows)), [r.attack for r in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 
-def ber_by_attack(rows: Iterable[Item], *, title: str, category: str = "all") -> Figure:
+def ber_by_attack(rows: Iterable[SummaryRow], *, title: str, category: str = "all") -> Figure:
     """Raw bit error rate for each attack, with 95 % intervals, on a logarithmic axis."""
-    chosen = [r for r in _pick(rows, category, controls=True) if r["ber"] is not None]
+    chosen = [r for r in _pick(rows, category, controls=True) if r.ber is not None]
     figure, axes = _figure(len(chosen), title)
-    _whiskers(axes, chosen, "ber", range(len(chosen)), _BLUE, "o", "BER", LOWEST_BER)
+    rates = [(r.ber, r.ber_ci95) for r in chosen]
+    _whiskers(axes, rates, range(len(chosen)), _BLUE, "o", "BER", LOWEST_BER)
     _names(axes, chosen)
     axes.set_xscale("log")
     axes.set_xlim(LOWEST_BER / 1.3, 1.0)
@@ -83,13 +91,14 @@ def ber_by_attack(rows: Iterable[Item], *, title: str, category: str = "all") ->
     return figure
 
 
-def success_by_attack(rows: Iterable[Item], *, title: str, category: str = "all") -> Figure:
+def success_by_attack(rows: Iterable[SummaryRow], *, title: str, category: str = "all") -> Figure:
     """Share of EULs and of clips that give the payload, for each attack, with 95 % intervals."""
     chosen = _pick(rows, category)
     figure, axes = _figure(len(chosen), title)
     places = range(len(chosen))
-    _whiskers(axes, chosen, "payload_success", [p - 0.13 for p in places], _BLUE, "o", "one second alone")
-    _whiskers(axes, chosen, "clip_success", [p + 0.13 for p in places], _ORANGE, "s", "whole clip")
+    alone, whole = ([r.success(whole_clips=way) for r in chosen] for way in (False, True))
+    _whiskers(axes, alone, [p - 0.13 for p in places], _BLUE, "o", "one second alone")
+    _whiskers(axes, whole, [p + 0.13 for p in places], _ORANGE, "s", "whole clip")
     _names(axes, chosen)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("payload recovered")
@@ -100,12 +109,12 @@ def success_by_attack(rows: Iterable[Item], *, title: str, category: str = "all"
     return figure
 
 
-def success_by_bitrate(rows: Iterable[Item], *, title: str, category: str = "all") -> Figure | None:
+def success_by_bitrate(rows: Iterable[SummaryRow], *, title: str, category: str = "all") -> Figure | None:
     """Payload success against bitrate, a line for each codec; None where no two attacks differ in `kbps`."""
-    series: dict[str, list[tuple[float, Item]]] = {}
+    series: dict[str, list[tuple[float, SummaryRow]]] = {}
     for row in _pick(rows, category):
-        kbps = row["params"].get("kbps")
-        codec, _, ending = str(row["attack"]).rpartition("_")
+        kbps = row.params.get("kbps")
+        codec, _, ending = row.attack.rpartition("_")
         if isinstance(kbps, (int, float)) and ending == f"{kbps:g}":  # mp3_192_q5: a setting more than that
             series.setdefault(codec, []).append((float(kbps), row))
     series = {name: sorted(points, key=lambda p: p[0]) for name, points in series.items()}
@@ -118,15 +127,19 @@ def success_by_bitrate(rows: Iterable[Item], *, title: str, category: str = "all
         color = colors[i % len(colors)]
         rates = [rate for rate, _ in points]
         axes.plot(
-            rates, [r["payload_success"] for _, r in points], "o-", color=color, label=f"{codec}: one second"
+            rates,
+            _drawn(r.payload_success for _, r in points),
+            "o-",
+            color=color,
+            label=f"{codec}: one second",
         )
         axes.plot(
-            rates, [r["clip_success"] for _, r in points], "s--", color=color, alpha=0.7,
+            rates, _drawn(r.clip_success for _, r in points), "s--", color=color, alpha=0.7,
             label=f"{codec}: whole clip",
         )  # fmt: skip
         for rate, row in points:
-            if row["payload_success_ci95"]:
-                axes.plot([rate, rate], row["payload_success_ci95"], color=color, alpha=0.45, linewidth=1.4)
+            if row.payload_success_ci95:
+                axes.plot([rate, rate], row.payload_success_ci95, color=color, alpha=0.45, linewidth=1.4)
     axes.set_xscale("log", base=2)
     ticks = sorted({rate for points in series.values() for rate, _ in points})
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
@@ -139,12 +152,12 @@ def success_by_bitrate(rows: Iterable[Item], *, title: str, category: str = "all
     return figure
 
 
-def plots_of(summary: Mapping[str, Any]) -> dict[str, Figure]:
+def plots_of(summary: Summary) -> dict[str, Figure]:
     """All plots of a summary by file name: for each system and suite, all categories together."""
-    pairs = list(dict.fromkeys((r["system"], r["suite"]) for r in summary["rows"]))
+    pairs = list(dict.fromkeys((r.system, r.suite) for r in summary.rows))
     figures: dict[str, Figure] = {}
     for system, suite in pairs:
-        rows = [r for r in summary["rows"] if (r["system"], r["suite"]) == (system, suite)]
+        rows = [r for r in summary.rows if (r.system, r.suite) == (system, suite)]
         end = "" if len(pairs) == 1 else f"_{system}_{suite}"
         figures[f"ber{end}"] = ber_by_attack(rows, title=f"{system}, suite {suite}: bit errors")
         figures[f"payload_success{end}"] = success_by_attack(rows, title=f"{system}, suite {suite}")

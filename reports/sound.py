@@ -13,14 +13,25 @@ from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 from scipy.signal import stft
 
-from soundsafe.eval.metrics import metrics
+from soundsafe.eval.analysis.sound import metrics
+from soundsafe.eval.analysis.stored import Example
 from soundsafe.eval.rows import QUALITY, control_of
-from soundsafe.eval.running.examples import Example
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting
 from soundsafe.reports.cells import name_cell, number_cell
 from soundsafe.reports.load import Evidence
-from soundsafe.reports.model import Audio, Block, Cell, Column, Figure, Heading, Image, Section, Table, Text
+from soundsafe.reports.model import (
+    Audio,
+    Block,
+    Column,
+    Figure,
+    Heading,
+    Image,
+    Section,
+    Table,
+    TableCell,
+    Text,
+)
 from soundsafe.reports.svg import Point, strips
 
 __all__ = ["RESIDUAL_GAIN_DB", "examples_section", "quality", "worst_clips"]
@@ -43,15 +54,9 @@ _SHOWN = {
 
 
 def _measured(e: Evidence) -> list[str]:
-    """Quality figures that any system has, those of the bench first, then those of newer versions."""
-    names = list(QUALITY)
-    for run in e.runs:
-        for row in run.quality:
-            names += [k.removesuffix("_worst") for k in row if k.endswith("_worst")]
-    return [
-        n for n in dict.fromkeys(names)
-        if any(fmt.number(row.get(n)) is not None for run in e.runs for row in run.quality)
-    ]  # fmt: skip
+    """Quality figures that any system has."""
+    rows = [vars(row) for run in e.runs for row in run.summary.quality]
+    return [n for n in QUALITY if any(row[n] is not None for row in rows)]
 
 
 def _shown(name: str) -> tuple[str, float, int, str]:
@@ -80,10 +85,10 @@ def quality(e: Evidence) -> Section | None:
             row = s.quality(category)
             if row is None:
                 continue
-            cells = [name_cell(s.label), name_cell(category), number_cell(row, "clips", 0)]
+            cells = [name_cell(s.label), name_cell(category), number_cell(row.clips, 0)]
             for n in names:
                 _, scale, digits, _ = _shown(n)
-                cells += [number_cell(row, f, digits, scale) for f in (n, f"{n}_worst")]
+                cells += [number_cell(vars(row)[f], digits, scale) for f in (n, f"{n}_worst")]
             rows.append(tuple(cells))
     blocks: list[Block] = [
         Table(
@@ -102,13 +107,14 @@ def quality(e: Evidence) -> Section | None:
                 continue
             for category in dict.fromkeys(clips["category"].astype(str)):
                 points = []
-                for r in clips[clips["category"].astype(str) == category].itertuples(index=False):
-                    v = fmt.number(float(getattr(r, n)))
+                part = clips[clips["category"].astype(str) == category]
+                for clip, figure in zip(part["clip"], part[n], strict=True):
+                    v = fmt.number(float(figure))
                     if v is None:
                         continue
                     values.append(v)
-                    data.append((s.label, category, str(r.clip), v))
-                    points.append(Point(v, tip=f"{r.clip}: {fmt.decibel(v * scale, digits)} {unit}"))
+                    data.append((s.label, category, str(clip), v))
+                    points.append(Point(v, tip=f"{clip}: {fmt.decibel(v * scale, digits)} {unit}"))
                 if points:
                     lines.append((f"{s.label}, {category}" if category else s.label, index, points))
         if len(set(values)) < 2:
@@ -160,19 +166,24 @@ def worst_clips(e: Evidence) -> Section | None:
             means = by_attack["clip_ok" if s.whole_clips else "payload_ok"].mean()
             hardest = str(means.idxmin()) if float(means.min()) < 1 else ""
             first = part.iloc[0]
-            found.append((
-                share,
-                -(fmt.number(float(first["zimtohrli"])) or 0.0),
+            found.append(
                 (
-                    name_cell(s.label), name_cell(clip), name_cell(first["category"]),
-                    Cell(str(len(means)), len(means)),
-                    Cell(fmt.DASH) if s.whole_clips else Cell(fmt.percent(alone), alone),
-                    Cell(fmt.percent(whole), whole), name_cell(hardest) if hardest else Cell(fmt.DASH),
-                    number_cell({"v": float(first["snr_db"])}, "v"),
-                    number_cell({"v": float(first["zimtohrli"])}, "v", 1, 1e5),
-                    number_cell({"v": float(first["lufs_difference"])}, "v", 3),
-                ),
-            ))  # fmt: skip
+                    share,
+                    -(fmt.number(float(first["zimtohrli"])) or 0.0),
+                    (
+                        name_cell(s.label),
+                        name_cell(clip),
+                        name_cell(first["category"]),
+                        TableCell(str(len(means)), len(means)),
+                        TableCell(fmt.DASH) if s.whole_clips else TableCell(fmt.percent(alone), alone),
+                        TableCell(fmt.percent(whole), whole),
+                        name_cell(hardest) if hardest else TableCell(fmt.DASH),
+                        number_cell(fmt.number(float(first["snr_db"]))),
+                        number_cell(fmt.number(float(first["zimtohrli"])), 1, 1e5),
+                        number_cell(fmt.number(float(first["lufs_difference"])), 3),
+                    ),
+                )
+            )
     if not found:
         return None
     found.sort(key=lambda f: f[:2])

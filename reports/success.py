@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soundsafe.eval.analysis.sweeps import Sweep, breakdowns, sweeps
-from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.analysis.sweeps import Sweep, sweeps
+from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, ordinal, share_axis
-from soundsafe.reports.cells import name_cell, number_cell, share_cell
-from soundsafe.reports.load import Evidence, Subject, finite
-from soundsafe.reports.model import Block, Cell, Column, Figure, Heading, Section, Table, Text
+from soundsafe.reports.cells import name_cell, share_cell
+from soundsafe.reports.load import Evidence, Subject
+from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines
 
 __all__ = ["categories", "matrix", "severity", "time_to_payload"]
@@ -40,8 +40,8 @@ def matrix(e: Evidence) -> Section:
             row = s.figures(attack.name)
             # Without colour what a system does not even try: to read a second by itself.
             cells += [
-                share_cell(row, "payload_success", matrix=not s.whole_clips),
-                share_cell(row, "clip_success", matrix=True),
+                share_cell(row.payload_success, row.payload_success_ci95, matrix=not s.whole_clips),
+                share_cell(row.clip_success, row.clip_success_ci95, matrix=True),
             ]
         rows.append(tuple(cells))
     caption = (
@@ -56,7 +56,7 @@ def matrix(e: Evidence) -> Section:
             "From `summary.json`, category `all`: `payload_success`, `clip_success` and their intervals."
         ),
     ]
-    if any(not (s.figures(a.name) or {}).get("payload_success_ci95") for s in e.subjects for a in e.attacks):
+    if any(s.figures(a.name).payload_success_ci95 is None for s in e.subjects for a in e.attacks):
         few = (
             "Without an interval: fewer than five independent groups of clips, too few to know how groups "
             "differ."
@@ -71,23 +71,25 @@ def categories(e: Evidence) -> Section | None:
         return None
     blocks: list[Block] = []
     for number, s in enumerate(e.subjects):
-        mine = [c for c in e.categories if any(s.figures(a.name, c) for a in e.attacks)]
+        mine = [c for c in e.categories if any(s.tested(a.name, c) for a in e.attacks)]
         if len(mine) < 2:
             continue
         columns = [Column("Attack")]
         for c in mine:
-            clips = max((int(fmt.number((s.figures(a.name, c) or {}).get("clips")) or 0) for a in e.attacks),
-                        default=0)  # fmt: skip
+            clips = max((s.figures(a.name, c).clips for a in e.attacks), default=0)
             label = f"{c} ({clips} clip{'' if clips == 1 else 's'})"
             columns += [Column("one second", True, label), Column("whole clip", True, label)]
         rows = []
         for attack in e.attacks:
-            if not any(s.figures(attack.name, c) for c in mine):
+            if not any(s.tested(attack.name, c) for c in mine):
                 continue
             cells = [name_cell(attack.name)]
             for c in mine:
                 row = s.figures(attack.name, c)
-                cells += [share_cell(row, f, matrix=True) for f in ("payload_success", "clip_success")]
+                cells += [
+                    share_cell(row.payload_success, row.payload_success_ci95, matrix=True),
+                    share_cell(row.clip_success, row.clip_success_ci95, matrix=True),
+                ]
             rows.append(tuple(cells))
         caption = f"{s.label}: payload recovered by kind of audio, in per cent."
         blocks.append(Table(f"categories-{number + 1}", caption, tuple(columns), tuple(rows)))
@@ -103,23 +105,23 @@ def _value(v: float) -> str:
 
 def severity(e: Evidence) -> Section | None:
     """Success against strength, for every sweep that the attacks make up, and where it breaks down."""
-    found = sweeps((a.name, finite(a.params)) for a in e.attacks)
+    found = sweeps((a.name, a.params) for a in e.attacks)
     if not found:
         return None
     panels: list[Panel] = []
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     data: list[Sequence[tuple[str | float | None, ...]]] = []
     for sweep in found:
         series, numbers = [], []
         for index, s in enumerate(e.subjects):
             figures = [s.figures(a) for a in sweep.attacks]
-            success = [fmt.number((f or {}).get(s.success)) for f in figures]
-            clip = [fmt.number((f or {}).get("clip_success")) for f in figures]
-            if all(v is None for v in success):
+            success = [s.success(a) for a in sweep.attacks]
+            clip = [f.clip_success for f in figures]
+            if all(v is None for v, _ in success):
                 continue
             points: list[Point | None] = []
-            for i, (attack, f, v) in enumerate(zip(sweep.attacks, figures, success, strict=True)):
-                low, high = (fmt.number(x) for x in (f or {}).get(f"{s.success}_ci95") or (None, None))
+            for i, (attack, (v, limits)) in enumerate(zip(sweep.attacks, success, strict=True)):
+                low, high = limits or (None, None)
                 place = (attack, sweep.parameter, sweep.values[i])
                 numbers.append((s.unit_label, *place, v, clip[i], low, high))
                 if v is None:
@@ -128,8 +130,7 @@ def severity(e: Evidence) -> Section | None:
                 tip = f"{s.unit_label}, {attack}: {fmt.percent(v)} %; clips: {fmt.percent(clip[i])} %"
                 points.append(Point(float(i), v, low, high, tip))
             series.append(Series(s.unit_label, index, tuple(points)))
-            alone = [fmt.number((f or {}).get("payload_success")) for f in figures]
-            rows.append(_breakdown_row(sweep, s, alone, clip))
+            rows.append(_breakdown_row(sweep, s, [f.payload_success for f in figures], clip))
         if not series:
             continue
         axis = ordinal([_value(v) for v in sweep.values], sweep.parameter)
@@ -178,15 +179,16 @@ def severity(e: Evidence) -> Section | None:
 
 def _breakdown_row(
     sweep: Sweep, s: Subject, success: Sequence[float | None], clip: Sequence[float | None]
-) -> tuple[Cell, ...]:
-    def crossing(values: Sequence[float | None]) -> Cell:
+) -> tuple[TableCell, ...]:
+    stored = s.breakdown(sweep.stem, sweep.parameter)
+
+    def crossing(values: Sequence[float | None], found: Sequence[float]) -> TableCell:
         known = [v for v in values if v is not None]
-        found = [from_frame_value(v) for v in breakdowns(sweep.values, values)]
         if found:
-            return Cell(", ".join(_value(float(f"{v:.3g}")) for v in found), found[0])
+            return TableCell(", ".join(_value(float(f"{v:.3g}")) for v in found), found[0])
         if not known:
-            return Cell(fmt.DASH)
-        return Cell("at none tested" if min(known) >= _HALF else "at all tested")
+            return TableCell(fmt.DASH)
+        return TableCell("at none tested" if min(known) >= _HALF else "at all tested")
 
     whole = [v for v, c in zip(sweep.values, clip, strict=True) if c is not None and c >= 1]
     tested = f"{_value(sweep.values[0])} … {_value(sweep.values[-1])} ({len(sweep.values)})"
@@ -194,10 +196,10 @@ def _breakdown_row(
         name_cell(sweep.stem),
         name_cell(sweep.parameter),
         name_cell(s.label),
-        Cell(tested),
-        Cell(("all" if len(whole) == len(sweep.values) else ", ".join(map(_value, whole))) or "none"),
-        crossing(success),
-        crossing(clip),
+        TableCell(tested),
+        TableCell(("all" if len(whole) == len(sweep.values) else ", ".join(map(_value, whole))) or "none"),
+        crossing(success, () if stored is None else stored.payload_breaks_at),
+        crossing(clip, () if stored is None else stored.clip_breaks_at),
     )
 
 
@@ -266,13 +268,11 @@ def time_to_payload(e: Evidence) -> Section | None:
     for attack in e.attacks:
         cells = [name_cell(attack.name)]
         for s in e.subjects:
-            row = s.figures(attack.name)
-            cell = number_cell(row, "time_to_payload_s")
-            if row is not None and cell.value is None:
-                cell = Cell("not reached")
-            elif cell.value is not None:
-                cell = Cell(fmt.seconds(cell.value), cell.value)
-            cells.append(cell)
+            seconds = s.figures(attack.name).time_to_payload_s
+            if seconds is not None:
+                cells.append(TableCell(fmt.seconds(seconds), seconds))
+            else:
+                cells.append(TableCell("not reached" if s.tested(attack.name) else fmt.DASH))
         rows.append(tuple(cells))
     if not rows:
         return None

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from rich.table import Table
 
-from soundsafe.eval.rows import control_of
+from soundsafe.eval.rows import (
+    ComparisonRow,
+    Figure,
+    Interval,
+    PowerRow,
+    QualityRow,
+    SummaryRow,
+    control_of,
+)
 from soundsafe.reports import format as fmt
 
 __all__ = ["attack_table", "category_table", "comparison_table", "power_table", "quality_table"]
 
-Item = Mapping[str, Any]
 
-
-def _interval(value: Any) -> str:
+def _interval(value: Interval) -> str:
     return fmt.interval(value) or fmt.DASH
 
 
-def _plain(value: Any, spec: str = ".1f") -> str:
+def _plain(value: Figure, spec: str = ".1f") -> str:
     return fmt.DASH if value is None else format(float(value), spec)
 
 
-def _quiet_control(row: Item) -> bool:
+def _quiet_control(row: SummaryRow) -> bool:
     """A control after an attack in which nothing was accepted: counted among the false accepts, not shown."""
-    name = str(row["attack"])
+    name = row.attack
     attacked = control_of(name) not in ("", name)
-    return attacked and not row["payload_success"] and not row["clip_success"]
+    return attacked and not row.payload_success and not row.clip_success
 
 
-def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all") -> Table:
+def attack_table(rows: Iterable[SummaryRow], *, title: str = "", category: str = "all") -> Table:
     """One line for each attack of one system: how many bits were wrong and how often the payload came back.
 
     Args:
@@ -46,31 +51,31 @@ def attack_table(rows: Iterable[Item], *, title: str = "", category: str = "all"
     for name in ("clips", "EULs", "BER %", "EULs %", "95 %", "clips %", "95 % ", "seconds", "slots %"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        if row["category"] != category or _quiet_control(row):
+        if row.category != category or _quiet_control(row):
             continue
         table.add_row(
-            str(row["attack"]),
-            str(row["clips"]),
-            str(row["euls"]),
-            fmt.ber(row["ber"]),
-            fmt.percent(row["payload_success"]),
-            _interval(row["payload_success_ci95"]),
-            fmt.percent(row["clip_success"]),
-            _interval(row["clip_success_ci95"]),
-            _plain(row["time_to_payload_s"], "g"),
-            fmt.percent(row["parity_slots"]),
+            row.attack,
+            str(row.clips),
+            str(row.euls),
+            fmt.ber(row.ber),
+            fmt.percent(row.payload_success),
+            _interval(row.payload_success_ci95),
+            fmt.percent(row.clip_success),
+            _interval(row.clip_success_ci95),
+            _plain(row.time_to_payload_s, "g"),
+            fmt.percent(row.parity_slots),
         )
     return table
 
 
-def category_table(rows: Iterable[Item], *, title: str = "") -> Table | None:
+def category_table(rows: Iterable[SummaryRow], *, title: str = "") -> Table | None:
     """Shares of EULs and of clips that decode, by attack and category; None where there is one category."""
-    found: dict[str, dict[str, Item]] = {}
+    found: dict[str, dict[str, SummaryRow]] = {}
     categories: dict[str, int] = {}
     for row in rows:
-        if row["category"] != "all" and not _quiet_control(row):
-            found.setdefault(str(row["attack"]), {})[str(row["category"])] = row
-            categories[str(row["category"])] = max(row["clips"], categories.get(str(row["category"]), 0))
+        if row.category != "all" and not _quiet_control(row):
+            found.setdefault(row.attack, {})[row.category] = row
+            categories[row.category] = max(row.clips, categories.get(row.category, 0))
     if len(categories) < 2:
         return None
     table = Table(title=title or None, title_justify="left", caption_justify="left")
@@ -82,13 +87,16 @@ def category_table(rows: Iterable[Item], *, title: str = "") -> Table | None:
         texts = []
         for name in categories:
             cell = cells.get(name)
-            fields = ("payload_success", "clip_success")
-            texts.append(" / ".join(fmt.percent(cell[f]) for f in fields) if cell else fmt.DASH)
+            texts.append(
+                f"{fmt.percent(cell.payload_success)} / {fmt.percent(cell.clip_success)}"
+                if cell
+                else fmt.DASH
+            )
         table.add_row(attack, *texts)
     return table
 
 
-def quality_table(rows: Iterable[Item], *, title: str = "") -> Table:
+def quality_table(rows: Iterable[QualityRow], *, title: str = "") -> Table:
     """One line for each system and category: what marking did to the sound, and false accepts."""
     table = Table(title=title or None, title_justify="left")
     table.add_column("system", no_wrap=True)
@@ -96,23 +104,23 @@ def quality_table(rows: Iterable[Item], *, title: str = "") -> Table:
     for name in ("clips", "SNR dB", "worst", "Zimtohrli ×1e-5", "worst ", "LU", "worst  ", "false accepts"):
         table.add_column(name, justify="right")
     for row in rows:
-        scaled = [None if row[k] is None else 1e5 * row[k] for k in ("zimtohrli", "zimtohrli_worst")]
+        scaled = [None if v is None else 1e5 * v for v in (row.zimtohrli, row.zimtohrli_worst)]
         table.add_row(
-            str(row["system"]),
-            str(row["category"]),
-            str(row["clips"]),
-            _plain(row["snr_db"]),
-            _plain(row["snr_db_worst"]),
+            row.system,
+            row.category,
+            str(row.clips),
+            _plain(row.snr_db),
+            _plain(row.snr_db_worst),
             _plain(scaled[0]),
             _plain(scaled[1]),
-            _plain(row["lufs_difference"], ".3f"),
-            _plain(row["lufs_difference_worst"], ".3f"),
-            f"{row['false_accepts']} of {row['unmarked_euls']}",
+            _plain(row.lufs_difference, ".3f"),
+            _plain(row.lufs_difference_worst, ".3f"),
+            f"{row.false_accepts} of {row.unmarked_euls}",
         )
     return table
 
 
-def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
+def comparison_table(rows: Iterable[ComparisonRow], *, title: str = "") -> Table:
     """One line for each attack: how a second run differs from a first."""
     table = Table(title=title or None, title_justify="left", caption_justify="left")
     table.caption = (
@@ -124,24 +132,24 @@ def comparison_table(rows: Iterable[Item], *, title: str = "") -> Table:
     for name in ("EULs", "A %", "B %", "B − A", "95 %", "p (Holm)", "p (McNemar)", "BER A %", "BER B %"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        interval = row["difference_ci95"]
+        interval = row.difference_ci95
         table.add_row(
-            str(row["system"]),
-            str(row["attack"]),
-            str(row["euls"]),
-            fmt.percent(row["payload_success_a"]),
-            fmt.percent(row["payload_success_b"]),
-            _plain(100 * row["difference"], "+.1f"),
+            row.system,
+            row.attack,
+            str(row.euls),
+            fmt.percent(row.payload_success_a),
+            fmt.percent(row.payload_success_b),
+            _plain(100 * row.difference, "+.1f"),
             f"{100 * interval[0]:+.1f}…{100 * interval[1]:+.1f}" if interval else fmt.DASH,
-            _plain(row["p_holm"], ".2g"),
-            _plain(row["p_mcnemar"], ".2g"),
-            fmt.ber(row["ber_a"]),
-            fmt.ber(row["ber_b"]),
+            _plain(row.p_holm, ".2g"),
+            _plain(row.p_mcnemar, ".2g"),
+            fmt.ber(row.ber_a),
+            fmt.ber(row.ber_b),
         )
     return table
 
 
-def power_table(rows: Iterable[Item], fall: float) -> Table:
+def power_table(rows: Iterable[PowerRow], fall: float) -> Table:
     """One line for each attack: falls of payload success that a gate sees, and how many clips see `fall`."""
     table = Table(title="What a gate with this baseline sees", title_justify="left", caption_justify="left")
     table.caption = (
@@ -154,14 +162,14 @@ def power_table(rows: Iterable[Item], fall: float) -> Table:
     for name in ("clips", "EULs", "EULs %", "fall, evenly", "by clips", "clips, evenly", "by clips "):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        falls = [row[f"smallest_fall_{kind}"] for kind in ("evenly", "whole_clips")]
+        falls = [row.smallest_fall_evenly, row.smallest_fall_whole_clips]
         table.add_row(
-            str(row["system"]),
-            str(row["attack"]),
-            str(row["clips"]),
-            str(row["euls"]),
-            fmt.percent(row["payload_success"]),
+            row.system,
+            row.attack,
+            str(row.clips),
+            str(row.euls),
+            fmt.percent(row.payload_success),
             *(_plain(None if f is None else 100 * f, ".0f") for f in falls),
-            *(_plain(row[f"clips_{kind}"], ".0f") for kind in ("evenly", "whole_clips")),
+            *(_plain(n, ".0f") for n in (row.clips_evenly, row.clips_whole_clips)),
         )
     return table

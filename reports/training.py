@@ -17,12 +17,12 @@ from soundsafe.reports.axes import decades, fitting, share_axis
 from soundsafe.reports.cells import name_cell
 from soundsafe.reports.model import (
     Block,
-    Cell,
     Column,
     Figure,
     Report,
     Section,
     Table,
+    TableCell,
     Text,
     Tile,
     Tiles,
@@ -205,12 +205,12 @@ def _last(t: Training, phase: str, column: str) -> float | None:
     return fmt.number(float(values[0])) if values else None
 
 
-def _number(value: float | None, digits: int = 3) -> Cell:
-    return Cell(fmt.DASH if value is None else f"{value:.{digits}g}", value)
+def _number(value: float | None, digits: int = 3) -> TableCell:
+    return TableCell(fmt.DASH if value is None else f"{value:.{digits}g}", value)
 
 
-def _share(value: float | None) -> Cell:
-    return Cell(fmt.percent(value), value)
+def _share(value: float | None) -> TableCell:
+    return TableCell(fmt.percent(value), value)
 
 
 def _across(t: Training) -> Table:
@@ -229,9 +229,9 @@ def _across(t: Training) -> Table:
         worst = mine.loc[mine["ber"].idxmax()] if mine["ber"].notna().any() else None
         step = int(mine["step"].iloc[0])
         rows.append((
-            name_cell(phase), Cell(fmt.count(step), step), _number(_last(t, phase, "stability"), 4),
+            name_cell(phase), TableCell(fmt.count(step), step), _number(_last(t, phase, "stability"), 4),
             _share(t.at_end(phase)), _number(float(steps["w_stab"].iloc[-1]) if len(steps) else None),
-            _share(_last(t, phase, "parity_frames")), Cell(*_decibel(_last(t, phase, "snr_db"))),
+            _share(_last(t, phase, "parity_frames")), TableCell(*_decibel(_last(t, phase, "snr_db"))),
             _ber(float(clean.iloc[0]) if len(clean) else None),
             _ber(None if worst is None else float(worst["ber"])),
             name_cell(fmt.DASH if worst is None else worst["attack"]),
@@ -244,8 +244,8 @@ def _decibel(value: float | None) -> tuple[str, float | None]:
     return fmt.decibel(value), value
 
 
-def _ber(value: float | None) -> Cell:
-    return Cell(fmt.ber(value), fmt.number(value))
+def _ber(value: float | None) -> TableCell:
+    return TableCell(fmt.ber(value), fmt.number(value))
 
 
 def _layers(t: Training) -> Table | None:
@@ -260,7 +260,7 @@ def _layers(t: Training) -> Table | None:
         cells = [name_cell(name.removeprefix("grad/"))]
         for p in t.phases:
             values = t.steps(p)[name].dropna()
-            cells += [_number(fmt.number(float(v))) if len(values) else Cell(fmt.DASH)
+            cells += [_number(fmt.number(float(v))) if len(values) else TableCell(fmt.DASH)
                       for v in ((values.median(), values.max()) if len(values) else (0.0, 0.0))]  # fmt: skip
         rows.append(tuple(cells))
     caption = "Gradient norm of each spectrally normalised layer, over the steps of each phase."

@@ -20,9 +20,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -31,9 +31,14 @@ import pandas as pd
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.stats import paired_rise, stratified_shift
 from soundsafe.eval.analysis.summary import quality_rows
-from soundsafe.eval.rows import CONTROLS, control_of, from_frame_value, measured_ber
+from soundsafe.eval.documents import from_item, rounded, to_item
+from soundsafe.eval.frames import measured_ber
+from soundsafe.eval.rows import CONTROLS, Check, Figure, GateResult, Json, control_of
 
-__all__ = ["FORMAT", "check", "few_clips", "github_annotations", "junit", "make_baseline", "read_baseline"]
+__all__ = [
+    "FORMAT", "Baseline", "ClipCounts", "check", "few_clips", "github_annotations", "junit", "make_baseline",
+    "read_baseline", "suites_of",
+]  # fmt: skip
 
 FORMAT = 1
 FAMILY_ERROR = 0.001
@@ -52,31 +57,96 @@ _MEANS = ("parity_frames", "ber")
 _FEWEST_BITS = 1000.0
 
 
-def _counts(rows: pd.DataFrame) -> dict[str, Any]:
-    """One clip under one attack: numbers and sums."""
-    out: dict[str, Any] = {
-        "euls": len(rows),
-        "payload_success": int(rows["payload_ok"].sum()),
-        "clip_success": int(bool(rows["clip_ok"].iloc[0])),
-    }
-    for name in _MEANS:
-        values = rows[name].dropna()
-        out[name] = float(values.mean()) if len(values) else None
-    for name in ("parity_slots", "seed_parity"):
-        values = rows[name].dropna()
-        out[name] = int(values.sum()) if len(values) else None
-    if errors := int((~rows["status"].isin(_NO_ERROR)).sum()):
-        out["errors"] = errors
-    return dict(from_frame_value(out))
+@dataclass(frozen=True)
+class ClipCounts:
+    """One clip under one attack: numbers of EULs (`euls` in all), and means over them.
+
+    `clip_success` is 1 or 0; what the system does not have is None; `errors` counts EULs whose step failed.
+    """
+
+    euls: int
+    payload_success: int
+    clip_success: int
+    parity_frames: Figure
+    ber: Figure
+    parity_slots: int | None
+    seed_parity: int | None
+    errors: int = 0
+
+    def figure(self, metric: str) -> Figure:
+        """The figure of a metric of `MARGINS`."""
+        return {
+            "payload_success": self.payload_success,
+            "clip_success": self.clip_success,
+            "parity_slots": self.parity_slots,
+            "seed_parity": self.seed_parity,
+            "parity_frames": self.parity_frames,
+            "ber": self.ber,
+        }[metric]
 
 
-def make_baseline(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
-    """The baseline of a run: `rows` are its rows, `run` its `run.json`.
+Clips = Mapping[str, ClipCounts]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Reviewed figures: by system, attack and clip, and the configuration of the run that they are of."""
+
+    systems: Mapping[str, Mapping[str, Clips]]
+    configuration: Mapping[str, Json]
+
+    def to_json(self) -> dict[str, Json]:
+        """The document of a baseline's file."""
+
+        def item(counts: ClipCounts) -> Json:
+            return {k: v for k, v in to_item(counts).items() if k != "errors" or v}
+
+        systems: dict[str, Json] = {
+            system: {a: {clip: item(c) for clip, c in clips.items()} for a, clips in attacks.items()}
+            for system, attacks in self.systems.items()
+        }
+        return {"format": FORMAT, "configuration": dict(self.configuration), "systems": systems}
+
+
+def suites_of(baseline: Baseline) -> list[str]:
+    """Names of the suites of the run that a baseline was made of."""
+    found = baseline.configuration.get("suites")
+    items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    return [str(item.get("suite")) for item in items]
+
+
+def _counts(rows: pd.DataFrame) -> ClipCounts:
+    """One clip under one attack."""
+
+    def mean(name: str) -> Figure:
+        values = rows[name].dropna()
+        return float(values.mean()) if len(values) else None
+
+    def number(name: str) -> int | None:
+        values = rows[name].dropna()
+        return int(values.sum()) if len(values) else None
+
+    return rounded(
+        ClipCounts(
+            euls=len(rows),
+            payload_success=int(rows["payload_ok"].sum()),
+            clip_success=int(bool(rows["clip_ok"].iloc[0])),
+            parity_frames=mean("parity_frames"),
+            ber=mean("ber"),
+            parity_slots=number("parity_slots"),
+            seed_parity=number("seed_parity"),
+            errors=int((~rows["status"].isin(_NO_ERROR)).sum()),
+        )
+    )
+
+
+def make_baseline(rows: pd.DataFrame, configuration: Mapping[str, Json]) -> Baseline:
+    """The baseline of a run: `rows` are its rows, `configuration` that of its `run.json`.
 
     Raises:
         InputError: no row is of an attack.
     """
-    figures: dict[str, Any] = {}
+    figures: dict[str, dict[str, Clips]] = {}
     rows = rows.assign(ber=measured_ber(rows))
     for (system, attack), part in rows.groupby(["system", "attack"], sort=False):
         if control_of(str(attack)):
@@ -85,15 +155,14 @@ def make_baseline(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
         figures.setdefault(str(system), {})[str(attack)] = clips
     if not figures:
         raise InputError("the run holds no attack: there is nothing to judge others by")
-    configuration = run.get("configuration", {})
-    kept = {k: configuration.get(k) for k in ("split", "suites", "seed", "seconds")}
+    kept: dict[str, Json] = {k: configuration.get(k) for k in ("split", "suites", "seed", "seconds")}
     # A folder's path means nothing on another machine.
     kept["dataset"] = Path(str(configuration.get("dataset", ""))).name
-    return {"format": FORMAT, "configuration": kept, "systems": figures}
+    return Baseline(figures, kept)
 
 
-def _sound(value: Any, level: int = 0) -> bool:
-    """Whether `systems` of a baseline is as `make_baseline` has it: system, attack, clip, figures."""
+def _sound(value: object, level: int = 0) -> bool:
+    """Whether `systems` of a baseline's file is as `Baseline` has it: system, attack, clip, figures."""
     if not isinstance(value, dict) or not value:
         return False
     if level < 3:
@@ -105,7 +174,7 @@ def _sound(value: Any, level: int = 0) -> bool:
     return all(f is None or (isinstance(f, (int, float)) and math.isfinite(f)) for f in figures)
 
 
-def read_baseline(path: Path) -> dict[str, Any]:
+def read_baseline(path: Path) -> Baseline:
     """A baseline file.
 
     Raises:
@@ -127,7 +196,15 @@ def read_baseline(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} holds no figures: soundsafe-eval baseline RUN writes some")
     if not _sound(data["systems"]):
         raise InputError(f"{path} is damaged: soundsafe-eval baseline RUN writes one")
-    return data
+    systems = {
+        system: {
+            attack: {clip: from_item(ClipCounts, item) for clip, item in clips.items()}
+            for attack, clips in attacks.items()
+        }
+        for system, attacks in data["systems"].items()
+    }
+    configuration = data.get("configuration")
+    return Baseline(systems, configuration if isinstance(configuration, dict) else {})
 
 
 def few_clips(systems: Mapping[str, Mapping[str, Sized]]) -> list[str]:
@@ -149,16 +226,17 @@ def few_clips(systems: Mapping[str, Mapping[str, Sized]]) -> list[str]:
     ]
 
 
-def _less(new: dict[str, Any], old: dict[str, Any]) -> bool:
+def _less(new: ClipCounts, old: ClipCounts) -> bool:
     """Whether a clip has fewer EULs than the baseline's, or lacks a figure that the baseline has."""
-    return new["euls"] < old["euls"] or any(new[m] is None and old[m] is not None for m in MARGINS)
+    lacking = any(new.figure(m) is None and old.figure(m) is not None for m in MARGINS)
+    return new.euls < old.euls or lacking
 
 
-def _unread(mine: pd.DataFrame, attacks: dict[str, Any]) -> str:
+def _unread(mine: pd.DataFrame, attacks: Mapping[str, Clips]) -> str:
     """Which controls of a system's clips were not read; empty where all were. Clips that ended in errors when
     the baseline was made are let off."""
-    clips = [*dict.fromkeys(clip for held in attacks.values() for clip in held)]
-    clips = [c for c in clips if not any("errors" in held.get(c, {}) for held in attacks.values())]
+    failed = {clip for held in attacks.values() for clip, counts in held.items() if counts.errors}
+    clips = [c for c in dict.fromkeys(clip for held in attacks.values() for clip in held) if c not in failed]
     kinds = mine["attack"].map(control_of)
     for kind in CONTROLS:
         its = mine[kinds == kind]
@@ -168,30 +246,41 @@ def _unread(mine: pd.DataFrame, attacks: dict[str, Any]) -> str:
     return ""
 
 
-def _share_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any] | None:
-    pairs = [(o, n) for o, n in zip(old, new, strict=True) if o[name] is not None and n[name] is not None]
-    if not pairs:
-        return None
-    size = [(1, 1) if name == "clip_success" else (o["euls"], n["euls"]) for o, n in pairs]
-    a, b = [o[name] for o, _ in pairs], [n[name] for _, n in pairs]
-    before, after = [s[0] for s in size], [s[1] for s in size]
-    difference, p = stratified_shift(a, before, b, after)
-    return {
-        "baseline": sum(a) / sum(before),
-        "run": sum(b) / sum(after),
-        "worse_by": -difference,
-        "p": p,
-        "lost": name == "clip_success" and len(pairs) >= _FEWEST_CLIPS and -difference > _MOST_CLIPS_LOST,
-    }
+@dataclass(frozen=True)
+class _Test:
+    """One figure of the baseline's clips against the run's; `lost`: more than half of enough clips."""
+
+    system: str
+    attack: str
+    metric: str
+    baseline: float
+    run: float
+    worse_by: float
+    p: float
+    lost: bool = False
 
 
-def _mean_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any] | None:
-    pairs = [(o[name], n[name]) for o, n in zip(old, new, strict=True)]
-    pairs = [(o, n) for o, n in pairs if o is not None and n is not None]
+def _tested(
+    system: str, attack: str, metric: str, old: Sequence[ClipCounts], new: Sequence[ClipCounts]
+) -> _Test | None:
+    """The test of one metric over pairs of clips; None where no pair has it."""
+    pairs = [
+        (o, n, before, after)
+        for o, n in zip(old, new, strict=True)
+        if (before := o.figure(metric)) is not None and (after := n.figure(metric)) is not None
+    ]
     if not pairs:
         return None
-    a, b = np.array(pairs).T
-    if name == "ber":
+    a, b = np.array([p[2] for p in pairs]), np.array([p[3] for p in pairs])
+    if metric not in _MEANS:
+        whole = metric == "clip_success"
+        tried = np.array([1 if whole else o.euls for o, _, _, _ in pairs])
+        tried_now = np.array([1 if whole else n.euls for _, n, _, _ in pairs])
+        difference, p = stratified_shift(a, tried, b, tried_now)
+        lost = whole and len(pairs) >= _FEWEST_CLIPS and -difference > _MOST_CLIPS_LOST
+        shares = float(a.sum() / tried.sum()), float(b.sum() / tried_now.sum())
+        return _Test(system, attack, metric, *shares, worse_by=-difference, p=p, lost=lost)
+    if metric == "ber":
         # Error rates change by factors; the smallest rate that a clip's bits can tell from none is added.
         least = 1 / _FEWEST_BITS
         p = paired_rise(np.log(a + least), np.log(b + least), noise=0.1)
@@ -199,107 +288,112 @@ def _mean_test(name: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) 
     else:
         p = paired_rise(-a, -b, noise=0.01)
         worse = a.mean() - b.mean()
-    return {"baseline": a.mean(), "run": b.mean(), "worse_by": worse, "p": p}
+    return _Test(system, attack, metric, float(a.mean()), float(b.mean()), worse_by=float(worse), p=p)
 
 
-def check(rows: pd.DataFrame, baseline: dict[str, Any]) -> dict[str, Any]:
+def _verdict(test: _Test, level: float) -> Check:
+    """Whether a figure fell (BER: rose) significantly and by more than anybody would mind, or was lost."""
+    failed = (test.p < level and test.worse_by > MARGINS[test.metric]) or test.lost
+    sign = "rose" if test.metric == "ber" else "fell"
+    rule = "; more than half of the clips, which fails whatever p is" if test.lost else ""
+    message = (
+        f"{test.metric} {sign} from {test.baseline:.4g} to {test.run:.4g} (p = {test.p:.1g}{rule})"
+        if failed
+        else ""
+    )
+    return Check(
+        test.system, test.attack, test.metric, not failed, test.baseline, test.run, test.worse_by, test.p,
+        message,
+    )  # fmt: skip
+
+
+def _missing(system: str, attack: str, part: pd.DataFrame, clips: Clips, held: Clips) -> list[Check]:
+    """What a run lacks of the baseline's clips under one attack, and which of its clips ended in errors."""
+    out = []
+    absent = [clip for clip, old in clips.items() if clip not in held or _less(held[clip], old)]
+    if absent:
+        text = f"the run lacks all or part of {len(absent)} of {len(clips)} clips, {absent[0]} first"
+        there = len(clips) - len(absent)
+        out.append(Check(system, attack, "coverage", False, len(clips), there, len(absent), message=text))
+    broken = [c for c, n in held.items() if n.errors > (clips[c].errors if c in clips else 0)]
+    if broken:
+        first = part[part["clip"].astype(str) == broken[0]]
+        first = first[~first["status"].isin(_NO_ERROR)].iloc[0]
+        text = f"{len(broken)} clips ended in an error, {broken[0]} first: {first['status']}"
+        out.append(Check(system, attack, "errors", False, 0, len(broken), len(broken), message=text))
+    return out
+
+
+def _controls(rows: pd.DataFrame, baseline: Baseline) -> Check:
+    """That nothing was accepted which bears no mark, and that every control was read."""
+    found = [r for r in quality_rows(rows) if r.category == "all"]
+    accepts, euls = sum(r.false_accepts for r in found), sum(r.unmarked_euls for r in found)
+    unread = {name: _unread(rows[rows["system"] == name], its) for name, its in baseline.systems.items()}
+    untested = "".join(f"; {name}: {text}" for name, text in unread.items() if text)
+    ok = accepts == 0 and euls > 0 and not untested
+    message = "" if ok else f"{accepts} false accepts in {euls} EULs without the mark{untested}"
+    return Check("", "controls", "false_accepts", ok, 0, accepts, accepts, message=message)
+
+
+def check(rows: pd.DataFrame, baseline: Baseline) -> GateResult:
     """Test a run against a baseline.
 
+    Args:
+        rows: the run's (`soundsafe.eval.read_rows`).
+        baseline: from `read_baseline` or `make_baseline`.
+
     Returns:
-        `ok`, `false_accepts`, `level` (of each single test), `checks`: a list of dicts with `system`,
-        `attack`, `metric`, `ok`, `baseline`, `run`, `worse_by`, `p` and `message`, and `remarks`: lines on
-        what cannot be told (`few_clips`).
+        The verdict: first the check of the controls, then what the run lacks, then the tests of figures.
     """
     compared: dict[str, dict[str, list[str]]] = {}
-    tests: list[dict[str, Any]] = []
-    missing: list[dict[str, Any]] = []
+    tests: list[_Test] = []
+    missing: list[Check] = []
+    controls = _controls(rows, baseline)
     rows = rows.assign(ber=measured_ber(rows))
-    for system, attacks in baseline["systems"].items():
+    for system, attacks in baseline.systems.items():
         mine = rows[rows["system"] == system]
         for attack, clips in attacks.items():
             part = mine[mine["attack"] == attack]
             held = {str(clip): _counts(r) for clip, r in part.groupby("clip", sort=False)}
-            absent = [clip for clip, old in clips.items() if clip not in held or _less(held[clip], old)]
-            head = {"system": system, "attack": attack}
-            if absent:
-                text = f"the run lacks all or part of {len(absent)} of {len(clips)} clips, {absent[0]} first"
-                missing.append(
-                    head | {"metric": "coverage", "ok": False, "baseline": len(clips)}
-                    | {"run": len(clips) - len(absent), "worse_by": len(absent), "p": None, "message": text}
-                )  # fmt: skip
-            broken = [c for c, n in held.items() if n.get("errors", 0) > clips.get(c, {}).get("errors", 0)]
-            if broken:
-                first = part[part["clip"].astype(str) == broken[0]]
-                first = first[~first["status"].isin(_NO_ERROR)].iloc[0]
-                text = f"{len(broken)} clips ended in an error, {broken[0]} first: {first['status']}"
-                missing.append(
-                    head | {"metric": "errors", "ok": False, "baseline": 0, "run": len(broken)}
-                    | {"worse_by": len(broken), "p": None, "message": text}
-                )  # fmt: skip
+            missing += _missing(system, attack, part, clips, held)
             names = [clip for clip in clips if clip in held]
             if not names:
                 continue
             compared.setdefault(system, {})[attack] = names
             old, new = [clips[c] for c in names], [held[c] for c in names]
-            for metric in MARGINS:
-                test = _mean_test if metric in _MEANS else _share_test
-                result = test(metric, old, new)
-                if result is not None:
-                    tests.append(head | {"metric": metric} | result)
+            found = (_tested(system, attack, metric, old, new) for metric in MARGINS)
+            tests += [test for test in found if test is not None]
     level = FAMILY_ERROR / max(1, len(tests))
-    for t in tests:
-        significant = t["p"] < level and t["worse_by"] > MARGINS[t["metric"]]
-        lost = t.pop("lost", False)
-        t["ok"] = not (significant or lost)
-        sign = "rose" if t["metric"] == "ber" else "fell"
-        rule = "; more than half of the clips, which fails whatever p is" if lost else ""
-        t["message"] = (
-            f"{t['metric']} {sign} from {t['baseline']:.4g} to {t['run']:.4g} (p = {t['p']:.1g}{rule})"
-            if not t["ok"]
-            else ""
-        )
-    controls = [r for r in quality_rows(rows) if r["category"] == "all"]
-    accepts, euls = (sum(r[name] for r in controls) for name in ("false_accepts", "unmarked_euls"))
-    unread = {
-        name: _unread(rows[rows["system"] == name], attacks) for name, attacks in baseline["systems"].items()
-    }
-    untested = "".join(f"; {name}: {text}" for name, text in unread.items() if text)
-    ok = accepts == 0 and euls > 0 and not untested
-    false = {
-        "system": "", "attack": "controls", "metric": "false_accepts", "ok": ok, "baseline": 0,
-        "run": accepts, "worse_by": accepts, "p": None,
-        "message": "" if ok else f"{accepts} false accepts in {euls} EULs without the mark{untested}",
-    }  # fmt: skip
-    checks = [false, *missing, *tests]
-    return {
-        "ok": all(c["ok"] for c in checks),
-        "level": level,
-        "false_accepts": accepts,
-        "checks": [from_frame_value(c) for c in checks],
-        "remarks": few_clips(compared),
-    }
+    checks = [controls, *missing, *(_verdict(test, level) for test in tests)]
+    return GateResult(
+        ok=all(c.ok for c in checks),
+        level=level,
+        false_accepts=int(controls.run),
+        checks=tuple(rounded(c) for c in checks),
+        remarks=tuple(few_clips(compared)),
+    )
 
 
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
 
 
-def _xml(text: Any) -> str:
-    return _NO_XML.sub("\ufffd", str(text))
+def _xml(text: str) -> str:
+    return _NO_XML.sub("\ufffd", text)
 
 
-def junit(result: dict[str, Any]) -> bytes:
+def junit(result: GateResult) -> bytes:
     """The result of `check` as a JUnit XML document, one test case for each check."""
-    checks = result["checks"]
-    failed = [c for c in checks if not c["ok"]]
+    checks = result.checks
+    failed = [c for c in checks if not c.ok]
     suite = ElementTree.Element(
         "testsuite", name="soundsafe-eval gate", tests=str(len(checks)), failures=str(len(failed))
     )
     for c in checks:
-        name = ".".join(part for part in (c["system"], c["attack"]) if part)
-        case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(c["metric"]))
-        if not c["ok"]:
-            ElementTree.SubElement(case, "failure", message=_xml(c["message"]))
+        name = ".".join(part for part in (c.system, c.attack) if part)
+        case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(c.metric))
+        if not c.ok:
+            ElementTree.SubElement(case, "failure", message=_xml(c.message))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
@@ -313,15 +407,15 @@ def _escaped(text: str, more: str = "") -> str:
     return text
 
 
-def github_annotations(result: dict[str, Any], path: str = "") -> list[str]:
+def github_annotations(result: GateResult, path: str = "") -> list[str]:
     """Lines that GitHub's runners show beside the code: an error for each failed check of `check`'s result.
 
     `path`: the baseline's file, on which they appear.
     """
     out = []
-    for c in result["checks"]:
-        if not c["ok"]:
-            what = " ".join(part for part in ("gate:", c["system"], c["attack"], c["metric"]) if part)
+    for c in result.checks:
+        if not c.ok:
+            what = " ".join(part for part in ("gate:", c.system, c.attack, c.metric) if part)
             where = f"file={_escaped(path, ':,')}," if path else ""
-            out.append(f"::error {where}title={_escaped(what, ':,')}::{_escaped(str(c['message']))}")
+            out.append(f"::error {where}title={_escaped(what, ':,')}::{_escaped(c.message)}")
     return out

@@ -6,18 +6,21 @@ import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import control_of, from_frame_value
+from soundsafe.eval.documents import rounded
+from soundsafe.eval.rows import HistoryRow, control_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["connect", "history"]
-
 
 _LACKING = "SELECT NULL::DOUBLE AS parity_slots WHERE false"
 
 
-def connect(folders: Sequence[Path]) -> Any:
+def connect(folders: Sequence[Path]) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with the view `rows`: all rows of all runs.
 
     `run` is the number of a row's folder, from 0. Runs of earlier versions lack some columns, which are then
@@ -49,7 +52,6 @@ def connect(folders: Sequence[Path]) -> Any:
     return base
 
 
-_FIGURES = ("clips", "euls", "payload_success", "clip_success", "ber", "parity_slots")
 _QUERY = """
 WITH clips AS (
   SELECT run, system, attack, clip, any_value(clip_ok) AS ok FROM rows GROUP BY ALL
@@ -72,13 +74,11 @@ SELECT * FROM single JOIN whole USING (run, system, attack)
 """
 
 
-def history(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """One dict for each system × attack × run, the runs of an attack together and in the order given.
+def history(folders: Sequence[Path]) -> list[HistoryRow]:
+    """A row for each system × attack × run, the runs of an attack together and in the order given.
 
-    `run` is the folder as given and `commit` its code's; `clips`, `euls`, `payload_success`, `clip_success`,
-    `ber` and `parity_slots` are as in a summary, over all categories; `change` is payload success minus that
-    of the run before that has this attack, null in the first. Runs need not hold the same clips:
-    `compare` pairs two that do. The controls are left out.
+    `run` is the folder as given and `commit` its code's; figures are as in a summary, over all categories.
+    Runs need not hold the same clips: `compare` pairs two that do. The controls are left out.
 
     Raises:
         InputError: see `connect`.
@@ -92,17 +92,29 @@ def history(folders: Sequence[Path]) -> list[dict[str, Any]]:
             raise InputError(f"the runs cannot be read together: {str(error).splitlines()[0]}") from error
     found = found[found["attack"].map(control_of) == ""]
     order = {key: i for i, key in enumerate(dict.fromkeys(_order(folders)))}
-    out: list[dict[str, Any]] = []
+    out: list[HistoryRow] = []
     lines = found.to_dict("records")
     lines.sort(key=lambda r: (order[r["system"], r["attack"]], r["run"]))
+    last: tuple[str, str, float] | None = None
     for line in lines:
-        before = out[-1] if out and all(out[-1][k] == line[k] for k in ("system", "attack")) else None
+        system, attack, success = line["system"], line["attack"], line["payload_success"]
         folder = folders[line["run"]]
-        row = {"system": line["system"], "attack": line["attack"], "run": str(folder)}
-        row |= {"commit": _commit(folder)} | {name: line[name] for name in _FIGURES}
-        row["change"] = None if before is None else line["payload_success"] - before["payload_success"]
-        out.append(row)
-    return [dict(from_frame_value(row)) for row in out]
+        row = HistoryRow(
+            system=system,
+            attack=attack,
+            run=str(folder),
+            commit=_commit(folder),
+            clips=int(line["clips"]),
+            euls=int(line["euls"]),
+            payload_success=success,
+            clip_success=line["clip_success"],
+            ber=line["ber"],
+            parity_slots=line["parity_slots"],
+            change=success - last[2] if last is not None and last[:2] == (system, attack) else None,
+        )
+        last = system, attack, success
+        out.append(rounded(row))
+    return out
 
 
 def _order(folders: Sequence[Path]) -> list[tuple[str, str]]:

@@ -7,14 +7,15 @@ synchronisation does; what a change does lies between, and the second needs more
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.eval.analysis.gate import FAMILY_ERROR, MARGINS
+from soundsafe.eval.analysis.gate import FAMILY_ERROR, MARGINS, Baseline, Clips
 from soundsafe.eval.analysis.stats import stratified_shifts
+from soundsafe.eval.rows import PowerRow
 
 __all__ = ["MOST_CLIPS", "POWER", "Kind", "clips_needed", "power", "power_rows", "smallest_fall"]
 
@@ -29,8 +30,10 @@ MOST_CLIPS = 2000
 _RUNS = 500
 _METRIC = "payload_success"
 
+Counts = NDArray[np.int64]
 
-def power(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind, clips: int) -> float:
+
+def power(ok: Counts, euls: Counts, fall: float, *, level: float, kind: Kind, clips: int) -> float:
     """Share of runs that the gate's test of payload success fails.
 
     Args:
@@ -58,7 +61,7 @@ def _first(low: int, high: int, enough: Callable[[int], bool]) -> int | None:
     return low
 
 
-def smallest_fall(ok: Any, euls: Any, *, level: float, kind: Kind) -> float | None:
+def smallest_fall(ok: Counts, euls: Counts, *, level: float, kind: Kind) -> float | None:
     """Smallest fall, in steps of 0.01, that the gate sees in `POWER` of runs over the baseline's own clips;
     None where it would miss even the loss of everything. Arguments as of `power`."""
 
@@ -69,7 +72,7 @@ def smallest_fall(ok: Any, euls: Any, *, level: float, kind: Kind) -> float | No
     return None if percent is None else percent / 100
 
 
-def clips_needed(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind) -> int | None:
+def clips_needed(ok: Counts, euls: Counts, fall: float, *, level: float, kind: Kind) -> int | None:
     """Clips like the baseline's that it takes to see `fall` in `POWER` of runs; None above `MOST_CLIPS`.
     Arguments as of `power`."""
 
@@ -82,38 +85,49 @@ def clips_needed(ok: Any, euls: Any, fall: float, *, level: float, kind: Kind) -
     return _first(max(2, high // 2), min(high, MOST_CLIPS), enough)
 
 
-def _level(systems: dict[str, Any]) -> float:
+def _level(systems: Mapping[str, Mapping[str, Clips]]) -> float:
     """Of each single test of a gate with this baseline."""
     tests = 0
     for attacks in systems.values():
         for clips in attacks.values():
-            figures: list[dict[str, Any]] = list(clips.values())
-            tests += sum(any(f[metric] is not None for f in figures) for metric in MARGINS)
+            tests += sum(any(c.figure(m) is not None for c in clips.values()) for m in MARGINS)
     return FAMILY_ERROR / max(1, tests)
 
 
-def power_rows(baseline: dict[str, Any], fall: float) -> list[dict[str, Any]]:
-    """A row for each system and attack of a `baseline`, as `read_baseline` gives it.
+def power_rows(baseline: Baseline, fall: float) -> list[PowerRow]:
+    """A row for each system and attack of a baseline, as `read_baseline` gives it.
 
-    `payload_success`, `clips`, `euls` are the baseline's; `smallest_fall_evenly` and
-    `smallest_fall_whole_clips` what the gate sees over its clips; `clips_evenly` and `clips_whole_clips` how
-    many clips like them see `fall`. None: no fall, or no number of clips up to `MOST_CLIPS`.
+    Args:
+        baseline: whose clips a run is taken to hold.
+        fall: of payload success, as a difference of shares.
     """
-    level = _level(baseline["systems"])
+    level = _level(baseline.systems)
     rows = []
-    for system, attacks in baseline["systems"].items():
+    for system, attacks in baseline.systems.items():
         for attack, clips in attacks.items():
-            euls: NDArray[np.int64] = np.array([c["euls"] for c in clips.values()])
-            ok: NDArray[np.int64] = np.array([c[_METRIC] for c in clips.values()])
-            row: dict[str, Any] = {
-                "system": system, "attack": attack, "clips": len(ok), "euls": int(euls.sum()),
-                _METRIC: float(ok.sum() / euls.sum()),
-            }  # fmt: skip
-            kinds: tuple[Kind, ...] = ("evenly", "whole_clips")
-            possible = fall <= row[_METRIC]
-            for kind in kinds:
-                row[f"smallest_fall_{kind}"] = smallest_fall(ok, euls, level=level, kind=kind)
-                needed = clips_needed(ok, euls, fall, level=level, kind=kind) if possible else None
-                row[f"clips_{kind}"] = needed
-            rows.append(row)
+            euls: Counts = np.array([c.euls for c in clips.values()])
+            ok: Counts = np.array([c.payload_success for c in clips.values()])
+            success = float(ok.sum() / euls.sum())
+
+            def falls(kind: Kind, ok: Counts = ok, euls: Counts = euls) -> float | None:
+                return smallest_fall(ok, euls, level=level, kind=kind)
+
+            def needed(
+                kind: Kind, ok: Counts = ok, euls: Counts = euls, success: float = success
+            ) -> int | None:
+                return clips_needed(ok, euls, fall, level=level, kind=kind) if fall <= success else None
+
+            rows.append(
+                PowerRow(
+                    system=system,
+                    attack=attack,
+                    clips=len(ok),
+                    euls=int(euls.sum()),
+                    payload_success=success,
+                    smallest_fall_evenly=falls("evenly"),
+                    clips_evenly=needed("evenly"),
+                    smallest_fall_whole_clips=falls("whole_clips"),
+                    clips_whole_clips=needed("whole_clips"),
+                )
+            )
     return rows

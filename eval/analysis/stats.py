@@ -9,10 +9,9 @@ are clustered by group, keep their coverage at rates near 1, and never have zero
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 MIN_GROUPS = 5
@@ -28,7 +27,7 @@ _WHOLE_GROUP_WEIGHT = 6.0
 _PRIOR_FREEDOM = 12
 
 
-def _sums(values: Any, groups: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sums(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum and count of ``values`` in each group; NaN values are left out."""
     v = np.asarray(values, dtype=np.float64)
     keep = np.isfinite(v)
@@ -41,7 +40,9 @@ def _sums(values: Any, groups: Any) -> tuple[NDArray[np.float64], NDArray[np.flo
     return total, count
 
 
-def proportion_interval(successes: Any, groups: Any, *, level: float = 0.95) -> tuple[float, float] | None:
+def proportion_interval(
+    successes: ArrayLike, groups: ArrayLike, *, level: float = 0.95
+) -> tuple[float, float] | None:
     """Interval for a share, clustered by group.
 
     Args:
@@ -120,7 +121,7 @@ def _lognormal_upper(
 
 
 def mean_interval(
-    rates: Any, groups: Any, *, trials: float, level: float = 0.95
+    rates: ArrayLike, groups: ArrayLike, *, trials: float, level: float = 0.95
 ) -> tuple[float, float] | None:
     """Interval for the mean of error rates, clustered by group.
 
@@ -146,7 +147,7 @@ def mean_interval(
     return low, max(high, _lognormal_upper(total, count, trials, level))
 
 
-def holm(p_values: Any) -> NDArray[np.float64]:
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down adjusted p-values (Holm 1979), in the order given; [m] in, [m] out."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -162,7 +163,9 @@ def mcnemar(only_a: int, only_b: int) -> float:
     return 1.0 if n == 0 else float(stats.binomtest(only_a, n, 0.5).pvalue)
 
 
-def stratified_shift(old_ok: Any, old_n: Any, new_ok: Any, new_n: Any) -> tuple[float, float]:
+def stratified_shift(
+    old_ok: ArrayLike, old_n: ArrayLike, new_ok: ArrayLike, new_n: ArrayLike
+) -> tuple[float, float]:
     """Is the share in ``new`` below that in ``old``, clip by clip?
 
     Args:
@@ -183,7 +186,7 @@ def stratified_shift(old_ok: Any, old_n: Any, new_ok: Any, new_n: Any) -> tuple[
 
 
 def stratified_shifts(
-    old_ok: Any, old_n: Any, new_ok: Any, new_n: Any
+    old_ok: ArrayLike, old_n: ArrayLike, new_ok: ArrayLike, new_n: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`stratified_shift` of many new runs: ``new_ok [runs, clips]``; both results are ``[runs]``."""
     a, n, b, m = (np.asarray(v, dtype=np.float64) for v in (old_ok, old_n, new_ok, new_n))
@@ -203,7 +206,7 @@ def stratified_shifts(
     return b.sum(axis=1) / m.sum() - a.sum() / n.sum(), np.where(pooled > 0, p, 1.0)
 
 
-def paired_rise(old: Any, new: Any, *, noise: float) -> float:
+def paired_rise(old: ArrayLike, new: ArrayLike, *, noise: float) -> float:
     """One-sided p-value that paired values rose: Student's t on [clips] differences new − old.
 
     ``noise`` is the least standard deviation of one difference that counting alone explains; 1.0 with fewer
@@ -217,7 +220,9 @@ def paired_rise(old: Any, new: Any, *, noise: float) -> float:
     return float(stats.t.sf(d.mean() / (spread / math.sqrt(len(d))), len(d) - 1))
 
 
-def paired_interval(difference: Any, groups: Any, *, level: float = 0.95) -> tuple[float, float] | None:
+def paired_interval(
+    difference: ArrayLike, groups: ArrayLike, *, level: float = 0.95
+) -> tuple[float, float] | None:
     """Clustered t interval of a mean difference of paired values; None below ``MIN_GROUPS`` groups.
 
     The variance has one pseudo-observation of the largest possible kind (a difference of 1 in one trial of
@@ -234,7 +239,7 @@ def paired_interval(difference: Any, groups: Any, *, level: float = 0.95) -> tup
     return max(-1.0, mean - reach), min(1.0, mean + reach)
 
 
-def paired_p(difference: Any, groups: Any) -> float | None:
+def paired_p(difference: ArrayLike, groups: ArrayLike) -> float | None:
     """Clustered two-sided p-value of a mean difference of paired values; None below ``MIN_GROUPS`` groups.
 
     Student's t over groups, as `paired_interval`, with a group that differs as a whole for its

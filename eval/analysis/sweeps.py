@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["FEWEST", "Sweep", "breakdowns", "sweeps"]
 
@@ -28,7 +27,7 @@ class Sweep:
     attacks: tuple[str, ...]
 
 
-def sweeps(attacks: Iterable[tuple[str, Mapping[str, Any]]], fewest: int = FEWEST) -> list[Sweep]:
+def sweeps(attacks: Iterable[tuple[str, Mapping[str, object]]], fewest: int = FEWEST) -> list[Sweep]:
     """All sets of at least `fewest` attacks, given by name and parameters, that differ in a single number."""
     found: dict[tuple[str, str, str], dict[float, str]] = {}
     for attack, params in attacks:

@@ -11,7 +11,6 @@ import typer
 
 from soundsafe.console import print_json, tracked, write
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import table_bytes
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ def bench(
 
     from soundsafe import attacks, datasets
     from soundsafe.cells.settings import QUALITIES
+    from soundsafe.eval.frames import table_bytes
     from soundsafe.eval.running.cost import by_quality, length_row, quality_row, warm_up
     from soundsafe.eval.running.store import make_folder, write_atomically
 

@@ -20,11 +20,13 @@ def compare(
 ) -> None:
     """Compare two runs attack by attack, over the EULs that both hold."""
     from soundsafe.eval.analysis.compare import compare as compare_runs
-    from soundsafe.eval.running.run_folder import read_rows
+    from soundsafe.eval.analysis.stored import read_rows
 
     rows = compare_runs(read_rows(run_a), read_rows(run_b))
     if as_json:
-        print_json({"rows": rows}, ascii_only=False)
+        from soundsafe.eval.documents import json_value
+
+        print_json(json_value({"rows": rows}), ascii_only=False)
     else:
         from soundsafe.eval.commands.screen import screen
         from soundsafe.reports import tables

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from soundsafe.eval.rows import Summary
 from soundsafe.eval.running.store import write_atomically
 from soundsafe.reports import parity, plots
 
 __all__ = ["draw"]
 
 
-def draw(summary: dict[str, Any], folder: Path) -> None:
+def draw(summary: Summary, folder: Path) -> None:
     """Draw a run's summary into ``plots`` in its folder."""
     into = folder / "plots"
     into.mkdir(exist_ok=True)

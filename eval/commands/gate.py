@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,16 +16,6 @@ from soundsafe.eval.commands.options import Json, RunDir
 __all__ = ["baseline", "gate", "power"]
 
 
-def _run_document(folder: Path) -> dict[str, Any]:
-    try:
-        document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{folder}/run.json cannot be read: is {folder} the folder of a run?") from error
-    if not isinstance(document, dict) or not isinstance(document.get("configuration", {}), dict):
-        raise InputError(f"{folder}/run.json is damaged: run --force starts afresh")
-    return document
-
-
 def baseline(
     run_dir: RunDir,
     out: Annotated[Path | None, typer.Option(help="File to write; baselines/SUITE.json by default.")] = None,
@@ -34,12 +24,12 @@ def baseline(
 ) -> None:
     """Condense a run into a baseline for the gate, to be reviewed and kept with the code."""
     from soundsafe.eval.analysis import gate as gates
-    from soundsafe.eval.running.run_folder import read_rows
+    from soundsafe.eval.analysis.stored import read_configuration, read_rows
     from soundsafe.eval.running.store import write_atomically
 
-    document = _run_document(run_dir)
-    data = gates.make_baseline(read_rows(run_dir), document)
-    suites = [s["suite"] for s in data["configuration"].get("suites") or []]
+    configuration = read_configuration(run_dir)
+    data = gates.make_baseline(read_rows(run_dir), configuration)
+    suites = gates.suites_of(data)
     path = out if out is not None else Path("baselines") / f"{'+'.join(suites) or 'baseline'}.json"
     if path.exists() and not force:
         raise InputError(f"{path} exists: --force replaces it, --out writes another file")
@@ -47,12 +37,12 @@ def baseline(
         path.parent.mkdir(exist_ok=True)
     elif not path.parent.is_dir():
         raise InputError(f"{path.parent} is not a folder: make it, or give --out another name")
-    write_atomically(path, (json.dumps(data, indent=1) + "\n").encode())
+    write_atomically(path, (json.dumps(data.to_json(), indent=1) + "\n").encode())
     if as_json:
         print_json({"baseline": str(path)}, ascii_only=False)
     else:
         tell(str(path))
-    for line in gates.few_clips(data["systems"]):
+    for line in gates.few_clips(data.systems):
         say(line)
 
 
@@ -66,11 +56,11 @@ def power(
     """Tell what fall of payload success a gate sees, and how many clips it takes to see a given one."""
     from soundsafe.eval.analysis import gate as gates
     from soundsafe.eval.analysis.power import power_rows
-    from soundsafe.eval.rows import from_frame_value
+    from soundsafe.eval.documents import json_value
 
     rows = power_rows(gates.read_baseline(baseline), fall)
     if as_json:
-        print_json(from_frame_value({"fall": fall, "rows": rows}))
+        print_json(json_value({"fall": fall, "rows": rows}), ascii_only=False)
         return
     from soundsafe.eval.commands.screen import screen
     from soundsafe.reports import tables
@@ -88,21 +78,22 @@ def gate(
     if junit is not None and not junit.parent.is_dir():
         raise InputError(f"{junit.parent} is not a folder: make it, or give --junit another name")
     from soundsafe.eval.analysis import gate as gates
-    from soundsafe.eval.running.run_folder import read_rows
+    from soundsafe.eval.analysis.stored import read_rows
+    from soundsafe.eval.documents import gate_json
     from soundsafe.eval.running.store import write_atomically
 
     result = gates.check(read_rows(run_dir), gates.read_baseline(baseline))
     if junit is not None:
         write_atomically(junit, gates.junit(result))
-    failed = [c for c in result["checks"] if not c["ok"]]
+    failed = [c for c in result.checks if not c.ok]
     if as_json:
-        print_json(result, ascii_only=False)
+        print_json(gate_json(result), ascii_only=False)
     else:
         for c in failed:
-            tell(f"FAILED {' '.join(p for p in (c['system'], c['attack']) if p)}: {c['message']}")
-        done = len(result["checks"])
+            tell(f"FAILED {' '.join(p for p in (c.system, c.attack) if p)}: {c.message}")
+        done = len(result.checks)
         tell(f"{done - len(failed)} of {done} checks passed")
-    for line in result["remarks"]:
+    for line in result.remarks:
         say(line)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in gates.github_annotations(result, str(baseline)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -38,11 +37,11 @@ def listen(
         raise InputError("at least 1 clip and no negative number of trials")
     import numpy as np
 
+    from soundsafe.eval.analysis.stored import read_run
     from soundsafe.eval.commands.stored import marked_again, subjects, writable
     from soundsafe.eval.running.examples import worst_first
     from soundsafe.eval.running.store import write_atomically
     from soundsafe.reports import listen as listening
-    from soundsafe.reports.load import read_run
 
     writable(out)
     runs = [read_run(folder) for folder in run_dirs]
@@ -65,20 +64,19 @@ def listen(
 def _count(run_dirs: list[Path], scores: list[Path], as_json: bool) -> None:
     """Tell the statistics of answers that came back."""
     from soundsafe.eval.commands.stored import listened
-    from soundsafe.eval.rows import from_frame_value
+    from soundsafe.eval.documents import json_value
 
     result = listened(run_dirs, scores)
     if as_json:
-        parts = {k: [asdict(v) for v in result[k]] for k in ("abx", "ratings")}
-        print_json(from_frame_value(result | parts), ascii_only=False)
+        print_json(json_value(result), ascii_only=False)
         return
-    for a in result["abx"]:
+    for a in result.abx:
         who = f", {a.listener}" if a.listener else ""
         tell(
             f"ABX {a.system}{who}: {a.right} of {a.trials} right, p = {a.p:.2g}, d' = {a.d_prime:.2f} "
             f"({a.d_prime_ci95[0]:.2f} to {a.d_prime_ci95[1]:.2f})"
         )
-    for r in result["ratings"]:
+    for r in result.ratings:
         tell(f"rating {r.condition}: {r.mean:.1f} ({r.ratings} ratings)")
-    for name in result["screened"]:
+    for name in result.screened:
         say(f"left out of the ratings, did not find the hidden reference: {name}")

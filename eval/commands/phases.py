@@ -8,42 +8,46 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soundsafe.console import print_json, say, write
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import table_bytes
 from soundsafe.eval.commands.options import Json
+
+if TYPE_CHECKING:
+    from soundsafe.eval.rows import PhaseRow
 
 __all__ = ["phases"]
 
 _LOG = ("step", "phase", "stability", "w_stab")
 
 
-def _grid(delay: Any) -> str:
+def _grid(delay: int | None) -> str:
     return "lost" if delay is None else "kept" if delay == 0 else f"{delay:+d}"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _shown(rows: list[dict[str, Any]]) -> str:
+def _shown(rows: list[PhaseRow]) -> str:
     """The rows as text, with what they must be read with."""
     import pandas as pd
 
     from soundsafe.eval.systems.network import ALIGNMENT
 
-    hidden = {"suite", "delay_samples", "zimtohrli", *(name for name in rows[0] if name.endswith("_ci95"))}
-    if not any(row["failed_euls"] for row in rows):
-        hidden.add("failed_euls")
+    failed = any(row.failed_euls for row in rows)
     lines = []
     for row in rows:
-        line = {name: row[name] for name in ("phase", "step", "attack")}
-        line["grid"] = _grid(row["delay_samples"])
-        lines.append({name: _text(value) for name, value in (line | row).items() if name not in hidden})
+        line: dict[str, object] = {
+            "phase": row.phase, "step": row.step, "attack": row.attack, "grid": _grid(row.delay_samples),
+            "clips": row.clips, "euls": row.euls, **({"failed_euls": row.failed_euls} if failed else {}),
+            "ber": row.ber, "payload_success": row.payload_success, "clip_success": row.clip_success,
+            "parity_frames": row.parity_frames, "snr_db": row.snr_db,
+        }  # fmt: skip
+        lines.append({name: _text(value) for name, value in line.items()})
     text = pd.DataFrame(lines).to_string(index=False)
     return (
         f"{text}\n"
@@ -68,7 +72,8 @@ def phases(
     if force:
         raise InputError("--force starts runs of a suite afresh: give --suite too")
     from soundsafe.eval.analysis.phases import PHASES, phase_table, read_table
-    from soundsafe.eval.rows import from_frame_value
+    from soundsafe.eval.documents import json_value
+    from soundsafe.eval.frames import table_bytes
     from soundsafe.eval.running.store import write_atomically
     from soundsafe.training.plots import images
 
@@ -82,16 +87,15 @@ def phases(
     for name, data in files.items():
         write_atomically(train_dir / name, data)
     if as_json:
-        print_json({"rows": from_frame_value(table.to_dict("records"))})
+        print_json({"rows": json_value(table.to_dict("records"))})
     else:
         write(table.to_string(index=False, float_format="%.3f") + "\n")
 
 
 def _phases_under(train_dir: Path, suite: str, force: bool, as_json: bool) -> None:
     """Evaluate, store and show."""
-    from soundsafe.eval.analysis.summary import csv_bytes
     from soundsafe.eval.commands.drawing import draw
-    from soundsafe.eval.rows import from_frame_value
+    from soundsafe.eval.documents import csv_bytes, json_value
     from soundsafe.eval.running.phases import evaluate_phases
     from soundsafe.eval.running.store import write_atomically
 
@@ -105,6 +109,6 @@ def _phases_under(train_dir: Path, suite: str, force: bool, as_json: bool) -> No
     )
     write_atomically(train_dir / "phases_suite.csv", csv_bytes(rows))
     if as_json:
-        print_json({"rows": from_frame_value(rows)})
+        print_json({"rows": json_value(rows)})
     else:
         write(_shown(rows))

@@ -52,6 +52,7 @@ def report(
         raise InputError(f"--audio {audio}: a number of clips is needed")
     from soundsafe.eval.analysis import gate
     from soundsafe.eval.analysis.phases import is_training
+    from soundsafe.eval.analysis.stored import read_run
     from soundsafe.eval.commands.stored import listened, worst, writable
     from soundsafe.eval.running.examples import clip_facts
     from soundsafe.eval.running.store import write_atomically
@@ -60,7 +61,6 @@ def report(
     from soundsafe.reports import pdf as pdf_file
     from soundsafe.reports.content import build
     from soundsafe.reports.listen import section
-    from soundsafe.reports.load import read_run
     from soundsafe.reports.training import read_training, training_report
 
     trained = [folder for folder in run_dirs if is_training(folder)]

@@ -71,6 +71,7 @@ def run(
     for line in plan.left_out:
         say(f"left out: {line}")
     from soundsafe.eval.commands.drawing import draw
+    from soundsafe.eval.documents import summary_items
 
     with progress() as update:
         result = runner.run(
@@ -87,7 +88,7 @@ def run(
     if (result.rows["status"] == "read_failed").all():
         raise InputError(f"no clip could be read: {result.rows['message'].iloc[0]}; the rows are in {folder}")
     if as_json:
-        print_json(result.summary, ascii_only=False)
+        print_json(summary_items(result.summary), ascii_only=False)
     else:
         _show(result)
     for line in _remarks(result):
@@ -102,19 +103,19 @@ def _show(result: Result) -> None:
     from soundsafe.reports import tables
 
     console = screen()
-    rows = result.summary["rows"]
-    for system, suite in dict.fromkeys((r["system"], r["suite"]) for r in rows):
-        mine = [r for r in rows if (r["system"], r["suite"]) == (system, suite)]
+    rows = result.summary.rows
+    for system, suite in dict.fromkeys((r.system, r.suite) for r in rows):
+        mine = [r for r in rows if (r.system, r.suite) == (system, suite)]
         console.print(tables.attack_table(mine, title=f"{system}, suite {suite}"))
         split = tables.category_table(mine, title="By category (clips)")
         if split is not None:
             console.print(split)
-    console.print(tables.quality_table(result.summary["quality"], title="Quality of the marked audio"))
+    console.print(tables.quality_table(result.summary.quality, title="Quality of the marked audio"))
     timing = result.timing
     for system in timing["system"].unique():
-        mine = timing[timing["system"] == system]
-        marked = mine.drop_duplicates("clip")
-        done, read = marked[marked["embed_s"].notna()], mine[mine["decode_s"].notna()]
+        its = timing[timing["system"] == system]
+        marked = its.drop_duplicates("clip")
+        done, read = marked[marked["embed_s"].notna()], its[its["decode_s"].notna()]
         if not len(done) or not len(read):
             continue
         embed = done["embed_s"].sum() / done["clip_s"].sum()

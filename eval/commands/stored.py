@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from soundsafe.console import say
 from soundsafe.errors import InputError
 
 if TYPE_CHECKING:
-    from soundsafe.eval.running.examples import Example
-    from soundsafe.reports.load import Run, Subject
+    from soundsafe.eval.analysis.stored import Example, Run
+    from soundsafe.reports.listen import Scores
+    from soundsafe.reports.load import Subject
 
 __all__ = ["listened", "marked_again", "subjects", "worst", "writable"]
 
@@ -83,7 +83,7 @@ def worst(
     return marked_again(wanted, dataset)
 
 
-def listened(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, Any]:
+def listened(folders: Sequence[Path], files: Sequence[Path]) -> Scores:
     """The statistics of answers, with the key that one of the runs' folders keeps."""
     from soundsafe.reports import listen as listening
 
@@ -93,16 +93,11 @@ def listened(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, Any]:
             answers.append(listening.read_answers(path.read_text(encoding="utf-8"), str(path)))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read") from error
-    names = {a["test"] for a in answers}
+    names = sorted({a.test for a in answers})
     if len(names) > 1:
-        raise InputError(f"the answers are of different tests: {', '.join(sorted(names))}")
+        raise InputError(f"the answers are of different tests: {', '.join(names)}")
     for folder in folders:
-        path = folder / "listening" / f"{names.copy().pop()}.json"
+        path = folder / "listening" / f"{names[0]}.json"
         if path.is_file():
-            try:
-                return listening.scores(answers, json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, KeyError, TypeError) as error:
-                if isinstance(error, InputError):
-                    raise
-                raise InputError(f"{path} is damaged") from error
-    raise InputError(f"no run given here has the key of test {names.pop()}: name the run that the page is of")
+            return listening.scores(answers, listening.read_key(path.read_text(encoding="utf-8"), str(path)))
+    raise InputError(f"no run given here has the key of test {names[0]}: name the run that the page is of")

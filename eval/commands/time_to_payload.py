@@ -13,7 +13,6 @@ import typer
 
 from soundsafe.console import print_json, say, tell, tracked, write
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import table_bytes
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ def time_to_payload(
     import pandas as pd
 
     from soundsafe import attacks, datasets
+    from soundsafe.eval.frames import table_bytes
     from soundsafe.eval.rows import control_of
     from soundsafe.eval.running.local_backend import workers
     from soundsafe.eval.running.plan import known_split

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from soundsafe.eval.metrics.registry import metric
 
@@ -15,7 +14,7 @@ MISSED = 0.5
 
 
 @metric("ber", unit="share of coded bits", better="lower", level="eul")
-def bit_error_rate(read: Any, true: Any) -> float:
+def bit_error_rate(read: ArrayLike | None, true: ArrayLike) -> float:
     """Share of coded bits read wrongly, before error correction; 0.5 where an EUL was not found.
 
     Args:

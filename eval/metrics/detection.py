@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from soundsafe.eval.metrics.registry import metric
+from soundsafe.eval.rows import FALSE_POSITIVE_RATES
 
 __all__ = ["FALSE_POSITIVE_RATES", "auc", "detection_rate", "threshold"]
-
-FALSE_POSITIVE_RATES = {"1e2": 1e-2, "1e3": 1e-3, "1e6": 1e-6}
-"""By the ending of their name in a summary: `detection_1e2` and so on."""
 
 _FEWEST = 4
 """Scores above the median that the tail is fitted to, at least."""
 
 
-def _finite(values: Any) -> Any:
+def _finite(values: ArrayLike) -> NDArray[np.float64]:
     v = np.asarray(values, dtype=np.float64)
     return v[np.isfinite(v)]
 
 
-def _marked(values: Any) -> Any:
+def _marked(values: ArrayLike) -> NDArray[np.float64]:
     """Scores of marked clips, those that failed (minus infinity) among them."""
     v = np.asarray(values, dtype=np.float64)
     return v[np.isfinite(v) | np.isneginf(v)]
 
 
 @metric("auc", unit="0 to 1", better="higher", level="clip")
-def auc(marked: Any, unmarked: Any) -> float:
+def auc(marked: ArrayLike, unmarked: ArrayLike) -> float:
     """Area under the ROC of clips' scores: how often a marked clip outscores an unmarked one, ties half.
 
     Mann and Whitney's U over the number of pairs; NaN where either has no score. A marked clip that failed
@@ -44,7 +42,7 @@ def auc(marked: Any, unmarked: Any) -> float:
     return float(stats.mannwhitneyu(a, b).statistic) / (len(a) * len(b))
 
 
-def threshold(unmarked: Any, rate: float) -> float:
+def threshold(unmarked: ArrayLike, rate: float) -> float:
     """The score that a share `rate` of unmarked clips exceeds; NaN where too few scores are known, or
     all are one.
 
@@ -65,7 +63,7 @@ def threshold(unmarked: Any, rate: float) -> float:
 
 
 @metric("detection_1e2", unit="share of clips", better="higher", level="clip")
-def detection_rate(marked: Any, unmarked: Any, rate: float = 1e-2) -> float:
+def detection_rate(marked: ArrayLike, unmarked: ArrayLike, rate: float = 1e-2) -> float:
     """Share of marked clips that score above the threshold of a false-positive rate (also 1e3, 1e6).
 
     NaN where there is no threshold or no score; minus infinity (a clip that failed) is above none. See

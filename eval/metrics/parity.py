@@ -6,9 +6,8 @@ detector's own grid. An EUL that the detector did not find agrees in nothing.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from soundsafe.eval.metrics.registry import metric
 from soundsafe.pipeline.parity import parity_by_band, parity_frames
@@ -18,7 +17,6 @@ __all__ = [
     "band_parity",
     "bits_parity",
     "frame_parity",
-    "mixtures",
     "seed_parity",
     "slot_parity",
 ]
@@ -27,7 +25,7 @@ NOT_MEASURED = float("nan")
 
 
 @metric("parity_frames", unit="share of frames", better="higher", level="eul")
-def frame_parity(reference: Any, found: Any) -> float:
+def frame_parity(reference: ArrayLike | None, found: ArrayLike | None) -> float:
     """Share of frames whose quantised allocator features all equal the reference's.
 
     Args:
@@ -42,7 +40,7 @@ def frame_parity(reference: Any, found: Any) -> float:
     return parity_frames(ref, found)
 
 
-def band_parity(reference: Any, found: Any, bands: int = 24) -> list[float]:
+def band_parity(reference: ArrayLike | None, found: ArrayLike | None, bands: int = 24) -> list[float]:
     """Share of frames whose quantised feature equals the reference's, for each of `bands`; [] where there is
     nothing to compare with, 0 throughout where nothing was found.
 
@@ -58,15 +56,8 @@ def band_parity(reference: Any, found: Any, bands: int = 24) -> list[float]:
     return [float(v) for v in parity_by_band(ref, found).reshape(-1, bands).mean(axis=0)]
 
 
-def mixtures(eul: Any, name: str) -> list[Any] | None:
-    """The field `name` of an EUL's allocator, one for each mixture of channels that carries it, or None."""
-    allocator = getattr(eul, "allocator", None) or {}
-    found = [m.get(name) for m in allocator.get("mixtures") or [allocator]]
-    return None if any(v is None for v in found) else found
-
-
 @metric("parity_bits", unit="share of EULs", better="higher", level="eul")
-def bits_parity(reference: list[Any] | None, found: list[Any] | None) -> float:
+def bits_parity(reference: object, found: object) -> float:
     """1 where the EUL has the reference's bits in every band, else 0; NaN where a system has none."""
     return float(reference == found) if reference else NOT_MEASURED
 
@@ -78,7 +69,7 @@ def slot_parity(reference: str | None, found: str | None) -> float:
 
 
 @metric("seed_parity", unit="share of EULs", better="higher", level="eul")
-def seed_parity(reference: Any, found: Any) -> float:
+def seed_parity(reference: object, found: object) -> float:
     """1 where the EUL's seed (or those of its mixtures) equals the reference's, else 0; NaN without one."""
     return float(reference == found) if reference is not None else NOT_MEASURED
 

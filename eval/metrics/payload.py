@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from soundsafe.eval.metrics.registry import metric
+from soundsafe.eval.rows import GOODPUT_BITS
 
 __all__ = [
     "GOODPUT_BITS",
@@ -16,9 +17,6 @@ __all__ = [
     "payload_success",
     "time_to_payload",
 ]
-
-GOODPUT_BITS = (16, 40, 128)
-"""Payloads at which systems of unequal payload are compared."""
 
 
 @metric("payload_success", unit="share of EULs", better="higher", level="eul")

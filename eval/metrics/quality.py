@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from soundsafe.aliases import Audio
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.eval.metrics.registry import metric, metrics
+from soundsafe.eval.rows import NAN, Quality
 
 __all__ = [
     "added_to_silence",
@@ -129,18 +130,15 @@ def measure(
     rate: int,
     asked: Collection[str] = (),
     failed: Callable[[str, Exception], None] | None = None,
-) -> dict[str, float]:
-    """Quality figures of one marking, by the names that they have in a row.
+) -> Quality:
+    """Quality figures of one marking.
 
     Figures of outside packages that take long are measured where `asked` for by name, else NaN. `failed` is
     told the name and error of one that raises, which is then NaN; without it the error is raised.
     """
     out = {}
     for m in metrics():
-        if m.level != "marking":
-            continue
-        out[m.name] = float("nan")
-        if m.package and m.name not in asked:
+        if m.level != "marking" or (m.package and m.name not in asked):
             continue
         try:
             out[m.name] = float(m.function(original, marked, rate))
@@ -148,4 +146,4 @@ def measure(
             if failed is None:
                 raise
             failed(m.name, error)
-    return out
+    return Quality(**{name: value if np.isfinite(value) else NAN for name, value in out.items()})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from soundsafe.errors import InputError
 
 __all__ = ["Metric", "metric", "metrics", "to_ask"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., float])
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Metric:
     better: Literal["higher", "lower", "zero", "as stated"]
     level: Literal["eul", "clip", "marking"]
     description: str
-    function: Callable[..., Any]
+    function: Callable[..., float]
     package: str = ""
 
 

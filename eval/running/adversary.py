@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import soxr
@@ -12,6 +11,7 @@ from soundsafe.aliases import Audio
 from soundsafe.attacks import Access
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.running import seeds, white_box
+from soundsafe.eval.systems.answers import answer
 from soundsafe.eval.systems.interface import System
 
 __all__ = ["access"]
@@ -69,9 +69,8 @@ def access(system: System, original: Audio, rate: int, *, clip: str, seed: int, 
         return found
 
     def ask(audio: Audio) -> tuple[bool, float]:
-        decoded = system.decode(np.array(audio, dtype=np.float32), rate, key)
-        score = getattr(decoded, "score", None)
-        return bool(decoded.ok), float("nan") if score is None else float(score)
+        found = answer(system.decode(np.array(audio, dtype=np.float32), rate, key))
+        return found.ok, found.score
 
     return Access(
         copies=more_copies,
@@ -83,5 +82,5 @@ def access(system: System, original: Audio, rate: int, *, clip: str, seed: int, 
 
 
 def _gradient(system: System, rate: int, key: bytes, payload: bytes) -> Callable[[Audio], Audio] | None:
-    own: Any = getattr(system, "gradient", None) or white_box.gradient_of(system)
+    own = white_box.gradient_of(system)
     return None if own is None else lambda audio: own(audio, rate, payload, key)

@@ -10,7 +10,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+from soundsafe.eval.rows import Json
 
 __all__ = ["commit", "environment", "source_hash"]
 
@@ -95,22 +96,22 @@ def _rubberband() -> dict[str, str]:
     return {"rubberband": (out.stdout + out.stderr).strip()}
 
 
-def environment() -> dict[str, Any]:
+def environment() -> dict[str, Json]:
     """`versions`, `commit`, `source`, `machine`, as JSON values."""
-    versions = {"python": platform.python_version()}
+    versions: dict[str, Json] = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    machine = {
+    machine: dict[str, Json] = {
         "system": platform.system(),
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
     }
     return {
-        "versions": versions | _ffmpeg() | _rubberband(),
+        "versions": {**versions, **_ffmpeg(), **_rubberband()},
         "commit": commit(),
         "source": source_hash(),
         "machine": machine,

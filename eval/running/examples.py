@@ -3,57 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soundsafe import datasets
+from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable, defect
+from soundsafe.eval.analysis.stored import Example, RunDocument
 from soundsafe.eval.running import seeds
 from soundsafe.eval.running.plan import content
 from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.interface import System
 
-__all__ = ["Example", "clip_facts", "mark_again", "system_of", "worst_first"]
-
-Document = Mapping[str, Any]
+__all__ = ["clip_facts", "mark_again", "system_of", "worst_first"]
 
 
-@dataclass(frozen=True)
-class Example:
-    """A clip, original and marked: float32 [channels, samples] in [-1, 1] at `rate` Hz."""
-
-    system: str
-    clip: str
-    rate: int
-    clean: NDArray[np.float32]
-    marked: NDArray[np.float32]
-
-
-def _configuration(document: Document) -> Mapping[str, Any]:
-    found = document.get("configuration")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _clips(document: Document, dataset: str | None) -> list[Any]:
+def _clips(document: RunDocument, dataset: str | None) -> list[Clip]:
     """The run's clips as its dataset has them.
 
     Raises:
         InputError: the dataset is not there.
     """
-    from soundsafe import datasets
-
-    c = _configuration(document)
-    held = c.get("clips") or {}
-    found = datasets.load(dataset or str(c.get("dataset") or ""), split=c.get("split"))
-    return [clip for clip in found.clips if clip.clip in held]
+    found = datasets.load(dataset or document.dataset, split=document.split)
+    return [clip for clip in found.clips if clip.clip in document.clips]
 
 
-def clip_facts(document: Document, dataset: str | None = None) -> list[dict[str, Any]]:
+def clip_facts(document: RunDocument, dataset: str | None = None) -> list[dict[str, str]]:
     """The manifest's columns of the run's clips, at least `clip` and `license`; [] where the dataset is not
     where the run found it.
 
@@ -79,14 +57,13 @@ def worst_first(rows: pd.DataFrame, system: str) -> list[str]:
     return [str(c) for c in order.sort_values(["_distance", "snr_db"], ascending=[False, True])["clip"]]
 
 
-def system_of(folder: Path, document: Document, name: str) -> System:
+def system_of(folder: Path, document: RunDocument, name: str) -> System:
     """A system of the run in `folder`: a registered one, or the network whose checkpoint the run lies beside.
 
     Raises:
         InputError: it is neither, it is not installed, or the checkpoint is another one by now.
     """
-    described = (document.get("systems") or {}).get(name)
-    digest = described.get("checkpoint") if isinstance(described, Mapping) else None
+    digest = document.described(name).get("checkpoint")
     if digest is None:
         if name not in systems.systems():
             raise InputError(f"{name} is not registered as a system: it cannot mark again")
@@ -102,11 +79,9 @@ def system_of(folder: Path, document: Document, name: str) -> System:
     return network
 
 
-def _same_system(document: Document, system: System) -> None:
+def _same_system(document: RunDocument, system: System) -> None:
     """Raise InputError where a system says something else of itself than in the run."""
-    was = (document.get("systems") or {}).get(system.name)
-    if not isinstance(was, Mapping):
-        return
+    was = document.described(system.name)
     now = json.loads(json.dumps(systems.facts_of(system)))  # as the run stored it
     different = [name for name in was if now.get(name) != was[name]]
     if different:
@@ -117,12 +92,12 @@ def _same_system(document: Document, system: System) -> None:
 
 
 def mark_again(
-    document: Document, system: System, names: Sequence[str], *, dataset: str | None = None
+    document: RunDocument, system: System, names: Sequence[str], *, dataset: str | None = None
 ) -> list[Example]:
     """Mark clips exactly as the run did.
 
     Args:
-        document: the run's `run.json`.
+        document: what the run's `run.json` says.
         system: from `system_of`.
         names: of clips.
         dataset: where the clips are now, if not where the run found them.
@@ -132,20 +107,18 @@ def mark_again(
             now, or the system refuses a clip.
     """
     _same_system(document, system)
-    c = _configuration(document)
-    held = c.get("clips")
-    seed = document.get("seed", c.get("seed", 0))
+    seed = document.seed or 0
     known = {clip.clip: clip for clip in _clips(document, dataset)}
     out = []
     for name in names:
         if name not in known:
-            raise InputError(f"clip {name} of the run is not in dataset {dataset or c.get('dataset')}")
-        digest = held.get(name) if isinstance(held, Mapping) else None
+            raise InputError(f"clip {name} of the run is not in dataset {dataset or document.dataset}")
+        digest = document.clips.get(name)
         if digest is not None and content(known[name]) != digest:
             raise InputError(f"{known[name].path} is not the file that the run had as {name}")
         audio, rate = known[name].read()
-        if c.get("seconds") is not None:
-            audio = np.ascontiguousarray(audio[:, : max(1, round(float(c["seconds"]) * rate))])
+        if document.seconds is not None:
+            audio = np.ascontiguousarray(audio[:, : max(1, round(document.seconds * rate))])
         payload = seeds.payload_of(seed, name, system.payload_bytes)
         try:
             embedded = system.embed(audio.copy(), rate, payload, seeds.bench_key(seed))

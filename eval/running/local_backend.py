@@ -10,7 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 from soundsafe.eval.running.store import lines_in
-from soundsafe.eval.running.worker import Unit, complete, give_up, run_unit, start_worker
+from soundsafe.eval.running.units import Unit
+from soundsafe.eval.running.worker import give_up, run_unit, start_worker
 
 __all__ = ["ONE_THREAD", "run_units", "workers"]
 
@@ -71,15 +72,15 @@ def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
 
 def run_units(units: list[Unit], jobs: int, tick: Callable[[], None]) -> None:
     """Complete all units on `jobs` processes; `tick` is called twice a second."""
-    left = [u for u in units if not complete(u)]
+    left = [u for u in units if not u.complete()]
     with _single_threads():
         for _ in range(_POOL_TRIES):
             if not left or _pool(left, jobs, tick):
                 return
-            left = [u for u in left if not complete(u)]
+            left = [u for u in left if not u.complete()]
         for unit in left:
             tries = 0
-            while not complete(unit):
+            while not unit.complete():
                 before = lines_in(unit.path)
                 if _pool([unit], 1, tick):
                     break

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from soundsafe import attacks
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.phases import NO_RUN, PHASES, is_training
-from soundsafe.eval.rows import control_of
+from soundsafe.eval.rows import PhaseRow, QualityRow, SummaryRow, control_of
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.systems.network import NetworkSystem
@@ -19,11 +18,6 @@ __all__ = ["SECONDS", "evaluate_phases"]
 
 SECONDS = 4.0
 """Of each clip in an evaluation of phases: the network has seconds and nothing longer."""
-
-_FIGURES = (
-    "clips", "euls", "failed_euls", "ber", "ber_ci95", "payload_success", "payload_success_ci95",
-    "clip_success", "clip_success_ci95", "parity_frames",
-)  # fmt: skip
 
 
 def _delay(attack: str) -> int | None:
@@ -41,14 +35,11 @@ def evaluate_phases(
     force: bool = False,
     say: Callable[[str], None] = lambda line: None,
     finished: Callable[[runner.Result], None] = lambda result: None,
-) -> list[dict[str, Any]]:
+) -> list[PhaseRow]:
     """Run a suite on each phase's network and return one row for each phase and attack.
 
     The bundled dataset's test split, the first `limit` clips, the first `seconds` of each. Each run lies in
-    ``phase_X/run``; one that is there and alike is gone on with, another refused unless `force`. Rows have
-    ``phase``, ``step``, ``suite``, ``attack``, ``delay_samples`` (by which the attack moves the seconds; the
-    network does not search for them; None where no one figure tells), the figures of a summary over all
-    categories and, of the whole phase, ``snr_db`` and ``zimtohrli``.
+    ``phase_X/run``; one that is there and alike is gone on with, another refused unless `force`.
 
     `say` is told what goes on, `finished` is given each phase's run.
 
@@ -68,7 +59,7 @@ def evaluate_phases(
         plans[name] = system, make_plan(system, chosen, "bundled", limit=limit, seconds=seconds)
     for line in dict.fromkeys(line for _, plan in plans.values() for line in plan.left_out):
         say(f"left out: {line}")
-    rows: list[dict[str, Any]] = []
+    rows: list[PhaseRow] = []
     for name, (system, plan) in plans.items():
         say(f"phase {name}, step {system.step}: {len(plan.clips)} clips, {len(plan.cells)} attacks")
         folder = run / f"phase_{name}" / "run"
@@ -79,12 +70,28 @@ def evaluate_phases(
             # The runner's advice names an option that this command does not have.
             raise InputError(str(error).removesuffix(", --out goes elsewhere")) from None
         finished(result)
-        quality = next(q for q in result.summary["quality"] if q["category"] == "all")
-        for row in result.summary["rows"]:
-            if row["category"] == "all":
-                head: dict[str, Any] = {"phase": name, "step": system.step}
-                head |= {"suite": row["suite"], "attack": row["attack"]}
-                head["delay_samples"] = _delay(row["attack"])
-                figures = {figure: row[figure] for figure in _FIGURES}
-                rows.append(head | figures | {q: quality[q] for q in ("snr_db", "zimtohrli")})
+        sound = next(q for q in result.summary.quality if q.category == "all")
+        rows += [_row(name, system.step, row, sound) for row in result.summary.rows if row.category == "all"]
     return rows
+
+
+def _row(phase: str, step: int, row: SummaryRow, sound: QualityRow) -> PhaseRow:
+    return PhaseRow(
+        phase=phase,
+        step=step,
+        suite=row.suite,
+        attack=row.attack,
+        delay_samples=_delay(row.attack),
+        clips=row.clips,
+        euls=row.euls,
+        failed_euls=row.failed_euls,
+        ber=row.ber,
+        ber_ci95=row.ber_ci95,
+        payload_success=row.payload_success,
+        payload_success_ci95=row.payload_success_ci95,
+        clip_success=row.clip_success,
+        clip_success_ci95=row.clip_success_ci95,
+        parity_frames=row.parity_frames,
+        snr_db=sound.snr_db,
+        zimtohrli=sound.zimtohrli,
+    )

@@ -7,104 +7,126 @@ import hashlib
 import inspect
 import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
+from soundsafe import attacks, datasets
+from soundsafe.attacks import Suite
+from soundsafe.datasets import Clip, Dataset
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.stored import AskedSuite
 from soundsafe.eval.metrics import to_ask
-from soundsafe.eval.rows import CONTROLS, JOIN, control_of
-from soundsafe.eval.running.worker import Cell
+from soundsafe.eval.rows import CONTROLS, JOIN, Json, control_of
+from soundsafe.eval.running.units import AnyAttack, Treatment
 from soundsafe.eval.systems import registry
 from soundsafe.eval.systems.interface import System
 
-__all__ = ["Plan", "content", "known_split", "make_plan"]
+__all__ = ["AttackSpec", "Plan", "SystemSpec", "content", "known_split", "make_plan"]
+
+
+SystemSpec: TypeAlias = "str | System"
+"""Name of a registered system, or the system itself, of any type that is like one."""
+
+AttackSpec: TypeAlias = "str | Suite | AnyAttack"
+"""Name of a suite or of an attack, a suite, or an attack."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `cells` pairs each attack with the suites that ask for it, in order, each once.
+    """What to run. `cells` pairs each treatment with the suites that ask for it, in order, each once.
 
     `left_out`: attacks of the suites that cannot be run here, and why.
     """
 
-    systems: tuple[System | str, ...]
+    systems: tuple[SystemSpec, ...]
     system_names: tuple[str, ...]
-    clips: tuple[Any, ...]
-    cells: tuple[tuple[Cell, tuple[str, ...]], ...]
+    clips: tuple[Clip, ...]
+    cells: tuple[tuple[Treatment, tuple[str, ...]], ...]
     dataset: str
     split: str | None
-    suites: tuple[dict[str, Any], ...]
+    suites: tuple[AskedSuite, ...]
     seed: int = 0
     seconds: float | None = None
     metrics: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, Json]:
         """Everything that decides the rows, as JSON; a run is resumed only where it is equal."""
-        document: dict[str, Any] = {
+        treatments = [treatment for treatment, _ in self.cells]
+        document: dict[str, Json] = {
             "systems": list(self.system_names),
             "dataset": self.dataset,
             "split": self.split,
             "clips": {str(c.clip): content(c) for c in self.clips},
-            "suites": list(self.suites),
-            "attacks": [cell.name for cell, _ in self.cells],
+            "suites": [{"suite": s.suite, "version": s.version} for s in self.suites],
+            "attacks": [treatment.name for treatment in treatments],
             "seed": self.seed,
             "seconds": self.seconds,
         }
         if self.metrics:
             document["metrics"] = list(self.metrics)
-        needed = [w for cell, _ in self.cells for w in getattr(cell.resolve(), "weights", ())]
-        if needed:
-            document["weights"] = {w.variable: w.digest() for w in dict.fromkeys(needed)}
-        if plugged := _plugged([cell.resolve() for cell, _ in self.cells], self.systems):
-            document["plugged"] = plugged
+        attacks = [attack for t in treatments if (attack := t.registered()) is not None]
+        if needed := dict.fromkeys(w for attack in attacks for w in attack.weights):
+            document["weights"] = {w.variable: w.digest() for w in needed}
+        if plugged := _plugged(treatments, self.systems):
+            document["plugged"] = dict(plugged)
         return document
 
 
-def _plugged(attacks: Iterable[Any], systems: Iterable[Any]) -> dict[str, str]:
+def _plugged(treatments: Iterable[Treatment], systems: Iterable[SystemSpec]) -> dict[str, str]:
     """The SHA-256 of files with attacks and systems of others: `source_hash` knows this package's alone."""
-    systems = (registry.get(s) if isinstance(s, str) else s for s in systems)
-    defined = [getattr(a, "function", type(a)) for a in attacks if a is not None]
+    defined: list[Callable[..., object] | type] = []
+    for treatment in treatments:
+        attack, known = treatment.resolve(), treatment.registered()
+        if attack is not None:
+            defined.append(type(attack) if known is None else known.function)
+    defined += [type(registry.get(s) if isinstance(s, str) else s) for s in systems]
     out = {}
-    for thing in [*defined, *(type(s) for s in systems)]:
-        module = str(getattr(thing, "__module__", ""))
+    for thing in defined:
+        module = thing.__module__
         if module.split(".")[0] != "soundsafe":
             with contextlib.suppress(TypeError, OSError):
                 out[module] = hashlib.sha256(Path(inspect.getfile(thing)).read_bytes()).hexdigest()
     return dict(sorted(out.items()))
 
 
-def _as_list(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+def _names(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
-def _cell(item: Any) -> Cell:
-    """A cell from an attack's name or object, a control, or a control followed by an attack."""
+def _systems(value: SystemSpec | Sequence[SystemSpec]) -> list[SystemSpec]:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+
+
+def _attacks(value: AttackSpec | Sequence[AttackSpec]) -> list[AttackSpec]:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+
+
+def _treatment(item: str | AnyAttack) -> Treatment:
+    """From an attack's name or object, a control, or a control followed by an attack."""
     name = item if isinstance(item, str) else item.name
     if name in CONTROLS:
-        return Cell(name, None)
+        return Treatment(name, None)
     if not isinstance(item, str):
-        return Cell(name, item)
-    from soundsafe import attacks
-
+        return Treatment(name, item)
     attack = name.partition(JOIN)[2] if control_of(name) else name
     attacks.get(attack)  # an unknown one is refused here, before any work
-    return Cell(name, attack)
+    return Treatment(name, attack)
 
 
 def make_plan(
-    systems: Any,
-    attacks: Any,
-    dataset: Any,
+    systems: SystemSpec | Sequence[SystemSpec],
+    attacks: AttackSpec | Sequence[AttackSpec],
+    dataset: str | os.PathLike[str] | Dataset,
     *,
     split: str | None = "test",
     limit: int | None = None,
     seconds: float | None = None,
     seed: int = 0,
     attacked_controls: bool = False,
-    metrics: Any = (),
+    metrics: str | Sequence[str] = (),
 ) -> Plan:
     """Look everything up and refuse what cannot be run.
 
@@ -124,54 +146,25 @@ def make_plan(
     Raises:
         InputError: unknown system, suite, attack, dataset, split or metric, or nothing left to run.
     """
-    from soundsafe import attacks as attack_registry
-    from soundsafe import datasets
-
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: at least 1 clip is needed")
     if seconds is not None and not 0 < seconds < math.inf:
         raise InputError(f"--seconds {seconds:g}: a positive number is needed")
-    extra = to_ask(_as_list(metrics))
-    asked: dict[str, tuple[Cell, list[str]]] = {}
-    suites: list[dict[str, Any]] = []
-    left_out: dict[str, str] = {}
-    for item in _as_list(attacks):
-        if isinstance(item, str) and (item in attack_registry.suites() or item.endswith(".toml")):
-            item = attack_registry.suite(item)
-        if isinstance(item, attack_registry.Suite):
-            members: Sequence[Any] = item.attacks
-            label, version = str(item.name), item.version
-        else:
-            members, label, version = [item], "custom", None
-        if {"suite": label, "version": version} not in suites:
-            suites.append({"suite": label, "version": version})
-        for member in members:
-            cell = _cell(member)
-            reason = getattr(cell.resolve(), "left_out", "")
-            if reason and version is None:
-                raise InputError(f"{cell.name} {reason}")
-            if reason:
-                left_out[cell.name] = reason
-                continue
-            labels = asked.setdefault(cell.name, (cell, []))[1]
-            if label not in labels:
-                labels.append(label)
+    extra = to_ask(_names(metrics))
+    asked = _asked(_attacks(attacks))
     if attacked_controls:
-        for cell, labels in list(asked.values()):
-            if not cell.control and cell.name != "none":
+        for treatment, labels in list(asked.cells.values()):
+            if not treatment.control and treatment.name != "none":
                 for control in CONTROLS:
-                    name = f"{control}{JOIN}{cell.name}"
-                    asked.setdefault(name, (Cell(name, cell.attack), labels))
-    if not asked:
+                    name = f"{control}{JOIN}{treatment.name}"
+                    asked.cells.setdefault(name, (Treatment(name, treatment.attack), labels))
+    if not asked.cells:
         raise InputError("no attacks to run: name a suite")
-    chosen = _as_list(systems)
+    chosen = _systems(systems)
     names = [str((registry.get(s) if isinstance(s, str) else s).name) for s in chosen]
     if len(set(names)) != len(names):
         raise InputError(f"each system once, please: {', '.join(names)}")
-    data = dataset
-    if isinstance(dataset, (str, os.PathLike)):
-        data = datasets.load(os.fspath(dataset), split=split)
-        known_split(data, split)
+    data = dataset if isinstance(dataset, Dataset) else _loaded(dataset, split)
     clips = tuple(data.clips if limit is None else data.clips[:limit])
     if not clips:
         raise InputError(f"dataset {data.name} has no clips" + (f" in split {split}" if split else ""))
@@ -179,24 +172,65 @@ def make_plan(
         systems=tuple(chosen),
         system_names=tuple(names),
         clips=clips,
-        cells=tuple((cell, tuple(labels)) for cell, labels in asked.values()),
+        cells=tuple((cell, tuple(labels)) for cell, labels in asked.cells.values()),
         dataset=str(data.name),
         split=split,
-        suites=tuple(suites),
+        suites=tuple(asked.suites),
         seed=seed,
         seconds=seconds,
         metrics=extra,
-        left_out=tuple(f"{name} {reason}" for name, reason in left_out.items()),
+        left_out=tuple(f"{name} {reason}" for name, reason in asked.left_out.items()),
     )
 
 
-def known_split(data: Any, split: str | None) -> None:
+@dataclass
+class _Asked:
+    """What the attacks come to that somebody asked for: treatments with the suites that hold them."""
+
+    cells: dict[str, tuple[Treatment, list[str]]] = field(default_factory=dict)
+    suites: list[AskedSuite] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def _asked(items: Iterable[AttackSpec]) -> _Asked:
+    out = _Asked()
+    for item in items:
+        if isinstance(item, str) and (item in attacks.suites() or item.endswith(".toml")):
+            item = attacks.suite(item)
+        if isinstance(item, attacks.Suite):
+            members: Sequence[str | AnyAttack] = item.attacks
+            label = AskedSuite(str(item.name), item.version)
+        else:
+            members, label = [item], AskedSuite("custom", None)
+        if label not in out.suites:
+            out.suites.append(label)
+        for member in members:
+            treatment = _treatment(member)
+            reason = treatment.left_out
+            if reason and label.version is None:
+                raise InputError(f"{treatment.name} {reason}")
+            if reason:
+                out.left_out[treatment.name] = reason
+                continue
+            labels = out.cells.setdefault(treatment.name, (treatment, []))[1]
+            if label.suite not in labels:
+                labels.append(label.suite)
+    return out
+
+
+def _loaded(dataset: str | os.PathLike[str], split: str | None) -> Dataset:
+    data = datasets.load(os.fspath(dataset), split=split)
+    known_split(data, split)
+    return data
+
+
+def known_split(data: Dataset, split: str | None) -> None:
     """Raise InputError for a split that no clip of a dataset is in; `test`, the default, always passes."""
     if split not in (None, "test", *(c.split for c in data.clips)):
         raise InputError(f"{data.name}: no manifest.csv puts a clip into split {split}: leave --split out")
 
 
-def content(clip: Any) -> str | None:
+def content(clip: Clip) -> str | None:
     """16 hex digits of the SHA-256 of a clip's file; None where it has none."""
     try:
         with open(clip.path, "rb") as file:

@@ -11,14 +11,16 @@ import os
 import platform
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from soundsafe.errors import InputError
+from soundsafe.eval.rows import Json
 from soundsafe.eval.running.environment import environment
-from soundsafe.eval.running.store import UnitFile
-from soundsafe.eval.running.worker import Unit, complete, give_up, missing_lines
+from soundsafe.eval.running.store import Line, UnitFile
+from soundsafe.eval.running.units import Unit
+from soundsafe.eval.running.worker import give_up, missing_lines
 
 __all__ = ["run_units"]
 
@@ -35,13 +37,13 @@ def _ray() -> Any:
     return ray
 
 
-def _task() -> Callable[[bytes], Iterator[dict[str, Any]]]:
+def _task() -> Callable[[bytes], Iterator[Line]]:
     """What runs on any node. Ray has its workers look for modules in the current folder first; that of a
     checkout would stand for the installed package. So what is ours arrives as bytes, and is opened without
     that folder where this process does not look there either."""
     hidden = {str(Path.cwd())} - set(sys.path)
 
-    def task(arguments: bytes) -> Iterator[dict[str, Any]]:
+    def task(arguments: bytes) -> Iterator[Line]:
         import pickle
         import sys
 
@@ -52,7 +54,7 @@ def _task() -> Callable[[bytes], Iterator[dict[str, Any]]]:
     return task
 
 
-def _lines(unit: Unit, done: Collection[str], code: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _lines(unit: Unit, done: Collection[str], code: Mapping[str, Json]) -> Iterator[Line]:
     here = environment()
     for part, value in code.items():
         if here[part] != value:
@@ -61,7 +63,11 @@ def _lines(unit: Unit, done: Collection[str], code: dict[str, Any]) -> Iterator[
 
 
 def run_units(
-    units: Sequence[Unit], jobs: int, tick: Callable[[], None], code: dict[str, Any], threads: Sequence[str]
+    units: Sequence[Unit],
+    jobs: int,
+    tick: Callable[[], None],
+    code: Mapping[str, Json],
+    threads: Sequence[str],
 ) -> None:
     """Compute all that the units' files lack.
 
@@ -84,7 +90,7 @@ def run_units(
         ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     single = {"env_vars": dict.fromkeys(threads, "1")}
     task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(_task())
-    waiting = deque(unit for unit in units if not complete(unit))
+    waiting = deque(unit for unit in units if not unit.complete())
     running: dict[Any, Unit] = {}
     deaths: Counter[str] = Counter()
     try:
@@ -111,7 +117,7 @@ def run_units(
                     if deaths[unit.key] == _TRIES:
                         give_up(unit, "the worker process died")
                         deaths[unit.key] = 0
-                    if not complete(unit):
+                    if not unit.complete():
                         waiting.appendleft(unit)
             tick()
     finally:

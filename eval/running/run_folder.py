@@ -1,46 +1,40 @@
-"""The folder of a run: what it was made with, whether it may be gone on with, its files and its rows."""
+"""The folder of a run: what it was made with, whether it may be gone on with, and its files."""
 
 from __future__ import annotations
 
 import io
 import json
 import shutil
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import csv_bytes, summary_json, table_bytes
-from soundsafe.eval.rows import NAN, Row
+from soundsafe.eval.documents import csv_bytes, summary_json
+from soundsafe.eval.frames import table_bytes
+from soundsafe.eval.rows import Json, Summary
 from soundsafe.eval.running.environment import environment
 from soundsafe.eval.running.plan import Plan
 from soundsafe.eval.running.store import write_atomically
 from soundsafe.eval.systems import registry
 
-__all__ = ["document_of", "prepare", "read_rows", "write_document", "write_figures"]
+__all__ = ["document_of", "prepare", "write_document", "write_figures"]
 
 RUN_FILES = (
     "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "timing.csv",
     "run.json", "store", "plots",
 )  # fmt: skip
-_NEEDED = (
-    "system", "suite", "attack", "clip", "category", "group", "eul", "status", "ber", "bits", "payload_ok",
-    "clip_ok", "id_ok",
-)  # fmt: skip
-_KEY = ["system", "attack", "clip", "eul"]
 
 
-def _describe(plan: Plan) -> dict[str, Any]:
-    out = {}
+def _describe(plan: Plan) -> dict[str, Json]:
+    out: dict[str, Json] = {}
     for name, system in zip(plan.system_names, plan.systems, strict=True):
         loaded = registry.get(system) if isinstance(system, str) else system
-        out[name] = registry.facts_of(loaded)
+        out[name] = json.loads(json.dumps(registry.facts_of(loaded)))
     return out
 
 
-def document_of(plan: Plan, state: str) -> dict[str, Any]:
+def document_of(plan: Plan, state: str) -> dict[str, Json]:
     """The content of `run.json`: no times, no path but that of the dataset: equal runs, equal files."""
     document = environment()
     document |= {
@@ -52,13 +46,13 @@ def document_of(plan: Plan, state: str) -> dict[str, Any]:
     return document
 
 
-def write_document(out: Path, document: dict[str, Any]) -> None:
+def write_document(out: Path, document: dict[str, Json]) -> None:
     """Write `run.json`."""
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
     write_atomically(out / "run.json", f"{text}\n".encode())
 
 
-def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -> None:
+def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) -> None:
     """Make the run's folder, which nobody else may hold, ready, or refuse.
 
     Raises:
@@ -102,7 +96,7 @@ def prepare(out: Path, document: dict[str, Any], *, resume: bool, force: bool) -
                 path.unlink(missing_ok=True)
 
 
-def _difference(part: str, old: Any, new: Any) -> str:
+def _difference(part: str, old: Json, new: Json) -> str:
     """Which entry of a part of `run.json` differs, in words."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(set(old) | set(new)):
@@ -111,45 +105,17 @@ def _difference(part: str, old: Any, new: Any) -> str:
     return {"source": "version of the code"}.get(part, part)
 
 
-def write_figures(out: Path, rows: pd.DataFrame, timing: pd.DataFrame, summary: dict[str, Any]) -> None:
+def write_figures(out: Path, rows: pd.DataFrame, timing: pd.DataFrame, summary: Summary) -> None:
     """Write all files of a run but `run.json`, which says when they are whole."""
     write_atomically(out / "results.parquet", _parquet(rows))
     write_atomically(out / "timing.csv", table_bytes(timing, "%.6g"))
     write_atomically(out / "summary.json", summary_json(summary))
-    write_atomically(out / "summary.csv", csv_bytes(summary["rows"]))
-    write_atomically(out / "quality.csv", csv_bytes(summary["quality"]))
-    write_atomically(out / "parity_by_band.csv", csv_bytes(summary["parity_by_band"]))
+    write_atomically(out / "summary.csv", csv_bytes(summary.rows))
+    write_atomically(out / "quality.csv", csv_bytes(summary.quality))
+    write_atomically(out / "parity_by_band.csv", csv_bytes(summary.parity_by_band))
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, engine="pyarrow", index=False, compression="zstd")
     return buffer.getvalue()
-
-
-def read_rows(folder: Path) -> pd.DataFrame:
-    """The rows of a finished run; figures that a run of an earlier version lacks are NaN.
-
-    Raises:
-        InputError: the folder holds none, or what no run can have written.
-    """
-    path = folder / "results.parquet"
-    if not path.is_file():
-        hint = ": finish it with --resume" if (folder / "run.json").exists() else ""
-        raise InputError(f"{folder} holds no finished run{hint or ': results.parquet is missing'}")
-    try:
-        rows = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged or not a table of rows") from error
-    missing = set(_NEEDED) - set(rows.columns)
-    if missing:
-        raise InputError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    for name in ("eul", "ber", "bits"):
-        if not pd.api.types.is_numeric_dtype(rows[name]):
-            raise InputError(f"{path} is damaged: {name} holds no numbers")
-    for f in fields(Row):
-        if f.type == "bool" and f.name in rows and not pd.api.types.is_bool_dtype(rows[f.name]):
-            raise InputError(f"{path} is damaged: {f.name} holds more than yes and no")
-    if rows.duplicated(_KEY).any():
-        raise InputError(f"{path} is damaged: it has rows of the same {', '.join(_KEY)}")
-    return rows.assign(**{f.name: NAN for f in fields(Row) if f.type == "float" and f.name not in rows})

@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
+from soundsafe.datasets import Dataset
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import band_rows, breakdown_rows, lossy_rows, quality_rows, summary_rows
-from soundsafe.eval.rows import Row, to_frame
+from soundsafe.eval.analysis.summary import summarise
+from soundsafe.eval.frames import to_frame
+from soundsafe.eval.rows import Figure, Json, Row, Summary
 from soundsafe.eval.running import local_backend
-from soundsafe.eval.running.plan import Plan, make_plan
+from soundsafe.eval.running.plan import AttackSpec, Plan, SystemSpec, make_plan
 from soundsafe.eval.running.run_folder import document_of, prepare, write_document, write_figures
-from soundsafe.eval.running.store import UnitFile, address, lines_in, make_folder
-from soundsafe.eval.running.worker import Unit, params_text, run_unit
+from soundsafe.eval.running.store import (
+    CellLine,
+    MarkingLine,
+    UnitFile,
+    address,
+    lines_in,
+    make_folder,
+)
+from soundsafe.eval.running.units import Unit, params_text
+from soundsafe.eval.running.worker import run_unit
 from soundsafe.service.claim import claim
 
 __all__ = ["Backend", "Result", "evaluate", "run"]
@@ -34,75 +44,118 @@ Backend = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Result:
-    """Rows, their summary (the document of `summary.json`) and times of a finished run.
+    """A finished run.
 
-    `unmeasured`: a line for each clip that lacks figures of quality, since measuring them failed.
+    Attributes:
+        rows: frame of `soundsafe.eval.rows.Row`, one for each system × clip × attack × EUL.
+        summary: what is made of them, the document `summary.json`.
+        timing: frame of seconds of work by system, clip and attack.
+        folder: where all of it lies.
+        unmeasured: a line for each clip that lacks figures of quality, since measuring them failed.
     """
 
     rows: pd.DataFrame
-    summary: dict[str, Any]
+    summary: Summary
     timing: pd.DataFrame
     folder: Path
     unmeasured: tuple[str, ...] = ()
 
 
-def _units(plan: Plan, folder: Path, document: dict[str, Any]) -> list[Unit]:
-    cells = tuple(cell for cell, _ in plan.cells)
+def _units(plan: Plan, folder: Path, document: Mapping[str, Json]) -> list[Unit]:
+    treatments = tuple(treatment for treatment, _ in plan.cells)
+    described = document["systems"]
+    assert isinstance(described, dict)
     units = []
     for system, name in zip(plan.systems, plan.system_names, strict=True):
-        identity = address(document["systems"][name], document["source"], document["versions"])
+        identity = address(described[name], document["source"], document["versions"])
         for clip in plan.clips:
-            unit = Unit(system, name, clip, cells, plan.seed, plan.seconds, identity, folder, plan.metrics)
-            units.append(unit)
+            units.append(
+                Unit(
+                    system=system,
+                    system_name=name,
+                    clip=clip,
+                    treatments=treatments,
+                    seed=plan.seed,
+                    seconds=plan.seconds,
+                    identity=identity,
+                    folder=folder,
+                    metrics=plan.metrics,
+                )
+            )
     return units
+
+
+@dataclass(frozen=True)
+class _Times:
+    """A row of `timing.csv`: seconds of audio and of work."""
+
+    system: str
+    clip: str
+    category: str
+    attack: str
+    clip_s: Figure
+    audio_s: Figure
+    embed_s: Figure
+    attack_s: Figure
+    decode_s: Figure
+
+
+def _timing(times: Sequence[_Times]) -> pd.DataFrame:
+    timing = pd.DataFrame([vars(t) for t in times])
+    numbers = ["clip_s", "audio_s", "embed_s", "attack_s", "decode_s"]
+    timing[numbers] = timing[numbers].astype("float64")
+    timing["embed_realtime_factor"] = timing["embed_s"] / timing["clip_s"]
+    timing["decode_realtime_factor"] = timing["decode_s"] / timing["audio_s"]
+    return timing
 
 
 def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
     """Rows and times of finished units, in the plan's order, and what could not be measured."""
     rows: list[Row] = []
     unmeasured: list[str] = []
-    times: list[dict[str, Any]] = []
-    resolved = {cell.name: cell.resolve() for cell, _ in plan.cells}
+    times: list[_Times] = []
+    known = {t.name: (t.family, params_text(t.params)) for t, _ in plan.cells}
     for unit in units:
         lines = UnitFile(unit.path).read()
-        marking = lines[unit.embed_key]
-        clip = unit.clip
-        if marking["status"] == "quality_failed":
-            unmeasured.append(f"quality_failed for {clip.clip}, {unit.system_name}: {marking['message']}")
-        for cell, labels in plan.cells:
-            line = lines[unit.cell_key(cell)]
-            attack = resolved[cell.name]
-            constants = {
-                "system": unit.system_name,
-                "suite": ",".join(labels),
-                "attack": cell.name,
-                "family": cell.control or str(attack.family),
-                "params": params_text({} if attack is None else attack.params),
-                "clip": str(clip.clip),
-                "category": str(getattr(clip, "category", None) or ""),
-                "group": str(getattr(clip, "group", None) or clip.clip),
-                "lossy": _text(getattr(clip, "lossy", None)),
-                "payload_bytes": marking["payload_bytes"],
-                **marking["quality"],
-            }
-            rows += [Row(**(constants | row)) for row in line["rows"]]
+        marking, clip = lines[unit.marking_key], unit.clip
+        assert isinstance(marking, MarkingLine)
+        if marking.status == "quality_failed":
+            unmeasured.append(f"quality_failed for {clip.clip}, {unit.system_name}: {marking.message}")
+        for treatment, labels in plan.cells:
+            line = lines[unit.cell_key(treatment)]
+            assert isinstance(line, CellLine)
+            family, params = known[treatment.name]
+            for measured in line.rows:
+                row = Row(
+                    system=unit.system_name,
+                    suite=",".join(labels),
+                    attack=treatment.name,
+                    family=family,
+                    params=params,
+                    clip=str(clip.clip),
+                    category=str(clip.category or ""),
+                    group=str(clip.group or clip.clip),
+                    lossy=_text(clip.lossy),
+                    payload_bytes=marking.payload_bytes,
+                    **vars(measured),
+                    **vars(marking.quality),
+                )
+                rows.append(row)
             times.append(
-                {name: constants[name] for name in ("system", "clip", "category", "attack")}
-                | {"clip_s": line["rows"][0]["clip_s"], "audio_s": line.get("audio_s")}
-                | {"embed_s": marking.get("embed_s")}
-                | {name: line.get(name) for name in ("attack_s", "decode_s")}
-            )
-    timing = pd.DataFrame(times)
-    numbers = ["clip_s", "audio_s", "embed_s", "attack_s", "decode_s"]
-    timing[numbers] = timing[numbers].astype("float64")
-    timing["embed_realtime_factor"] = timing["embed_s"] / timing["clip_s"]
-    timing["decode_realtime_factor"] = timing["decode_s"] / timing["audio_s"]
-    return to_frame(rows), timing, tuple(unmeasured)
+                _Times(
+                    unit.system_name, str(clip.clip), str(clip.category or ""), treatment.name,
+                    clip_s=line.rows[0].clip_s, audio_s=line.audio_s, embed_s=marking.embed_s,
+                    attack_s=line.attack_s, decode_s=line.decode_s,
+                )
+            )  # fmt: skip
+    return to_frame(rows), _timing(times), tuple(unmeasured)
 
 
-def _text(value: Any) -> str:
+def _text(value: str | bool | None) -> str:
     """A manifest's field as text, the same whether its loader keeps text or truth values."""
-    return {None: "", True: "yes", False: "no"}.get(value, str(value))
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else "yes" if value else "no"
 
 
 def run(
@@ -144,7 +197,7 @@ def run(
         write_document(out, document)
         (out / "store").mkdir(exist_ok=True)
         units = _units(plan, out / "store", document)
-        total = sum(1 + len(u.cells) for u in units)
+        total = sum(1 + len(u.treatments) for u in units)
         count = 0
 
         def tick() -> None:
@@ -167,20 +220,17 @@ def run(
                 run_unit(unit, one=tick)
         tick()
         rows, timing, unmeasured = _assemble(plan, units)
-        summary = {"rows": summary_rows(rows), "quality": quality_rows(rows)}
-        summary["parity_by_band"] = band_rows(rows)
-        summary["breakdown"] = breakdown_rows(summary["rows"])
-        summary["by_lossy"] = lossy_rows(rows)
+        summary = summarise(rows)
         write_figures(out, rows, timing, summary)
         write_document(out, document | {"state": "finished"})
     return Result(rows, summary, timing, out, unmeasured)
 
 
 def evaluate(
-    system: Any = "soundsafe",
-    attacks: Any = "smoke",
-    dataset: Any = "bundled",
-    metrics: Any = (),
+    system: SystemSpec | Sequence[SystemSpec] = "soundsafe",
+    attacks: AttackSpec | Sequence[AttackSpec] = "smoke",
+    dataset: str | os.PathLike[str] | Dataset = "bundled",
+    metrics: str | Sequence[str] = (),
     *,
     split: str | None = "test",
     limit: int | None = None,

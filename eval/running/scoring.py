@@ -10,18 +10,18 @@ the embedded bits that it agrees with best, and parity is not measured: nothing 
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.eval.metrics import ber, parity, payload
-from soundsafe.eval.rows import NAN
+from soundsafe.eval.rows import NAN, Measured
+from soundsafe.eval.systems.answers import Answer, AnsweredSecond
 from soundsafe.eval.systems.interface import EUL_S
 
-__all__ = ["Expected", "Truth", "expected_euls", "match", "score", "unmarked_seconds"]
+__all__ = ["Expected", "Truth", "expected_euls", "failed", "match", "score"]
 
 MATCH_S = 0.25
 """Largest distance between where an EUL is and where it was found, in seconds."""
@@ -77,33 +77,7 @@ def match(expected: list[Expected], starts_s: list[float]) -> list[int | None]:
     return found
 
 
-def unmarked_seconds(embedded: Any) -> frozenset[int]:
-    """Seconds that a system says it could not mark: its `unmarked_seconds`, else those its warnings name."""
-    seconds = getattr(embedded, "unmarked_seconds", None)
-    if seconds is None:
-        texts = getattr(embedded, "warnings", None) or ()
-        seconds = [int(m.group(1)) for text in texts for m in re.finditer(r"\bsecond (\d+)", str(text))]
-    return frozenset(int(s) for s in seconds)
-
-
-def _number(value: Any) -> float:
-    return NAN if value is None else float(value)
-
-
-def _clip_fields(decoded: Any) -> dict[str, Any]:
-    return {
-        "id_ok": bool(getattr(decoded, "id_ok", False)),
-        "combined": int(getattr(decoded, "combined", 0) or 0),
-        "score": _number(getattr(decoded, "score", None)),
-        "code": str(getattr(decoded, "code", None) or ""),
-        "layer": str(getattr(decoded, "layer", None) or ""),
-        "speed": _number(getattr(decoded, "speed", None)),
-        "tempo": _number(getattr(decoded, "tempo", None)),
-        "pitch": _number(getattr(decoded, "pitch", None)),
-    }
-
-
-def _ber(read: Any, expected: Expected, truth: Truth) -> float:
+def _ber(read: NDArray[np.int64] | None, expected: Expected, truth: Truth) -> float:
     """Bit errors of what was read (None: missed); NaN where the system has no coded bits."""
     if truth.bits is None:
         return NAN
@@ -111,64 +85,72 @@ def _ber(read: Any, expected: Expected, truth: Truth) -> float:
     return min(ber.bit_error_rate(read, bits) for bits in likely)
 
 
-def _eul_fields(
-    eul: Any, expected: Expected, truth: Truth, reference: Any, rate: int, control: bool
-) -> dict[str, Any]:
-    """Figures of one EUL; `eul` is None where it was missed."""
-    out: dict[str, Any] = {
-        "bits": 0 if truth.bits is None else truth.bits.shape[1],
-        "ber": _ber(getattr(eul, "bits", None), expected, truth),
-        "start_s": _number(getattr(eul, "start_s", None)),
-        "corrected_bytes": _number(getattr(eul, "corrected_bytes", None)),
-        "erasures": _number(getattr(eul, "erasures", None)),
-    }
-    if eul is not None and expected.start_s is not None and not control:
-        out["offset_error_samples"] = parity.offset_error(float(eul.start_s), expected.start_s, rate)
-    if reference is not None and not control:
-        out["parity_frames"] = parity.frame_parity(
-            getattr(reference, "features", None), getattr(eul, "features", None)
-        )
-        out["parity_slots"] = parity.slot_parity(
-            getattr(reference, "slots", None), getattr(eul, "slots", None)
-        )
-        out["parity_bits"] = parity.bits_parity(
-            parity.mixtures(reference, "bits_per_band"), parity.mixtures(eul, "bits_per_band")
-        )
-        out["seed_parity"] = parity.seed_parity(
-            parity.mixtures(reference, "seed") or getattr(reference, "seed", None),
-            parity.mixtures(eul, "seed") or getattr(eul, "seed", None),
-        )
-        shares = parity.band_parity(getattr(reference, "features", None), getattr(eul, "features", None))
-        out["parity_bands"] = ",".join(f"{share:.4g}" for share in shares)
-    return out
+_MISSED = AnsweredSecond()
 
 
-def _ends(decoded: Any, expected: list[Expected], partners: list[int | None], ok: list[bool]) -> list[float]:
+def _second(clip: Measured, found: AnsweredSecond | None, expected: Expected, truth: Truth) -> Measured:
+    """`clip`, what holds for all seconds of a clip, with the figures of one (None: it was missed)."""
+    read = _MISSED if found is None else found
+    return replace(
+        clip,
+        eul=expected.index,
+        markable=expected.index not in truth.unmarked,
+        bits=0 if truth.bits is None else truth.bits.shape[1],
+        ber=_ber(read.bits, expected, truth),
+        start_s=read.start_s,
+        corrected_bytes=read.corrected_bytes,
+        erasures=read.erasures,
+    )
+
+
+def _placed(row: Measured, found: AnsweredSecond | None, expected: Expected, rate: int) -> Measured:
+    """With how far from its place it was found, where that is known."""
+    if found is None or expected.start_s is None:
+        return row
+    return replace(row, offset_error_samples=parity.offset_error(found.start_s, expected.start_s, rate))
+
+
+def _alike(row: Measured, found: AnsweredSecond | None, reference: AnsweredSecond) -> Measured:
+    """With how far what the detector computed agrees with `reference`."""
+    read = _MISSED if found is None else found
+    shares = parity.band_parity(reference.features, read.features)
+    return replace(
+        row,
+        parity_frames=parity.frame_parity(reference.features, read.features),
+        parity_slots=parity.slot_parity(reference.slots, read.slots),
+        parity_bits=parity.bits_parity(reference.bits_per_band, read.bits_per_band),
+        seed_parity=parity.seed_parity(reference.seed, read.seed),
+        parity_bands=",".join(f"{share:.4g}" for share in shares),
+    )
+
+
+def _ends(
+    decoded: Answer, expected: list[Expected], partners: list[int | None], ok: list[bool]
+) -> list[float]:
     """Where EULs end that decode alone, in seconds of the attacked audio."""
-    tempo = _number(getattr(decoded, "tempo", None))
-    length = EUL_S / tempo if tempo > 0 else EUL_S
+    length = EUL_S / decoded.tempo if decoded.tempo > 0 else EUL_S
     return [
-        (float(decoded.euls[k].start_s) if e.start_s is None else e.start_s) + length
+        (decoded.euls[k].start_s if e.start_s is None else e.start_s) + length
         for e, k, accepted in zip(expected, partners, ok, strict=True)
         if accepted and k is not None
     ]
 
 
 def score(
-    decoded: Any,
+    decoded: Answer,
     truth: Truth,
     *,
     n_samples: int,
     n_attacked: int,
     rate: int,
     delay: int | None,
-    reference: list[Any],
+    reference: Sequence[AnsweredSecond],
     control: bool,
-) -> list[dict[str, Any]]:
-    """The measured fields of one clip's rows, one dict for each expected EUL (at least one).
+) -> list[Measured]:
+    """What was measured of one clip, for each expected EUL (at least one).
 
     Args:
-        decoded: what the system's `decode` returned for the attacked audio.
+        decoded: what the system answered for the attacked audio.
         truth: what was embedded, or, for a control, what a detector must not find.
         n_samples, n_attacked: lengths before and after the attack.
         delay: the attack's known delay in samples, or None.
@@ -177,15 +159,17 @@ def score(
             accepted, whatever its content.
     """
     expected = expected_euls(n_samples, n_attacked, rate, delay) or [Expected(0, None)]
-    euls = list(getattr(decoded, "euls", None) or ())
-    partners = match(expected, [float(e.start_s) for e in euls])
+    euls = decoded.euls
+    partners = match(expected, [e.start_s for e in euls])
     if control:
-        clip_ok = bool(decoded.ok)
+        clip_ok = decoded.ok
         ok = [False] * len(expected)
-        for e in euls:  # none may be lost, wherever it was found
-            if e.ok:
+        for eul in euls:  # none may be lost, wherever it was found
+            if eul.ok:
                 free = [i for i, taken in enumerate(ok) if not taken] or range(len(ok))
-                ok[min(free, key=lambda i: abs((expected[i].start_s or float(i)) - e.start_s))] = True
+                ok[min(free, key=lambda i, at=eul.start_s: abs((expected[i].start_s or float(i)) - at))] = (
+                    True
+                )
     else:
         clip_ok = payload.clip_success(decoded.ok, decoded.payload, truth.payload)
         ok = [
@@ -195,32 +179,45 @@ def score(
     # A codec pads the end; what was listened to is no longer than the clip, but where it was slowed down.
     heard = n_attacked if delay is None else min(n_samples, n_attacked)
     needed = payload.time_to_payload(_ends(decoded, expected, partners, ok), clip_ok, heard / rate)
-    clip = _clip_fields(decoded) | {"clip_ok": clip_ok, "clip_s": n_samples / rate}
-    if not control:
-        clip["time_to_payload_s"] = needed
+    clip = Measured(
+        eul=0,
+        clip_ok=clip_ok,
+        id_ok=decoded.id_ok,
+        combined=decoded.combined,
+        score=decoded.score,
+        code=decoded.code,
+        layer=decoded.layer,
+        speed=decoded.speed,
+        tempo=decoded.tempo,
+        pitch=decoded.pitch,
+        time_to_payload_s=NAN if control else needed,
+        clip_s=n_samples / rate,
+    )
     rows = []
     for e, k, accepted in zip(expected, partners, ok, strict=True):
-        ref = reference[e.index] if e.start_s is not None and e.index < len(reference) else None
-        row = {"eul": e.index, "payload_ok": accepted, "markable": e.index not in truth.unmarked}
-        row |= _eul_fields(None if k is None else euls[k], e, truth, ref, rate, control)
-        rows.append(row | clip)
+        found = None if k is None else euls[k]
+        row = replace(_second(clip, found, e, truth), payload_ok=accepted)
+        if not control:
+            row = _placed(row, found, e, rate)
+            if e.start_s is not None and e.index < len(reference):
+                row = _alike(row, found, reference[e.index])
+        rows.append(row)
     return rows
 
 
-def failed(n_samples: int, rate: int, truth: Truth | None, status: str, message: str) -> list[dict[str, Any]]:
-    """Rows of a clip for which a step failed: one for each EUL it has, at least one, nothing decoded."""
+def failed(n_samples: int, rate: int, truth: Truth | None, status: str, message: str) -> list[Measured]:
+    """What is known of a clip for which a step failed: a row for each EUL it has, nothing decoded."""
     n = max(1, int(n_samples / rate / EUL_S))
-    bits = 0 if truth is None or truth.bits is None else truth.bits.shape[1]
     unmarked = frozenset() if truth is None else truth.unmarked
     return [
-        {
-            "eul": i,
-            "status": status,
-            "message": message,
-            "bits": bits,
-            "markable": i not in unmarked,
-            "clip_s": n_samples / rate,
-            "time_to_payload_s": math.inf,
-        }
+        Measured(
+            eul=i,
+            status=status,
+            message=message,
+            bits=0 if truth is None or truth.bits is None else truth.bits.shape[1],
+            markable=i not in unmarked,
+            clip_s=n_samples / rate,
+            time_to_payload_s=math.inf,
+        )
         for i in range(n)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ SEED_VERSION = 1
 """Part of every seed: raised when a draw changes its meaning."""
 
 
-def _digest(*parts: Any) -> bytes:
+def _digest(*parts: object) -> bytes:
     text = json.dumps([SEED_VERSION, *parts], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
@@ -35,6 +34,6 @@ def payload_of(seed: int, clip: str, n_bytes: int) -> bytes:
     return generator(seed, clip, "payload", {}).bytes(n_bytes)
 
 
-def generator(seed: int, clip: str, attack: str, params: Mapping[str, Any]) -> np.random.Generator:
+def generator(seed: int, clip: str, attack: str, params: Mapping[str, object]) -> np.random.Generator:
     """The generator for an attack on a clip: SHA-256 of seed, clip, attack, parameters, version."""
     return np.random.default_rng(int.from_bytes(_digest(seed, clip, attack, dict(params)), "big"))

@@ -13,15 +13,50 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from soundsafe.errors import InputError
+from soundsafe.eval.rows import Figure, Measured, Quality
 
-__all__ = ["UnitFile", "address", "lines_in", "make_folder", "write_atomically"]
+__all__ = [
+    "CellLine", "Line", "MarkingLine", "UnitFile", "address", "lines_in", "make_folder", "write_atomically",
+]  # fmt: skip
 
 
-def address(*parts: Any) -> str:
+@dataclass(frozen=True)
+class MarkingLine:
+    """What marking did to a unit's clip, or why there is none.
+
+    `embed_s`: seconds of work; None where it failed. `quality_failed` as `status`: it was marked, but not all
+    of its quality could be measured.
+    """
+
+    key: str
+    status: str = "ok"
+    message: str = ""
+    quality: Quality = field(default_factory=Quality)
+    payload_bytes: int = 0
+    embed_s: Figure = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CellLine:
+    """What was measured of a unit's clip after one treatment, and the times, in seconds."""
+
+    key: str
+    name: str
+    rows: tuple[Measured, ...]
+    attack_s: Figure = None
+    decode_s: Figure = None
+    audio_s: Figure = None
+
+
+Line = MarkingLine | CellLine
+
+
+def address(*parts: object) -> str:
     """Content address: 32 hex digits of the SHA-256 of the parts as canonical JSON."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -58,20 +93,29 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def _sum_of(item: dict[str, Any]) -> str:
+def _sum_of(item: dict[str, object]) -> str:
     return address({name: value for name, value in item.items() if name != "sum"})
 
 
-def _sound_lines(data: bytes) -> Iterator[dict[str, Any]]:
+def _decoded(text: bytes) -> Line | None:
+    """A line as it was written; None for what is none, or was changed since."""
+    try:
+        item = json.loads(text)
+        if item.pop("sum") != _sum_of(item):
+            return None
+        if "rows" in item:
+            return CellLine(**item | {"rows": tuple(Measured(**row) for row in item["rows"])})
+        more = {"quality": Quality(**item["quality"]), "warnings": tuple(item["warnings"])}
+        return MarkingLine(**item | more)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _sound_lines(data: bytes) -> Iterator[Line]:
     """The lines that are as they were written."""
-    for line in data.split(b"\n"):
-        try:
-            item = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(item, dict) and isinstance(item.get("key"), str) and item.get("sum") == _sum_of(item):
-            del item["sum"]
-            yield item
+    for text in data.split(b"\n"):
+        if (line := _decoded(text)) is not None:
+            yield line
 
 
 class UnitFile:
@@ -80,12 +124,12 @@ class UnitFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> dict[str, dict[str, Any]]:
+    def read(self) -> dict[str, Line]:
         """Finished lines by their key; the first one of a key counts."""
-        out: dict[str, dict[str, Any]] = {}
+        out: dict[str, Line] = {}
         if self.path.exists():
-            for item in _sound_lines(self.path.read_bytes()):
-                out.setdefault(item["key"], item)
+            for line in _sound_lines(self.path.read_bytes()):
+                out.setdefault(line.key, line)
         return out
 
     def repair(self) -> None:
@@ -96,16 +140,14 @@ class UnitFile:
             if size < len(data):
                 os.truncate(self.path, size)
 
-    def append(self, item: dict[str, Any]) -> None:
-        """Append one line with one write."""
-        whole = json.loads(json.dumps(item))  # as it will be read
-        line = (
-            json.dumps(whole | {"sum": _sum_of(whole)}, sort_keys=True, separators=(",", ":")).encode()
-            + b"\n"
-        )
+    def append(self, line: Line) -> None:
+        """Append one line with one write, in Python's own words for NaN and infinity."""
+        item = json.loads(json.dumps(asdict(line)))  # as it will be read
+        text = json.dumps(item | {"sum": _sum_of(item)}, sort_keys=True, separators=(",", ":"))
+        data = text.encode() + b"\n"
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            if os.write(handle, line) != len(line):
+            if os.write(handle, data) != len(data):
                 raise OSError(28, "No space left on device", str(self.path))
         finally:
             os.close(handle)

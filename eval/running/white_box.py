@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.lattice import cell_index, project
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, Profile
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES
 from soundsafe.cells.reading import read_second
 from soundsafe.errors import InputError
+from soundsafe.eval.systems.codec import Soundsafe
+from soundsafe.eval.systems.interface import System
 from soundsafe.stft import RATE, stft
 
 __all__ = ["gradient_of"]
@@ -29,11 +31,20 @@ __all__ = ["gradient_of"]
 Gradient = Callable[[Audio, int, bytes, bytes], Audio]
 
 
-def gradient_of(system: Any) -> Gradient | None:
-    """The gradient for a system that is this package's codec with some profile; None for any other."""
-    profile = getattr(system, "profile", None)
-    if not isinstance(profile, Profile):
+@runtime_checkable
+class _WithGradient(Protocol):
+    """A system that brings its own."""
+
+    def gradient(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Audio: ...
+
+
+def gradient_of(system: System) -> Gradient | None:
+    """The system's own gradient, or that of this package's codec with its profile; None for any other."""
+    if isinstance(system, _WithGradient):
+        return system.gradient
+    if not isinstance(system, Soundsafe):
         return None
+    profile = system.profile
     return lambda audio, rate, payload, key: _gradient(audio, rate, payload, CellCode(key, profile))
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +68,7 @@ def _dealt(draws: NDArray[np.uint64]) -> NDArray[np.int64]:
 class _Baseline(SimpleSystem):
     payload_bytes = PAYLOAD_BYTES
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {"version": version("soundsafe")}
 
 
@@ -144,7 +143,7 @@ class SpreadSpectrum(_Baseline):
         found = _checked(best < 0)
         return Found(found is not None, found, float(np.abs(best).mean() / np.sqrt(sign.size / BITS)))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return super().describe() | {"amount_db": self.amount_db, "minimum_s": 2.0}
 
 
@@ -204,7 +203,7 @@ class PlainQim(_Baseline):
     def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8]:
         return np.tile(_word(payload), (n_euls, 1))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return super().describe() | {"step": self.step, "minimum_s": 1.0}
 
 

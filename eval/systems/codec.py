@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio
+from soundsafe.result import Decoded, Embedded, Eul
 
 __all__ = ["Soundsafe", "Soundsafe128Bit", "SoundsafeEul", "SoundsafeFixed", "SoundsafeRs"]
 
@@ -28,12 +28,12 @@ class Soundsafe:
         self.profile = ROBUST
         self.layers: tuple[str, ...] = ("eul", "tile")
 
-    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any:
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Embedded:
         from soundsafe import embed
 
         return embed(audio, rate, payload, key, profile=self.profile, layers=self.layers)
 
-    def decode(self, audio: Audio, rate: int, key: bytes) -> Any:
+    def decode(self, audio: Audio, rate: int, key: bytes) -> Decoded:
         from soundsafe import decode
 
         return decode(audio, rate, key, profile=self.profile)
@@ -43,12 +43,12 @@ class Soundsafe:
 
         return np.asarray(coded_bits(payload, key, n_euls, self.profile))
 
-    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Eul]:
         from soundsafe import layouts
 
         return list(layouts(audio, rate, key, profile=self.profile))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         from soundsafe.tiles.geometry import ROBUST_TILES
 
         profile = json.loads(json.dumps(self.profile.to_json()))

@@ -5,18 +5,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio
+from soundsafe.eval.rows import EUL_S
+from soundsafe.result import Eul
 
 __all__ = ["EUL_S", "Found", "Marked", "SimpleSystem", "System"]
 
-EUL_S = 1.0
-"""Length of an EUL in seconds: EUL number i of a marked clip starts at i seconds."""
+
+class AnsweredEmbedding(Protocol):
+    """What `embed` returns: the marked audio, and where known `warnings` and `unmarked_seconds`."""
+
+    @property
+    def audio(self) -> Audio | None: ...
+
+
+class AnsweredDetection(Protocol):
+    """What `decode` returns: whether the payload was found, and the payload; more where the system has it."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    @property
+    def payload(self) -> bytes | None: ...
 
 
 @runtime_checkable
@@ -32,19 +49,19 @@ class System(Protocol):
     name: str
     payload_bytes: int
 
-    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Any: ...
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> AnsweredEmbedding: ...
 
-    def decode(self, audio: Audio, rate: int, key: bytes) -> Any: ...
+    def decode(self, audio: Audio, rate: int, key: bytes) -> AnsweredDetection: ...
 
     def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8] | None:
         """[n_euls, bits] what `embed` puts into each EUL; None where there is no such thing (no BER then)."""
         ...
 
-    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> Sequence[object]:
         """The EULs of unattacked audio on the grid at sample 0, with features, slots, seed; [] for none."""
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """Everything that changes its figures: version, profile and its hash. JSON values, for `run.json`."""
         ...
 
@@ -63,7 +80,7 @@ class Found:
     ok: bool
     payload: bytes | None
     score: float = 0.0
-    euls: tuple[Any, ...] = ()
+    euls: Sequence[Eul] = ()
 
 
 class SimpleSystem:
@@ -75,8 +92,8 @@ class SimpleSystem:
     def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8] | None:
         return None
 
-    def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Any]:
+    def layouts(self, audio: Audio, rate: int, key: bytes) -> Sequence[object]:
         return []
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         return {}

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +96,7 @@ class NetworkSystem:
     def _stream(self, key: bytes) -> NDArray[np.uint8]:
         return np.unpackbits(np.frombuffer(derive(key, "network", self.config.bits // 8), np.uint8))
 
-    def _features(self, second: Audio) -> Any:
+    def _features(self, second: Audio) -> NDArray[np.float64]:
         """The allocator's quantised thresholds ``[bands, frames]``, in the step that training kept stable."""
         thresholds = MooreGlasbergAnalyzer().band_thresholds(magnitude(second))
         return quantized_thresholds(thresholds, self.config.thr_step)
@@ -139,7 +138,7 @@ class NetworkSystem:
             bits = (soft > 0).astype(np.uint8)
             corrected = 0 if one is None else one[1]
             features = self._features(second)
-            euls.append(Eul(float(i), one is not None, corrected, 0, {}, bits, features))
+            euls.append(Eul(float(i), one is not None, corrected, 0, {}, bits, features))  # type: ignore[arg-type]
         together = self._payload(total > 0) if euls else None
         found = together[0] if together is not None else next(iter(payloads), None)
         return Found(found is not None, found, float(np.abs(total).mean() / max(1, len(euls))), tuple(euls))
@@ -151,9 +150,12 @@ class NetworkSystem:
     def layouts(self, audio: Audio, rate: int, key: bytes) -> list[Eul]:
         """Features alone: the network has neither slots nor a seed."""
         seconds = _seconds(_mono(audio, rate))
-        return [Eul(float(i), False, 0, 0, {}, None, self._features(s)) for i, s in enumerate(seconds)]
+        return [
+            Eul(float(i), False, 0, 0, {}, None, self._features(s))  # type: ignore[arg-type]
+            for i, s in enumerate(seconds)
+        ]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {
             "version": version("soundsafe"),
             "checkpoint": self.digest,

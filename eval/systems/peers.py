@@ -27,7 +27,7 @@ from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import soundfile
@@ -39,6 +39,9 @@ from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
 from soundsafe.eval.systems.mixing import mixed_in
 
 __all__ = ["PEERS", "Audiowmark", "NotInstalled", "Peer", "PeerSystem"]
+
+Message: TypeAlias = dict[str, Any]
+"""The JSON part of what is said to a peer, or answered by it."""
 
 
 class NotInstalled(InputError):
@@ -117,7 +120,7 @@ class _Server:
         self.close = weakref.finalize(self, _end, self.process)
         self._answer()
 
-    def ask(self, header: dict[str, Any], audio: Audio) -> tuple[dict[str, Any], Audio]:
+    def ask(self, header: Message, audio: Audio) -> tuple[Message, Audio]:
         stdin = self.process.stdin
         assert stdin is not None
         try:
@@ -131,7 +134,7 @@ class _Server:
         self.close()
         return RuntimeError(f"{self.name} ended by itself")
 
-    def _answer(self) -> tuple[dict[str, Any], Audio]:
+    def _answer(self) -> tuple[Message, Audio]:
         stdout = self.process.stdout
         assert stdout is not None
         line = stdout.readline()
@@ -174,7 +177,7 @@ class PeerSystem(SimpleSystem):
         self.version = found
         self._server: _Server | None = None
 
-    def _ask(self, header: dict[str, Any], audio: Audio) -> tuple[dict[str, Any], Audio]:
+    def _ask(self, header: Message, audio: Audio) -> tuple[Message, Audio]:
         if self._server is not None and self._server.process.poll() is not None:
             self._server = None
         if self._server is None:
@@ -201,8 +204,8 @@ class PeerSystem(SimpleSystem):
         payload = None if found["bits"] is None else np.packbits(np.array(found["bits"], np.uint8)).tobytes()
         return Found(payload is not None, payload, found["score"])
 
-    def describe(self) -> dict[str, Any]:
-        out: dict[str, Any] = {"version": self.version, "keyed": False}
+    def describe(self) -> dict[str, object]:
+        out: dict[str, object] = {"version": self.version, "keyed": False}
         out |= {"rate": self.facts.rate, "minimum_s": self.facts.minimum_s}
         return out | ({"weights": _digest(Path(self.weights))} if self.facts.weights else {})
 
@@ -264,6 +267,6 @@ class Audiowmark(SimpleSystem):
                 return Found(True, payload, score)
         return Found(False, None, score)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         done = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False)
         return {"version": done.stdout.strip() or "unknown", "crc_bits": 32, "options": "--detect-speed"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from soundsafe.errors import InputError
 from soundsafe.eval.systems.interface import System
@@ -92,9 +92,9 @@ def systems() -> tuple[str, ...]:
     return tuple(sorted(_found()))
 
 
-def facts_of(system: System) -> Mapping[str, Any]:
+def facts_of(system: System) -> dict[str, object]:
     """What a run keeps of a system."""
-    return system.describe() | {"payload_bytes": system.payload_bytes}
+    return dict(system.describe()) | {"payload_bytes": system.payload_bytes}
 
 
 def get(name: str) -> System:

@@ -8,7 +8,6 @@ The same container as the default profile's fills the 191 bytes, so that success
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import torch
@@ -139,7 +138,7 @@ class SoundsafeSeed:
             for i, second in enumerate(_seconds(audio, rate))
         ]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {
             "version": version("soundsafe"),
             "rules": {k: list(v) if isinstance(v, tuple) else v for k, v in vars(SEED).items()},

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import cards, html, markdown
 from soundsafe.reports import format as fmt
-from soundsafe.reports.load import read_run
 from soundsafe.reports.model import Report, Table
 
 CLIPS = [

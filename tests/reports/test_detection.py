@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import markdown
 from soundsafe.reports.content import build
 from soundsafe.reports.detection import detection, roc, upper_limit
-from soundsafe.reports.load import gather, read_run
+from soundsafe.reports.load import gather
 from soundsafe.reports.methods import limits
 from soundsafe.reports.model import Section, Table
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soundsafe.eval.analysis.stored import read_run
 from soundsafe.eval.running.examples import Example
 from soundsafe.reports import html, listen
 from soundsafe.reports.content import build
-from soundsafe.reports.load import read_run
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
@@ -242,8 +242,8 @@ def test_a_listener_goes_through_the_test(browser: Any, tmp_path: Path) -> None:
         saved = tmp_path / "answers.json"
         waiting.value.save_as(saved)
     answers = listen.read_answers(saved.read_text(), "answers")
-    result = listen.scores([answers], test.key)
-    assert answers["listener"] == "R. <b>"
-    assert result["abx"][0].trials == 2
-    assert {a.listener for a in result["abx"]} == {"", "R. <b>"}
-    assert len(answers["ratings"]) == 3
+    result = listen.scores([answers], listen.read_key(json.dumps(test.key), "key"))
+    assert answers.listener == "R. <b>"
+    assert result.abx[0].trials == 2
+    assert {a.listener for a in result.abx} == {"", "R. <b>"}
+    assert len(answers.ratings) == 3

@@ -54,6 +54,11 @@ def test_page_names_no_condition_and_asks_nothing_of_the_network(made: listen.Te
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", text)
 
 
+def _codes(test: listen.Test) -> Any:
+    """Clip and condition of each code."""
+    return test.key["conditions"]
+
+
 def test_every_clip_has_all_conditions_at_one_loudness(made: listen.Test) -> None:
     import pyloudnorm
 
@@ -61,16 +66,14 @@ def test_every_clip_has_all_conditions_at_one_loudness(made: listen.Test) -> Non
     assert data["test"] == made.id == made.key["test"]
     assert len(data["clips"]) == 2
     for clip in data["clips"]:
-        found = [made.key["conditions"][code]["condition"] for code in clip["conditions"]]
+        found = [_codes(made)[code]["condition"] for code in clip["conditions"]]
         assert sorted(found) == ["anchor", "peer", "reference", "soundsafe"]
         assert set(clip["audio"]) == set(clip["conditions"])
         levels = {}
         for code, text in clip["audio"].items():
             audio, rate = soundfile.read(io.BytesIO(base64.b64decode(text)))
             assert (audio.shape, rate) == ((RATE, 2), RATE)
-            levels[made.key["conditions"][code]["condition"]] = pyloudnorm.Meter(rate).integrated_loudness(
-                audio
-            )
+            levels[_codes(made)[code]["condition"]] = pyloudnorm.Meter(rate).integrated_loudness(audio)
         assert np.ptp(list(levels.values())) < 0.05
 
 
@@ -122,11 +125,17 @@ def _answers(
     for clip in _data(test)["clips"]:
         for code in clip["tested"]:
             n = 10
-            hits = round(n * right[test.key["conditions"][code]["condition"]])
+            hits = round(n * right[_codes(test)[code]["condition"]])
             abx += [{"condition": code, "x": "A", "answer": "A" if i < hits else "B"} for i in range(n)]
         for code in clip["conditions"]:
-            rated.append({"condition": code, "rating": ratings[test.key["conditions"][code]["condition"]]})
+            rated.append({"condition": code, "rating": ratings[_codes(test)[code]["condition"]]})
     return {"format": 1, "test": test.id, "listener": who, "abx": abx, "ratings": rated}
+
+
+def _scores(answers: list[dict[str, Any]], test: listen.Test) -> listen.Scores:
+    """By way of the files that answers and key are kept in."""
+    found = [listen.read_answers(json.dumps(a), "answers.json") for a in answers]
+    return listen.scores(found, listen.read_key(json.dumps(test.key), "key.json"))
 
 
 GOOD = {"reference": 100, "soundsafe": 95, "peer": 60, "anchor": 20}
@@ -134,17 +143,17 @@ GOOD = {"reference": 100, "soundsafe": 95, "peer": 60, "anchor": 20}
 
 def test_scores_count_what_was_answered(made: listen.Test) -> None:
     answers = [_answers(made, {"soundsafe": 0.5, "peer": 0.9}, GOOD, w) for w in ("B", "A")]
-    result = listen.scores(answers, made.key)
-    pooled = {a.system: a for a in result["abx"] if not a.listener}
+    result = _scores(answers, made)
+    pooled = {a.system: a for a in result.abx if not a.listener}
     assert (pooled["peer"].right, pooled["peer"].trials) == (36, 40)
     assert pooled["peer"].p == pytest.approx(stats.binom.sf(35, 40, 0.5))
     assert pooled["soundsafe"].d_prime == 0
     assert pooled["peer"].d_prime_ci95[0] < pooled["peer"].d_prime < pooled["peer"].d_prime_ci95[1]
-    rated = {r.condition: r for r in result["ratings"]}
+    rated = {r.condition: r for r in result.ratings}
     assert rated["peer"].mean == 60
     assert rated["peer"].difference == -40
     assert rated["reference"].difference is None
-    assert [(a.system, a.listener) for a in result["abx"]] == [
+    assert [(a.system, a.listener) for a in result.abx] == [
         ("peer", ""), ("soundsafe", ""), ("peer", "B"), ("peer", "A"), ("soundsafe", "B"), ("soundsafe", "A"),
     ]  # fmt: skip
 
@@ -154,14 +163,14 @@ def test_listeners_of_one_name_are_two(made: listen.Test) -> None:
         _answers(made, {"soundsafe": 0, "peer": 1}, GOOD, "A"),
         _answers(made, {"soundsafe": 1, "peer": 0}, GOOD | {"reference": 50}, "A"),
     ]
-    result = listen.scores(answers, made.key)
-    assert {(a.system, a.listener): (a.right, a.trials) for a in result["abx"]} == {
+    result = _scores(answers, made)
+    assert {(a.system, a.listener): (a.right, a.trials) for a in result.abx} == {
         ("peer", ""): (20, 40), ("soundsafe", ""): (20, 40),
         ("peer", "A 1"): (20, 20), ("peer", "A 2"): (0, 20),
         ("soundsafe", "A 1"): (0, 20), ("soundsafe", "A 2"): (20, 20),
     }  # fmt: skip
-    assert result["screened"] == ["A 2"]
-    assert {(r.condition, r.listeners, r.ratings) for r in result["ratings"]} == {(c, 1, 2) for c in GOOD}
+    assert result.screened == ("A 2",)
+    assert {(r.condition, r.listeners, r.ratings) for r in result.ratings} == {(c, 1, 2) for c in GOOD}
 
 
 def test_intervals_are_over_listeners(made: listen.Test) -> None:
@@ -172,7 +181,7 @@ def test_intervals_are_over_listeners(made: listen.Test) -> None:
     answers[0]["ratings"] = [a for a in answers[0]["ratings"] if a["condition"] not in second]
 
     def peer(of: list[dict[str, Any]]) -> listen.Rating:
-        return next(r for r in listen.scores(of, made.key)["ratings"] if r.condition == "peer")
+        return next(r for r in _scores(of, made).ratings if r.condition == "peer")
 
     few, enough = peer(answers[:4]), peer(answers)
     assert (few.listeners, few.ratings, few.mean, few.difference) == (4, 7, 63, -37)
@@ -182,7 +191,7 @@ def test_intervals_are_over_listeners(made: listen.Test) -> None:
     assert enough.mean_ci95 == pytest.approx((68 - reach, 68 + reach))
     assert enough.difference_ci95 == pytest.approx((-32 - reach, -32 + reach))
     assert enough.p == pytest.approx(2 / 2**5)
-    assert "over listeners" in str(listen.section(listen.scores(answers, made.key)))
+    assert "over listeners" in str(listen.section(_scores(answers, made)))
 
 
 def test_listeners_who_miss_the_hidden_reference_are_left_out(made: listen.Test) -> None:
@@ -190,9 +199,9 @@ def test_listeners_who_miss_the_hidden_reference_are_left_out(made: listen.Test)
         _answers(made, {"soundsafe": 1, "peer": 1}, GOOD, "good"),
         _answers(made, {"soundsafe": 1, "peer": 1}, GOOD | {"reference": 50}, "deaf"),
     ]
-    result = listen.scores(answers, made.key)
-    assert result["screened"] == ["deaf"]
-    assert {r.condition: r.ratings for r in result["ratings"]}["reference"] == 2
+    result = _scores(answers, made)
+    assert result.screened == ("deaf",)
+    assert {r.condition: r.ratings for r in result.ratings}["reference"] == 2
 
 
 @pytest.mark.parametrize(("share", "d"), [(0.2, 0.0), (0.5, 0.0), (0.75, 1.790), (1.0, math.inf)])
@@ -207,18 +216,18 @@ def test_d_prime_inverts_its_own_formula(share: float, d: float) -> None:
 
 def test_section_shows_tables_and_survives_empty_answers(made: listen.Test) -> None:
     answers = _answers(made, {"soundsafe": 0.5, "peer": 1.0}, GOOD)
-    blocks = listen.section(listen.scores([answers], made.key)).blocks
+    blocks = listen.section(_scores([answers], made)).blocks
     assert [b.id for b in blocks if isinstance(b, Table)] == ["abx", "ratings"]
     empty = answers | {"abx": [], "ratings": []}
-    assert "nothing that can be counted" in str(listen.section(listen.scores([empty], made.key)))
+    assert "nothing that can be counted" in str(listen.section(_scores([empty], made)))
 
 
 def test_answers_that_make_no_sense_count_for_nothing(made: listen.Test) -> None:
     odd = [{"condition": "?", "x": "A", "answer": "A"}, {"condition": 3}, {}, {"x": "C", "answer": None}]
     rated = [{"condition": "?", "rating": 5}, {"rating": math.nan}, {"condition": None, "rating": "x"}]
     answers = {"format": 1, "test": made.id, "abx": odd, "ratings": rated}
-    result = listen.scores([answers], made.key)
-    assert (result["abx"], result["ratings"]) == ([], [])
+    result = _scores([answers], made)
+    assert (result.abx, result.ratings) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -233,7 +242,7 @@ def test_files_that_are_no_answers_are_refused(text: str) -> None:
 def test_answers_to_another_test_are_refused(made: listen.Test) -> None:
     answers = _answers(made, {"soundsafe": 1, "peer": 1}, GOOD) | {"test": "other"}
     with pytest.raises(InputError, match="other"):
-        listen.scores([answers], made.key)
+        _scores([answers], made)
 
 
 def test_tests_of_other_audio_have_other_names(made: listen.Test) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.again import commands
+from soundsafe.eval.analysis.stored import AskedSuite, Run, read_run
 from soundsafe.eval.running import plan as plans
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import Plan, make_plan
-from soundsafe.reports.load import read_run
-from soundsafe.reports.methods import commands
 
 
 def test_the_command_makes_the_run_again(
@@ -43,20 +44,25 @@ def test_the_command_makes_the_run_again(
     assert planned[0].configuration() == plan.configuration()
 
 
+def _asked(run: Run, suite: AskedSuite) -> Run:
+    return replace(run, document=replace(run.document, suites=(suite,)))
+
+
 def test_a_run_that_no_options_make_has_no_command(make_rows: Any, make_run: Any, tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "mine", make_rows([("own", 3.0, 4)])))
     start = "# mine: no options of soundsafe-eval run make it ("
     assert commands(run) == f"{start}own is not registered as a system)"
-    run.document["configuration"]["suites"] = [{"suite": "custom", "version": None}]
+    run = _asked(run, AskedSuite("custom", None))
     assert commands(run) == f"{start}own is not registered as a system; attacks of no suite)"
-    run.document["configuration"]["suites"] = [{"suite": "smoke", "version": 1}]
-    run.document["systems"]["own"]["checkpoint"] = "0123"
+    run = _asked(run, AskedSuite("smoke", 1))
+    systems = {"own": {**run.document.described("own"), "checkpoint": "0123"}}
+    run = replace(run, document=replace(run.document, systems=systems))
     assert commands(run) == f"{start}own is a network: soundsafe-eval phases runs it)"
 
 
 def test_a_name_in_a_comment_stays_in_its_line(make_rows: Any, make_run: Any, tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run", make_rows([("soundsafe", 3.0, 4)])))
-    run.document["configuration"]["suites"] = [{"suite": "a\nsh b", "version": 1}]
+    run = _asked(run, AskedSuite("a\nsh b", 1))
     comment, *rest = commands(run).splitlines()
     assert comment == "# a sh b.toml: the file of suite a sh b, version 1"
     assert shlex.split("\n".join(rest))[:4] == ["soundsafe-eval", "run", "--suite", "a\nsh b.toml"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from soundsafe.eval.rows import BandRow, Summary, SummaryRow
 from soundsafe.reports import parity, plots
 
 
-def _summary(*systems: str) -> dict[str, list[dict[str, object]]]:
+def _summary(*systems: str) -> Summary:
     bands, rows = [], []
     for system in systems:
         for attack in ("none", "mp3_128"):
-            head = {"system": system, "suite": "core", "attack": attack}
-            bands.append({**head, "euls": 3, "bands": [1.0] * 20 + [0.5] * 4})
-            rows.append({**head, "category": "all", "parity_slots": 1.0, "seed_parity": None})
-    return {"parity_by_band": bands, "rows": rows}
+            bands.append(BandRow(system, "core", attack, 3, (*[1.0] * 20, *[0.5] * 4)))
+            rows.append(SummaryRow(system, "core", attack, {}, "all", parity_slots=1.0))
+    return Summary(rows=tuple(rows), parity_by_band=tuple(bands))
 
 
 def test_one_plot_for_each_suite_with_features() -> None:
@@ -24,5 +24,4 @@ def test_one_plot_for_each_suite_with_features() -> None:
 
 
 def test_nothing_measured_draws_nothing() -> None:
-    assert parity.plots_of({"rows": [], "parity_by_band": []}) == {}
-    assert parity.plots_of({"rows": []}) == {}
+    assert parity.plots_of(Summary()) == {}

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 
+from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import pdf
 from soundsafe.reports.axes import share_axis
 from soundsafe.reports.content import build
-from soundsafe.reports.load import read_run
-from soundsafe.reports.model import Cell, Column, Figure, Report, Section, Table, Text
+from soundsafe.reports.model import Column, Figure, Report, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Point, Series, dots
 
 HOSTILE = '#panic() $x$ "\\ @a <b> `c` *d* \u202e\x00 名 ' + "long_name" * 40
@@ -76,7 +76,7 @@ def test_names_are_text_and_nothing_else(
 
 def test_wide_tables_are_set_in_parts() -> None:
     columns = (Column("name"), *(Column("value", True, f"group {i // 2}") for i in range(40)))
-    row = (Cell("row"), *(Cell(str(i), i) for i in range(40)))
+    row = (TableCell("row"), *(TableCell(str(i), i) for i in range(40)))
     table = Table("wide", "A wide table.", columns, (row,))
     reader = PdfReader(io.BytesIO(pdf.render(Report("T", "S", (Section("s", "S", (table,)),)))))
     text = " ".join(" ".join(page.extract_text() for page in reader.pages).split())

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from soundsafe.eval.rows import Summary, SummaryRow
 from soundsafe.reports import plots
 
 
-def _row(attack: str, **changes: Any) -> dict[str, Any]:
-    row = {
-        "system": "s", "suite": "t", "attack": attack, "params": {}, "category": "all", "ber": 0.01,
-        "ber_ci95": [0.001, 0.02], "payload_success": 0.9, "payload_success_ci95": [0.7, 1.0],
-        "clip_success": 1.0, "clip_success_ci95": None,
-    }  # fmt: skip
-    return row | changes
+def _row(attack: str, **changes: Any) -> SummaryRow:
+    row = SummaryRow(
+        "s", "t", attack, {}, "all", ber=0.01, ber_ci95=(0.001, 0.02), payload_success=0.9,
+        payload_success_ci95=(0.7, 1.0), clip_success=1.0,
+    )  # fmt: skip
+    return replace(row, **changes)
 
 
 ROWS = [
-    _row("none", ber=0.0, ber_ci95=[0.0, 1e-6]),
+    _row("none", ber=0.0, ber_ci95=(0.0, 1e-6)),
     _row("unmarked", ber=0.5),
     _row("mp3_192", params={"kbps": 192}),
     _row("mp3_64", params={"kbps": 64}, payload_success=0.0),
@@ -29,11 +30,11 @@ ROWS = [
 
 @pytest.mark.slow
 def test_all_plots_of_one_suite() -> None:
-    figures = plots.plots_of({"rows": ROWS, "quality": []})
+    figures = plots.plots_of(Summary(tuple(ROWS)))
     assert list(figures) == ["ber", "payload_success", "bitrate"]
     names = [t.get_text() for t in figures["payload_success"].axes[0].get_yticklabels()]
     assert names == ["none", "mp3_192", "mp3_64"]
-    again = plots.plots_of({"rows": ROWS, "quality": []})
+    again = plots.plots_of(Summary(tuple(ROWS)))
     for name, figure in figures.items():
         first = plots.images(figure)
         assert first == plots.images(again[name])
@@ -42,17 +43,17 @@ def test_all_plots_of_one_suite() -> None:
 
 
 def test_names_tell_systems_and_suites_apart() -> None:
-    figures = plots.plots_of({"rows": ROWS + [r | {"system": "u"} for r in ROWS]})
+    figures = plots.plots_of(Summary((*ROWS, *(replace(r, system="u") for r in ROWS))))
     assert set(figures) >= {"ber_s_t", "ber_u_t", "bitrate_u_t"}
 
 
 def test_no_bitrates_no_bitrate_plot() -> None:
     assert plots.success_by_bitrate(ROWS[:3], title="") is None
-    assert "bitrate" not in plots.plots_of({"rows": ROWS[:2]})
+    assert "bitrate" not in plots.plots_of(Summary(tuple(ROWS[:2])))
 
 
 @pytest.mark.parametrize("rows", [[], [_row("none", ber=None, ber_ci95=None)]])
-def test_nothing_measured_is_an_empty_plot(rows: list[dict[str, Any]]) -> None:
+def test_nothing_measured_is_an_empty_plot(rows: list[SummaryRow]) -> None:
     for figure in (plots.ber_by_attack(rows, title=""), plots.success_by_attack(rows, title="")):
         assert plots.images(figure)[".png"]
 

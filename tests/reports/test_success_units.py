@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import markdown
 from soundsafe.reports.capacity import delivered, needed
 from soundsafe.reports.content import build
-from soundsafe.reports.load import Evidence, gather, read_run
+from soundsafe.reports.load import Evidence, gather
 from soundsafe.reports.model import Table
 
 ATTACKS = [
@@ -43,7 +44,8 @@ def test_units(evidence: Evidence) -> None:
     seconds, clips, presence = evidence.subjects
     assert [s.whole_clips for s in evidence.subjects] == [False, True, True]
     assert [s.unit_s for s in evidence.subjects] == [1.0, 4.0, 4.0]
-    assert (seconds.success, clips.success) == ("payload_success", "clip_success")
+    assert seconds.success("none")[0] == seconds.figures("none").payload_success
+    assert clips.success("none")[0] == clips.figures("none").clip_success
     assert delivered(seconds, "none") == pytest.approx(80.0)
     assert delivered(clips, "none") == pytest.approx(20.0)
     assert delivered(clips, "mp3_64") == 0

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.stored import read_run
 from soundsafe.eval.commands.cli import main
 from soundsafe.reports import html, markdown, pdf
 from soundsafe.reports.content import build
-from soundsafe.reports.load import read_run
 from soundsafe.reports.model import Figure, Section, Table, Verdicts
 from soundsafe.reports.training import phase_sections, read_training, training_report
 

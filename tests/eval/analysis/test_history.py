@@ -13,7 +13,9 @@ import pytest
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.history import connect, history
 from soundsafe.eval.analysis.summary import summary_rows
-from soundsafe.eval.rows import Row, to_frame
+from soundsafe.eval.documents import json_value
+from soundsafe.eval.frames import to_frame
+from soundsafe.eval.rows import Row
 
 
 def _run(folder: Path, decoded: int, attacks: tuple[str, ...] = ("none", "mp3_128", "unmarked")) -> Path:
@@ -39,7 +41,7 @@ def test_a_folders_name_is_no_pattern(tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
     _run(tmp_path / "run1", 8)
     asked = _run(tmp_path / "run[1]", 4)
-    assert history([asked])[0]["payload_success"] == 0.5
+    assert history([asked])[0].payload_success == 0.5
 
 
 def test_runs_in_the_order_given(tmp_path: Path, command: Any) -> None:
@@ -48,25 +50,25 @@ def test_runs_in_the_order_given(tmp_path: Path, command: Any) -> None:
     second = _run(tmp_path / "second", 4, ("none", "gain_+3dB"))
     third = _run(tmp_path / "third", 6)
     rows = history([first, second, third])
-    assert [(r["attack"], Path(r["run"]).name) for r in rows] == [
+    assert [(r.attack, Path(r.run).name) for r in rows] == [
         ("none", "it's first"), ("none", "second"), ("none", "third"), ("mp3_128", "it's first"),
         ("mp3_128", "third"), ("gain_+3dB", "second"),
     ]  # fmt: skip
-    assert [r["payload_success"] for r in rows[:3]] == [1, 0.5, 0.75]
-    assert [r["change"] for r in rows] == [None, -0.5, 0.25, None, -0.25, None]
-    assert [r["clip_success"] for r in rows[:3]] == [1, 0.5, 1]
-    assert rows[1]["ber"] == pytest.approx(0.2)
-    assert rows[0]["parity_slots"] is None
-    assert rows[0]["commit"] == "0123456789ab"
+    assert [r.payload_success for r in rows[:3]] == [1, 0.5, 0.75]
+    assert [r.change for r in rows] == [None, -0.5, 0.25, None, -0.25, None]
+    assert [r.clip_success for r in rows[:3]] == [1, 0.5, 1]
+    assert rows[1].ber == pytest.approx(0.2)
+    assert rows[0].parity_slots is None
+    assert rows[0].commit == "0123456789ab"
     older = to_frame([]).columns.drop(["parity_slots"])
     for folder in (second, third):
         pd.read_parquet(folder / "results.parquet")[older].to_parquet(folder / "results.parquet")
-    assert all(r["parity_slots"] is None for r in history([second, third]))
+    assert all(r.parity_slots is None for r in history([second, third]))
     count = connect([first, second]).execute("SELECT count(*) FROM rows WHERE run = 1").fetchone()
     assert count == (16,)
     code, text, _ = command("history", first, second, "--json")
     assert code == 0
-    assert json.loads(text)["rows"] == history([first, second])
+    assert json.loads(text)["rows"] == json_value(history([first, second]))
     assert "(-50.0)" in command("history", first, second)[1]
 
 
@@ -79,8 +81,8 @@ def test_failures_count_as_in_a_summary(tmp_path: Path) -> None:
     rows.loc[failed, ["status", "parity_slots"]] = "decode_failed", float("nan")
     rows.loc[rows["attack"] == "crop", "parity_slots"] = float("nan")
     rows.to_parquet(folder / "results.parquet")
-    summary = {r["attack"]: r["parity_slots"] for r in summary_rows(rows) if r["category"] == "all"}
-    assert {r["attack"]: r["parity_slots"] for r in history([folder])} == summary
+    summary = {r.attack: r.parity_slots for r in summary_rows(rows) if r.category == "all"}
+    assert {r.attack: r.parity_slots for r in history([folder])} == summary
     assert summary == {"none": 1, "some": 0.5, "crop": None, "dead": 0}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from soundsafe.eval.analysis import power
+from soundsafe.eval.analysis.gate import Baseline, ClipCounts
 from soundsafe.eval.analysis.stats import stratified_shift
 
 LEVEL = 1e-3 / 30
@@ -70,14 +71,13 @@ def test_whole_clips_need_more_of_them() -> None:
 def test_what_cannot_fall_or_is_too_little_to_tell() -> None:
     nothing = np.zeros(12, int)
     assert power.smallest_fall(nothing, EULS, level=LEVEL, kind="evenly") is None
-    assert power.smallest_fall([1], [1], level=LEVEL, kind="evenly") is None
+    assert power.smallest_fall(np.array([1]), np.array([1]), level=LEVEL, kind="evenly") is None
     assert power.clips_needed(OK, EULS, 0.002, level=LEVEL, kind="evenly") is None
-    clip: dict[str, Any] = {
-        "euls": 8, "payload_success": 1, "clip_success": 1, "ber": 0.2, "parity_frames": None,
-        "parity_slots": None, "seed_parity": None,
-    }  # fmt: skip
-    baseline = {"systems": {"s": {"a": {f"c{i}": clip for i in range(8)}}}}
+    clip = ClipCounts(
+        euls=8, payload_success=1, clip_success=1, ber=0.2, parity_frames=None, parity_slots=None,
+        seed_parity=None,
+    )  # fmt: skip
+    baseline = Baseline({"s": {"a": {f"c{i}": clip for i in range(8)}}}, {})
     (row,) = power.power_rows(baseline, 0.5)
-    assert (row["clips"], row["euls"], row["payload_success"]) == (8, 64, 0.125)
-    assert row["clips_evenly"] is None
-    assert row["clips_whole_clips"] is None
+    assert (row.clips, row.euls, row.payload_success) == (8, 64, 0.125)
+    assert row.clips_evenly is None

@@ -14,14 +14,14 @@ from soundsafe import attacks
 from soundsafe.eval.analysis.summary import (
     band_rows,
     breakdown_rows,
-    csv_bytes,
     lossy_rows,
     quality_rows,
-    summary_json,
+    summarise,
     summary_rows,
-    table_bytes,
 )
-from soundsafe.eval.rows import JOIN, Row, to_frame
+from soundsafe.eval.documents import csv_bytes, summary_items, summary_json, to_item
+from soundsafe.eval.frames import table_bytes, to_frame
+from soundsafe.eval.rows import JOIN, Row, Summary
 
 CONTRACT = [
     "system", "suite", "attack", "params", "category", "clips", "euls", "payload_bits", "seconds", "ber",
@@ -47,8 +47,8 @@ def _rows(attack: str, clips: int = 6, **changes: Any) -> list[Row]:
     return out
 
 
-def _one(rows: list[dict[str, Any]], **where: Any) -> dict[str, Any]:
-    found = [r for r in rows if all(r[k] == v for k, v in where.items())]
+def _one(rows: list[Any], **where: Any) -> Any:
+    found = [r for r in rows if all(vars(r)[k] == v for k, v in where.items())]
     assert len(found) == 1
     return found[0]
 
@@ -68,8 +68,8 @@ def test_rows_have_the_promised_keys(frame: pd.DataFrame) -> None:
     rows = summary_rows(frame)
     assert len(rows) == 2 * 3 * 3  # suites, attacks, categories
     for row in rows:
-        assert set(CONTRACT) <= set(row)
-    assert [(r["suite"], r["attack"]) for r in rows if r["category"] == "all"] == [
+        assert set(CONTRACT) <= set(to_item(row))
+    assert [(r.suite, r.attack) for r in rows if r.category == "all"] == [
         ("a", "none"), ("a", "bad"), ("a", "unmarked"), ("b", "none"), ("b", "bad"), ("b", "unmarked")
     ]  # fmt: skip
 
@@ -77,34 +77,34 @@ def test_rows_have_the_promised_keys(frame: pd.DataFrame) -> None:
 def test_figures(frame: pd.DataFrame) -> None:
     rows = summary_rows(frame)
     good = _one(rows, suite="a", attack="none", category="all")
-    assert (good["clips"], good["euls"], good["groups"]) == (6, 24, 6)
-    assert (good["payload_bits"], good["seconds"]) == (1400, 27)
-    assert good["payload_success"] == good["clip_success"] == 1
-    assert good["goodput_bps"] == 1400
-    assert good["offset_error_samples"] == 2
-    assert good["payload_success_ci95"] == pytest.approx([0.025 ** (1 / 6), 1], rel=1e-5)
-    assert good["params"] == {"kbps": 128}
-    assert good["parity_frames"] is None
-    assert _one(rows, suite="a", attack="none", category="speech")["payload_success_ci95"] is None
+    assert (good.clips, good.euls, good.groups) == (6, 24, 6)
+    assert (good.payload_bits, good.seconds) == (1400, 27)
+    assert good.payload_success == good.clip_success == 1
+    assert good.goodput_bps == 1400
+    assert good.offset_error_samples == 2
+    assert good.payload_success_ci95 == pytest.approx((0.025 ** (1 / 6), 1), rel=1e-5)
+    assert good.params == {"kbps": 128}
+    assert good.parity_frames is None
+    assert _one(rows, suite="a", attack="none", category="speech").payload_success_ci95 is None
     bad = _one(rows, suite="a", attack="bad", category="all")
-    assert bad["time_to_payload_s"] is None
-    assert bad["goodput_bps"] == 0
+    assert bad.time_to_payload_s is None
+    assert bad.goodput_bps == 0
     control = _one(rows, suite="a", attack="unmarked", category="all")
-    assert control["goodput_bps"] is None
-    assert control["payload_success"] == 0
+    assert control.goodput_bps is None
+    assert control.payload_success == 0
 
 
 def test_quality_is_counted_once_for_each_clip(frame: pd.DataFrame) -> None:
     frame.loc[frame["clip"] == "c1", "zimtohrli"] = 3e-4
     frame.loc[frame["clip"] == "c2", ["snr_db", "zimtohrli", "lufs_difference"]] = math.nan
     row = _one(quality_rows(frame), category="all")
-    assert row["zimtohrli"] == pytest.approx((4 * 5e-5 + 3e-4) / 5)
-    assert row["zimtohrli_worst"] == pytest.approx(3e-4)
-    assert row["snr_db_worst"] == 30
-    assert row["lufs_difference"] == 0.02
-    assert row["visqol"] is None
-    assert row["visqol_worst"] is None
-    assert (row["false_accepts"], row["unmarked_euls"]) == (0, 24)
+    assert row.zimtohrli == pytest.approx((4 * 5e-5 + 3e-4) / 5)
+    assert row.zimtohrli_worst == pytest.approx(3e-4)
+    assert row.snr_db_worst == 30
+    assert row.lufs_difference == 0.02
+    assert row.visqol is None
+    assert row.visqol_worst is None
+    assert (row.false_accepts, row.unmarked_euls) == (0, 24)
 
 
 def test_false_accepts(frame: pd.DataFrame) -> None:
@@ -115,23 +115,22 @@ def test_false_accepts(frame: pd.DataFrame) -> None:
     frame.loc[control & (frame["clip"] == "c2"), "id_ok"] = True
     frame.loc[control & (frame["clip"] == "c3"), "status"] = "decode_failed"
     row = _one(quality_rows(frame), category="all")
-    assert (row["false_accepts"], row["unmarked_euls"]) == (4, 20)
-    assert _one(quality_rows(frame), category="speech")["false_accepts"] == 1
+    assert (row.false_accepts, row.unmarked_euls) == (4, 20)
+    assert _one(quality_rows(frame), category="speech").false_accepts == 1
     tested = _one(summary_rows(frame), suite="a", attack="unmarked", category="all")
-    assert (tested["euls"], tested["failed_euls"]) == (20, 4)
+    assert (tested.euls, tested.failed_euls) == (20, 4)
 
 
 def test_files_are_strict_and_the_same_each_time(frame: pd.DataFrame) -> None:
-    summary = {"rows": summary_rows(frame), "quality": quality_rows(frame)}
+    summary = summarise(frame)
     data = summary_json(summary)
     assert json.loads(data)["rows"][0]["system"] == "s"
     assert b"NaN" not in data
     assert b"Infinity" not in data
-    again = {"rows": summary_rows(frame.copy()), "quality": quality_rows(frame.copy())}
-    assert summary_json(again) == data
-    lines = csv_bytes(summary["rows"]).decode().splitlines()
+    assert summary_json(summarise(frame.copy())) == data
+    lines = csv_bytes(summary.rows).decode().splitlines()
     assert "payload_success_ci95_low,payload_success_ci95_high" in lines[0]
-    assert len(lines) == 1 + len(summary["rows"])
+    assert len(lines) == 1 + len(summary.rows)
 
 
 def test_everything_failed() -> None:
@@ -141,11 +140,11 @@ def test_everything_failed() -> None:
         )
     )
     row = _one(summary_rows(frame), suite="a", category="all")
-    assert row["payload_success"] == 0
-    assert row["ber"] is None
+    assert row.payload_success == 0
+    assert row.ber is None
     gone = to_frame(_rows("unmarked", status="read_failed", payload_ok=False, clip_ok=False))
-    assert _one(summary_rows(gone), suite="a", category="all")["payload_success"] is None
-    assert _one(quality_rows(gone), category="all")["unmarked_euls"] == 0
+    assert _one(summary_rows(gone), suite="a", category="all").payload_success is None
+    assert _one(quality_rows(gone), category="all").unmarked_euls == 0
 
 
 def _failing(attack: str, failed: tuple[str, ...], **changes: Any) -> list[Row]:
@@ -168,13 +167,13 @@ def test_what_failed_was_not_detected_and_has_no_parity() -> None:
     rows += [dataclasses.replace(r, score=int(r.clip[1:]) / 10) for r in _rows("unmarked", clips=8)]
     frame = to_frame(rows)
     row = _one(summary_rows(frame), suite="a", attack="none", category="all")
-    assert row["clip_success"] == row["detection_1e2"] == row["auc"] == row["parity_slots"] == 0.5
-    assert row["seed_parity"] is None  # the system has none
+    assert row.clip_success == row.detection_1e2 == row.auc == row.parity_slots == 0.5
+    assert row.seed_parity is None  # the system has none
     (bands, _) = band_rows(frame)
-    assert (bands["euls"], bands["bands"]) == (24, [0.5] * 24)
+    assert (bands.euls, bands.bands) == (24, (0.5,) * 24)
     frame.loc[frame["clip"] == "c7", "status"] = "decode_failed"
     control = _one(summary_rows(frame), suite="a", attack="none", category="all")
-    assert control["detection_unmarked_clips"] == 7
+    assert control.detection_unmarked_clips == 7
 
 
 def test_parity_that_an_attack_has_for_no_clip_is_not_measured() -> None:
@@ -182,7 +181,7 @@ def test_parity_that_an_attack_has_for_no_clip_is_not_measured() -> None:
     rows = _rows("none") + _failing("crop", ("c0",), parity_slots=math.nan)
     rows += _failing("dead", tuple(f"c{i}" for i in range(6)))
     found = summary_rows(to_frame(rows))
-    values = {r["attack"]: r["parity_slots"] for r in found if (r["suite"], r["category"]) == ("a", "all")}
+    values = {r.attack: r.parity_slots for r in found if (r.suite, r.category) == ("a", "all")}
     assert values == {"none": 1, "crop": None, "dead": 0}
 
 
@@ -191,23 +190,23 @@ def test_a_failure_is_counted_once_and_with_what_the_system_carries() -> None:
     rows += _failing("dead", tuple(f"c{i}" for i in range(6)))
     found = summary_rows(to_frame(rows))
     half = _one(found, suite="a", attack="bad", category="all")
-    assert (half["payload_bits"], half["payload_success"], half["goodput_bps"]) == (1400, 0.5, 700)
-    assert half["goodput_128_bps"] == 64
-    assert half["ber"] == pytest.approx((0.01 + 0.5) / 2)
+    assert (half.payload_bits, half.payload_success, half.goodput_bps) == (1400, 0.5, 700)
+    assert half.goodput_128_bps == 64
+    assert half.ber == pytest.approx((0.01 + 0.5) / 2)
     for dead in (
         _one(found, suite="a", attack="bad", category="speech"),
         _one(found, suite="a", attack="dead", category="all"),
     ):
-        assert (dead["ber"], dead["goodput_bps"], dead["capacity_bits"]) == (0.5, 0, 0)
-        assert dead["payload_bits"] == 1400
+        assert (dead.ber, dead.goodput_bps, dead.capacity_bits) == (0.5, 0, 0)
+        assert dead.payload_bits == 1400
 
 
 def test_parity_by_band() -> None:
     half = ",".join(["1", "0.5", *["0"] * 22])
     rows = to_frame(_rows("mp3", parity_bands=half) + _rows("none", parity_bands=""))
     found = band_rows(rows)
-    assert [(b["suite"], b["attack"], b["euls"]) for b in found] == [("a", "mp3", 24), ("b", "mp3", 24)]
-    assert found[0]["bands"] == [1.0, 0.5] + [0.0] * 22
+    assert [(b.suite, b.attack, b.euls) for b in found] == [("a", "mp3", 24), ("b", "mp3", 24)]
+    assert found[0].bands == (1.0, 0.5, *[0.0] * 22)
     assert csv_bytes(found).decode().splitlines()[0].startswith("system,suite,attack,euls,band_00,band_01")
     assert band_rows(to_frame(_rows("none"))) == []
 
@@ -221,25 +220,25 @@ def test_detection_is_calibrated_on_what_was_attacked_alike() -> None:
 
     rows = clips("mp3", 7.0) + clips("unmarked", 5.0)
     plain = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
-    assert (plain["detection_1e2"], plain["auc"]) == (1, 1)
-    assert (plain["detection_calibration"], plain["detection_unmarked_clips"]) == ("unattacked", 10)
+    assert (plain.detection_1e2, plain.auc) == (1, 1)
+    assert (plain.detection_calibration, plain.detection_unmarked_clips) == ("unattacked", 10)
     rows += clips("unmarked+then+mp3", 6.95)
     alike = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
-    assert alike["detection_calibration"] == "attacked"
-    assert alike["detection_1e2"] == 0
-    assert alike["auc"] == pytest.approx(0.55)
-    assert _one(summary_rows(to_frame(rows)), suite="a", attack="unmarked", category="all")["auc"] is None
+    assert alike.detection_calibration == "attacked"
+    assert alike.detection_1e2 == 0
+    assert alike.auc == pytest.approx(0.55)
+    assert _one(summary_rows(to_frame(rows)), suite="a", attack="unmarked", category="all").auc is None
 
 
 def test_equal_payloads_and_capacity(frame: pd.DataFrame) -> None:
     rows = summary_rows(frame)
     good = _one(rows, suite="a", attack="none", category="all")
-    assert (good["goodput_16_bps"], good["goodput_40_bps"], good["goodput_128_bps"]) == (16, 40, 128)
-    assert good["capacity_bits"] == pytest.approx(2040 * (1 - 0.0807931), rel=1e-5)
+    assert (good.goodput_16_bps, good.goodput_40_bps, good.goodput_128_bps) == (16, 40, 128)
+    assert good.capacity_bits == pytest.approx(2040 * (1 - 0.0807931), rel=1e-5)
     bad = _one(rows, suite="a", attack="bad", category="all")
-    assert bad["goodput_16_bps"] == 0
+    assert bad.goodput_16_bps == 0
     small = to_frame(_rows("none", payload_bytes=4, time_to_payload_s=8.0))
-    assert _one(summary_rows(small), suite="a", category="all")["goodput_128_bps"] == 4
+    assert _one(summary_rows(small), suite="a", category="all").goodput_128_bps == 4
 
 
 def test_breakdown_of_a_sweep() -> None:
@@ -251,18 +250,20 @@ def test_breakdown_of_a_sweep() -> None:
     found = breakdown_rows(summary_rows(to_frame(rows)))
     assert len(found) == 2  # suites
     line = found[0]
-    assert (line["sweep"], line["parameter"], line["values"]) == ("noise_white_…dB", "snr_db", [10, 20, 30])
-    assert (line["payload_breaks_at"], line["clip_breaks_at"]) == ([15], [])
+    assert (line.sweep, line.parameter, line.values) == ("noise_white_…dB", "snr_db", (10, 20, 30))
+    assert (line.payload_breaks_at, line.clip_breaks_at) == ((15,), ())
 
 
 def test_clips_coded_before_apart() -> None:
     coded = _rows("none", lossy="yes", payload_ok=False)
     plain = [dataclasses.replace(row, clip=f"plain_{row.clip}") for row in _rows("none", lossy="no")]
     rows = lossy_rows(to_frame(coded + plain))
-    assert {(r["suite"], r["lossy"], r["clips"], r["payload_success"]) for r in rows} == {
+    assert {(r.suite, r.category, r.clips, r.payload_success) for r in rows} == {
         (suite, *figures) for suite in "ab" for figures in (("no", 6, 1.0), ("yes", 6, 0.0))
     }
-    assert "category" not in rows[0]
+    stored = summary_items(Summary(by_lossy=tuple(rows)))["by_lossy"]
+    assert stored[0]["lossy"] == "no"
+    assert "category" not in stored[0]
     assert lossy_rows(to_frame(_rows("none"))) == []
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
+from soundsafe.eval.analysis.stored import read_rows
 from soundsafe.eval.commands import drawing
 from soundsafe.eval.commands.cli import main
 from soundsafe.eval.running import phases
-from soundsafe.eval.running.run_folder import read_rows
 from soundsafe.training import TrainConfig
 from soundsafe.training.checkpoint import build_model, write_checkpoint
 

@@ -15,6 +15,7 @@ import soundfile
 from soundsafe import datasets
 from soundsafe.errors import InputError
 from soundsafe.eval import evaluate
+from soundsafe.eval.analysis.stored import run_document
 from soundsafe.eval.running import examples, seeds
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
 
@@ -45,24 +46,24 @@ def _document(run: Path) -> dict[str, Any]:
 def test_marked_again_it_holds_the_runs_payload(run: Path) -> None:
     document = _document(run)
     (clip,) = document["configuration"]["clips"]
-    system = examples.system_of(run, document, "spread-spectrum")
-    (again,) = examples.mark_again(document, system, [clip])
+    system = examples.system_of(run, run_document(document), "spread-spectrum")
+    (again,) = examples.mark_again(run_document(document), system, [clip])
     assert again.marked.shape == again.clean.shape == (again.clean.shape[0], 3 * again.rate)
     seed = document["seed"]
     found = system.decode(again.marked, again.rate, seeds.bench_key(seed))
     assert found.payload == seeds.payload_of(seed, clip, system.payload_bytes)
     with pytest.raises(InputError, match="clip elsewhere of the run is not in dataset bundled"):
-        examples.mark_again(document, system, ["elsewhere"])
+        examples.mark_again(run_document(document), system, ["elsewhere"])
 
 
 @pytest.mark.slow
 def test_another_system_by_now_does_not_mark_again(run: Path) -> None:
     document = _document(run)
     (clip,) = document["configuration"]["clips"]
-    system = examples.system_of(run, document, "spread-spectrum")
+    system = examples.system_of(run, run_document(document), "spread-spectrum")
     document["systems"]["spread-spectrum"] |= {"version": "0", "amount_db": 9.0}
     with pytest.raises(InputError, match=r"as the run did: its .*amount_db.* are not the run's") as caught:
-        examples.mark_again(document, system, [clip])
+        examples.mark_again(run_document(document), system, [clip])
     assert "minimum_s" not in str(caught.value)
 
 
@@ -124,7 +125,7 @@ def test_facts_are_the_manifests_wherever_the_file_lies(tmp_path: Path) -> None:
     )
     run = tmp_path / "run"
     evaluate(["null"], ["none", "unmarked"], tmp_path / "data", out=run)
-    facts = examples.clip_facts(_document(run))
+    facts = examples.clip_facts(run_document(_document(run)))
     assert [(f["clip"], f["genre"], f["license"], f["category"]) for f in facts] == [
         ("x", "march", "MIT", "all"), ("y", "waltz", "CC0-1.0", "all"),
     ]  # fmt: skip
@@ -180,16 +181,16 @@ def test_a_networks_checkpoint_lies_beside_its_run(tmp_path: Path, run: Path) ->
     folder = path.parent / "run"
     evaluate([made], ["none", "unmarked"], limit=1, seconds=2, out=folder)
     document = _document(folder)
-    system = examples.system_of(folder, document, "network-A")
+    system = examples.system_of(folder, run_document(document), "network-A")
     (clip,) = document["configuration"]["clips"]
-    (again,) = examples.mark_again(document, system, [clip])
+    (again,) = examples.mark_again(run_document(document), system, [clip])
     payload = seeds.payload_of(document["seed"], clip, 2)
     key = seeds.bench_key(document["seed"])
     np.testing.assert_array_equal(again.marked, made.embed(again.clean, again.rate, payload, key).audio)
 
     write_checkpoint(path, model, torch.optim.Adam(model.parameters()), config, "0" * 64, 6, state)
     with pytest.raises(InputError, match="another checkpoint than the run's"):
-        examples.system_of(folder, document, "network-A")
+        examples.system_of(folder, run_document(document), "network-A")
     shutil.move(path, tmp_path / "elsewhere")
     with pytest.raises(InputError, match="its checkpoint is not at"):
-        examples.system_of(folder, document, "network-A")
+        examples.system_of(folder, run_document(document), "network-A")

@@ -10,8 +10,8 @@ import pytest
 from soundsafe.eval.running import local_backend, runner
 from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.running.run_folder import document_of
-from soundsafe.eval.running.store import UnitFile
-from soundsafe.eval.running.worker import Unit
+from soundsafe.eval.running.store import MarkingLine, UnitFile
+from soundsafe.eval.running.units import Unit
 
 
 @pytest.mark.slow
@@ -56,13 +56,13 @@ def test_steps_that_die_once_each_are_all_done(
         """One step of each call, every second of them only when it is tried again."""
         (unit,) = units
         done = UnitFile(unit.path).read()
-        steps = [unit.embed_key, *(unit.cell_key(c) for c in unit.cells)]
+        steps = [unit.marking_key, *(unit.cell_key(t) for t in unit.treatments)]
         left = [s for s in steps if s not in done]
         for step in left:
             if steps.index(step) % 2 and step not in died:
                 died.add(step)
                 return False
-            UnitFile(unit.path).append({"key": step})
+            UnitFile(unit.path).append(MarkingLine(step))
         return True
 
     given_up: list[str] = []

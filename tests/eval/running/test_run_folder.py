@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.stored import read_rows
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
-from soundsafe.eval.running.run_folder import read_rows
 
 
 def test_a_run_is_not_resumed_with_other_code_of_somebody_elses(

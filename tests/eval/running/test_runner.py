@@ -108,7 +108,7 @@ def test_a_damaged_clip_is_a_row(fakes: ModuleType, clips: Path, tmp_path: Path)
     soundfile.write(tmp_path / "b.wav", whole, 8000, subtype="FLOAT")  # its header says how much is lost
     rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
     assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"] * 3
-    assert summary_rows(rows)[0]["payload_success"] == 0.5
+    assert summary_rows(rows)[0].payload_success == 0.5
 
 
 def test_seconds_and_limit(fakes: ModuleType, clips: Path) -> None:

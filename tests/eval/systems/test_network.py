@@ -6,6 +6,7 @@ import torch
 
 from soundsafe.datasets import load
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.systems.answers import answer
 from soundsafe.eval.systems.interface import System
 from soundsafe.stft import RATE
 from soundsafe.training.config import TrainConfig
@@ -66,11 +67,11 @@ def marked(system, clip):
 def test_a_network_is_read_from_the_audio_and_its_key_alone(system, clip, marked):
     assert isinstance(system, System)
     assert marked.audio.shape == clip.shape
-    found = system.decode(marked.audio, RATE, KEY)
+    found = answer(system.decode(marked.audio, RATE, KEY))
     assert (found.ok, found.payload) == (True, b"\x05\xfe")
     truth = system.coded_bits(b"\x05\xfe", KEY, 2)
     assert [np.mean(e.bits != t) < 0.1 for e, t in zip(found.euls, truth, strict=True)] == [True, True]
-    wrong = system.decode(marked.audio, RATE, OTHER)
+    wrong = answer(system.decode(marked.audio, RATE, OTHER))
     assert (wrong.ok, wrong.payload) == (False, None)
     assert 0.35 < np.mean(wrong.euls[0].bits != truth[0]) < 0.65
     assert not system.decode(clip, RATE, KEY).ok

@@ -11,6 +11,7 @@ from soundsafe import datasets
 from soundsafe.errors import NotMarkable
 from soundsafe.eval.running.scoring import Truth, score
 from soundsafe.eval.systems import registry as systems
+from soundsafe.eval.systems.answers import answer, answered_second
 from soundsafe.eval.systems.seed import SoundsafeSeed
 
 KEY = bytes(range(32))
@@ -60,19 +61,19 @@ def test_the_bits_are_there_for_who_has_the_layout(marked: tuple[np.ndarray, np.
 def test_rows_have_all_parities(marked: tuple[np.ndarray, np.ndarray, int]) -> None:
     audio, out, rate = marked
     rows = score(
-        SYSTEM.decode(out, rate, KEY),
+        answer(SYSTEM.decode(out, rate, KEY)),
         Truth(b"payload", SYSTEM.coded_bits(b"payload", KEY, 2), frozenset()),
         n_samples=audio.shape[1],
         n_attacked=audio.shape[1],
         rate=rate,
         delay=0,
-        reference=SYSTEM.layouts(audio, rate, KEY),
+        reference=[answered_second(eul) for eul in SYSTEM.layouts(audio, rate, KEY)],
         control=False,
     )
-    assert [r["parity_slots"] for r in rows] == [0, 0]
-    assert all(len(r["parity_bands"].split(",")) == 24 for r in rows)
-    assert all(0 <= r["parity_frames"] < 1 for r in rows)
-    assert all(r["ber"] > 0.2 for r in rows)
+    assert [r.parity_slots for r in rows] == [0, 0]
+    assert all(len(r.parity_bands.split(",")) == 24 for r in rows)
+    assert all(0 <= r.parity_frames < 1 for r in rows)
+    assert all(r.ber > 0.2 for r in rows)
 
 
 def test_silence_and_short_audio() -> None:
