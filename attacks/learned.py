@@ -14,22 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundsafe.attacks.access import Access, within
 from soundsafe.attacks.learning import (
     Pilot,
     TileSymbols,
-    learn_pilots,
-    learn_tiles,
     periods,
     pilot_tile_bands,
     tile_edges,
     together_seconds,
 )
-from soundsafe.attacks.registry import Audio, attack
+from soundsafe.attacks.registry import Audio
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, ROBUST, Profile
-from soundsafe.codecs import fit_length, resample
-from soundsafe.stft import RATE, istft, stft
+from soundsafe.stft import istft, stft
 from soundsafe.tiles import geometry as tiles
 from soundsafe.tiles.geometry import ROBUST_TILES, TileProfile
 
@@ -123,29 +119,3 @@ def _to_half(
         away = away - torch.floor(away) - 0.5
         out[cells, at] -= (away * pilot.step).float() * own[cells, at] * weight
     return out
-
-
-@attack(
-    "adversarial",
-    {f"learned_removal_{n}": {"files": n, "snr_db": 20.0} for n in (0, 4)},
-    needs_access=True,
-)
-def learned_removal(
-    audio: Audio, rate: int, rng: np.random.Generator, *, files: int, snr_db: float, access: Access
-) -> Audio:
-    """Pilots learned and moved by half a step: of the cell layer from this audio, of the tile layer from this
-    and `files` others. Uses `others`.
-
-    Audio must start where its mark does. At other rates all is done at 44.1 kHz and added as a difference.
-    """
-    own = _resampled(audio, rate, RATE)
-    quiet = remove_pilots(own, learn_pilots([own])) if own.shape[1] >= RATE else own
-    if files:
-        others = [_resampled(other, rate, RATE) for other in access.others(files)]
-        quiet = remove_tile_pilots(quiet, learn_tiles([own, *others], alike=False, bands=pilot_tile_bands()))
-    change = _resampled(quiet - own, RATE, rate)
-    return within(audio, audio + fit_length(change, audio.shape[1]), snr_db)
-
-
-def _resampled(audio: Audio, rate: int, wanted: int) -> Audio:
-    return audio if rate == wanted else resample(audio, rate, wanted)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, lfilter
 
 from soundsafe import codecs
 from soundsafe.attacks import published
@@ -124,6 +123,8 @@ def rawbench_reverb(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db
 
 def reverberated(audio: Audio, response: Audio, snr_db: float) -> Audio:
     """`audio` and under it, at `snr_db`, itself through the first half second of `response`."""
+    from scipy.signal import fftconvolve
+
     kept = response[:, : int(_REVERB_S * RATE)]
     wet = fftconvolve(audio[0], kept[0])[: audio.shape[1]].astype(np.float32)
     return added(audio, wet[None], snr_db)
@@ -208,6 +209,8 @@ def _biquad(audio: Audio, hz: float, *, high: bool) -> Audio:
     alpha, c = np.sin(w) / (2 * 0.707), np.cos(w)
     edge = (1 + c) / 2 if high else (1 - c) / 2
     b = [edge, -2 * edge if high else 2 * edge, edge]
+    from scipy.signal import lfilter
+
     return lfilter(b, [1 + alpha, -2 * c, 1 - alpha], audio.astype(np.float64)).astype(np.float32)
 
 
