@@ -35,9 +35,25 @@ AttackSpec: TypeAlias = "str | Suite | AnyAttack"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `cells` pairs each treatment with the suites that ask for it, in order, each once.
+    """What to run.
 
-    `left_out`: attacks of the suites that cannot be run here, and why.
+    Attributes:
+        systems: watermarks under test, as objects or by name.
+        system_names: their names.
+        clips: the audio.
+        cells: each attack, once, with the suites that ask for it.
+        dataset: its name.
+        split: of the dataset; None: all of it.
+        suites: name, version and attacks of each.
+        seed: of the whole run.
+        seconds: how much of each clip; None: all of it.
+        metrics: names of metrics that are measured only when asked for.
+        left_out: attacks of the suites that cannot be run here, and why.
+
+    Example:
+        >>> plan = make_plan("soundsafe", "smoke", "bundled", limit=2)
+        >>> len(plan.clips), plan.system_names
+        (2, ('soundsafe',))
     """
 
     systems: tuple[SystemSpec, ...]
@@ -53,7 +69,11 @@ class Plan:
     left_out: tuple[str, ...] = ()
 
     def configuration(self) -> dict[str, Json]:
-        """Everything that decides the rows, as JSON; a run is resumed only where it is equal."""
+        """Everything that decides the rows; a run is resumed only where it is equal.
+
+        Returns:
+            Values that JSON can hold.
+        """
         treatments = [treatment for treatment, _ in self.cells]
         document: dict[str, Json] = {
             "systems": list(self.system_names),
@@ -143,8 +163,16 @@ def make_plan(
             `unmarked+then+…` and `wrong_key+then+…`.
         metrics: names of metrics that are measured only when asked for (`list metrics` says which).
 
+    Returns:
+        A plan that `run` takes.
+
     Raises:
         InputError: unknown system, suite, attack, dataset, split or metric, or nothing left to run.
+
+    Example:
+        >>> plan = make_plan("soundsafe", ["none", "mp3_128"], "bundled", limit=1)
+        >>> [cell.name for cell, _ in plan.cells]
+        ['none', 'mp3_128']
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: at least 1 clip is needed")

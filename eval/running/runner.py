@@ -47,11 +47,18 @@ class Result:
     """A finished run.
 
     Attributes:
-        rows: frame of `soundsafe.eval.rows.Row`, one for each system × clip × attack × EUL.
-        summary: what is made of them, the document `summary.json`.
-        timing: frame of seconds of work by system, clip and attack.
-        folder: where all of it lies.
+        rows: one for each system x clip x attack x second.
+        summary: the document of `summary.json`.
+        timing: the table of `timing.csv`.
+        folder: of the run.
         unmeasured: a line for each clip that lacks figures of quality, since measuring them failed.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = make_plan("null", "none", "bundled", limit=1, seconds=1)
+        ...     result = run(plan, Path(folder), jobs=0)
+        >>> result.rows["attack"].tolist(), result.unmeasured
+        (['none'], ())
     """
 
     rows: pd.DataFrame
@@ -182,9 +189,19 @@ def run(
         backend: `local` for processes of this machine, `ray` for a cluster, see `ray_backend`.
         progress: called with (steps done, steps in all) as they change.
 
+    Returns:
+        Rows, their summary and times.
+
     Raises:
         InputError: see `prepare`.
         OSError: the folder cannot be written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = make_plan("null", "gain_-3dB", "bundled", limit=2, seconds=1)
+        ...     rows = run(plan, Path(folder), jobs=0).rows
+        >>> len(rows), rows["payload_ok"].any()
+        (2, np.False_)
     """
     document = document_of(plan, "unfinished")
     if out.exists() and not out.is_dir():
@@ -239,20 +256,30 @@ def evaluate(
     jobs: int = 0,
     out: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
-    """Evaluate watermarks and return the frame of rows, one for each system × clip × attack × EUL.
+    """Evaluate watermarks under attacks.
 
     Args:
         system: name of a registered system, a `System`, or a list of them.
         attacks: name of a suite or an attack, an attack object, or a list of them.
         dataset: name of a dataset, a folder of audio, or a `Dataset`.
-        metrics: names of metrics to measure beside those that are always measured.
-        split, limit, seconds, seed: as in `make_plan`.
+        metrics: names of metrics to measure besides those that are always measured.
+        split: see `make_plan`.
+        limit: see `make_plan`.
+        seconds: see `make_plan`.
+        seed: see `make_plan`.
         jobs: worker processes; 0 runs in this process.
         out: folder to keep the run in, as `soundsafe-eval run` does; nothing is kept by default.
 
+    Returns:
+        One row for each system x clip x attack x second.
+
+    Raises:
+        InputError: see `make_plan`.
+
     Example:
-        >>> rows = evaluate("soundsafe", ["none", "mp3_128"], "bundled", limit=2)  # doctest: +SKIP
-        >>> rows.groupby("attack").payload_ok.mean()  # doctest: +SKIP
+        >>> rows = evaluate("spread-spectrum", ["none", "gain_-3dB"], limit=1, seconds=2)
+        >>> sorted(rows["attack"].unique())
+        ['gain_-3dB', 'none']
     """
     plan = make_plan(
         system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed, metrics=metrics

@@ -38,31 +38,86 @@ class AnsweredDetection(Protocol):
 
 @runtime_checkable
 class System(Protocol):
-    """A watermark under test. Audio is float32 [channels, samples] in [-1, 1]; a key is 32 bytes.
+    """A watermark under test. Audio is float32 `[channels, samples]` in [-1, 1]; a key is 32 bytes.
 
-    `embed` returns an object with `.audio` (same shape) and, where known, `.warnings` and
-    `.unmarked_seconds`; it raises `NotMarkable` or `InputError` to refuse. `decode` returns an object with
-    `.ok`, `.payload` (bytes or None) and, where the system has them, the other fields of
-    `soundsafe.result.Decoded`; a missing one is a figure not measured.
+    Example:
+        >>> class Silent(SimpleSystem):
+        ...     name, payload_bytes = "silent", 2
+        ...     def embed(self, audio, rate, payload, key):
+        ...         return Marked(audio)
+        ...     def decode(self, audio, rate, key):
+        ...         return Found(ok=False, payload=None)
+        >>> isinstance(Silent(), System)
+        True
     """
 
     name: str
     payload_bytes: int
 
-    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> AnsweredEmbedding: ...
+    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> AnsweredEmbedding:
+        """Mark audio.
 
-    def decode(self, audio: Audio, rate: int, key: bytes) -> AnsweredDetection: ...
+        Args:
+            audio: float32 `[channels, samples]`.
+            rate: samples per second.
+            payload: `payload_bytes` bytes.
+            key: 32 bytes.
+
+        Returns:
+            An object with `.audio` (same shape) and, where known, `.warnings` and `.unmarked_seconds`.
+
+        Raises:
+            NotMarkable: this audio cannot be marked.
+            InputError: this request cannot be met.
+        """
+        ...
+
+    def decode(self, audio: Audio, rate: int, key: bytes) -> AnsweredDetection:
+        """Read audio.
+
+        Args:
+            audio: float32 `[channels, samples]`.
+            rate: samples per second.
+            key: 32 bytes.
+
+        Returns:
+            An object with `.ok`, `.payload` (bytes or None) and, where the system has them, the other fields
+            of `soundsafe.result.Decoded`; a missing one is a figure not measured.
+        """
+        ...
 
     def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8] | None:
-        """[n_euls, bits] what `embed` puts into each EUL; None where there is no such thing (no BER then)."""
+        """What `embed` puts into each second.
+
+        Args:
+            payload: `payload_bytes` bytes.
+            key: 32 bytes.
+            n_euls: number of seconds.
+
+        Returns:
+            `[n_euls, bits]`, 0 or 1; None where there is no such thing (no bit error rate then).
+        """
         ...
 
     def layouts(self, audio: Audio, rate: int, key: bytes) -> Sequence[object]:
-        """The EULs of unattacked audio on the grid at sample 0, with features, slots, seed; [] for none."""
+        """The layouts that unattacked audio gives, on the grid at sample 0.
+
+        Args:
+            audio: float32 `[channels, samples]`.
+            rate: samples per second.
+            key: 32 bytes.
+
+        Returns:
+            One for each second, with features, slots and seed; [] where there is no such thing.
+        """
         ...
 
     def describe(self) -> Mapping[str, object]:
-        """Everything that changes its figures: version, profile and its hash. JSON values, for `run.json`."""
+        """Everything that changes the system's figures: version, profile and its hash.
+
+        Returns:
+            Values that JSON can hold, for `run.json`.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ MODULES = (
     "soundsafe",
     "soundsafe.attacks",
     "soundsafe.datasets",
+    "soundsafe.eval",
     "soundsafe.message.coding",
     "soundsafe.models",
     "soundsafe.models.coupling",
