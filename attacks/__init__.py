@@ -1,13 +1,16 @@
 """Attacks on marked audio: a registry, one file for each family, and suites as data."""
 
 from soundsafe.attacks import (
+    a_files,
     aac,
     audiomarkbench,
     audiomentations,
+    audiowmark,
     bit_depth,
     channels,
     collusion,
     controls,
+    deepmark,
     denoise,
     dynamics,
     editing,
@@ -95,4 +98,7 @@ FAMILIES = (
     rawbench,
     audiomarkbench,
     omniseal,
+    deepmark,
+    a_files,
+    audiowmark,
 )

@@ -115,15 +115,14 @@ def _through_av(
 ) -> Audio:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono")
+        by_quality = {} if quality is None else {
+            "flags": "+qscale", "global_quality": str(round(quality * _LAMBDA))
+        }  # fmt: skip
+        stream = out.add_stream(codec, rate=rate, layout="mono", options=by_quality)
         assert isinstance(stream, av.AudioStream)
-        context = stream.codec_context
-        context.format = av.AudioFormat("fltp")
+        stream.codec_context.format = av.AudioFormat("fltp")
         if quality is None:
-            context.bit_rate = bits_per_s
-        else:
-            context.flags |= av.codec.context.Flags.qscale
-            context.global_quality = round(quality * _LAMBDA)
+            stream.codec_context.bit_rate = bits_per_s
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout="mono")
         frame.sample_rate = rate
         out.mux(stream.encode(frame) + stream.encode(None))

@@ -39,7 +39,7 @@ RAWBENCH = Source("RAW-Bench (SonyResearch/raw_bench 721a9bc)", "MIT")
 AUDIOMARKBENCH = Source("AudioMarkBench (moyangkuo/AudioMarkBench 1154586)", "MPL-2.0")
 OMNISEAL = Source("OmniSealBench (facebookresearch/omnisealbench bd14139)", "CC-BY-NC-4.0")
 DEEPMARK = Source("DeepMark benchmark (deepmarkpy/deepmarkpy-benchmark e15a9fc)", "MIT")
-A_FILES = Source("The A-Files (pawel-kaczmarek/The-A-Files a231a32)", "GPL-3.0-only")
+A_FILES = Source("The A-Files 2.0.1 (PyPI: the-a-files)", "GPL-3.0-only")
 AUDIOWMARK = Source("audiowmark's tests (swesterfeld/audiowmark d091006)", "GPL-3.0-or-later")
 STIRMARK = Source("StirMark Benchmark for Audio (ITCC 2001), as described in print", "none stated")
 
