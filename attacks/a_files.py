@@ -18,15 +18,6 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import (
-    butter,
-    correlate,
-    fftconvolve,
-    filtfilt,
-    iirnotch,
-    resample_poly,
-    sosfiltfilt,
-)
 
 from soundsafe import codecs
 from soundsafe.attacks.packages import LIBROSA
@@ -119,6 +110,9 @@ def a_files_impulse_noise(
 @attack("a_files", _named("low_pass", "share", LOW_PASS_SHARE), differentiable=True, source=A_FILES)
 def a_files_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """Butterworth at `share` of half the rate, forwards and backwards. No delay, length kept."""
+
+    from scipy.signal import butter, sosfiltfilt
+
     sections = butter(_ORDER, round(share * rate / 2, 1), "low", fs=rate, output="sos")
     return _done(sosfiltfilt(sections, audio.astype(np.float64)))
 
@@ -126,6 +120,9 @@ def a_files_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, share
 @attack("a_files", _named("high_pass", "hz", HIGH_PASS_HZ), differentiable=True, source=A_FILES)
 def a_files_high_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
     """Butterworth, forwards and backwards. No delay, length kept."""
+
+    from scipy.signal import butter, sosfiltfilt
+
     sections = butter(_ORDER, hz, "high", fs=rate, output="sos")
     return _done(sosfiltfilt(sections, audio.astype(np.float64)))
 
@@ -149,6 +146,8 @@ def a_files_band_pass(
 
 
 def _banded(signal: Signal, rate: int, low_hz: float, high_hz: float) -> Signal:
+    from scipy.signal import butter, sosfiltfilt
+
     sections = butter(_ORDER, (low_hz, min(high_hz, 0.45 * rate)), "band", fs=rate, output="sos")
     return np.asarray(sosfiltfilt(sections, signal))
 
@@ -156,6 +155,9 @@ def _banded(signal: Signal, rate: int, low_hz: float, high_hz: float) -> Signal:
 @attack("a_files", _named("notch", "quality", (60.0, 30.0, 10.0, 3.0)), differentiable=True, source=A_FILES)
 def a_files_notch(audio: Audio, rate: int, rng: np.random.Generator, *, quality: float) -> Audio:
     """A notch at an eighth of the rate, forwards and backwards. No delay, length kept."""
+
+    from scipy.signal import filtfilt, iirnotch
+
     b, a = iirnotch(round(rate / 8, 1), quality, fs=rate)
     return _done(filtfilt(b, a, audio.astype(np.float64)))
 
@@ -163,6 +165,9 @@ def a_files_notch(audio: Audio, rate: int, rng: np.random.Generator, *, quality:
 @attack("a_files", _named("smoothing", "window", (3, 5, 9, 17)), differentiable=True, source=A_FILES)
 def a_files_smoothing(audio: Audio, rate: int, rng: np.random.Generator, *, window: int) -> Audio:
     """A moving mean, forwards and backwards. No delay, length kept."""
+
+    from scipy.signal import filtfilt
+
     return _done(filtfilt(np.ones(window) / window, [1.0], audio.astype(np.float64)))
 
 
@@ -190,6 +195,8 @@ def resampling_target(rate: int, step: int) -> int:
 
 
 def _resampled(signal: Signal, rate: int, new_rate: int) -> Signal:
+    from scipy.signal import resample_poly
+
     if rate == new_rate:
         return signal
     divisor = gcd(rate, new_rate)
@@ -210,6 +217,8 @@ def a_files_clock_drift(audio: Audio, rate: int, rng: np.random.Generator, *, pp
 
 
 def _drifted(signal: Signal, ppm: float) -> Signal:
+    from scipy.signal import resample_poly
+
     up = round(1_000_000 + ppm)
     divisor = gcd(up, 1_000_000)
     return np.asarray(resample_poly(signal, up // divisor, 1_000_000 // divisor, axis=1))
@@ -388,6 +397,8 @@ def a_files_reverb(audio: Audio, rate: int, rng: np.random.Generator, *, rt60_s:
 
 
 def _in_room(signal: Signal, rate: int, rng: np.random.Generator, rt60_s: float) -> Signal:
+    from scipy.signal import fftconvolve
+
     index = np.arange(max(int(rt60_s * rate), 2))
     tail = rng.standard_normal(len(index)) * 10 ** (-3.0 * index / (rt60_s * rate))
     response = np.concatenate([np.zeros(round(_PREDELAY_S * rate)), tail])
@@ -495,6 +506,9 @@ def _coded_pair(audio: NDArray[np.floating], rate: int, codec: str, kbps: int) -
 
 def _delay_of(reference: NDArray[np.floating], decoded: NDArray[np.floating], reach: int) -> int:
     """Samples by which `decoded` is late, by the correlation of the first 32,768."""
+
+    from scipy.signal import correlate
+
     size = min(len(reference), len(decoded), 1 << 15)
     first, second = (x[:size].astype(np.float64) - x[:size].mean() for x in (reference, decoded))
     if not (first.any() and second.any()):

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import butter, decimate, fftconvolve, filtfilt, istft, lfilter, resample_poly, stft
 
 from soundsafe import codecs
 from soundsafe.attacks import published
@@ -82,6 +81,9 @@ def deepmark_gaussian_noise(audio: Audio, rate: int, rng: np.random.Generator, *
 def deepmark_pink_noise(audio: Audio, rate: int, rng: np.random.Generator, *, peak: float) -> Audio:
     """Pink noise by a filter of third order (J. O. Smith), its highest sample at `peak`. No delay, length
     kept."""
+
+    from scipy.signal import lfilter
+
     mono = _mono(audio)
     zeros = [0.049922035, -0.095993537, 0.050612699, -0.004408786]
     poles = [1, -2.494956002, 2.017265875, -0.522189400]
@@ -100,6 +102,9 @@ def deepmark_bandstop(
     audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, high_hz: float, order: int
 ) -> Audio:
     """A Butterworth band-stop, forwards and backwards. No delay, length kept."""
+
+    from scipy.signal import butter, filtfilt
+
     b, a = butter(order, [low_hz, high_hz], "bandstop", fs=rate)
     return _stereo_shape(filtfilt(b, a, _mono(audio)))
 
@@ -119,6 +124,9 @@ def deepmark_pass(
 ) -> Audio:
     """A causal Butterworth filter; a low-pass at half of the rate or above does nothing. Its phase is its
     only delay; length kept."""
+
+    from scipy.signal import butter, lfilter
+
     mono = _mono(audio)
     if hz >= rate / 2:
         return _stereo_shape(mono)
@@ -138,6 +146,9 @@ def deepmark_echo(
 ) -> Audio:
     """One echo, its distance and volume drawn by lot; as loud at its peak as before. No delay, length
     kept."""
+
+    from scipy.signal import fftconvolve
+
     mono = _mono(audio)
     distance = int(rate * rng.uniform(seconds[0], seconds[1]))
     response = np.zeros(distance + 1, dtype=np.float32)
@@ -158,6 +169,9 @@ def deepmark_equalizer(audio: Audio, rate: int, rng: np.random.Generator, *, par
 
     Its code adds each band's output to its input (`parallel`); `as_said` puts one band after the other.
     """
+
+    from scipy.signal import lfilter
+
     out: Signal = _mono(audio).astype(np.float64)
     for k, (hz, width, db) in enumerate(zip(BANDS_HZ, WIDTHS_HZ, GAINS_DB, strict=True)):
         b, a = _band(rate, hz, width, db, "low" if k == 0 else "high" if k == 7 else "bell")
@@ -328,7 +342,9 @@ def deepmark_flip_samples(
 )
 def deepmark_lpc(audio: Audio, rate: int, rng: np.random.Generator, *, order: int) -> Audio:
     """What linear prediction over the whole clip foresees of each sample. No delay, length kept."""
+
     import librosa
+    from scipy.signal import lfilter
 
     mono = _mono(audio)
     if not mono.any():
@@ -391,6 +407,9 @@ def deepmark_quantization(audio: Audio, rate: int, rng: np.random.Generator, *, 
 )
 def deepmark_resampling_poly(audio: Audio, rate: int, rng: np.random.Generator, *, factor: int) -> Audio:
     """Down and up again by filters. No delay; up to `factor` - 1 samples longer."""
+
+    from scipy.signal import decimate, resample_poly
+
     return _stereo_shape(
         resample_poly(decimate(_mono(audio), factor, ftype="fir", zero_phase=True), factor, 1)
     )
@@ -434,6 +453,9 @@ def deepmark_stft_quantization(
 ) -> Audio:
     """Magnitudes of the spectrogram rounded to `levels` between the lowest and the highest. No delay; padded
     to whole frames."""
+
+    from scipy.signal import istft, stft
+
     spectrum = stft(_mono(audio), nperseg=size, noverlap=size - hop, window="hann")[2]
     magnitude = np.abs(spectrum)
     low, high = magnitude.min(), magnitude.max()

@@ -26,7 +26,7 @@ ATTACKS = tuple(
 def one_of_each(chosen: Iterable[attacks.Attack]) -> list[Any]:
     """All of them as parameters; of each kind all but the first marked `slow`."""
     seen: set[tuple[str, str, str]] = set()
-    out = []
+    out: list[object] = []
     for a in chosen:
         kind = (a.family, a.kind, a.engine)
         out.append(pytest.param(a, id=a.name, marks=[pytest.mark.slow] if kind in seen else []))

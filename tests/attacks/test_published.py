@@ -23,9 +23,8 @@ CLIPS = ("rock", "speech_ukrainian")
 HEAD = 3
 AT_LEAST_DB = 40.0
 
-# What another release of an encoder makes of the same settings (FFmpeg 5.1 and libopus of the originals, and
-# those inside PyAV), or LAME of samples that were rounded to 16 bits elsewhere. The level is held to a decibel
-# there, where the codec leaves any.
+# What another release of an encoder makes of the same settings (FFmpeg 5.1 and libopus of the originals), or
+# LAME of samples that were rounded to 16 bits elsewhere. The level is held to a decibel.
 OTHER_ENCODER = {
     "rawbench_aac_64": 20.0, "rawbench_aac_128": 30.0, "omniseal_aac_12": 25.0, "omniseal_aac_24": 30.0,
     "deepmark_mp3_q3": 35.0, "audiowmark_double_mp3_128": 30.0,
@@ -60,7 +59,7 @@ def compare(name: str, which: int) -> tuple[int, float, float]:
 def _cases() -> list[object]:
     """All attacks and clips; the first strength of each kind with the first clip, all else marked `slow`."""
     seen: set[str] = set()
-    out = []
+    out: list[object] = []
     for name in (n for n in ORIGINALS if n not in OTHER_OPUS):
         kind = attacks.get(name).kind
         for which, title in enumerate(CLIPS):
