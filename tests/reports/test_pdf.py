@@ -44,6 +44,7 @@ def test_pages_are_numbered_and_tables_and_figures_captioned(document: tuple[Pdf
         assert part in words, part
 
 
+@pytest.mark.slow
 def test_it_is_a_tagged_document_with_a_title_and_an_outline(document: tuple[PdfReader, str]) -> None:
     reader, _ = document
     assert reader.metadata is not None
@@ -58,6 +59,7 @@ def test_charts_are_vectors(document: tuple[PdfReader, str]) -> None:
     assert not [image for page in reader.pages for image in page.images]
 
 
+@pytest.mark.slow
 def test_same_run_same_bytes(four_systems: Path) -> None:
     report = build([read_run(four_systems)])
     assert pdf.render(report) == pdf.render(report)

@@ -88,6 +88,7 @@ def test_steps_without_any_loss_are_named(tmp_path: Path) -> None:
     assert "37–60" in text
 
 
+@pytest.mark.slow
 def test_all_formats_alone_and_behind_a_run(tmp_path: Path, four_systems: Path) -> None:
     t = read_training(made(tmp_path))
     alone = training_report(t)

@@ -209,6 +209,7 @@ def test_of_very_many_euls_the_best_are_kept(
     assert all(2 <= n < 4 for n in kept)
 
 
+@pytest.mark.slow
 def test_the_bound_counts_attempts(marked: Callable[..., Any], cut: Callable[..., Audio]) -> None:
     m = marked("rock")
     for answer in (found(m.audio), found(m.audio, OTHER_KEY), found(cut("rock"))):

@@ -129,6 +129,7 @@ def test_the_detector_takes_the_same_slots_from_any_blocks(marked, size):
     assert len(whole) == EULS
 
 
+@pytest.mark.slow
 def test_the_detector_takes_the_embedders_slots(marked):
     audio, rate = datasets.load("bundled").clips[1].read()
     clean = soundsafe.layouts(audio[:, : EULS * rate], rate)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 
@@ -24,6 +25,7 @@ def sound(fmt: str = "WAV") -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_from_pipe_to_pipe(tmp_path: Path) -> None:
     flac = bytearray(sound("FLAC"))
     flac[21] &= 0xF0
@@ -38,6 +40,7 @@ def test_from_pipe_to_pipe(tmp_path: Path) -> None:
     assert json.loads(told.stdout)["file"]["path"] == "standard input"
 
 
+@pytest.mark.slow
 def test_what_cannot_be(tmp_path: Path) -> None:
     refused = run("embed", "-", "-", "--message", "x", "--json", data=sound())
     assert refused.returncode == 2

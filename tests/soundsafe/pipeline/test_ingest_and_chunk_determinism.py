@@ -40,6 +40,7 @@ def answer(driver, x):
     ]
 
 
+@pytest.mark.slow
 @BOTH
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=3, deadline=None)
@@ -63,6 +64,7 @@ def test_types_shapes_strides_and_batches(driver, seed):
         assert answer(driver, form) == expected
 
 
+@pytest.mark.slow
 @BOTH
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=3, deadline=None)
@@ -79,6 +81,7 @@ def test_one_or_many_threads(driver, seed):
     assert answers[0] == answers[1] == answers[2]
 
 
+@pytest.mark.slow
 @BOTH
 @given(seed=st.integers(0, 10**6), cut=st.integers(1, 3 * RATE - 1))
 @settings(max_examples=3, deadline=None)
@@ -89,6 +92,7 @@ def test_any_cutting_of_the_file(driver, seed, cut):
     assert whole == pieces == [driver.allocation(second(seed + i)).digest for i in range(3)]
 
 
+@pytest.mark.slow
 @BOTH
 @given(seed=st.integers(0, 10**6), subtype=st.sampled_from(["PCM_16", "PCM_24"]))
 @settings(max_examples=5, deadline=None)
@@ -121,6 +125,7 @@ print(json.dumps([[(l.digest, l.seed, l.bits_per_band.tolist()) for l in d.alloc
 """
 
 
+@pytest.mark.slow
 def test_two_processes_with_different_hash_seeds():
     x = second(11)
     answers = []

@@ -67,6 +67,7 @@ def test_decode_undoes_an_echo(marked: Audio) -> None:
     assert soundsafe.decode(echoed, RATE, bytes(32)).payload is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.1, -0.02])
 def test_decode_bears_a_constant_offset(marked: Audio, offset: float) -> None:
     answer = soundsafe.decode(marked + np.float32(offset), RATE)
