@@ -99,38 +99,47 @@ def _types(kind: type[_Dataclass]) -> Mapping[str, object]:
     return get_type_hints(kind)
 
 
-_NONE: Mapping[object, object] = {int: 0, float: math.nan, str: "", bool: False}
+_OTHER = object()
+"""A value that is not of the type that is wanted."""
+
+
+def _as(wanted: object, value: object) -> object:
+    """A JSON value as one of the type `wanted`, or `_OTHER`."""
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin in (Union, types.UnionType):
+        found = (_as(option, value) for option in inner)
+        return next((v for v in found if v is not _OTHER), _OTHER)
+    if origin is tuple:
+        if not isinstance(value, list):
+            return _OTHER
+        each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(each) != len(value):
+            return _OTHER
+        items = tuple(_as(kind, v) for kind, v in zip(each, value, strict=True))
+        return _OTHER if _OTHER in items else items
+    if origin is not None:
+        return value if isinstance(value, dict) else _OTHER
+    if wanted is type(None):
+        return None if value is None else _OTHER
+    if wanted in (int, float):
+        number = figure(value)
+        whole = number is not None and number == int(number)
+        return _OTHER if number is None or (wanted is int and not whole) else wanted(number)
+    return value if isinstance(wanted, type) and type(value) is wanted else _OTHER
+
+
+def _unmeasured(wanted: object) -> object:
+    """What a field of this type holds where nothing is known."""
+    if get_origin(wanted) in (Union, types.UnionType):
+        return None
+    if get_origin(wanted) is not None:
+        return () if get_origin(wanted) is tuple else {}
+    return math.nan if wanted is float else wanted()  # type: ignore[operator]
 
 
 def _read(wanted: object, value: object) -> object:
-    """A JSON value as a field of the type `wanted`; None (or its like) for what is not of that type."""
-    options = get_args(wanted) if get_origin(wanted) in (Union, types.UnionType) else (wanted,)
-    optional = type(None) in options
-    for option in options:
-        if option is str and isinstance(value, str):
-            return value
-        if option is bool and isinstance(value, bool):
-            return value
-        number = figure(value)
-        if option is int and number is not None and number == int(number):
-            return int(number)
-        if option is float and number is not None:
-            return number
-        if get_origin(option) is tuple and isinstance(value, list):
-            inner = get_args(option)
-            found = tuple(_read(inner[0], v) for v in value)
-            whole = (inner[-1] is Ellipsis or len(found) == len(inner)) and (
-                None not in found or type(None) in get_args(inner[0])
-            )
-            if whole:
-                return found
-        if get_origin(option) is not None and isinstance(value, dict) and get_origin(option) is not tuple:
-            return value
-    if optional:
-        return None
-    if get_origin(wanted) is tuple:
-        return ()
-    return _NONE.get(wanted, {})
+    found = _as(wanted, value)
+    return _unmeasured(wanted) if found is _OTHER else found
 
 
 def from_item(kind: type[D], item: Mapping[str, object]) -> D:

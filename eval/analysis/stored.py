@@ -193,6 +193,7 @@ def read_rows(folder: Path) -> pd.DataFrame:
     Example:
         >>> read_rows(Path("nowhere"))
         Traceback (most recent call last):
+        ...
         soundsafe.errors.InputError: nowhere holds no finished run: results.parquet is missing
     """
     path = folder / "results.parquet"
