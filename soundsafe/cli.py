@@ -28,6 +28,7 @@ from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.streams.layers import layers_of
 
 if TYPE_CHECKING:
+    from soundsafe.result import Decoded
     from soundsafe.service.batch import Summary
 
 __all__ = ["app", "main"]
@@ -126,20 +127,25 @@ def embed(
 @app.command()
 def decode(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="Audio or video, 8-192 kHz; -: stdin.")],
-    key_file: KeyFile = None,
+    key_file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="F", help="Key file; may be given again, then each key is tried."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Read the payload from FILE; exit code 1 where there is none."""
-    key = _key(key_file)
+    """Read the payloads from FILE; exit code 1 where there is none."""
+    tried = [_key(path) for path in key_file] if key_file else [keys.DEFAULT_KEY]
     with input_file(source) as audio:
         with AudioReader(audio, tags=False) as reader:
             for warning in reader.warnings:
                 _say(f"warning: {_as_asked(warning, audio)}")
         import soundsafe
+        from soundsafe.result import of_several_keys
 
         with progress() as update:
-            result = soundsafe.decode_file(audio, key, progress=update)
-    _public_key_note(key_file)
+            results = [soundsafe.decode_file(audio, key, progress=update) for key in tried]
+    result = results[0] if len(tried) == 1 else of_several_keys(results, [keys.key_id(key) for key in tried])
+    _public_key_note(key_file[0] if key_file else None)
     if as_json:
         print_json(result.to_json())
     elif result.ok and result.payload is not None:
@@ -148,6 +154,7 @@ def decode(
             text = result.payload.decode()
             if text.isprintable():
                 tell(f"text: {text}")
+        _tell_others(result)
         if (result.tempo, result.pitch) != (1.0, 1.0):
             tell(f"tempo times {result.tempo:.5f}, pitch times {result.pitch:.5f} ({result.layer} layer)")
     elif result.id_ok:
@@ -158,6 +165,23 @@ def decode(
         tell(f"no mark found (score {_decimal(result.score)})")
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _tell_others(result: Decoded) -> None:
+    """A line for each payload beyond the first."""
+    seconds = len(result.euls)
+    for number, found in enumerate(result.payloads):
+        key = f", key {found.key_id}" if found.key_id else ""
+        where = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in found.ranges[:8])
+        if number or key:
+            text = f" ({found.text})" if found.text and found.text.isprintable() else ""
+            which = "another payload" if number else "the first"
+            tell(
+                f"{which} in {found.euls} of {seconds} seconds{key}: {found.payload.hex()}{text}"
+                f"{f', {where}' if where else ''}"
+            )
+        elif len(result.payloads) > 1:
+            tell(f"in {found.euls} of {seconds} seconds: {where}")
 
 
 @batch.command("embed")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Decoded", "Embedded", "Eul"]
+from soundsafe.message.container import payload_id
+
+__all__ = ["Decoded", "Embedded", "Eul", "FoundPayload", "of_several_keys"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Eul:
         features: ``[bands, frames]``, for the bench.
         slots: SHA-256 of the slot list in hexadecimal, for the bench.
         seed: 32 bits, for the bench.
+        id_hex: the identifier of the payload that it carries, where that is known.
 
     Example:
         >>> second = Eul(start_s=0.0, ok=True, corrected_bytes=3, erasures=0, allocator={})
@@ -42,6 +46,7 @@ class Eul:
     features: NDArray[np.int16] | None = None
     slots: str = ""
     seed: int | None = None
+    id_hex: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields of the command's JSON.
@@ -54,8 +59,62 @@ class Eul:
             "ok": self.ok,
             "corrected_bytes": self.corrected_bytes,
             "erasures": self.erasures,
+            "id_hex": self.id_hex,
             "allocator": self.allocator,
         }
+
+
+@dataclass(frozen=True)
+class FoundPayload:
+    """A payload, and where in the audio it is.
+
+    Attributes:
+        payload: its bytes.
+        euls: how many seconds carry it, of those that were read alone or agree with it.
+        ranges: where they lie, as pairs of seconds; empty where only the tile layer gave it.
+        key_id: which key it is of, where several were tried.
+
+    Example:
+        >>> FoundPayload(b"to A", 2, ((0.0, 2.0),)).text
+        'to A'
+    """
+
+    payload: bytes
+    euls: int
+    ranges: tuple[tuple[float, float], ...]
+    key_id: str | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The payload as text; None where it is not UTF-8."""
+        try:
+            return self.payload.decode()
+        except UnicodeDecodeError:
+            return None
+
+    @property
+    def id_hex(self) -> str:
+        """Its identifier, 16 hexadecimal digits."""
+        return payload_id(self.payload).hex()
+
+    def at_speed(self, speed: float) -> FoundPayload:
+        """The same in audio that is played `speed` times as fast."""
+        return replace(self, ranges=tuple((start / speed, end / speed) for start, end in self.ranges))
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `payloads` in what `soundsafe decode --json` prints.
+
+        Returns:
+            Values that JSON can hold.
+        """
+        document: dict[str, Any] = {
+            "payload_hex": self.payload.hex(),
+            "text": self.text,
+            "id_hex": self.id_hex,
+            "euls": self.euls,
+            "ranges": [[round(start, 3), round(end, 3)] for start, end in self.ranges],
+        }
+        return document if self.key_id is None else document | {"key_id": self.key_id}
 
 
 @dataclass(frozen=True)
@@ -81,6 +140,7 @@ class Decoded:
         seconds: of work.
         realtime_factor: seconds of work for each second of audio.
         factor_confidence: 0 (nothing authenticated) to 1, how surely the three factors are no accident.
+        payloads: every payload that was read and authenticated, the one with most seconds, `payload`, first.
 
     Example:
         >>> import soundsafe
@@ -106,6 +166,7 @@ class Decoded:
     seconds: float
     realtime_factor: float
     factor_confidence: float = 0.0
+    payloads: tuple[FoundPayload, ...] = ()
 
     @property
     def payload_hex(self) -> str | None:
@@ -121,6 +182,7 @@ class Decoded:
         return {
             "ok": self.ok,
             "payload_hex": self.payload_hex,
+            "payloads": [found.to_json() for found in self.payloads],
             "score": round(self.score, 4),
             "code": self.code,
             "layer": self.layer,
@@ -137,6 +199,33 @@ class Decoded:
             "seconds": round(self.seconds, 3),
             "realtime_factor": round(self.realtime_factor, 4),
         }
+
+
+def of_several_keys(answers: Sequence[Decoded], key_ids: Sequence[str]) -> Decoded:
+    """One answer of a file that was read under several keys.
+
+    Args:
+        answers: of each key.
+        key_ids: their names (`soundsafe.keys.key_id`), which the payloads get.
+
+    Returns:
+        The answer with most seconds of a payload, or else the best score, with the payloads of all.
+    """
+    payloads = [
+        replace(found, key_id=key_id)
+        for answer, key_id in zip(answers, key_ids, strict=True)
+        for found in answer.payloads
+    ]
+    most = [max((found.euls for found in answer.payloads), default=0) for answer in answers]
+    rank = [(each.ok, euls, each.score) for each, euls in zip(answers, most, strict=True)]
+    best = answers[max(range(len(answers)), key=rank.__getitem__)]
+    return replace(
+        best,
+        payloads=tuple(sorted(payloads, key=lambda found: (found.payload != best.payload, -found.euls))),
+        false_accept_bound=min(1.0, sum(answer.false_accept_bound for answer in answers)),
+        seconds=sum(answer.seconds for answer in answers),
+        realtime_factor=sum(answer.realtime_factor for answer in answers),
+    )
 
 
 @dataclass(frozen=True)

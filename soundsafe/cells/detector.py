@@ -6,22 +6,23 @@ reads its seconds, `soundsafe.cells.combining` makes words of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from soundsafe.aliases import Audio
+from soundsafe.aliases import Audio, Floats
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.combining import combine, read_alone
+from soundsafe.cells.combining import read_alone
 from soundsafe.cells.layout import described
+from soundsafe.cells.payloads import Search, carried, found_payloads, identifiers, search
 from soundsafe.cells.profile import EUL_SAMPLES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.cells.tracking import TrackedSecond, Tracker
 from soundsafe.message.container import FALSE_ACCEPT, Part, assemble, payload_id
 from soundsafe.message.words import ERASED, Word
-from soundsafe.result import Eul
+from soundsafe.result import Eul, FoundPayload
 from soundsafe.stft import RATE
 
 __all__ = ["Detection", "detect"]
@@ -31,7 +32,8 @@ __all__ = ["Detection", "detect"]
 class Detection:
     """What was found in a stream.
 
-    `payload` and `identifier` (8 bytes) are authenticated, or None. `euls`: every second that was read;
+    `payload` and `identifier` (8 bytes) are authenticated, or None; `payloads`: all that were found, the one
+    with most seconds, which is `payload`, first. `euls`: every second that was read;
     `combined`: how many were added up; `score`: the pilots' best z; `start`: sample at which the mark that
     answered begins, or the first clock; `bound`: on the chance of a false accept; `samples` of the stream.
     """
@@ -44,6 +46,7 @@ class Detection:
     start: float | None
     bound: float
     samples: int
+    payloads: tuple[FoundPayload, ...] = ()
 
 
 def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR) -> Detection:
@@ -59,32 +62,37 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
     for second in tracker:
         assert tracker.clock is not None  # seconds are read by a clock
         collector.add(second, tracker.clock)
-    payload, combined = collector.payload()
+    found = collector.search()
+    payloads, euls = collector.told(found.payloads)
+    payload = payloads[0].payload if payloads else None
     start = tracker.start
     if payload is not None:
         start = min(collector.clocks_of(payload), default=start)
     return Detection(
         payload=payload,
         identifier=payload_id(payload) if payload is not None else None,
-        euls=collector.euls,
-        combined=combined,
+        euls=euls,
+        combined=found.combined if found.payloads[:1] == (payload,) else 0,
         score=tracker.score,
         start=start,
         bound=min(1.0, max(collector.attempts, 1) * FALSE_ACCEPT),
         samples=tracker.samples,
+        payloads=tuple(payloads),
     )
 
 
 class _Collector:
-    """Gathers what the seconds of a walk say, until the payload is whole and after."""
+    """Gathers what the seconds of a walk say."""
 
     def __init__(self, code: CellCode, settings: DetectorSettings) -> None:
         self.code, self.settings = code, settings
         self.euls: list[Eul] = []
         self.attempts = 0
         """Blocks that were tried."""
-        self._readings: list[Reading] = []  # to be added up; none any more once the payload is whole
-        self._parts: list[Part] = []
+        self._readings: list[Reading] = []  # to be added up; once a payload is whole, those not read alone
+        self._parts: list[Part | None] = []  # of each of `euls`
+        self._passed: list[Part | None] = []  # of seconds that others took the place of
+        self._soft: list[Floats | None] = []  # soft values of each of `euls` that was not read alone
         self._clock_of: dict[Part, float] = {}  # where the clock began under which each was read first
         self._whole = False
         self._equaliser_tries = settings.equalised_tries
@@ -94,24 +102,30 @@ class _Collector:
         word, reading = self._read(second)
         self._replace_overlapped(reading.start)
         self.euls.append(_eul(reading, word))
-        if word is not None:
-            self._parts.append(word.part)
-            if word.part not in self._clock_of:
-                self._clock_of[word.part] = clock
-                self._whole = self._whole or assemble(self._clock_of, self.code.key) is not None
-        if self._whole:
-            self._readings.clear()
-        else:
+        self._parts.append(None if word is None else word.part)
+        self._soft.append(None if word is not None else reading.llr.astype(np.float16))
+        if word is not None and word.part not in self._clock_of:
+            self._clock_of[word.part] = clock
+            if not self._whole and assemble(self._clock_of, self.code.key) is not None:
+                self._whole = True
+                read = {eul.start_s for eul in self.euls if eul.ok}
+                self._readings = [each for each in self._readings if each.start / RATE not in read]
+        if word is None or not self._whole:
             self._keep(reading)
 
-    def payload(self) -> tuple[bytes | None, int]:
-        """The payload, if parts of it are missing of seconds added up; and how many of them were."""
-        payload = assemble(self._parts, self.code.key)
-        if payload is not None or len(self._readings) < 2:
-            return payload, 0
-        found = combine(self._readings, self._parts, self.code, self.settings)
+    def search(self) -> Search:
+        """All payloads, those among them of which parts are missing of seconds added up."""
+        parts = [part for part in (*self._parts, *self._passed) if part is not None]
+        found = search(self._readings, parts, self.code, self.settings)
         self.attempts += found.attempts
-        return found.payload, found.seconds
+        return found
+
+    def told(self, payloads: Sequence[bytes]) -> tuple[list[FoundPayload], list[Eul]]:
+        """What is told of each payload, and all seconds with the identifiers of theirs."""
+        carrying = carried(self._parts, self._soft, payloads, self.code)
+        names = identifiers(payloads, carrying)
+        euls = [replace(eul, id_hex=name) for eul, name in zip(self.euls, names, strict=True)]
+        return found_payloads(payloads, euls, carrying), euls
 
     def clocks_of(self, payload: bytes) -> list[float]:
         """Where the clocks begin under which parts of `payload` were read: the first clock of a stream may be
@@ -138,6 +152,8 @@ class _Collector:
         """Drop the seconds that reach beyond the middle of the one that starts at sample `start`."""
         while self.euls and self.euls[-1].start_s > start / RATE - 0.5:
             self.euls.pop()
+            self._soft.pop()
+            self._passed.append(self._parts.pop())
         while self._readings and self._readings[-1].start > start - EUL_SAMPLES / 2:
             self._readings.pop()
 

@@ -42,6 +42,7 @@ __all__ = [
     "Part",
     "Tally",
     "assemble",
+    "assemble_all",
     "cycle_of",
     "open_part",
     "pack",
@@ -181,15 +182,28 @@ def assemble(parts: Iterable[Part], key: bytes) -> bytes | None:
         >>> assemble([first], key) is None
         True
     """
+    return next(iter(assemble_all(parts, key)), None)
+
+
+def assemble_all(parts: Iterable[Part], key: bytes) -> list[bytes]:
+    """All payloads of which all parts are there, the one with the most parts first, then in their order.
+
+    Example:
+        >>> key = bytes(32)
+        >>> parts = [open_part(pack(text, key)[0], key) for text in (b"a", b"b", b"b")]
+        >>> assemble_all(parts, key)
+        [b'b', b'a']
+    """
+    found: list[bytes] = []
     for group in sorted(_groups(parts), key=len, reverse=True):
         length = group[0].length
         bodies = {part.number: part.body for part in group}
         if len(bodies) < parts_of(length):
             continue
         payload = b"".join(bodies[number] for number in range(parts_of(length)))[:length]
-        if all(part.belongs_to(payload, key) for part in group):
-            return payload
-    return None
+        if payload not in found and all(part.belongs_to(payload, key) for part in group):
+            found.append(payload)
+    return found
 
 
 def _groups(parts: Iterable[Part]) -> list[list[Part]]:

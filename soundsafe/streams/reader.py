@@ -21,7 +21,7 @@ from soundsafe.cells.detector import Detection, detect
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import read_echoed, undo_echoes
 from soundsafe.recovery.warped import Recovered, read_warped
-from soundsafe.result import Decoded
+from soundsafe.result import Decoded, FoundPayload
 from soundsafe.stft import RATE
 from soundsafe.tiles.geometry import TileCode
 
@@ -158,6 +158,7 @@ def decoded(
         seconds=took,
         realtime_factor=took / max(seconds_of_audio, 1e-9),
         factor_confidence=1.0 if found.payload is not None else 0.0,
+        payloads=found.payloads,
     )
     if warped is None:
         return plain
@@ -165,7 +166,11 @@ def decoded(
     if warped.identifier is None:
         return plain
     euls = found.euls
+    payloads: tuple[FoundPayload, ...] = ()
+    if warped.payload is not None:
+        payloads = (FoundPayload(warped.payload, 0, ()),)
     if warped.detection is not None:
+        payloads = tuple(each.at_speed(warped.speed) for each in warped.detection.payloads) or payloads
         # Seconds of the audio as it was marked, given in the time of the audio as it is.
         euls = [replace(eul, start_s=eul.start_s / warped.speed) for eul in warped.detection.euls]
     return replace(
@@ -182,4 +187,5 @@ def decoded(
         pitch=warped.pitch,
         offset_samples=round(warped.offset * native),
         factor_confidence=warped.confidence,
+        payloads=payloads,
     )

@@ -21,7 +21,7 @@ from soundsafe import cli
 from soundsafe.aliases import Progress
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY, read_key_file, write_key_file
-from soundsafe.result import Eul
+from soundsafe.result import Eul, FoundPayload
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -49,6 +49,7 @@ class FakeDecoded:
     tempo: float = 1.0
     pitch: float = 1.0
     euls: tuple[Eul, ...] = ()
+    payloads: tuple[FoundPayload, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from soundsafe.result import Decoded, Embedded, Eul
+from soundsafe.result import Decoded, Embedded, Eul, FoundPayload, of_several_keys
 
 EMBEDDED = {
     "euls",
@@ -39,8 +40,9 @@ DECODED = {
     "false_accept_bound",
     "seconds",
     "realtime_factor",
+    "payloads",
 }
-EUL = {"start_s", "ok", "corrected_bytes", "erasures", "allocator"}
+EUL = {"start_s", "ok", "corrected_bytes", "erasures", "allocator", "id_hex"}
 
 
 def eul() -> Eul:
@@ -102,3 +104,25 @@ def test_figures_that_json_cannot_hold_are_null(value: float) -> None:
     document = json.loads(json.dumps(embedded(value, value).to_json(), allow_nan=False))
     assert document["snr_db"] is None
     assert document["zimtohrli"] is None
+
+
+def test_several_payloads_and_keys() -> None:
+    first, other = FoundPayload(b"to A", 3, ((0.0, 3.0),)), FoundPayload(b"\xff", 1, ((3.0, 4.0),))
+    document = replace(decoded(b"to A"), payloads=(first, other)).to_json()
+    assert document["payloads"] == [
+        {
+            "payload_hex": "746f2041",
+            "text": "to A",
+            "id_hex": first.id_hex,
+            "euls": 3,
+            "ranges": [[0.0, 3.0]],
+        },
+        {"payload_hex": "ff", "text": None, "id_hex": other.id_hex, "euls": 1, "ranges": [[3.0, 4.0]]},
+    ]
+    one = replace(decoded(None), payloads=())
+    two = replace(decoded(b"to A"), payloads=(first, other))
+    both = of_several_keys([one, two], ["k1", "k2"])
+    assert (both.ok, both.payload) == (True, b"to A")
+    assert [found.key_id for found in both.payloads] == ["k2", "k2"]
+    assert both.false_accept_bound == one.false_accept_bound + two.false_accept_bound
+    assert both.to_json()["payloads"][0]["key_id"] == "k2"
