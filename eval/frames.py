@@ -9,10 +9,10 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 
-from soundsafe.eval.rows import Row, control_of
+from soundsafe.eval.rows import RAN, Row, control_of
 from soundsafe.files.tables import in_cell
 
-__all__ = ["failures_counted", "measured_ber", "table_bytes", "to_frame"]
+__all__ = ["measured_ber", "ran", "refusals_counted", "table_bytes", "to_frame"]
 
 _DTYPES = {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}
 _PARITIES = ("parity_frames", "parity_bits", "parity_slots", "seed_parity")
@@ -27,28 +27,33 @@ def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def measured_ber(rows: pd.DataFrame) -> pd.Series:
-    """The BER of the rows of systems that have coded bits, failed steps among them."""
+    """The BER of the rows of systems that have coded bits, refused steps among them, of cells that ran."""
     coded = rows["system"].isin(rows.loc[rows["bits"] > 0, "system"])
-    return rows.loc[coded, "ber"]
+    return rows.loc[coded & rows["status"].isin(RAN), "ber"]
 
 
-def failures_counted(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, in which what a failed step lacks is what figures count it as; give all rows of a system.
+def ran(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that say something of their system: those of cells that ran, refusals among them."""
+    return rows[rows["status"].isin(RAN)]
 
-    `ber` is NaN where the system has no coded bits. In marked audio a failed step has the system's `bits` and
-    `payload_bytes`, a score below all others, and parities of 0 where the system has them under that attack,
-    or has them at all and no step of that attack was done.
+
+def refusals_counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, in which what a refused step lacks is what figures count it as; give all rows of a system.
+
+    `ber` is NaN where the system has no coded bits. In marked audio a refused step has the system's `bits`
+    and `payload_bytes`, a score below all others, and parities of 0 where the system has them under that
+    attack, or has them at all and every step of that attack was refused.
     """
-    failed = (rows["status"] != "ok") & (rows["attack"].map(control_of) == "")
-    out = rows.assign(ber=measured_ber(rows), score=rows["score"].mask(failed, -np.inf))
+    refused = (rows["status"] == "refused") & (rows["attack"].map(control_of) == "")
+    out = rows.assign(ber=measured_ber(rows), score=rows["score"].mask(refused, -np.inf))
     for name in ("bits", "payload_bytes"):
-        out[name] = rows[name].mask(failed, rows.groupby("system")[name].transform("max"))
+        out[name] = rows[name].mask(refused, rows.groupby("system")[name].transform("max"))
     cell = [rows["system"], rows["attack"]]
     for name in _PARITIES:
         known = rows[name].notna()
         anywhere, here = (known.groupby(by).transform("any") for by in (rows["system"], cell))
-        lost = failed.groupby(cell).transform("all")
-        out[name] = rows[name].mask(failed & (here | (anywhere & lost)), 0.0)
+        lost = refused.groupby(cell).transform("all")
+        out[name] = rows[name].mask(refused & (here | (anywhere & lost)), 0.0)
     return out
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
-    "CONTROLS", "EUL_S", "FALSE_POSITIVE_RATES", "GOODPUT_BITS", "JOIN", "NAN", "QUALITY", "BandRow",
+    "CONTROLS", "EUL_S", "FALSE_POSITIVE_RATES", "GOODPUT_BITS", "JOIN", "NAN", "QUALITY", "RAN", "BandRow",
     "BreakdownRow", "Check", "ComparisonRow", "Figure", "GateResult", "HistoryRow", "Interval", "Json",
     "Measured", "PhaseRow", "PowerRow", "Quality", "QualityRow", "Row", "Summary", "SummaryRow", "control_of",
     "real",
@@ -42,6 +42,11 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Figure: TypeAlias = float | None
 Interval: TypeAlias = tuple[float, float] | None
 """(low, high) at 95 %; None where too little is known for one."""
+
+
+RAN = ("ok", "refused")
+"""Statuses of cells that count: a step that a system refuses is its failure, any other that ends in an error
+did not run, and says nothing of the system."""
 
 
 def control_of(attack: str) -> str:
@@ -190,14 +195,16 @@ class Row:
 class SummaryRow:
     """The figures of one system under one attack on the clips of one category (`all`: of every one).
 
-    A step that failed counts as one: nothing decoded, detected below everything else, no parity. Intervals
-    are clustered by `group`. For `unmarked` and `wrong_key`, `payload_success` and `clip_success` are shares
+    A step that the system refused counts as a failure: nothing decoded, detected below everything else, no
+    parity. A cell that ended in another error did not run and is in no figure. Intervals are clustered by
+    `group`. For `unmarked` and `wrong_key`, `payload_success` and `clip_success` are shares
     of false accepts.
 
     Attributes:
         payload_bits: what a clip was given to carry.
         seconds: the clips' length together, before any attack.
-        failed_euls: seconds of which a step failed.
+        failed_euls: seconds beside `euls` that are in no figure, since a step of their cell failed.
+        refused_euls: seconds among `euls` that the system refused to mark or read.
         time_to_payload_s: the median over clips, None where half of them never give the payload.
         goodput_16_bps: (also 40, 128) bits of a payload of 16 per second of audio until a clip gives it.
         detection_1e2: (also 1e3, 1e6) share of clips that score above the threshold of that false-positive
@@ -218,6 +225,7 @@ class SummaryRow:
     seconds: Figure = None
     groups: int = 0
     failed_euls: int = 0
+    refused_euls: int = 0
     ber: Figure = None
     ber_ci95: Interval = None
     payload_success: Figure = None

@@ -72,7 +72,7 @@ def _part(kind: str, name: str, rows: pd.DataFrame) -> tuple[TableCell, ...]:
 
 
 def _by_kind(s: Subject, clips: Sequence[Mapping[str, str]]) -> Table | None:
-    real = s.frame[s.frame["attack"].map(control_of).astype(str) == ""]
+    real = s.ran[s.ran["attack"].map(control_of).astype(str) == ""]
     if not len(real):
         return None
     rows = [_part("all", "all", real)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from soundsafe.eval.rows import Figure, Interval
+from dataclasses import replace
+
+from soundsafe.eval.rows import Figure, Interval, SummaryRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports.model import TableCell
 from soundsafe.reports.svg import LEVELS
 
-__all__ = ["ber_cell", "name_cell", "number_cell", "share_cell", "share_level"]
+__all__ = ["ber_cell", "name_cell", "not_run", "number_cell", "share_cell", "share_level"]
 
 
 def share_level(value: float) -> int:
@@ -38,6 +40,14 @@ def ber_cell(value: Figure, limits: Interval = None) -> TableCell:
 def number_cell(value: Figure, digits: int = 1, scale: float = 1.0) -> TableCell:
     """A plain number with so many decimals, shown multiplied by `scale`."""
     return TableCell(fmt.DASH) if value is None else TableCell(fmt.decibel(value * scale, digits), value)
+
+
+def not_run(cell: TableCell, row: SummaryRow) -> TableCell:
+    """The cell with how many seconds of its attack did not run, where there are such."""
+    if not row.failed_euls:
+        return cell
+    missing = f"{fmt.count(row.failed_euls)} s not run"
+    return replace(cell, note=f"{cell.note}; {missing}" if cell.note else missing)
 
 
 def name_cell(text: object) -> TableCell:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from soundsafe.eval.frames import failures_counted
+from soundsafe.eval.frames import ran, refusals_counted
 from soundsafe.eval.rows import FALSE_POSITIVE_RATES, SummaryRow, control_of
 from soundsafe.eval.rows import Figure as Measurement
 from soundsafe.reports import format as fmt
@@ -67,9 +67,10 @@ def upper_limit(accepted: int, tested: int, level: float = 0.95) -> float | None
 
 
 def _clips(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row for each clip and attack; marked clips that failed are among them, with a score of -inf."""
-    done = (frame["status"] == "ok") | (frame["attack"].map(control_of) == "")
-    return failures_counted(frame)[done].drop_duplicates(["attack", "clip"])
+    """One row for each clip and attack that ran; marked clips that were refused have a score of -inf."""
+    counted = ran(refusals_counted(frame))
+    done = (counted["status"] == "ok") | (counted["attack"].map(control_of) == "")
+    return counted[done].drop_duplicates(["attack", "clip"])
 
 
 def _scores(frame: pd.DataFrame, attacks: pd.Series) -> NDArray[np.float64]:

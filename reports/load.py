@@ -10,6 +10,7 @@ import pandas as pd
 
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.stored import Run
+from soundsafe.eval.frames import ran
 from soundsafe.eval.rows import (
     CONTROLS,
     EUL_S,
@@ -37,6 +38,11 @@ class Subject:
     @cached_property
     def frame(self) -> pd.DataFrame:
         return self.run.frame[self.run.frame["system"] == self.system]
+
+    @cached_property
+    def ran(self) -> pd.DataFrame:
+        """The rows of cells that ran, refusals among them."""
+        return ran(self.frame)
 
     def figures(self, attack: str, category: str = "all") -> SummaryRow:
         """The summary's row of an attack (the same in every suite that holds it), without any figure where
@@ -96,7 +102,7 @@ class Subject:
     @cached_property
     def whole_clips(self) -> bool:
         """It reads clips, but never a second by itself: its figures are those of whole clips."""
-        real = self.frame[[not control_of(str(a)) for a in self.frame["attack"]]]
+        real = self.ran[[not control_of(str(a)) for a in self.ran["attack"]]]
         return bool(len(real)) and not real["payload_ok"].any() and bool(real["clip_ok"].any())
 
     def success(self, attack: str) -> tuple[Figure, Interval]:

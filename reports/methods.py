@@ -50,8 +50,9 @@ DEFINITIONS = (
     ),
     (
         "failure",
-        "A step that failed (marking, attack, decoding) counts as not decoded and not detected, and as "
-        "agreeing in nothing; in controls it counts as not tested.",
+        "What a system refuses to mark or to read counts as not decoded and not detected, and as agreeing in "
+        "nothing; in controls it counts as not tested. A cell that ended in another error did not run: it is "
+        "in no figure and is named under Failures.",
     ),
 )
 
@@ -229,7 +230,10 @@ def failures(e: Evidence) -> Section | None:
     )
     blocks: list[Block] = [
         Table(
-            "failed", "Steps that failed. Each counts as not decoded in every figure.", columns, tuple(rows)
+            "failed",
+            "Steps that failed. What a system refused counts as not decoded, all else is in no figure.",
+            columns,
+            tuple(rows),
         ),
         Text("From `results.parquet`: `status` and `message`.", "source"),
     ]

@@ -157,7 +157,7 @@ def worst_clips(e: Evidence) -> Section | None:
     ]
     found = []
     for s in e.subjects:
-        real = s.frame[s.frame["attack"].map(control_of).astype(str) == ""]
+        real = s.ran[s.ran["attack"].map(control_of).astype(str) == ""]
         for clip, part in real.groupby("clip", sort=False):
             by_attack = part.groupby("attack", sort=False)
             alone, whole = float(part["payload_ok"].mean()), float(by_attack["clip_ok"].max().mean())

@@ -10,7 +10,7 @@ from soundsafe.eval.analysis.sweeps import Sweep, sweeps
 from soundsafe.eval.rows import control_of
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, ordinal, share_axis
-from soundsafe.reports.cells import name_cell, share_cell
+from soundsafe.reports.cells import name_cell, not_run, share_cell
 from soundsafe.reports.load import Evidence, Subject
 from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines
@@ -41,7 +41,7 @@ def matrix(e: Evidence) -> Section:
             # Without colour what a system does not even try: to read a second by itself.
             cells += [
                 share_cell(row.payload_success, row.payload_success_ci95, matrix=not s.whole_clips),
-                share_cell(row.clip_success, row.clip_success_ci95, matrix=True),
+                not_run(share_cell(row.clip_success, row.clip_success_ci95, matrix=True), row),
             ]
         rows.append(tuple(cells))
     caption = (
@@ -88,7 +88,7 @@ def categories(e: Evidence) -> Section | None:
                 row = s.figures(attack.name, c)
                 cells += [
                     share_cell(row.payload_success, row.payload_success_ci95, matrix=True),
-                    share_cell(row.clip_success, row.clip_success_ci95, matrix=True),
+                    not_run(share_cell(row.clip_success, row.clip_success_ci95, matrix=True), row),
                 ]
             rows.append(tuple(cells))
         caption = f"{s.label}: payload recovered by kind of audio, in per cent."
@@ -216,7 +216,7 @@ def _curve(times: np.ndarray, last: float) -> list[tuple[float, float]]:
 
 def time_to_payload(e: Evidence) -> Section | None:
     """After how many seconds the payload is there: curves over clips, and medians by attack."""
-    real = {s.label: s.frame[s.frame["attack"].map(control_of) == ""] for s in e.subjects}
+    real = {s.label: s.ran[s.ran["attack"].map(control_of) == ""] for s in e.subjects}
     clips = {k: f.drop_duplicates(["attack", "clip"]) for k, f in real.items()}
     times = {k: f["time_to_payload_s"].to_numpy(dtype=float) for k, f in clips.items()}
     ends = [float(t[np.isfinite(t)].max()) for t in times.values() if np.isfinite(t).any()]
@@ -272,7 +272,7 @@ def time_to_payload(e: Evidence) -> Section | None:
             if seconds is not None:
                 cells.append(TableCell(fmt.seconds(seconds), seconds))
             else:
-                cells.append(TableCell("not reached" if s.tested(attack.name) else fmt.DASH))
+                cells.append(TableCell("not reached" if s.figures(attack.name).euls else fmt.DASH))
         rows.append(tuple(cells))
     if not rows:
         return None

@@ -44,15 +44,14 @@ def attack_table(rows: Iterable[SummaryRow], *, title: str = "", category: str =
         category: a category of the manifest, or `all`.
     """
     table = Table(title=title or None, title_justify="left", caption_justify="left")
-    table.caption = (
-        "EUL: one second decoded alone; clip: seconds combined. Intervals: 95 %, clustered by group."
-    )
+    table.caption = "Seconds are decoded alone, clips by combining them. Intervals: 95 %, clustered by group."
     table.add_column("attack", no_wrap=True)
-    for name in ("clips", "EULs", "BER %", "EULs %", "95 %", "clips %", "95 % ", "seconds", "slots %"):
+    shown = [row for row in rows if row.category == category and not _quiet_control(row)]
+    missing = any(row.failed_euls for row in shown)
+    names = ("clips", "seconds", "BER %", "seconds %", "95 %", "clips %", "95 % ", "needed, s", "slots %")
+    for name in (*names, *(("not run",) if missing else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        if row.category != category or _quiet_control(row):
-            continue
+    for row in shown:
         table.add_row(
             row.attack,
             str(row.clips),
@@ -64,6 +63,7 @@ def attack_table(rows: Iterable[SummaryRow], *, title: str = "", category: str =
             _interval(row.clip_success_ci95),
             _plain(row.time_to_payload_s, "g"),
             fmt.percent(row.parity_slots),
+            *((str(row.failed_euls) if row.failed_euls else "",) if missing else ()),
         )
     return table
 
@@ -79,7 +79,7 @@ def category_table(rows: Iterable[SummaryRow], *, title: str = "") -> Table | No
     if len(categories) < 2:
         return None
     table = Table(title=title or None, title_justify="left", caption_justify="left")
-    table.caption = "EULs % / clips %"
+    table.caption = "seconds % / clips %"
     table.add_column("attack", no_wrap=True)
     for name, clips in categories.items():
         table.add_column(f"{name} ({clips})", justify="right", no_wrap=True)

@@ -26,8 +26,8 @@ from soundsafe.aliases import Progress
 from soundsafe.errors import InputError, NotMarkable, defect
 
 __all__ = [
-    "INTERRUPTED", "Command", "finite", "print_json", "progress", "run", "say", "tell", "tracked",
-    "write",
+    "INTERRUPTED", "Command", "Terminated", "finite", "print_json", "progress", "run", "say", "tell",
+    "tracked", "write",
 ]  # fmt: skip
 
 INTERRUPTED = 130
@@ -57,7 +57,7 @@ class _UnwrittenError(Exception):
     """Stdout took no answer; not an OSError, which would be one of a file."""
 
 
-class _Terminated(BaseException):
+class Terminated(BaseException):
     """A signal asked for the end; no Exception, so that nothing on the way takes it for a failure."""
 
     def __init__(self, number: int) -> None:
@@ -176,7 +176,7 @@ def _native_libraries_silenced() -> Iterator[None]:
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     # An exception, so that unfinished outputs are removed and worker processes ended.
-    raise _Terminated(number)
+    raise Terminated(number)
 
 
 @contextlib.contextmanager
@@ -250,7 +250,7 @@ def run(command: Command, arguments: Sequence[str] | None = None) -> NoReturn:
             _flush()
         except KeyboardInterrupt:
             code = _refuse(command, INTERRUPTED, command.interrupted, False)
-        except _Terminated as end:
+        except Terminated as end:
             code = end.number + 128
             if command.terminated:
                 _refuse(command, code, command.terminated, False)

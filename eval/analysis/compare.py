@@ -9,7 +9,7 @@ import pandas as pd
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.stats import holm, mcnemar, paired_interval, paired_p
 from soundsafe.eval.documents import rounded
-from soundsafe.eval.frames import measured_ber
+from soundsafe.eval.frames import measured_ber, ran
 from soundsafe.eval.rows import ComparisonRow, control_of
 
 __all__ = ["compare"]
@@ -29,7 +29,7 @@ def _one_system(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> list[ComparisonRow]:
-    """A row for each attack that both runs hold, B against A, over the EULs that both hold.
+    """A row for each attack that both runs hold, B against A, over the EULs that ran in both.
 
     Args:
         a, b: rows of two runs (`soundsafe.eval.read_rows`), of systems of the same name or of one each.
@@ -38,7 +38,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> list[ComparisonRow]:
         InputError: nothing in common.
     """
     out: list[ComparisonRow] = []
-    a, b = (rows.assign(ber=measured_ber(rows)) for rows in (a, b))
+    a, b = (ran(rows.assign(ber=measured_ber(rows))) for rows in (a, b))
     for left, right in _one_system(a, b):
         pairs = a[a["system"] == left].merge(
             b[b["system"] == right], on=_CELL, suffixes=("_a", "_b"), validate="one_to_one"

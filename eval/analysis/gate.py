@@ -227,8 +227,9 @@ def few_clips(systems: Mapping[str, Mapping[str, Sized]]) -> list[str]:
 
 
 def _less(new: ClipCounts, old: ClipCounts) -> bool:
-    """Whether a clip has fewer EULs than the baseline's, or lacks a figure that the baseline has."""
-    lacking = any(new.figure(m) is None and old.figure(m) is not None for m in MARGINS)
+    """Whether a clip has fewer EULs than the baseline's, or lacks a figure that the baseline has; what ended
+    in an error is told apart."""
+    lacking = not new.errors and any(new.figure(m) is None and old.figure(m) is not None for m in MARGINS)
     return new.euls < old.euls or lacking
 
 

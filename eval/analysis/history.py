@@ -53,8 +53,10 @@ def connect(folders: Sequence[Path]) -> duckdb.DuckDBPyConnection:
 
 
 _QUERY = """
-WITH clips AS (
-  SELECT run, system, attack, clip, any_value(clip_ok) AS ok FROM rows GROUP BY ALL
+WITH counted AS (
+  SELECT * FROM rows WHERE status IN ('ok', 'refused')
+), clips AS (
+  SELECT run, system, attack, clip, any_value(clip_ok) AS ok FROM counted GROUP BY ALL
 ), whole AS (
   SELECT run, system, attack, count(*) AS clips, avg(ok::INT) AS clip_success FROM clips GROUP BY ALL
 ), single AS (
@@ -67,7 +69,7 @@ WITH clips AS (
       bool_or(NOT isnan(parity_slots)) OVER (PARTITION BY run, system) AS anywhere,
       bool_or(NOT isnan(parity_slots)) OVER (PARTITION BY run, system, attack) AS here,
       bool_and(status <> 'ok') OVER (PARTITION BY run, system, attack) AS lost
-    FROM rows
+    FROM counted
   ) GROUP BY ALL
 )
 SELECT * FROM single JOIN whole USING (run, system, attack)

@@ -1,7 +1,8 @@
 """Summaries: a function of the frame of rows and nothing else, the same to the byte for the same rows.
 
-Each figure is given for all clips and for each category. Failures count as failures; only the controls leave
-out clips that were never tested (a false accept rate over decodes that did not happen would flatter).
+Each figure is given for all clips and for each category. What a system refuses counts as its failure; a cell
+that ended in another error did not run, and is counted apart. The controls leave out what was refused too (a
+false accept rate over decodes that did not happen would flatter).
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import pandas as pd
 from soundsafe.eval.analysis import sweeps
 from soundsafe.eval.analysis.stats import mean_interval, proportion_interval
 from soundsafe.eval.documents import rounded
-from soundsafe.eval.frames import failures_counted
+from soundsafe.eval.frames import ran, refusals_counted
 from soundsafe.eval.metrics import detection
 from soundsafe.eval.metrics.payload import GOODPUT_BITS, capacity, goodput, goodput_of
 from soundsafe.eval.rows import (
     JOIN,
     QUALITY,
+    RAN,
     BandRow,
     BreakdownRow,
     Figure,
@@ -73,7 +75,8 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
     """`head` with the figures of one attack on one category: `rows` are its EULs, `unmarked` clips without a
     mark, which are `attacked` in the same way or not at all."""
     control = not real(head.attack)
-    failures = int((rows["status"] != "ok").sum())
+    failures = int((~rows["status"].isin(RAN)).sum())
+    rows = ran(rows)
     if control:
         rows, unmarked = rows[rows["status"] == "ok"], unmarked.iloc[:0]
     clips = rows.drop_duplicates(_CLIP)
@@ -98,6 +101,7 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         seconds=_number(float(clips["clip_s"].sum(skipna=False))) if len(clips) else 0.0,
         groups=int(rows["group"].nunique()),
         failed_euls=failures,
+        refused_euls=int((rows["status"] == "refused").sum()),
         ber=mean_ber,
         ber_ci95=mean_interval(rows["ber"], rows["group"], trials=bits or 1.0),
         payload_success=success,
@@ -126,7 +130,7 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
 
 def summary_rows(rows: pd.DataFrame) -> list[SummaryRow]:
     """A row for each system × suite × attack × category, in the order in which they first appear."""
-    rows = by_suite(failures_counted(rows))
+    rows = by_suite(refusals_counted(rows))
     plain = rows[(rows["attack"].map(control_of) == "unmarked") & (rows["status"] == "ok")]
     plain = plain.drop_duplicates(["system", "attack", "clip"])
     out: list[SummaryRow] = []
@@ -181,7 +185,7 @@ def breakdown_rows(summary: Iterable[SummaryRow]) -> list[BreakdownRow]:
 
 
 def band_rows(rows: pd.DataFrame) -> list[BandRow]:
-    """A row for each system × suite × attack that has features, over all EULs; in one whose step failed no
+    """A row for each system × suite × attack that has features, over all EULs; in one that was refused no
     band agrees."""
     out = []
     for (system, suite, attack), part in by_suite(rows).groupby(["system", "suite", "attack"], sort=False):
@@ -189,7 +193,7 @@ def band_rows(rows: pd.DataFrame) -> list[BandRow]:
         if not len(measured):
             continue
         shares = np.array([[float(v) for v in text.split(",")] for text in measured])
-        euls = len(measured) + int((part["status"] != "ok").sum())
+        euls = len(measured) + int((part["status"] == "refused").sum())
         out.append(rounded(BandRow(system, suite, attack, euls, tuple((shares.sum(axis=0) / euls).tolist()))))
     return out
 

@@ -41,6 +41,10 @@ def run(
         list[str] | None,
         typer.Option(help="Measure this too, of what takes long (list metrics says which); repeatable."),
     ] = None,
+    cell_timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds that one attack on one clip may take.")
+    ] = 3600.0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of what did not run.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
     as_json: Json = False,
@@ -81,12 +85,20 @@ def run(
             resume=resume,
             force=force,
             backend=backend,
+            cell_timeout=cell_timeout,
             progress=lambda done, total: update(done / total, f"marking and attacking, {done} of {total}"),
         )
         update(1.0, "drawing")
         draw(result.summary, folder)
+    if debug:
+        for failure in result.failures:
+            say(f"{failure.system}, {failure.clip}, {failure.attack}: {failure.status}")
+            for line in failure.traceback.splitlines():
+                say(line)
     if (result.rows["status"] == "read_failed").all():
         raise InputError(f"no clip could be read: {result.rows['message'].iloc[0]}; the rows are in {folder}")
+    if lines := runner.none_ran(result):
+        raise InputError(f"{lines[0]}; tracebacks are in {folder / 'errors.txt'}")
     if as_json:
         print_json(summary_items(result.summary), ascii_only=False)
     else:
@@ -125,7 +137,8 @@ def _show(result: Result) -> None:
 
 
 def _remarks(result: Result) -> list[str]:
-    """Failures, which count as such in every figure, each kind on one line, and what was not measured."""
+    """What was refused, which counts as a failure, what did not run, which is in no figure, and what was not
+    measured; each kind on one line."""
     bad = result.rows[result.rows["status"] != "ok"]
     cells = bad.drop_duplicates(["system", "clip", "attack"])
     out = []
@@ -133,4 +146,6 @@ def _remarks(result: Result) -> list[str]:
         clips = list(dict.fromkeys(part["clip"]))
         more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
         out.append(f"{status} in {len(part)} cells ({clips[0]}{more}): {message}")
+    if result.failures:
+        out.append(f"cells that did not run are in no figure; tracebacks: {result.folder / 'errors.txt'}")
     return [*out, *result.unmeasured]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from soundsafe.errors import InputError
 from soundsafe.eval.running.store import lines_in
 from soundsafe.eval.running.units import Unit
 from soundsafe.eval.running.worker import give_up, run_unit, start_worker
@@ -70,8 +72,25 @@ def _pool(units: list[Unit], jobs: int, tick: Callable[[], None]) -> bool:
         return False
 
 
+def _sendable(units: list[Unit]) -> None:
+    """Raise InputError where a system or an attack cannot be sent to worker processes."""
+    for unit in {unit.system_name: unit for unit in units}.values():
+        try:
+            pickle.loads(pickle.dumps(unit))
+        except Exception as error:  # whatever a class of others raises
+            raise InputError(
+                f"{unit.system_name} cannot be sent to worker processes ({error}): define it in a module of "
+                "its own, or use jobs=0"
+            ) from error
+
+
 def run_units(units: list[Unit], jobs: int, tick: Callable[[], None]) -> None:
-    """Complete all units on `jobs` processes; `tick` is called twice a second."""
+    """Complete all units on `jobs` processes; `tick` is called twice a second.
+
+    Raises:
+        InputError: a system or an attack cannot be sent to them.
+    """
+    _sendable(units)
     left = [u for u in units if not u.complete()]
     with _single_threads():
         for _ in range(_POOL_TRIES):

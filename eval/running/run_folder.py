@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,11 +19,11 @@ from soundsafe.eval.running.plan import Plan
 from soundsafe.eval.running.store import write_atomically
 from soundsafe.eval.systems import registry
 
-__all__ = ["document_of", "prepare", "write_document", "write_figures"]
+__all__ = ["document_of", "prepare", "write_document", "write_errors", "write_figures"]
 
 RUN_FILES = (
     "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "timing.csv",
-    "run.json", "store", "plots",
+    "run.json", "store", "plots", "errors.txt",
 )  # fmt: skip
 
 
@@ -113,6 +114,14 @@ def write_figures(out: Path, rows: pd.DataFrame, timing: pd.DataFrame, summary: 
     write_atomically(out / "summary.csv", csv_bytes(summary.rows))
     write_atomically(out / "quality.csv", csv_bytes(summary.quality))
     write_atomically(out / "parity_by_band.csv", csv_bytes(summary.parity_by_band))
+
+
+def write_errors(out: Path, errors: Sequence[str]) -> None:
+    """Write `errors.txt`: what ended the cells that did not run; no such file where all of them ran."""
+    if errors:
+        write_atomically(out / "errors.txt", "\n".join(errors).encode(errors="backslashreplace"))
+    else:
+        (out / "errors.txt").unlink(missing_ok=True)
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

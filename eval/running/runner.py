@@ -7,8 +7,11 @@ and interruptions leave no trace in the rows.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +23,16 @@ from soundsafe.datasets import Dataset
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.summary import summarise
 from soundsafe.eval.frames import to_frame
-from soundsafe.eval.rows import Figure, Json, Row, Summary
+from soundsafe.eval.rows import RAN, Figure, Json, Row, Summary, real
 from soundsafe.eval.running import local_backend
 from soundsafe.eval.running.plan import AttackSpec, Plan, SystemSpec, make_plan
-from soundsafe.eval.running.run_folder import document_of, prepare, write_document, write_figures
+from soundsafe.eval.running.run_folder import (
+    document_of,
+    prepare,
+    write_document,
+    write_errors,
+    write_figures,
+)
 from soundsafe.eval.running.store import (
     CellLine,
     MarkingLine,
@@ -36,10 +45,31 @@ from soundsafe.eval.running.units import Unit, params_text
 from soundsafe.eval.running.worker import run_unit
 from soundsafe.service.claim import claim
 
-__all__ = ["Backend", "Result", "evaluate", "run"]
+__all__ = ["Backend", "Failure", "Result", "evaluate", "none_ran", "run"]
 
 Progress = Callable[[int, int], None]
 Backend = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that did not run: an error ended it.
+
+    Attributes:
+        system: its name.
+        clip: its name.
+        attack: its name.
+        status: the step that failed.
+        message: one line that says how, and where.
+        traceback: of the error; '' where a worker process died.
+    """
+
+    system: str
+    clip: str
+    attack: str
+    status: str
+    message: str
+    traceback: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +82,7 @@ class Result:
         timing: the table of `timing.csv`.
         folder: of the run.
         unmeasured: a line for each clip that lacks figures of quality, since measuring them failed.
+        failures: cells that did not run.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -66,9 +97,12 @@ class Result:
     timing: pd.DataFrame
     folder: Path
     unmeasured: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
-def _units(plan: Plan, folder: Path, document: Mapping[str, Json]) -> list[Unit]:
+def _units(
+    plan: Plan, folder: Path, document: Mapping[str, Json], cell_timeout: float | None = None
+) -> list[Unit]:
     treatments = tuple(treatment for treatment, _ in plan.cells)
     described = document["systems"]
     assert isinstance(described, dict)
@@ -87,6 +121,7 @@ def _units(plan: Plan, folder: Path, document: Mapping[str, Json]) -> list[Unit]
                     identity=identity,
                     folder=folder,
                     metrics=plan.metrics,
+                    cell_timeout=cell_timeout,
                 )
             )
     return units
@@ -116,10 +151,11 @@ def _timing(times: Sequence[_Times]) -> pd.DataFrame:
     return timing
 
 
-def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
-    """Rows and times of finished units, in the plan's order, and what could not be measured."""
+def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
+    """Rows and times of finished units, in the plan's order, and what failed."""
     rows: list[Row] = []
     unmeasured: list[str] = []
+    failures: list[Failure] = []
     times: list[_Times] = []
     known = {t.name: (t.family, params_text(t.params)) for t, _ in plan.cells}
     for unit in units:
@@ -132,6 +168,14 @@ def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame
             line = lines[unit.cell_key(treatment)]
             assert isinstance(line, CellLine)
             family, params = known[treatment.name]
+            first = line.rows[0]
+            if first.status not in RAN:
+                failures.append(
+                    Failure(
+                        unit.system_name, str(clip.clip), treatment.name, first.status, first.message,
+                        line.traceback,
+                    )
+                )  # fmt: skip
             for measured in line.rows:
                 row = Row(
                     system=unit.system_name,
@@ -155,7 +199,8 @@ def _assemble(plan: Plan, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame
                     attack_s=line.attack_s, decode_s=line.decode_s,
                 )
             )  # fmt: skip
-    return to_frame(rows), _timing(times), tuple(unmeasured)
+    frame = to_frame(rows)
+    return Result(frame, summarise(frame), _timing(times), folder, tuple(unmeasured), tuple(failures))
 
 
 def _text(value: str | bool | None) -> str:
@@ -174,6 +219,7 @@ def run(
     force: bool = False,
     backend: Backend = "local",
     progress: Progress | None = None,
+    cell_timeout: float | None = None,
 ) -> Result:
     """Run a plan into a folder.
 
@@ -188,6 +234,7 @@ def run(
         force: start afresh what the folder holds.
         backend: `local` for processes of this machine, `ray` for a cluster, see `ray_backend`.
         progress: called with (steps done, steps in all) as they change.
+        cell_timeout: seconds that a cell may take, then it did not run (`timed_out`); None: any time.
 
     Returns:
         Rows, their summary and times.
@@ -213,7 +260,7 @@ def run(
         prepare(out, document, resume=resume, force=force)
         write_document(out, document)
         (out / "store").mkdir(exist_ok=True)
-        units = _units(plan, out / "store", document)
+        units = _units(plan, out / "store", document, cell_timeout)
         total = sum(1 + len(u.treatments) for u in units)
         count = 0
 
@@ -236,11 +283,29 @@ def run(
             for unit in units:
                 run_unit(unit, one=tick)
         tick()
-        rows, timing, unmeasured = _assemble(plan, units)
-        summary = summarise(rows)
-        write_figures(out, rows, timing, summary)
+        result = _assemble(plan, units, out)
+        write_figures(out, result.rows, result.timing, result.summary)
+        write_errors(out, [f"{_named(f)}\n{f.traceback}" for f in result.failures])
         write_document(out, document | {"state": "finished"})
-    return Result(rows, summary, timing, out, unmeasured)
+    return result
+
+
+def _named(failure: Failure) -> str:
+    return f"{failure.system}, {failure.clip}, {failure.attack}: {failure.status}: {failure.message}"
+
+
+def none_ran(result: Result) -> list[str]:
+    """A line for each system none of whose cells ran, marked ones where there are any."""
+    out = []
+    frame = result.rows
+    marked = frame["attack"].map(real)
+    for system in frame["system"].unique():
+        its = frame[(frame["system"] == system) & marked]
+        its = its if len(its) else frame[frame["system"] == system]
+        if not its["status"].isin(RAN).any():
+            first = next(f for f in result.failures if f.system == system)
+            out.append(f"no cell of {system} ran: {first.status}: {first.message}")
+    return out
 
 
 def evaluate(
@@ -255,6 +320,7 @@ def evaluate(
     seed: int = 0,
     jobs: int = 0,
     out: str | os.PathLike[str] | None = None,
+    cell_timeout: float | None = None,
 ) -> pd.DataFrame:
     """Evaluate watermarks under attacks.
 
@@ -269,6 +335,7 @@ def evaluate(
         seed: see `make_plan`.
         jobs: worker processes; 0 runs in this process.
         out: folder to keep the run in, as `soundsafe-eval run` does; nothing is kept by default.
+        cell_timeout: seconds that one attack on one clip may take; None: any time.
 
     Returns:
         One row for each system x clip x attack x second.
@@ -284,7 +351,15 @@ def evaluate(
     plan = make_plan(
         system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed, metrics=metrics
     )
-    if out is not None:
-        return run(plan, Path(out), jobs=jobs).rows
-    with tempfile.TemporaryDirectory(prefix="soundsafe-eval-") as folder:
-        return run(plan, Path(folder), jobs=jobs).rows
+    with contextlib.ExitStack() as stack:
+        if out is None:
+            out = stack.enter_context(tempfile.TemporaryDirectory(prefix="soundsafe-eval-"))
+        result = run(plan, Path(out), jobs=jobs, cell_timeout=cell_timeout)
+    if lines := none_ran(result):
+        error = InputError(lines[0])
+        error.add_note(result.failures[0].traceback)
+        raise error
+    for _, failures in itertools.groupby(result.failures, key=lambda f: (f.system, f.status)):
+        named = list(failures)
+        warnings.warn(f"{len(named)} cells did not run ({_named(named[0])})", stacklevel=2)
+    return result.rows

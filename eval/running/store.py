@@ -39,11 +39,15 @@ class MarkingLine:
     payload_bytes: int = 0
     embed_s: Figure = None
     warnings: tuple[str, ...] = ()
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
 class CellLine:
-    """What was measured of a unit's clip after one treatment, and the times, in seconds."""
+    """What was measured of a unit's clip after one treatment, and the times, in seconds.
+
+    `traceback`: of the error that a step ended in, where that was no refusal.
+    """
 
     key: str
     name: str
@@ -51,6 +55,7 @@ class CellLine:
     attack_s: Figure = None
     decode_s: Figure = None
     audio_s: Figure = None
+    traceback: str = ""
 
 
 Line = MarkingLine | CellLine

@@ -93,7 +93,7 @@ class Treatment:
 @dataclass(frozen=True)
 class Unit:
     """A system and a clip, with all that decides its rows. `identity` describes system and code; `metrics`
-    names those that are measured because somebody asked."""
+    names those that are measured because somebody asked, `cell_timeout` is in seconds."""
 
     system: System | str
     system_name: str
@@ -104,6 +104,7 @@ class Unit:
     identity: str
     folder: Path
     metrics: tuple[str, ...] = ()
+    cell_timeout: float | None = None
 
     @property
     def key(self) -> str:

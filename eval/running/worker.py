@@ -10,9 +10,11 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -21,10 +23,12 @@ from numpy.typing import ArrayLike
 
 from soundsafe.aliases import Audio
 from soundsafe.attacks import Access
+from soundsafe.console import Terminated
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.metrics import quality
-from soundsafe.eval.rows import Measured
+from soundsafe.eval.rows import Measured, Quality
 from soundsafe.eval.running import adversary, scoring, seeds
+from soundsafe.eval.running.limits import TimedOut, time_limit
 from soundsafe.eval.running.store import CellLine, Line, MarkingLine, UnitFile
 from soundsafe.eval.running.units import Treatment, Unit
 from soundsafe.eval.systems import registry as systems
@@ -43,23 +47,42 @@ T = TypeVar("T")
 
 
 class _Failure(Exception):
-    """A step failed; `status` names it."""
+    """A step failed; `status` names it, `trace` is the traceback where it was no refusal."""
 
     def __init__(self, status: str, error: BaseException | str) -> None:
         text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        super().__init__((text.splitlines() or [""])[0][:200])
-        self.status = status
+        self.status, self.trace = status, ""
+        line = (text.splitlines() or [""])[0][:200]
+        if isinstance(error, BaseException):
+            self.trace = "".join(traceback.format_exception(error))
+            line += _place(error)
+        super().__init__(line)
+
+
+def _place(error: BaseException) -> str:
+    """Where an error was raised, as ` (file.py:3)`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+_REFUSALS = ("embed_failed", "decode_failed")
+"""Steps of the system's own, which it may refuse to do."""
 
 
 def _step(status: str, function: Callable[[], T]) -> T:
-    """Call, and turn whatever goes wrong into a `_Failure`; refusals are told from defects."""
+    """Call, and turn whatever goes wrong into a `_Failure`; refusals are told from defects.
+
+    Code of others may raise what is no Exception, such as SystemExit; only what ends the run itself passes.
+    """
     try:
         return function()
-    except _Failure:
+    except (_Failure, KeyboardInterrupt, Terminated):
         raise
+    except TimedOut as error:
+        raise _Failure("timed_out", error) from error
     except (NotMarkable, InputError) as error:
-        raise _Failure("refused" if status == "embed_failed" else status, str(error)) from error
-    except Exception as error:
+        raise _Failure("refused" if status in _REFUSALS else status, str(error)) from error
+    except BaseException as error:
         raise _Failure(status, error) from error
 
 
@@ -226,12 +249,22 @@ class _Bench:
             size = self.system.payload_bytes
             source, marked = self.original, self.marked
         except _Failure as failure:
-            return MarkingLine(self.unit.marking_key, failure.status, str(failure), payload_bytes=size)
+            return MarkingLine(
+                self.unit.marking_key,
+                failure.status,
+                str(failure),
+                payload_bytes=size,
+                traceback=failure.trace,
+            )
         failed: list[str] = []
-        measured = quality.measure(
-            source.audio, marked.audio, source.rate, self.unit.metrics,
-            lambda name, error: failed.append(f"{name}: {_Failure('', error)}"),
-        )  # fmt: skip
+        measured = Quality()
+        try:
+            measured = quality.measure(
+                source.audio, marked.audio, source.rate, self.unit.metrics,
+                lambda name, error: failed.append(f"{name}: {_Failure('', error)}"),
+            )  # fmt: skip
+        except TimedOut as error:
+            failed.append(str(error))
         return MarkingLine(
             self.unit.marking_key,
             status="quality_failed" if failed else "ok",
@@ -259,6 +292,7 @@ class _Bench:
         key, name = self.unit.cell_key(treatment), treatment.name
         samples, rate, truth = _samples(self.unit), 1000, None  # in case the audio cannot be read
         attack_s = decode_s = audio_s = None
+        trace = ""
         try:
             original = self.original
             samples, rate, truth = original.audio.shape[1], original.rate, self.truth
@@ -285,7 +319,8 @@ class _Bench:
             )
         except _Failure as failure:
             rows = scoring.failed(samples, rate, truth, failure.status, str(failure))
-        return CellLine(key, name, tuple(rows), attack_s, decode_s, audio_s)
+            trace = failure.trace
+        return CellLine(key, name, tuple(rows), attack_s, decode_s, audio_s, trace)
 
 
 def _die_with(parent: int) -> None:
@@ -306,14 +341,21 @@ def start_worker(parent: int) -> None:
     _die_with(parent)
 
 
-def missing_lines(unit: Unit, done: Collection[str]) -> Iterator[Line]:
-    """The lines of a unit whose keys are not `done`, each as soon as it is computed."""
+def missing_lines(unit: Unit, done: Collection[str], *, end_process: bool = True) -> Iterator[Line]:
+    """The lines of a unit whose keys are not `done`, each as soon as it is computed.
+
+    `end_process`: a step that heeds no time limit ends this process, which is a worker's.
+    """
     bench = _Bench(unit)
     if unit.marking_key not in done:
-        yield bench.marking_line()
+        with time_limit(unit.cell_timeout, end_process=end_process):
+            line: Line = bench.marking_line()
+        yield line
     for treatment in unit.treatments:
         if unit.cell_key(treatment) not in done:
-            yield bench.cell_line(treatment)
+            with time_limit(unit.cell_timeout, end_process=end_process):
+                line = bench.cell_line(treatment)
+            yield line
 
 
 def run_unit(unit: Unit, parent: int | None = None, one: Callable[[], None] | None = None) -> str:
@@ -324,7 +366,7 @@ def run_unit(unit: Unit, parent: int | None = None, one: Callable[[], None] | No
     """
     file = UnitFile(unit.path)
     file.repair()
-    for line in missing_lines(unit, file.read()):
+    for line in missing_lines(unit, file.read(), end_process=parent is not None):
         if parent is not None and os.getppid() != parent:
             os._exit(1)
         file.append(line)

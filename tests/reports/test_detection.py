@@ -49,7 +49,7 @@ def test_failed_clips_are_in_the_roc(
     rows["score"] = np.where(rows["attack"].isin(["unmarked", "wrong_key"]), 0.0, 9.0)
     failed = rows["clip"].isin(["clip_0", "clip_1", "clip_2", "clip_3"])
     failed &= rows["attack"].isin(["none", "unmarked"])
-    rows.loc[failed, ["status", "score"]] = "decode_failed", float("nan")
+    rows.loc[failed, ["status", "score"]] = "refused", float("nan")
     e = gather([read_run(make_run(tmp_path / "x", rows))])
     areas = _table(detection(e), "areas").rows
     assert [[c.value for c in row[2:]] for row in areas] == [[8, 12, 0.5, 0.5], [16, 12, 1.0, 1.0]]

@@ -132,7 +132,7 @@ def test_what_was_not_read_does_not_pass() -> None:
 def test_a_step_that_failed_counts_in_the_ber_only_where_there_are_bits() -> None:
     rows = _made_up(np.random.default_rng(6), 0.9, 0.002)
     worse = rows.copy()
-    worse.loc[worse["clip"] == "c0", ["ber", "bits"]] = 0.5, 0  # its worker died
+    worse.loc[worse["clip"] == "c0", ["ber", "bits", "status"]] = 0.5, 0, "refused"
     (first, *_) = compare(rows, worse)
     assert first.ber_b > first.ber_a + 0.05
     uncoded = rows.assign(bits=0, ber=0.5)

@@ -78,7 +78,7 @@ def test_failures_count_as_in_a_summary(tmp_path: Path) -> None:
     rows = pd.read_parquet(folder / "results.parquet")
     rows["parity_slots"] = 1.0
     failed = (rows["attack"] == "dead") | (rows["attack"].isin(["some", "crop"]) & (rows["clip"] == "c1"))
-    rows.loc[failed, ["status", "parity_slots"]] = "decode_failed", float("nan")
+    rows.loc[failed, ["status", "parity_slots"]] = "refused", float("nan")
     rows.loc[rows["attack"] == "crop", "parity_slots"] = float("nan")
     rows.to_parquet(folder / "results.parquet")
     summary = {r.attack: r.parity_slots for r in summary_rows(rows) if r.category == "all"}

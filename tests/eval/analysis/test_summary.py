@@ -133,11 +133,9 @@ def test_files_are_strict_and_the_same_each_time(frame: pd.DataFrame) -> None:
     assert len(lines) == 1 + len(summary.rows)
 
 
-def test_everything_failed() -> None:
+def test_everything_was_refused() -> None:
     frame = to_frame(
-        _rows(
-            "none", status="embed_failed", payload_ok=False, clip_ok=False, ber=0.5, bits=0, payload_bytes=0
-        )
+        _rows("none", status="refused", payload_ok=False, clip_ok=False, ber=0.5, bits=0, payload_bytes=0)
     )
     row = _one(summary_rows(frame), suite="a", category="all")
     assert row.payload_success == 0
@@ -148,9 +146,9 @@ def test_everything_failed() -> None:
 
 
 def _failing(attack: str, failed: tuple[str, ...], **changes: Any) -> list[Row]:
-    """Rows in which these clips failed, as a worker that died leaves them."""
+    """Rows in which these clips were refused."""
     gone = {
-        "status": "worker_died", "payload_ok": False, "clip_ok": False, "ber": 0.5, "bits": 0,
+        "status": "refused", "payload_ok": False, "clip_ok": False, "ber": 0.5, "bits": 0,
         "payload_bytes": 0, "score": math.nan, "parity_slots": math.nan, "parity_bands": "",
         "time_to_payload_s": math.inf,
     }  # fmt: skip
@@ -160,7 +158,7 @@ def _failing(attack: str, failed: tuple[str, ...], **changes: Any) -> list[Row]:
     ]
 
 
-def test_what_failed_was_not_detected_and_has_no_parity() -> None:
+def test_what_was_refused_was_not_detected_and_has_no_parity() -> None:
     failed = ("c0", "c1", "c2")
     ones = ",".join(["1"] * 24)
     rows = _failing("none", failed, parity_bands=ones)
@@ -177,7 +175,7 @@ def test_what_failed_was_not_detected_and_has_no_parity() -> None:
 
 
 def test_parity_that_an_attack_has_for_no_clip_is_not_measured() -> None:
-    """Where an attack's delay is not known a failure makes no parity of 0, unless everything failed."""
+    """Where an attack's delay is not known a refusal makes no parity of 0, unless everything was refused."""
     rows = _rows("none") + _failing("crop", ("c0",), parity_slots=math.nan)
     rows += _failing("dead", tuple(f"c{i}" for i in range(6)))
     found = summary_rows(to_frame(rows))
@@ -185,7 +183,7 @@ def test_parity_that_an_attack_has_for_no_clip_is_not_measured() -> None:
     assert values == {"none": 1, "crop": None, "dead": 0}
 
 
-def test_a_failure_is_counted_once_and_with_what_the_system_carries() -> None:
+def test_a_refusal_is_counted_once_and_with_what_the_system_carries() -> None:
     rows = _rows("none") + _failing("bad", ("c1", "c3", "c5"))
     rows += _failing("dead", tuple(f"c{i}" for i in range(6)))
     found = summary_rows(to_frame(rows))
@@ -271,3 +269,17 @@ def test_no_name_in_a_table_is_a_formula() -> None:
     frame = pd.DataFrame({"clip": ["=1+1", "@x", "-2", "a"], "=n": [-1.5, 2.0, 3.0, 4.0]})
     lines = table_bytes(frame).decode().splitlines()
     assert lines == ["clip,'=n", "'=1+1,-1.5", "'@x,2.0", "-2,3.0", "a,4.0"]
+
+
+def test_what_did_not_run_is_in_no_figure_and_counted_apart() -> None:
+    rows = _failing("mp3", ("c0",)) + _rows("none")
+    rows = [dataclasses.replace(r, status="timed_out") if r.clip == "c1" else r for r in rows]
+    rows += [dataclasses.replace(r, status="decode_failed", payload_ok=False) for r in _rows("dead")]
+    found = summary_rows(to_frame(rows))
+    row = _one(found, suite="a", attack="mp3", category="all")
+    assert (row.clips, row.euls, row.failed_euls, row.refused_euls) == (5, 20, 4, 4)
+    assert (row.payload_success, row.clip_success) == (0.8, 0.8)
+    dead = _one(found, suite="a", attack="dead", category="all")
+    assert (dead.clips, dead.euls, dead.failed_euls, dead.groups) == (0, 0, 24, 0)
+    assert dead.payload_success is dead.clip_success is dead.ber is dead.goodput_bps is None
+    assert dead.detection_1e2 is dead.parity_slots is dead.time_to_payload_s is None

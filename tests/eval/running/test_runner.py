@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.analysis.summary import summary_rows
 from soundsafe.eval.rows import Row
 from soundsafe.eval.running import runner, seeds
 from soundsafe.eval.running.plan import make_plan
+from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
 
 SAME = ("results.parquet", "summary.csv", "summary.json", "quality.csv", "run.json")
 
@@ -108,7 +111,7 @@ def test_a_damaged_clip_is_a_row(fakes: ModuleType, clips: Path, tmp_path: Path)
     soundfile.write(tmp_path / "b.wav", whole, 8000, subtype="FLOAT")  # its header says how much is lost
     rows = runner.evaluate(fakes.Toy(), ["none"], tmp_path)
     assert rows[rows["clip"] == "b"]["status"].tolist() == ["read_failed"] * 3
-    assert summary_rows(rows)[0].payload_success == 0.5
+    assert (summary_rows(rows)[0].payload_success, summary_rows(rows)[0].failed_euls) == (1, 3)
 
 
 def test_seconds_and_limit(fakes: ModuleType, clips: Path) -> None:
@@ -160,3 +163,69 @@ def test_jobs_and_interruptions_leave_no_trace(fakes: ModuleType, clips: Path, t
     again = files[0].read_bytes().splitlines(keepends=True)
     assert again[:3] == lines[:3]  # finished cells are not repeated
     assert len(again) == len(lines)
+
+
+class _Hanging(SimpleSystem):
+    """Marks, and then never answers, or ends its process in a way of its own."""
+
+    name, payload_bytes = "hanging", 1
+
+    def __init__(self, how: str = "hang") -> None:
+        self.how = how
+
+    def embed(self, audio: np.ndarray, rate: int, payload: bytes, key: bytes) -> Marked:
+        if self.how == "embed":
+            raise ZeroDivisionError("no audio today")
+        return Marked(audio)
+
+    def decode(self, audio: np.ndarray, rate: int, key: bytes) -> Found:
+        if self.how == "exit":
+            raise SystemExit(3)
+        if self.how == "refuse":
+            raise NotMarkable("too short to read")
+        while True:
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("hang", "timed_out: TimedOut: took longer than 0.2 s"),
+        ("exit", "decode_failed: SystemExit: 3"),
+        ("embed", "embed_failed: ZeroDivisionError: no audio today (test_runner.py:"),
+    ],
+)
+def test_a_system_that_never_ran_is_an_error_with_its_traceback(clips: Path, how: str, said: str) -> None:
+    with pytest.raises(InputError, match=r"no cell of hanging ran") as caught:
+        runner.evaluate(_Hanging(how), "none", clips, limit=1, cell_timeout=0.2)
+    assert said in str(caught.value)
+    assert "test_runner.py" in caught.value.__notes__[0]
+
+
+def test_what_a_system_refuses_to_read_is_its_failure(clips: Path) -> None:
+    rows = runner.evaluate(_Hanging("refuse"), "none", clips, limit=1)
+    assert set(rows["status"]) == {"refused"}
+    assert summary_rows(rows)[0].clip_success == 0
+
+
+def test_cells_that_did_not_run_are_told_and_kept(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    attacks = ["none", fakes.Broken("raise")]
+    with pytest.warns(
+        UserWarning, match=r"2 cells did not run \(toy, c0, broken_raise: attack_failed: Runtime"
+    ):
+        rows = runner.evaluate(fakes.Toy(), attacks, clips, limit=2, out=tmp_path / "run")
+    found = {r.attack: r for r in summary_rows(rows) if r.category == "all"}
+    assert (found["none"].payload_success, found["none"].failed_euls) == (1.0, 0)
+    assert (found["broken_raise"].payload_success, found["broken_raise"].failed_euls) == (None, 6)
+    errors = (tmp_path / "run" / "errors.txt").read_text()
+    assert errors.count("Traceback (most recent call last)") == 2
+    assert "the codec is on fire" in errors
+    assert "bench_fakes.py" in rows[rows["status"] == "attack_failed"]["message"].iloc[0]
+
+
+def test_a_system_that_cannot_be_sent_to_workers_is_said(clips: Path) -> None:
+    class Local(_Hanging):
+        pass
+
+    with pytest.raises(InputError, match=r"hanging cannot be sent to worker processes .*jobs=0"):
+        runner.evaluate(Local(), "none", clips, limit=1, jobs=1)
