@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from soundsafe.pipeline.features import mono
-from soundsafe.pipeline.ingest_and_chunk import EULDriver, allocate_slots_and_amplitudes
+from soundsafe.pipeline.features import magnitude, mono
+from soundsafe.pipeline.ingest_and_chunk import allocate_slots_and_amplitudes
 from soundsafe.pipeline.rules import ROBUST, SEED
 from soundsafe.stft import Stft
 from soundsafe.training import TrainConfig
@@ -26,16 +26,17 @@ from soundsafe.training.network_command import seconds_of
 
 def _slots(seconds: torch.Tensor) -> None:
     for name, rules in (("seed", SEED), ("robust", ROBUST)):
-        driver = EULDriver(rules=rules)
         audio = spectra = 0
         for x in seconds:
-            here = driver.allocation(x)
-            audio += driver.allocation(x.cuda()).digest == here.digest
             mag = Stft().forward(mono(x).cuda()).abs().cpu().numpy()
-            there = allocate_slots_and_amplitudes(mag, driver.analyzer, rules=rules, anchor_seed=here.seed)
-            spectra += there.digest == here.digest
+            here, there, other = (
+                allocate_slots_and_amplitudes(m, rules=rules, anchor_seed=0).digest
+                for m in (magnitude(x), magnitude(x.cuda()), mag)
+            )
+            audio += there == here
+            spectra += other == here
         print(
-            f"{name} profile, {len(seconds)} seconds: same slots from audio on the GPU {audio}, "
+            f"{name} rules, {len(seconds)} seconds: same slots from audio on the GPU {audio}, "
             f"from magnitudes of the GPU {spectra}"
         )
 

@@ -28,8 +28,7 @@ from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST
 from soundsafe.cells.reading import read_second
 from soundsafe.errors import InputError
 from soundsafe.message.container import BODY
-from soundsafe.pipeline.ingest_and_chunk import EULDriver
-from soundsafe.pipeline.rules import SEED
+from soundsafe.pipeline.ingest_and_chunk import SlotDriver
 from soundsafe.stft import RATE, stft
 
 __all__ = ["Second", "analyse", "stages"]
@@ -189,7 +188,7 @@ def _features(s: Second) -> Figure:
 
 def _allocation(s: Second) -> Figure:
     figure, (left, right) = _figure("4  2040 bits for the bands, under both sets of rules", columns=2)
-    seed = EULDriver(rules=SEED).allocation(s.audio[:, :EUL_SAMPLES])
+    seed = SlotDriver().allocation(s.audio[:, :EUL_SAMPLES])
     capacity = CellCode().geometry.capacity
     left.bar(range(24), capacity, color="#e5e5e5", label="carriers there are")
     left.bar(range(24), s.layout.bits_per_band, color=_BLUE, label="bits")

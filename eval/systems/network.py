@@ -33,7 +33,7 @@ from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.systems.interface import Found, Marked
 from soundsafe.eval.systems.mixing import mixed_in
 from soundsafe.keys import derive
-from soundsafe.message.coding import rs_decode_255_191, rs_encode_255_191
+from soundsafe.message.coding import rs_correct_255_191, rs_encode_255_191
 from soundsafe.models import INNWatermarker
 from soundsafe.pipeline.features import magnitude, quantized_thresholds
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
@@ -88,7 +88,7 @@ class NetworkSystem:
     def _payload(self, bits: NDArray[np.bool_]) -> tuple[bytes, int] | None:
         """Payload and number of bytes put right, or None where no codeword is within reach."""
         word, size = np.packbits(bits).tobytes(), self.payload_bytes
-        found = rs_decode_255_191(word[:size] + bytes(_MESSAGE - size) + word[size:])
+        found = rs_correct_255_191(word[:size] + bytes(_MESSAGE - size) + word[size:])
         if found is None or any(found[0][size:]):
             return None
         return found[0][:size], found[1]

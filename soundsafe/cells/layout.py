@@ -30,7 +30,15 @@ from soundsafe.pipeline.adaptive_bit_allocation import AdaptiveBitAllocator
 from soundsafe.pipeline.features import cheapest_subsets
 from soundsafe.pipeline.sync_anchors import SyncAnchor
 
-__all__ = ["Features", "Layout", "candidate_layouts", "choose_layout", "described", "features"]
+__all__ = [
+    "Features",
+    "Layout",
+    "candidate_layouts",
+    "choose_layout",
+    "described",
+    "features",
+    "laid_out_like",
+]
 
 _PREFERENCE = 16
 """Significance of a preferred cell against one above ``Profile.preferred_high``."""
@@ -174,6 +182,12 @@ def _laid_out(
         anchors=anchors,
         seed=seed,
     )
+
+
+def laid_out_like(lay: Layout, code: CellCode, phase: int) -> Layout:
+    """The layout of a second of `phase` in which the same bands are alive, and the same are the anchors."""
+    narrow = bool(np.isin(lay.slots[:1], code.geometry.fine).all())
+    return _laid_out(code, tuple(bool(a) for a in lay.alive), narrow, lay.anchors, phase)
 
 
 def _before_noise(

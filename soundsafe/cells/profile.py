@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from soundsafe.digests import digest_of
+from soundsafe.errors import InputError
 from soundsafe.stft import HOP, RATE
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "PATTERNS",
     "PHASES",
     "PILOT_PERIOD",
+    "PROFILES_BY_CODE",
     "ROBUST",
     "Profile",
+    "with_code",
 ]
 
 EUL_SAMPLES = RATE
@@ -138,3 +141,21 @@ class Profile:
 
 ROBUST = Profile()
 """The default."""
+
+
+PROFILES_BY_CODE = {"ldpc": ROBUST, "rs": Profile(name="rs", code="rs")}
+"""The default, and the same with Reed and Solomon's code; the carriers are the same."""
+
+
+def with_code(code: str) -> Profile:
+    """The default with one of both codes.
+
+    Args:
+        code: ``ldpc``, the default's, or ``rs``.
+
+    Raises:
+        InputError: another name.
+    """
+    if code not in PROFILES_BY_CODE:
+        raise InputError(f"unknown code {code!r}: {' or '.join(PROFILES_BY_CODE)}")
+    return PROFILES_BY_CODE[code]

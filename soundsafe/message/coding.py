@@ -29,6 +29,7 @@ __all__ = [
     "SoftCode",
     "deinterleave_bytes",
     "interleave_bytes",
+    "rs_correct_255_191",
     "rs_decode_255_191",
     "rs_encode_255_191",
 ]
@@ -49,13 +50,13 @@ def _reed_solomon() -> reedsolo.RSCodec:
     return reedsolo.RSCodec(_RS_N - _RS_K, nsize=_RS_N)
 
 
-def rs_encode_255_191(message: bytes) -> bytes:
+def rs_encode_255_191(msg_bytes: bytes) -> bytes:
     """The systematic RS(255,191) codeword over GF(256), field polynomial 0x11d.
 
     Reed and Solomon, "Polynomial codes over certain finite fields", J. SIAM 8, 1960.
 
     Args:
-        message: 191 bytes.
+        msg_bytes: 191 bytes.
 
     Returns:
         255 bytes: the message, then 64 of parity.
@@ -68,13 +69,37 @@ def rs_encode_255_191(message: bytes) -> bytes:
         >>> len(word), word[:191] == bytes(range(191))
         (255, True)
     """
-    if len(message) != _RS_K:
-        raise ValueError(f"RS(255,191) encodes {_RS_K} bytes, not {len(message)}")
-    return bytes(_reed_solomon().encode(message))
+    if len(msg_bytes) != _RS_K:
+        raise ValueError(f"RS(255,191) encodes {_RS_K} bytes, not {len(msg_bytes)}")
+    return bytes(_reed_solomon().encode(msg_bytes))
 
 
-def rs_decode_255_191(word: bytes, erasures: list[int] | None = None) -> tuple[bytes, int] | None:
-    """The message nearest to 255 received bytes.
+def rs_decode_255_191(code_bytes: bytes) -> bytes:
+    """The message nearest to 255 received bytes; `rs_correct_255_191` says more of it.
+
+    Args:
+        code_bytes: 255 bytes, at most 32 of them wrong.
+
+    Returns:
+        The 191 bytes.
+
+    Raises:
+        ValueError: a word of another length, or one that no codeword is near enough to.
+
+    Example:
+        >>> word = bytearray(rs_encode_255_191(bytes(191)))
+        >>> word[:32] = b"x" * 32
+        >>> rs_decode_255_191(bytes(word)) == bytes(191)
+        True
+    """
+    found = rs_correct_255_191(code_bytes)
+    if found is None:
+        raise ValueError("more than 32 of the 255 bytes are wrong")
+    return found[0]
+
+
+def rs_correct_255_191(word: bytes, erasures: list[int] | None = None) -> tuple[bytes, int] | None:
+    """The message nearest to 255 received bytes, of which some may be known to be worthless.
 
     Args:
         word: 255 bytes.
@@ -90,7 +115,7 @@ def rs_decode_255_191(word: bytes, erasures: list[int] | None = None) -> tuple[b
     Example:
         >>> word = bytearray(rs_encode_255_191(bytes(191)))
         >>> word[:32] = b"x" * 32
-        >>> rs_decode_255_191(bytes(word)) == (bytes(191), 32)
+        >>> rs_correct_255_191(bytes(word)) == (bytes(191), 32)
         True
     """
     if len(word) != _RS_N:

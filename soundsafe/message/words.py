@@ -15,13 +15,23 @@ from soundsafe.message.coding import (
     SoftCode,
     deinterleave_bytes,
     interleave_bytes,
-    rs_decode_255_191,
+    rs_correct_255_191,
     rs_encode_255_191,
 )
 from soundsafe.message.container import Part, open_part
 from soundsafe.message.short_payloads import full_block_information, supposed
 
-__all__ = ["ERASED", "ErrorCode", "Word", "beliefs", "encode_block", "information", "read_word", "worth"]
+__all__ = [
+    "ERASED",
+    "ErrorCode",
+    "Word",
+    "beliefs",
+    "encode_block",
+    "information",
+    "read_block",
+    "read_word",
+    "worth",
+]
 
 ErrorCode = Literal["ldpc", "rs"]
 """The code of a block: low density, read from soft values, or Reed and Solomon's, from hard decisions."""
@@ -95,13 +105,8 @@ def read_word(llr: Floats, key: bytes, code: ErrorCode) -> tuple[Word | None, in
     attempts = 0
     if code == "rs":
         received = deinterleave_bytes(np.packbits(hard).tobytes())
-        trust = np.abs(llr).reshape(-1, 8).min(axis=1).astype(np.float32)
-        order = np.argsort(
-            np.frombuffer(deinterleave_bytes(np.arange(N // 8, dtype=np.uint8).tobytes()), np.uint8)
-        )
-        weakest = order[np.argsort(trust, kind="stable")]
         for erased in _RS_ERASURES:
-            decoded = rs_decode_255_191(received, sorted(int(i) for i in weakest[:erased]) or None)
+            decoded = rs_correct_255_191(received, _least_trusted(llr, erased))
             if decoded is None:
                 continue
             attempts += 1
@@ -119,3 +124,42 @@ def read_word(llr: Floats, key: bytes, code: ErrorCode) -> tuple[Word | None, in
             wrong = np.packbits(hard ^ _soft_code().encode(bits))
             return Word(part, int(np.count_nonzero(wrong))), attempts
     return None, attempts
+
+
+def read_block(llr: Floats, code: ErrorCode) -> tuple[bytes, int] | None:
+    """The block that soft values say, whatever it holds: its own tag is not looked at.
+
+    A codeword is proof enough: noise comes as near to none as a word has to be. So Reed-Solomon leaves no
+    more than 24 bytes out here.
+
+    Args:
+        llr: soft values ``[2040]`` in the order of the code, positive for 0.
+        code: which error-correcting code.
+
+    Returns:
+        The 191 bytes, and how many of 255 hard decisions were wrong; None where there is no codeword.
+    """
+    hard = (llr < 0).astype(np.uint8)
+    if code == "rs":
+        received = deinterleave_bytes(np.packbits(hard).tobytes())
+        for erased in _RS_ERASURES[:2]:
+            found = rs_correct_255_191(received, _least_trusted(llr, erased))
+            if found is not None:
+                return found
+        return None
+    for values in supposed(llr):
+        bits, converged, _ = _soft_code().decode(values)
+        if converged:
+            wrong = np.packbits(hard ^ _soft_code().encode(bits))
+            return np.packbits(bits).tobytes(), int(np.count_nonzero(wrong))
+    return None
+
+
+def _least_trusted(llr: Floats, count: int) -> list[int] | None:
+    """Positions in the word of the `count` bytes whose weakest bit says least, ascending; None for none."""
+    trust = np.abs(llr).reshape(-1, 8).min(axis=1).astype(np.float32)
+    order = np.argsort(
+        np.frombuffer(deinterleave_bytes(np.arange(N // 8, dtype=np.uint8).tobytes()), np.uint8)
+    )
+    weakest = order[np.argsort(trust, kind="stable")]
+    return sorted(int(i) for i in weakest[:count]) or None

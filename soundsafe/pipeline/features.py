@@ -18,12 +18,10 @@ from soundsafe.pipeline.rules import Rules
 from soundsafe.stft import Array, Stft, as_tensor
 
 __all__ = [
-    "candidate_levels",
     "cheapest_subsets",
     "levels_db",
     "magnitude",
     "mono",
-    "nudges_db",
     "quantized_levels",
     "quantized_thresholds",
 ]
@@ -140,78 +138,6 @@ def quantized_levels(levels: Floats, rules: Rules) -> NDArray[np.int64]:
     q = np.floor((np.clip(levels, _LOWEST_DB, _HIGHEST_DB) - _LOWEST_DB) / rules.step).astype(np.int64)
     q[: rules.bands[0]] = q[rules.bands[1] :] = 0
     return q
-
-
-def _edges(levels: Floats, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:
-    """Signed distance in dB of each level to its nearest edge (negative: the edge is below), and the step
-    beyond.
-
-    Infinite where there is nothing beyond, or the band carries nothing.
-    """
-    q = quantized_levels(levels, rules)
-    above = (np.clip(levels, _LOWEST_DB, _HIGHEST_DB) - _LOWEST_DB) - q * rules.step
-    down = above <= rules.step / 2
-    distance = np.where(down, -above, rules.step - above)
-    beyond = np.where(down, q - 1, q + 1)
-    top = int(np.floor((_HIGHEST_DB - _LOWEST_DB) / rules.step))
-    nothing = (beyond < 0) | (beyond > top)
-    nothing[: rules.bands[0]] = nothing[rules.bands[1] :] = True
-    return np.where(nothing, np.inf, distance), beyond
-
-
-def nudges_db(levels: Floats, rules: Rules, guard_db: float | None = None) -> Floats:
-    """Gains that move every level at least the guard away from the edges of its step.
-
-    They are relative to the middle bands' mean, which they move a little too: repeat until all are 0.
-
-    Args:
-        levels: ``[bands]`` in dB.
-        rules: their `step`, `bands` and `guard_db`.
-        guard_db: distance to keep in dB, instead of the rules' own.
-
-    Returns:
-        Gains in dB, ``[bands]``, none larger than the guard.
-
-    Example:
-        >>> from soundsafe.pipeline.rules import ROBUST
-        >>> float(nudges_db(np.full(24, 3.1), ROBUST)[10].round(6))
-        0.4
-    """
-    guard = rules.guard_db if guard_db is None else guard_db
-    distance, _ = _edges(levels, rules)
-    near = np.abs(distance) < guard
-    away = np.where(distance <= 0, guard + distance, distance - guard)
-    return np.where(near, away, 0.0)
-
-
-def candidate_levels(levels: Floats, rules: Rules) -> list[NDArray[np.int64]]:
-    """Quantised levels that the levels may have been before the audio was changed.
-
-    Ordered as if each level had moved by independent noise of equal variance: first the plain quantisation,
-    then those that cross the edges with the least sum of squared distances.
-
-    Args:
-        levels: ``[bands]`` in dB.
-        rules: their `step`, `bands` and number of `candidates`.
-
-    Returns:
-        At most ``rules.candidates`` arrays ``[bands]`` of whole steps, the likeliest first.
-
-    Example:
-        >>> from soundsafe.pipeline.rules import ROBUST
-        >>> len(candidate_levels(np.full(24, 3.1), ROBUST))
-        8
-    """
-    q = quantized_levels(levels, rules)
-    distance, beyond = _edges(levels, rules)
-    bands = [int(b) for b in np.argsort(np.abs(distance), kind="stable") if np.isfinite(distance[b])]
-    found = []
-    for crossed in cheapest_subsets([float(distance[b] ** 2) for b in bands], rules.candidates):
-        candidate = q.copy()
-        for i in crossed:
-            candidate[bands[i]] = beyond[bands[i]]
-        found.append(candidate)
-    return found
 
 
 def cheapest_subsets(costs: list[float], count: int) -> Iterator[tuple[int, ...]]:

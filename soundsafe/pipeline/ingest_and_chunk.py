@@ -1,42 +1,30 @@
-"""From audio to seconds and back: one second, 191 bytes, 2040 slots.
+"""From audio to seconds and slots, by the rules of the original design.
 
-`EULDriver` writes 191 bytes into one second and reads them again from the audio alone: Reed-Solomon
-(255,191), bytes interleaved to depth 4, one bit a slot, slots from the deterministic allocator. Both
-profiles run the same code with other `Rules`:
-
-========================  =================================  ====================================
-rule                      ``SEED``                           ``ROBUST``
-========================  =================================  ====================================
-features                  thresholds in steps of 1e-6        1 s medians of levels relative to the
-                                                             middle bands, in steps of 3 dB
-significance measured on  thresholds cut to whole numbers    whole steps of 3 dB
-bands that carry          all 24                             4 to 18 (262 Hz to 8.4 kHz)
-slots of a band           the loudest cells                  cells in the order of a keyed hash
-seed                      quantised thresholds of the four   anchor bands (SyncAnchor), keyed
-                          strongest bands, first frame
-edges of the quantiser    wherever levels fall               levels moved 0.5 dB away first
-detector                  one allocation                     up to 8 allocations, likeliest first
-========================  =================================  ====================================
+`allocate_slots_and_amplitudes` lays 2040 bits out in a second; `SlotDriver` writes and reads them, one bit in
+one cell, and is the profile ``seed`` of `EULDriver`: Reed-Solomon (255,191), bytes interleaved to depth 4,
+slots in the loudest cells. The profile ``robust``, the default, is the cell layer of `soundsafe.embed`:
+`EULDriver` itself stands in `soundsafe.streams.eul_driver`, above both, and has its name here too.
 
 **The seed rules do not survive the mark itself.** A slot's place hangs on thresholds and magnitudes to a
 millionth, and writing the bits changes them: the detector's slots differ from the embedder's on every second
-of audio, before any attack, and `decode_eul` finds nothing. With the embedder's slots handed over, the same
-bits read back without error. That is what this profile is for: to measure it.
+of audio, before any attack, and nothing decodes. With the embedder's slots handed over, the same bits read
+back without error. That is what this profile is for: to measure it.
 
 A bit lies in the real part of its cell: at an even multiple of the cell's step for 0, at an odd one for 1
 (quantisation index modulation; Chen and Wornell, IEEE Trans. Inf. Theory 47, 2001). The step is the
 excitation of the cell's band over five frames, less a masking offset: unlike the masked threshold, it hardly
 moves when bits are written, and gain scales it as it scales the cell. No cell is asked to move further than
-masking hides. One cell a bit is the plainest carrier there is: it survives gain and rounding, not lossy
-codecs, whichever the rules.
+masking hides.
 """
 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -44,11 +32,11 @@ import torch
 from numpy.typing import NDArray
 
 from soundsafe.errors import NotMarkable
-from soundsafe.keys import DEFAULT_KEY
 from soundsafe.message.coding import (
     N,
     deinterleave_bytes,
     interleave_bytes,
+    rs_correct_255_191,
     rs_decode_255_191,
     rs_encode_255_191,
 )
@@ -60,30 +48,52 @@ from soundsafe.pipeline.adaptive_bit_allocation import (
 )
 from soundsafe.pipeline.features import (
     Floats,
-    candidate_levels,
     levels_db,
     magnitude,
     mono,
-    nudges_db,
+    quantized_levels,
     quantized_thresholds,
 )
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer, masking_offset_db
-from soundsafe.pipeline.rules import ROBUST, SEED, THR_STEP, Rules
+from soundsafe.pipeline.rules import SEED, THR_STEP, Rules
 from soundsafe.pipeline.sync_anchors import SyncAnchor
 from soundsafe.stft import RATE, Array, Stft, as_tensor
 
+if TYPE_CHECKING:
+    from soundsafe.streams.eul_driver import EULDriver
+
 __all__ = [
+    "COMMON_RATES",
     "Allocation",
     "EULDriver",
     "Readout",
+    "SlotDriver",
     "allocate_slots_and_amplitudes",
     "allocator_seed",
     "deinterleave_bytes",
     "interleave_bytes",
     "iter_euls",
+    "one_second",
+    "rate_of_second",
     "rs_decode_255_191",
     "rs_encode_255_191",
 ]
+
+COMMON_RATES = (
+    8_000,
+    11_025,
+    16_000,
+    22_050,
+    24_000,
+    32_000,
+    44_100,
+    48_000,
+    88_200,
+    96_000,
+    176_400,
+    192_000,
+)
+"""Rates in Hz by which a second is known from its number of samples, where its rate is not given."""
 
 # Between a noise that masks (0) and a tone (1): what a step stays below for nearly all music.
 _TONALITY = 0.75
@@ -106,7 +116,7 @@ class Allocation:
 
     Example:
         >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-        >>> allocation = EULDriver().allocation(x)
+        >>> allocation = SlotDriver().allocation(x)
         >>> len(set(allocation.slots)), int(allocation.bits_per_band.sum()), allocation.amplitudes.shape
         (2040, 2040, (2040,))
     """
@@ -135,7 +145,7 @@ class Readout:
         corrected_bytes: how many of the 255 code bytes were put right, 0 to 32.
 
     Example:
-        >>> reading = EULDriver().read(np.random.default_rng(0).normal(0, 0.1, 44_100))
+        >>> reading = SlotDriver().read(np.random.default_rng(0).normal(0, 0.1, 44_100))
         >>> reading.bits.shape, reading.payload is None
         ((2040,), True)
     """
@@ -216,7 +226,7 @@ def allocate_slots_and_amplitudes(
         steps = np.floor(threshold / thr_step).astype(np.int64)
     else:
         if features is None:
-            features = candidate_levels(levels_db(mag_ft, analyzer), rules)[0]
+            features = quantized_levels(levels_db(mag_ft, analyzer), rules)
         quantized = features[:, None].astype(np.float64)
         steps = features[:, None]
 
@@ -283,12 +293,62 @@ def iter_euls(blocks: Iterable[Array], sr: int = RATE) -> Iterator[torch.Tensor]
             length %= sr
 
 
-def _resampled(x: torch.Tensor, rate: int, new_rate: int, length: int) -> torch.Tensor:
-    """`x` ``[samples]`` at another rate, cut or padded to `length`."""
-    if rate == new_rate:
+def one_second(x_wave: Array, sr: int = RATE, orig_sr: int | None = None) -> torch.Tensor:
+    """One second, at another rate where that is needed.
+
+    Args:
+        x_wave: ``[samples]`` or ``[channels, samples]``.
+        sr: the rate that is wanted in Hz.
+        orig_sr: the rate of `x_wave` in Hz. None: `sr` where there are as many samples, otherwise guessed
+            from their number, with a warning.
+
+    Returns:
+        ``[..., sr]``; `x_wave` itself where nothing is to be done.
+
+    Raises:
+        ValueError: not one second at `orig_sr`, or a number of samples that is no rate in use.
+
+    Example:
+        >>> one_second(np.zeros(48_000), orig_sr=48_000).shape, one_second(np.zeros(44_100)).shape
+        (torch.Size([44100]), torch.Size([44100]))
+    """
+    x = as_tensor(x_wave)
+    rate = rate_of_second(x.shape[-1], sr, orig_sr)
+    if rate == sr:
         return x
-    y = torch.from_numpy(soxr.resample(x.numpy(), rate, new_rate, quality="VHQ"))[:length]
-    return torch.nn.functional.pad(y, (0, length - len(y)))
+    flat = x.reshape(-1, x.shape[-1]).detach().cpu().numpy()
+    y = torch.from_numpy(soxr.resample(flat.T, rate, sr, quality="VHQ").T[:, :sr].copy())
+    return torch.nn.functional.pad(y, (0, sr - y.shape[1])).reshape(*x.shape[:-1], sr)
+
+
+def rate_of_second(samples: int, sr: int = RATE, orig_sr: int | None = None) -> int:
+    """The rate in Hz of a second of so many samples: `orig_sr` where it is given, otherwise a guess.
+
+    Args:
+        samples: how many there are.
+        sr: the rate that needs no guess.
+        orig_sr: the rate in Hz; None: not known.
+
+    Returns:
+        Hz.
+
+    Raises:
+        ValueError: not one second, or no rate in use.
+
+    Example:
+        >>> rate_of_second(44_100), rate_of_second(48_000, orig_sr=48_000)
+        (44100, 48000)
+    """
+    if orig_sr is None and samples != sr and samples in COMMON_RATES:
+        warnings.warn(
+            f"{samples} samples are taken for one second at {samples} Hz: give orig_sr to be sure",
+            stacklevel=2,
+        )
+        return samples
+    rate = sr if orig_sr is None else orig_sr
+    if samples != rate:
+        raise ValueError(f"an EUL is one second: {rate} samples at {rate} Hz, not {samples}")
+    return rate
 
 
 def _to_lattice(p: Floats, bits: NDArray[np.uint8]) -> Floats:
@@ -297,20 +357,18 @@ def _to_lattice(p: Floats, bits: NDArray[np.uint8]) -> Floats:
 
 
 @dataclass(frozen=True)
-class EULDriver:
-    """Writes and reads one second, the unit that carries one codeword: 191 bytes in 2040 bits.
+class SlotDriver:
+    """Writes and reads one second by the rules `SEED`: 191 bytes in 2040 cells, a bit in each.
 
     Audio is ``[samples]`` or ``[channels, samples]``, NumPy or torch, exactly one second at `orig_sr` Hz
-    (None: at `sr`), of finite samples; all channels carry the same mark.
+    (None: see `one_second`), of finite samples; all channels carry the same mark.
 
     Args:
         sr: sample rate of the grid in Hz.
         n_fft: length of the transform in samples.
         hop: samples from frame to frame.
         per_eul_bits_target: coded bits of a second; 2040 is the only value.
-        rules: the profile, `ROBUST` or `SEED`.
-        key: 32 secret bytes that the seed of the robust rules depends on.
-        thr_step: quantisation step of thresholds, in units of magnitude (seed rules).
+        thr_step: quantisation step of thresholds, in units of magnitude.
         use_anchor_seeding: take a seed from the audio; without, ties are broken by unseeded hashes.
         iterations: rounds of writing, at least 1.
 
@@ -320,18 +378,18 @@ class EULDriver:
 
     Example:
         >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
-        >>> driver, payload = EULDriver(), bytes(range(191))
+        >>> driver, payload = SlotDriver(), bytes(range(191))
         >>> marked = driver.encode_eul(x, payload)
-        >>> driver.decode_eul(marked) == payload, driver.decode_eul(x) is None
-        (True, True)
+        >>> driver.decode_eul(marked) is None
+        True
+        >>> driver.read_eul(marked, driver.allocation(x)).payload == payload
+        True
     """
 
     sr: int = RATE
     n_fft: int = 882
     hop: int = 441
     per_eul_bits_target: int = N
-    rules: Rules = ROBUST
-    key: bytes = field(default=DEFAULT_KEY, repr=False)
     thr_step: float = THR_STEP
     use_anchor_seeding: bool = True
     iterations: int = 16
@@ -347,103 +405,56 @@ class EULDriver:
 
     @cached_property
     def sync_anchor(self) -> SyncAnchor:
-        """The anchors that these rules rank; keyed where the rules take their seed from them."""
-        return SyncAnchor(
-            sr=self.sr,
-            n_fft=self.n_fft,
-            hop=self.hop,
-            key=self.key if self.rules.seed == "anchors" else None,
-            rank_by=self.rules.anchors,
-        )
+        """The anchors, ranked by thresholds."""
+        return SyncAnchor(sr=self.sr, n_fft=self.n_fft, hop=self.hop)
 
     @property
     def _grid(self) -> Stft:
         return Stft(self.n_fft, self.hop)
 
-    # Layouts
-
     def allocation(self, x_wave: Array, orig_sr: int | None = None) -> Allocation:
-        """The allocation that a second of audio gives: the first of `allocations`.
+        """The allocation that a second of audio gives.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
-            orig_sr: its rate in Hz; None: `sr`.
+            orig_sr: its rate in Hz.
 
         Returns:
             The allocation of 2040 slots.
         """
-        return self._allocations(self._ingest(x_wave, orig_sr), 1)[0]
+        return self._allocation(self._ingest(x_wave, orig_sr))
 
-    def allocations(self, x_wave: Array, orig_sr: int | None = None) -> list[Allocation]:
-        """The allocations that a detector tries on a second of audio.
-
-        Args:
-            x_wave: one second, ``[samples]`` or ``[channels, samples]``.
-            orig_sr: its rate in Hz; None: `sr`.
-
-        Returns:
-            At most ``rules.candidates`` allocations, the likeliest first.
-        """
-        return self._allocations(self._ingest(x_wave, orig_sr), self.rules.candidates)
-
-    def _allocations(self, x: torch.Tensor, count: int) -> list[Allocation]:
-        mag = magnitude(x, self.n_fft, self.hop)
-        if self.rules.features == "thresholds":
-            return [self._allocate(mag, None, None)]
-        features = candidate_levels(levels_db(mag, self.analyzer), self.rules)
-        seeds: list[int | None] = [None]
-        if self.use_anchor_seeding:
-            energies = self.sync_anchor.band_energies(x)
-            seeds = list(self.sync_anchor.candidate_seeds(energies, len(x), count))
-        # By the sum of both ranks: the plain reading, then one deviation of either, and so on.
-        pairs = sorted((i + j, i, j) for i in range(len(features)) for j in range(len(seeds)))[:count]
-        return [self._allocate(mag, features[i], seeds[j]) for _, i, j in pairs]
-
-    def _allocate(self, mag: Floats, features: NDArray[np.int64] | None, seed: int | None) -> Allocation:
+    def _allocation(self, x: torch.Tensor) -> Allocation:
         return allocate_slots_and_amplitudes(
-            mag,
+            magnitude(x, self.n_fft, self.hop),
             self.analyzer,
             self.per_eul_bits_target,
             thr_step=self.thr_step,
             use_anchor_seeding=self.use_anchor_seeding,
-            rules=self.rules,
-            features=features,
-            anchor_seed=seed,
         )
 
     # Writing
 
     def encode_eul(self, x_wave: Array, payload: bytes, orig_sr: int | None = None) -> torch.Tensor:
-        """Write 191 bytes into a second.
-
-        The robust rules verify that the bytes read back; the seed rules do not, and by them they do not read
-        back: see the module.
+        """Write 191 bytes into a second. Whether they read back is not verified: see the module.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
             payload: 191 bytes.
-            orig_sr: its rate in Hz; None: `sr`.
+            orig_sr: its rate in Hz.
 
         Returns:
             The marked audio, float32, of the shape and rate of `x_wave`.
 
         Raises:
-            NotMarkable: digital silence, or the bytes do not read back (robust rules).
+            NotMarkable: digital silence.
             ValueError: a payload of another length.
         """
         bits = self.coded_bits(payload)
         x = self._ingest(x_wave, orig_sr)
         if not bool(x.any()):
             raise NotMarkable("digital silence cannot carry a mark")
-        if self.rules.guard_db == 0:
-            return self._mixed(x_wave, self._write(x, bits, self._allocations(x, 1)[0]) - x, orig_sr)
-        for attempt in range(4):
-            steady = self._steadied(x, self.rules.guard_db + 0.2 * attempt)
-            y = self._write(steady, bits, self._allocations(steady, 1)[0])
-            marked = self._mixed(x_wave, y - x, orig_sr)
-            if self.decode_eul(marked, orig_sr) == payload:
-                return marked
-        raise NotMarkable("the bytes do not read back from this second")
+        return self._mixed(x_wave, self._write(x, bits, self._allocation(x)) - x)
 
     @staticmethod
     def coded_bits(payload: bytes) -> NDArray[np.uint8]:
@@ -459,20 +470,6 @@ class EULDriver:
             ValueError: a payload of another length.
         """
         return np.unpackbits(np.frombuffer(interleave_bytes(rs_encode_255_191(payload)), np.uint8))
-
-    def _steadied(self, x: torch.Tensor, guard_db: float) -> torch.Tensor:
-        """`x` with its levels moved off the quantiser's edges by gains of bands, as far as that succeeds."""
-        guard_db = min(guard_db, 0.45 * self.rules.step)
-        steady = x
-        for _ in range(4):
-            levels = levels_db(magnitude(steady, self.n_fft, self.hop), self.analyzer)
-            nudge = nudges_db(levels, self.rules, guard_db)
-            if not nudge.any():
-                break
-            gain = torch.from_numpy(10.0 ** (nudge / 20.0))[torch.from_numpy(self.analyzer.band_indices)]
-            spectrum = self._grid.forward(steady) * gain[:, None]
-            steady = self._grid.inverse(spectrum, len(x))
-        return steady
 
     def _write(self, x: torch.Tensor, bits: NDArray[np.uint8], allocation: Allocation) -> torch.Tensor:
         """`x` moved until every slot of `allocation` says its bit, or as near as the rounds bring it."""
@@ -516,7 +513,7 @@ class EULDriver:
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
             allocation: where the bits are.
-            orig_sr: its rate in Hz; None: `sr`.
+            orig_sr: its rate in Hz.
 
         Returns:
             The reading.
@@ -528,7 +525,7 @@ class EULDriver:
         bins, frames = np.array(allocation.slots).T
         soft = np.cos(np.pi * spectrum.real.numpy()[bins, frames] / self._steps(spectrum)[bins, frames])
         code = deinterleave_bytes(np.packbits(soft < 0).tobytes())
-        decoded = rs_decode_255_191(code)
+        decoded = rs_correct_255_191(code)
         payload, corrected = (None, 0) if decoded is None else decoded
         if payload is not None and not any(payload):  # clicks and tones leave most cells at 0 as well
             payload = None
@@ -539,46 +536,47 @@ class EULDriver:
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
-            orig_sr: its rate in Hz; None: `sr`.
+            orig_sr: its rate in Hz.
 
         Returns:
-            191 bytes, or None where no allocation tried gives a codeword.
+            191 bytes, or None where its allocation gives no codeword.
         """
         return self.read(x_wave, orig_sr).payload
 
     def read(self, x_wave: Array, orig_sr: int | None = None) -> Readout:
-        """Read one second by each of `allocations` until one gives a codeword.
+        """Read one second by the allocation that it gives itself.
 
         Args:
             x_wave: one second, ``[samples]`` or ``[channels, samples]``.
-            orig_sr: its rate in Hz; None: `sr`.
+            orig_sr: its rate in Hz.
 
         Returns:
-            The first reading that is a codeword, or the first of all where none is.
+            The reading.
         """
-        first = None
-        for allocation in self.allocations(x_wave, orig_sr):
-            reading = self.read_eul(x_wave, allocation, orig_sr)
-            if reading.payload is not None:
-                return reading
-            first = first or reading
-        assert first is not None  # there is always a likeliest allocation
-        return first
+        return self.read_eul(x_wave, self.allocation(x_wave, orig_sr), orig_sr)
 
     # Audio in, audio out
 
+    def _resample_to_target_sr(self, x_wave: torch.Tensor, orig_sr: int | None = None) -> torch.Tensor:
+        """`x_wave` at `sr`: see `one_second`."""
+        return one_second(x_wave, self.sr, orig_sr)
+
     def _ingest(self, x_wave: Array, orig_sr: int | None) -> torch.Tensor:
         """One second, mixed to one channel, at `sr`: float64 ``[sr]``."""
-        rate = self.sr if orig_sr is None else orig_sr
-        x = mono(x_wave)
-        if len(x) != rate:
-            raise ValueError(f"an EUL is one second: {rate} samples at {rate} Hz, not {len(x)}")
-        return _resampled(x, rate, self.sr, self.sr).float().double()
+        return self._resample_to_target_sr(mono(x_wave), orig_sr).float().double()
 
-    def _mixed(self, x_wave: Array, change: torch.Tensor, orig_sr: int | None) -> torch.Tensor:
+    def _mixed(self, x_wave: Array, change: torch.Tensor) -> torch.Tensor:
         """`x_wave` with the change ``[sr]`` added to each channel at its own rate; no clipping is added."""
-        rate = self.sr if orig_sr is None else orig_sr
         x = as_tensor(x_wave).detach().cpu().float()
-        change = _resampled(change, self.sr, rate, rate).float()
+        change = one_second(change, x.shape[-1], self.sr).float()
         limit = x.abs().clamp(min=1.0)
         return torch.minimum(torch.maximum(x + change, -limit), limit)
+
+
+def __getattr__(name: str) -> object:
+    # The design's name of the driver, which stands above this room: looked up when it is asked for.
+    if name == "EULDriver":
+        from soundsafe.streams.eul_driver import EULDriver
+
+        return EULDriver
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The two profiles of the pipeline, as data: the same code with other rules."""
+"""Two sets of rules for the pipeline's allocator, as data: the same code with other rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ THR_STEP = 1e-6
 
 @dataclass(frozen=True)
 class Rules:
-    """What embedder and detector compute their allocation from.
+    """What an allocation is computed from.
 
     Args:
         name: of the profile.
@@ -25,16 +25,13 @@ class Rules:
         anchors: what ranks the anchor bands, ``thresholds`` or ``levels``.
         seed: what seeds ties and slots: the ``thresholds`` of the four strongest bands, or the ``anchors``
             and the key.
-        guard_db: distance in dB from an edge of the quantiser below which the embedder moves a level; at
-            least 0 and below half a step.
-        candidates: how many layouts the detector tries, likeliest first; at least 1.
 
     Raises:
         ValueError: a value outside these.
 
     Example:
-        >>> ROBUST.step, ROBUST.candidates, SEED.step
-        (3.0, 8, 1e-06)
+        >>> ROBUST.step, SEED.step
+        (3.0, 1e-06)
     """
 
     name: str
@@ -44,8 +41,6 @@ class Rules:
     ranking: str
     anchors: str
     seed: str
-    guard_db: float
-    candidates: int
 
     def __post_init__(self) -> None:
         choices = (
@@ -57,10 +52,8 @@ class Rules:
         for value, allowed in choices:
             if value not in allowed:
                 raise ValueError(f"{value!r} is not one of {allowed}")
-        if self.step <= 0 or not 0 <= self.bands[0] < self.bands[1] or self.candidates < 1:
-            raise ValueError("a step above 0, a range of bands and at least one candidate are needed")
-        if not 0 <= self.guard_db < self.step / 2:
-            raise ValueError("the guard must leave room between two edges")
+        if self.step <= 0 or not 0 <= self.bands[0] < self.bands[1]:
+            raise ValueError("a step above 0 and a range of bands are needed")
 
 
 SEED = Rules(
@@ -71,8 +64,6 @@ SEED = Rules(
     ranking="magnitude",
     anchors="thresholds",
     seed="thresholds",
-    guard_db=0.0,
-    candidates=1,
 )
 """The original rules to the letter: absolute thresholds in steps of a millionth, the loudest cells."""
 
@@ -84,8 +75,6 @@ ROBUST = Rules(
     ranking="keyed",
     anchors="levels",
     seed="anchors",
-    guard_db=0.5,
-    candidates=8,
 )
-"""The default of `EULDriver`, not of the codec: gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz,
-kept off the edges, keyed cells."""
+"""Gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz, keyed cells: the unit in which parity is told
+beside that of the codec, whose one step is coarser (`soundsafe.cells.layout`)."""

@@ -8,7 +8,7 @@ and however many of them are marked side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -28,7 +28,7 @@ from soundsafe.stft import RATE
 from soundsafe.streams.both_layers import CHUNK_EULS, mark_both
 from soundsafe.tiles.geometry import TileCode
 
-__all__ = ["BLOCK_EULS", "Marker", "words_of_seconds"]
+__all__ = ["BLOCK_EULS", "Marker", "change_by", "with_change", "words_of_seconds"]
 
 BLOCK_EULS = CHUNK_EULS
 """Seconds that are marked at a time."""
@@ -146,27 +146,47 @@ class Marker:
         self.change = np.pad(self.change, ((0, 0), (0, max(0, samples - self.change.shape[1]))))
         plain, change = self.audio[:, :samples], self.change[:, :samples]
         self.audio, self.change = self.audio[:, samples:], self.change[:, samples:]
-        bound = np.maximum(np.abs(plain), HEADROOM)
-        return np.clip(plain + change, -bound, bound)
+        return with_change(plain, change)
 
     def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool) -> Audio:
         """What marking `euls` seconds from sample `lead` on adds to `buffer`; `first`: the first's number."""
         torch.get_num_threads()  # torch decides on a new thread's number when it is first asked
         with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
-            n44 = -(-buffer.shape[1] * RATE // self.rate)
-            x = fit_length(resample(buffer, self.rate, RATE), n44)
             coded = words_of_seconds(self.payload, self.code, euls, first)
             start = lead // self.rate * EUL_SAMPLES
             origin = first * EUL_SAMPLES - start
             phase, code, effort = first % PHASES, self.code, self.quality
-            if self.tiles is None:
-                y = mark_block(x, start, coded, phase, code, effort, origin=origin)
-            else:
-                y = mark_both(
+
+            def marked(x: Audio) -> Audio:
+                if self.tiles is None:
+                    return mark_block(x, start, coded, phase, code, effort, origin=origin)
+                return mark_both(
                     x, start, coded, first, phase, self.payload, code, self.tiles, effort, last=last
                 )
-            if self.rate != RATE:
-                bound = np.maximum(np.abs(buffer), HEADROOM)
-                added = fit_length(resample(y - x, RATE, self.rate), buffer.shape[1])
-                y = np.clip(buffer + added, -bound, bound)
-            return _away_from_silence(buffer, self.rate) * (y - buffer)
+
+            return change_by(marked, buffer, self.rate)
+
+
+def change_by(mark: Callable[[Audio], Audio], audio: Audio, rate: int) -> Audio:
+    """What marking adds to audio at any rate: nothing in digital silence.
+
+    Args:
+        mark: gives ``[channels, samples]`` at 44.1 kHz with the mark in it.
+        audio: ``[channels, samples]``.
+        rate: its samples per second.
+
+    Returns:
+        The change, of the same shape and rate.
+    """
+    x = fit_length(resample(audio, rate, RATE), -(-audio.shape[1] * RATE // rate))
+    y = mark(x)
+    if rate != RATE:
+        bound = np.maximum(np.abs(audio), HEADROOM)
+        y = np.clip(audio + fit_length(resample(y - x, RATE, rate), audio.shape[1]), -bound, bound)
+    return _away_from_silence(audio, rate) * (y - audio)
+
+
+def with_change(audio: Audio, change: Audio) -> Audio:
+    """`audio` with a change of its shape added, no louder than it was where it nears full scale."""
+    bound = np.maximum(np.abs(audio), HEADROOM)
+    return np.clip(audio + change, -bound, bound)

@@ -60,7 +60,7 @@ def test_rs_is_systematic_and_clean_words_need_nothing(rng: np.random.Generator)
     word = coding.rs_encode_255_191(message)
     assert len(word) == 255
     assert word[:191] == message
-    assert coding.rs_decode_255_191(word) == (message, 0)
+    assert coding.rs_correct_255_191(word) == (message, 0)
 
 
 def test_rs_field_polynomial_is_0x11d() -> None:
@@ -83,15 +83,15 @@ def test_rs_corrects_up_to_its_bound(rng: np.random.Generator, errors: int, eras
     positions = rng.permutation(255)[: errors + erased].tolist()
     for i in positions:
         word[i] ^= int(rng.integers(1, 256))
-    assert coding.rs_decode_255_191(bytes(word), positions[errors:]) == (message, errors + erased)
+    assert coding.rs_correct_255_191(bytes(word), positions[errors:]) == (message, errors + erased)
 
 
 def test_rs_gives_up_beyond_its_bound(rng: np.random.Generator) -> None:
     word = bytearray(coding.rs_encode_255_191(rng.bytes(191)))
     for i in rng.permutation(255)[:60]:
         word[i] ^= int(rng.integers(1, 256))
-    assert coding.rs_decode_255_191(bytes(word)) is None
-    assert coding.rs_decode_255_191(bytes(word), list(range(65))) is None
+    assert coding.rs_correct_255_191(bytes(word)) is None
+    assert coding.rs_correct_255_191(bytes(word), list(range(65))) is None
 
 
 @pytest.mark.parametrize("length", [0, 190, 192, 255])
@@ -99,7 +99,7 @@ def test_rs_refuses_other_lengths(length: int) -> None:
     with pytest.raises(ValueError, match="191"):
         coding.rs_encode_255_191(bytes(length))
     with pytest.raises(ValueError, match="255"):
-        coding.rs_decode_255_191(bytes(length + 1))
+        coding.rs_correct_255_191(bytes(length + 1))
 
 
 # --- interleaving

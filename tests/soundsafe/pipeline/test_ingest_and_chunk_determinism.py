@@ -13,11 +13,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundsafe.pipeline.ingest_and_chunk import EULDriver, iter_euls
-from soundsafe.pipeline.rules import ROBUST, SEED
+from soundsafe.pipeline.ingest_and_chunk import iter_euls
 from soundsafe.stft import RATE
+from soundsafe.streams.eul_driver import EULDriver
 
-DRIVERS = {"seed": EULDriver(rules=SEED), "robust": EULDriver(rules=ROBUST)}
+DRIVERS = {name: EULDriver(profile=name, quality="fast") for name in ("seed", "robust")}
 BOTH = pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS.keys())
 
 
@@ -33,11 +33,9 @@ def second(seed):
 
 
 def answer(driver, x):
-    """Everything that an allocation says, for all candidates."""
-    return [
-        (allocation.digest, allocation.seed, allocation.bits_per_band.tolist())
-        for allocation in driver.allocations(x)
-    ]
+    """Everything that a layout says."""
+    eul = driver.layout(x)
+    return [eul.slots, eul.seed, eul.allocator["bits_per_band"]]
 
 
 @pytest.mark.slow
@@ -87,9 +85,9 @@ def test_one_or_many_threads(driver, seed):
 @settings(max_examples=3, deadline=None)
 def test_any_cutting_of_the_file(driver, seed, cut):
     x = np.concatenate([second(seed + i) for i in range(3)])[None]
-    whole = [driver.allocation(s).digest for s in iter_euls([x])]
-    pieces = [driver.allocation(s).digest for s in iter_euls([x[:, :cut], x[:, cut:]])]
-    assert whole == pieces == [driver.allocation(second(seed + i)).digest for i in range(3)]
+    whole = [driver.layout(s).slots for s in iter_euls([x])]
+    pieces = [driver.layout(s).slots for s in iter_euls([x[:, :cut], x[:, cut:]])]
+    assert whole == pieces == [driver.layout(second(seed + i)).slots for i in range(3)]
 
 
 @pytest.mark.slow
@@ -117,11 +115,10 @@ def test_writing_is_deterministic(driver):
 PROGRAM = """
 import json, sys
 import numpy as np
-from soundsafe.pipeline.ingest_and_chunk import EULDriver
-from soundsafe.pipeline.rules import ROBUST, SEED
+from soundsafe.streams.eul_driver import EULDriver
 x = np.frombuffer(sys.stdin.buffer.read(), np.float32)
-drivers = [EULDriver(rules=SEED), EULDriver(rules=ROBUST)]
-print(json.dumps([[(l.digest, l.seed, l.bits_per_band.tolist()) for l in d.allocations(x)] for d in drivers]))
+euls = [EULDriver(profile=profile).layout(x) for profile in ("seed", "robust")]
+print(json.dumps([[e.slots, e.seed, e.allocator["bits_per_band"]] for e in euls]))
 """
 
 
@@ -138,5 +135,5 @@ def test_two_processes_with_different_hash_seeds():
             check=True,
         )
         answers.append(json.loads(process.stdout))
-    here = [[list(a) for a in answer(driver, x)] for driver in DRIVERS.values()]
+    here = [answer(driver, x) for driver in DRIVERS.values()]
     assert answers[0] == answers[1] == here

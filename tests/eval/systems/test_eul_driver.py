@@ -1,4 +1,5 @@
-"""The original rules to the letter on the bench: only with the writer's layout does anything read back."""
+"""Seconds by themselves on the bench: the default profile reads where they begin; the original rules to the
+letter read only with the writer's layout."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from soundsafe.errors import NotMarkable
 from soundsafe.eval.running.scoring import Truth, score
 from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.answers import answer, answered_second
-from soundsafe.eval.systems.seed import SoundsafeSeed
+from soundsafe.eval.systems.eul_driver import SoundsafeEulDriver, SoundsafeSeed
 
 KEY = bytes(range(32))
 SYSTEM = SoundsafeSeed()
@@ -53,8 +54,8 @@ def test_the_mark_changes_the_slots(marked: tuple[np.ndarray, np.ndarray, int]) 
 def test_the_bits_are_there_for_who_has_the_layout(marked: tuple[np.ndarray, np.ndarray, int]) -> None:
     audio, out, rate = marked
     bits = SYSTEM.coded_bits(b"payload", KEY, 2)
-    layout = SYSTEM.driver.allocation(audio[:, :rate])
-    read = SYSTEM.driver.read_eul(out[:, :rate], layout).bits
+    driver = SYSTEM.driver(KEY).slot_driver
+    read = driver.read_eul(out[:, :rate], driver.allocation(audio[:, :rate])).bits
     assert np.mean(read != bits[0]) < 0.02
 
 
@@ -84,3 +85,38 @@ def test_silence_and_short_audio() -> None:
     with pytest.raises(NotMarkable, match="one second"):
         SYSTEM.embed(silence[:, :100], 44_100, b"x", KEY)
     assert SYSTEM.decode(silence[:, :100], 44_100, KEY).euls == []
+
+
+class TestEulDriver:
+    SYSTEM = SoundsafeEulDriver()
+    PAYLOAD = bytes(range(175))
+
+    def test_seconds_are_found_wherever_they_begin(self) -> None:
+        audio, rate = datasets.load("bundled").clips[0].read()
+        audio = np.ascontiguousarray(audio[:, : 3 * rate])
+        marked = self.SYSTEM.embed(audio, rate, self.PAYLOAD, KEY)
+        assert marked.unmarked_seconds == []
+        late = np.pad(marked.audio, ((0, 0), (12_345, 0)))
+        found = self.SYSTEM.decode(late, rate, KEY)
+        assert found.payload == self.PAYLOAD
+        assert found.offset_samples == 12_345
+        assert [eul.ok for eul in found.euls] == [True] * 3
+        np.testing.assert_allclose(
+            [eul.start_s * rate - 12_345 for eul in found.euls], [0, rate, 2 * rate], atol=1
+        )
+        clean = self.SYSTEM.layouts(audio, rate, KEY)
+        assert [a.slots == b.slots for a, b in zip(clean, found.euls, strict=True)] == [True] * 3
+        bits = self.SYSTEM.coded_bits(self.PAYLOAD, KEY, 3)
+        assert all(np.mean(eul.bits != bits[i]) < 0.02 for i, eul in enumerate(found.euls))
+        assert not self.SYSTEM.decode(late, rate, bytes(32)).ok
+
+    def test_unmarked_audio(self) -> None:
+        audio, rate = datasets.load("bundled").clips[0].read()
+        found = self.SYSTEM.decode(np.ascontiguousarray(audio[:, : 2 * rate]), rate, KEY)
+        assert not found.ok
+        assert not any(eul.ok for eul in found.euls)
+
+    def test_it_is_registered(self) -> None:
+        system = systems.get("soundsafe-eul-driver")
+        assert isinstance(system, systems.System)
+        assert json.loads(json.dumps(system.describe()))["quality"] == "default"
