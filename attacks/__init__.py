@@ -38,6 +38,7 @@ from soundsafe.attacks import (
     speed,
     stirmark,
     tempo_pitch,
+    torchaudio_effects,
     vorbis,
 )
 from soundsafe.attacks.access import Access, at_snr, within
@@ -101,4 +102,5 @@ FAMILIES = (
     deepmark,
     a_files,
     audiowmark,
+    torchaudio_effects,
 )

@@ -7,7 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from soundsafe import attacks
+from soundsafe.attacks.packages import TORCHAUDIO
 from soundsafe.attacks.phase_vocoder import stretched
+
+pytestmark = pytest.mark.skipif(bool(TORCHAUDIO.missing()), reason="torchaudio is not installed")
 
 RATE = 44100
 
