@@ -83,11 +83,3 @@ def test_channels_that_go_one_by_one_get_the_same_draws(stereo: NDArray[np.float
     out = attacks.get("audiomentations_AddShortNoises_strong").apply(twice, RATE, np.random.default_rng(4))
     np.testing.assert_array_equal(out[0], out[1])
     assert not np.array_equal(out, twice)
-
-
-def test_without_the_package_it_is_left_out_with_the_remedy() -> None:
-    from soundsafe.attacks.packages import Package
-
-    missing = Package("no_such_module_here", "no-such-package[extras]").missing()
-    assert missing == "needs the package no_such_module_here: pip install 'no-such-package[extras]'"
-    assert Package("numpy", "numpy").missing() == ""
