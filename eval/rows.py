@@ -341,10 +341,18 @@ class Summary:
 class ComparisonRow:
     """Run B against run A under one attack, over the seconds that both hold.
 
-    `difference` is B's payload success minus A's, `p_clustered` its two-sided p-value, both clustered by
-    group, None below five groups; `p_holm` is that p-value adjusted over all attacks. `only_a` and `only_b`
-    count seconds that decode in one run alone; `p_mcnemar` is McNemar's exact two-sided p-value of them, not
-    adjusted. It takes seconds as independent: where clips fail as a whole it is far too small.
+    Seconds: `difference` is B's payload success minus A's, `p_clustered` its exact p-value by flipping the
+    signs of whole groups, None below five groups and for systems that read no second by itself. `only_a` and
+    `only_b` count seconds that decode in one run alone; `p_mcnemar` takes them as independent and decides
+    nothing: where clips fail as a whole it is far too small.
+
+    Clips: `clip_difference` is B's clip success minus A's over the clips that both hold, `clips_only_a` and
+    `clips_only_b` count those that succeed in one run alone, `p_clips` is the exact p-value by groups
+    (McNemar's test where each clip is a group of its own).
+
+    `p_holm` and `p_clips_holm` are these p-values adjusted over all tests of a comparison together. `auc_a`
+    and `auc_b`: how well each run's score tells the attacked clips from its own unmarked ones. `verdict`:
+    `better`, `worse`, `mixed` (seconds and clips differ, in opposite ways) or `within noise`.
     """
 
     system: str
@@ -362,6 +370,16 @@ class ComparisonRow:
     ber_a: Figure
     ber_b: Figure
     p_holm: Figure = None
+    clip_success_a: Figure = None
+    clip_success_b: Figure = None
+    clip_difference: Figure = None
+    clips_only_a: int = 0
+    clips_only_b: int = 0
+    p_clips: Figure = None
+    p_clips_holm: Figure = None
+    auc_a: Figure = None
+    auc_b: Figure = None
+    verdict: str = "within noise"
 
 
 @dataclass(frozen=True)

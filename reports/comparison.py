@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.compare import compare
+from soundsafe.eval.analysis.compare import LEVEL, compare
 from soundsafe.eval.analysis.stats import MIN_GROUPS
 from soundsafe.eval.analysis.stored import Run
 from soundsafe.eval.rows import ComparisonRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports.bits import pages
-from soundsafe.reports.cells import ber_cell, name_cell, share_cell
+from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell
 from soundsafe.reports.load import AttackFacts, Evidence
 from soundsafe.reports.model import Block, Column, Figure, Section, Table, TableCell, Text, Tile, Tiles
 from soundsafe.reports.svg import Axis, Point, Series, dots
 
-__all__ = ["LEVEL", "comparison", "verdict_of"]
-
-LEVEL = 0.05
-"""Family-wise error at which a difference counts: adjusted p-values below it."""
-
-
-def verdict_of(row: ComparisonRow) -> str:
-    """`better`, `worse`, or `within noise`, of the second run against the first.
-
-    Both the clustered p-value, adjusted, and the clustered interval must tell the difference from none.
-    """
-    limits = row.difference_ci95
-    if row.p_holm is None or not limits or row.p_holm >= LEVEL or limits[0] <= 0 <= limits[1]:
-        return "within noise"
-    return "better" if row.difference > 0 else "worse"
+__all__ = ["comparison"]
 
 
 def _points(v: float, digits: int = 1) -> str:
@@ -48,30 +34,35 @@ def _axis(rows: list[ComparisonRow]) -> Axis:
     )
 
 
+def _p(value: float | None) -> TableCell:
+    return TableCell(fmt.DASH if value is None else f"{value:.2g}", value)
+
+
 def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
-    """Paired statistics over the EULs that both runs hold."""
+    """Paired statistics over the seconds and clips that ran in both runs."""
     title = f"{second.name} against {first.name}"
     where = f"comparison-{number}"
     try:
         rows = compare(first.frame, second.frame)
     except InputError as error:
         return Section(where, title, (Text(f"No comparison: {error}.", "note"),))
-    found = [verdict_of(r) for r in rows]
-    tests = sum(r.p_holm is not None for r in rows)
+    found = [r.verdict for r in rows]
+    tests = sum(p is not None for r in rows for p in (r.p_holm, r.p_clips_holm))
     tiles = Tiles((
         Tile("better", str(found.count("better")), "attacks"),
         Tile("worse", str(found.count("worse")), "attacks"),
+        *((Tile("mixed", str(found.count("mixed")), "attacks"),) if "mixed" in found else ()),
         Tile("within noise", str(found.count("within noise")), "attacks"),
     ))  # fmt: skip
     blocks: list[Block] = [
         tiles,
         Text(
-            "Over the EULs that both runs hold, pair by pair: Student's t on differences clustered by group "
-            f"(clips of one source fail together), adjusted by Holm over all {tests} tests; better or "
-            f"worse where the adjusted p-value is below {LEVEL:g} and the interval excludes 0. Below "
-            f"{MIN_GROUPS} groups there is no test, and every difference is within noise. McNemar's exact "
-            "test takes EULs as independent and decides nothing: where clips fail as a whole, its p-value is "
-            "far too small."
+            "Over the seconds, and over the clips, that ran in both runs, pair by pair. Both are tested "
+            "exactly, by flipping the signs of whole groups (clips of one source fail together; where each "
+            f"clip is a group of its own, this is McNemar's test), and adjusted by Holm over all {tests} "
+            f"tests. Better or worse: an adjusted p-value below {LEVEL:g} of seconds, whose interval "
+            f"excludes 0, or of clips. Below {MIN_GROUPS} groups seconds have no test. With g groups no "
+            "p-value is below 2 / 2^g."
         ),
     ]
     families = {a.name: a.family for a in e.attacks}
@@ -88,7 +79,7 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
                     points.append(None)
                     continue
                 low, high = r.difference_ci95 or (None, None)
-                tip = f"{system}, {a.name}: {_points(r.difference)} points, {verdict_of(r)}"
+                tip = f"{system}, {a.name}: {_points(r.difference)} points, {r.verdict}"
                 points.append(Point(r.difference, 0.0, low, high, tip))
             series.append(Series(system, k, tuple(points)))
         names = {a.name for a in part}
@@ -122,36 +113,46 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
         Column("System"),
         Column("Attack"),
         Column("Verdict"),
-        Column("EULs", True),
-        Column(f"{first.name} %", True),
-        Column(f"{second.name} %", True),
-        Column("difference", True, help="percentage points"),
-        Column("95 %"),
-        Column("p, Holm", True, help="clustered by group, adjusted over all attacks"),
-        Column("p, McNemar", True, help="as if EULs were independent; not adjusted"),
-        Column("BER before %", True),
-        Column("BER after %", True),
+        Column("number", True, "Clips"),
+        Column(f"{first.name} %", True, "Clips"),
+        Column(f"{second.name} %", True, "Clips"),
+        Column("p, Holm", True, "Clips", "exact by groups, adjusted over all tests"),
+        Column("number", True, "Seconds alone"),
+        Column(f"{first.name} %", True, "Seconds alone"),
+        Column(f"{second.name} %", True, "Seconds alone"),
+        Column("difference", True, "Seconds alone", "percentage points"),
+        Column("95 %", False, "Seconds alone"),
+        Column("p, Holm", True, "Seconds alone", "exact by groups, adjusted over all tests"),
+        Column(f"{first.name} %", True, "Bit errors"),
+        Column(f"{second.name} %", True, "Bit errors"),
+        Column(first.name, True, "Detection", "area under the ROC against the run's own unmarked clips"),
+        Column(second.name, True, "Detection", "area under the ROC against the run's own unmarked clips"),
     )
     table = []
     for r in rows:
         limits = r.difference_ci95
-        p_values = [r.p_holm, r.p_mcnemar]
         table.append(
             (
                 name_cell(r.system),
                 name_cell(r.attack),
-                TableCell(verdict_of(r), verdict_of(r)),
+                TableCell(r.verdict, r.verdict),
+                TableCell(str(r.clips), r.clips),
+                share_cell(r.clip_success_a),
+                share_cell(r.clip_success_b),
+                _p(r.p_clips_holm),
                 TableCell(str(r.euls), r.euls),
                 share_cell(r.payload_success_a),
                 share_cell(r.payload_success_b),
                 TableCell(_points(r.difference), r.difference),
                 TableCell(f"{_points(limits[0])} … {_points(limits[1])}" if limits else fmt.DASH),
-                *(TableCell(fmt.DASH if p is None else f"{p:.2g}", p) for p in p_values),
+                _p(r.p_holm),
                 ber_cell(r.ber_a),
                 ber_cell(r.ber_b),
+                number_cell(r.auc_a, 3),
+                number_cell(r.auc_b, 3),
             )
         )
-    order = {"worse": 0, "better": 1, "within noise": 2}
+    order = {"worse": 0, "mixed": 1, "better": 2, "within noise": 3}
     table.sort(key=lambda cells: order[cells[2].text])
     blocks += [
         Table(

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.stats import paired_rise, stratified_shift
+from soundsafe.eval.analysis.stats import fall_of_clips, paired_rise, stratified_shift
 from soundsafe.eval.analysis.summary import quality_rows
 from soundsafe.eval.documents import from_item, rounded, to_item
 from soundsafe.eval.frames import measured_ber
@@ -278,6 +278,8 @@ def _tested(
         tried = np.array([1 if whole else o.euls for o, _, _, _ in pairs])
         tried_now = np.array([1 if whole else n.euls for _, n, _, _ in pairs])
         difference, p = stratified_shift(a, tried, b, tried_now)
+        if whole:  # each clip is one trial: exact
+            p = fall_of_clips(int(np.sum(a > b)), int(np.sum(b > a)))
         lost = whole and len(pairs) >= _FEWEST_CLIPS and -difference > _MOST_CLIPS_LOST
         shares = float(a.sum() / tried.sum()), float(b.sum() / tried_now.sum())
         return _Test(system, attack, metric, *shares, worse_by=-difference, p=p, lost=lost)

@@ -239,17 +239,38 @@ def paired_interval(
     return max(-1.0, mean - reach), min(1.0, mean + reach)
 
 
-def paired_p(difference: ArrayLike, groups: ArrayLike) -> float | None:
-    """Clustered two-sided p-value of a mean difference of paired values; None below ``MIN_GROUPS`` groups.
+def sign_flip(difference: ArrayLike, groups: ArrayLike) -> float:
+    """Exact two-sided p-value of paired differences, by flipping the signs of whole groups.
 
-    Student's t over groups, as `paired_interval`, with a group that differs as a whole for its
-    pseudo-observation: groups mostly differ not at all or altogether, and a few of them that happen to agree
-    in sign would scatter too little, above all in the far tail where Holm's method reads it.
+    Args:
+        difference: [n] of -1, 0 or 1, one for each pair; NaN is left out.
+        groups: [n] labels of the groups.
+
+    Returns:
+        The share of all 2^g ways to give each group's sum a sign of its own whose total is as far from 0 as
+        the one that was found. With one pair a group that is McNemar's exact test; 1 where nothing differs.
+
+    Where neither of two systems is better, each group is as likely to speak for one as for the other,
+    whatever happens inside it: no assumption on how groups scatter is needed.
+
+    Example:
+        >>> sign_flip([1, 1, 1, 1, 1, 0], ["a", "b", "c", "d", "e", "f"])
+        0.0625
     """
-    total, count = _sums(difference, groups)
-    g = len(count)
-    if g < MIN_GROUPS:
-        return None
-    mean = total.sum() / count.sum()
-    variance = g / (g - 1) * (np.sum((total - count * mean) ** 2) + np.mean(count**2))
-    return float(2 * stats.t.sf(abs(total.sum()) / math.sqrt(variance), g - 1))
+    sums = np.abs(np.round(_sums(difference, groups)[0])).astype(np.int64)
+    sums = sums[sums > 0]
+    found = abs(int(np.round(np.nansum(np.asarray(difference, dtype=np.float64)))))
+    chance = np.ones(1)  # of each total, from -reach to reach
+    for size in sums:
+        step = np.zeros(2 * size + 1)
+        step[[0, -1]] = 0.5
+        chance = np.convolve(chance, step)
+    totals = np.abs(np.arange(len(chance)) - len(chance) // 2)
+    return float(min(1.0, chance[totals >= found].sum()))
+
+
+def fall_of_clips(only_before: int, only_after: int) -> float:
+    """Exact one-sided p-value that fewer clips succeed, from those that succeed in one run alone
+    (McNemar)."""
+    n = only_before + only_after
+    return float(stats.binom.sf(only_before - 1, n, 0.5)) if n else 1.0

@@ -267,7 +267,7 @@ def test_most_clips_lost_fail_though_so_few_are_never_significant() -> None:
     (five,), (eight,) = failed(5), failed(8)
     assert (five.attack, five.metric, five.worse_by) == ("mp3_128", "clip_success", 0.625)
     assert eight.p > 1e-3 / 50
-    assert eight.message.startswith("clip_success fell from 1 to 0 (p = 0.002; more than half of the")
+    assert eight.message.startswith("clip_success fell from 1 to 0 (p = 0.004; more than half of the")
 
 
 def test_too_few_clips_for_a_fall_to_be_significant_are_named() -> None:

@@ -124,16 +124,44 @@ def test_mcnemar_is_the_sign_test() -> None:
     assert stats.mcnemar(3, 3) == 1.0
 
 
-def test_few_groups_have_no_paired_test() -> None:
-    assert stats.paired_p([1.0] * 8, [0, 1, 2, 3] * 2) is None
-    assert stats.paired_p(np.zeros(40), np.arange(40) % 8) == 1.0
-
-
-def test_a_paired_difference_of_every_group_is_seen_and_of_one_is_not() -> None:
+def test_signs_of_whole_groups_are_flipped() -> None:
+    assert stats.sign_flip(np.zeros(40), np.arange(40) % 8) == 1.0
+    assert stats.sign_flip([], []) == 1.0
     labels = np.repeat(np.arange(8), 10)
-    # t = 8 / sqrt(8 / 7 · 1) in units of a group, 7 degrees of freedom.
-    assert stats.paired_p(np.full(80, -1.0), labels) == pytest.approx(1.4e-4, rel=0.05)
-    assert (stats.paired_p(np.where(labels == 3, -1.0, 0.0), labels) or 0) > 0.4
+    assert stats.sign_flip(np.full(80, -1.0), labels) == 2 / 2**8  # not the 1.4e-4 of Student's t
+    assert stats.sign_flip(np.where(labels == 3, -1.0, 0.0), labels) == 1.0
+    # Sums 3, 2, -1: 4 of 8 sign patterns lie at least 4 away from 0.
+    assert stats.sign_flip([1, 1, 1, 1, 1, -1, np.nan], list("aaabbcd")) == 0.5
+
+
+def test_flips_of_single_pairs_are_mcnemars_test() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        difference = rng.choice([-1, 0, 1], 30)
+        counts = int((difference < 0).sum()), int((difference > 0).sum())
+        assert stats.sign_flip(difference, np.arange(30)) == pytest.approx(stats.mcnemar(*counts))
+
+
+@pytest.mark.parametrize(("groups", "least"), [(5, 0.0), (8, 0.2), (15, 0.75), (30, 0.99)])
+def test_size_and_power_of_the_comparison(groups: int, least: float) -> None:
+    """Clips that are lost as a whole, four seconds each: never too often where nothing changed, and a fall
+    from 9 of 10 clips to 3 of 10 is seen once there are groups enough."""
+    rng = np.random.default_rng(groups)
+    labels = np.repeat(np.arange(groups), 4)
+
+    def p(before: float, after: float) -> float:
+        a, b = (np.repeat(rng.random(groups) < share, 4).astype(float) for share in (before, after))
+        return stats.sign_flip(b - a, labels)
+
+    for share in (0.5, 0.9):
+        assert np.mean([p(share, share) < 0.05 for _ in range(1000)]) < 0.07
+    assert np.mean([p(0.9, 0.3) < 0.05 for _ in range(300)]) >= least
+
+
+def test_a_fall_of_clips() -> None:
+    assert stats.fall_of_clips(0, 0) == 1.0
+    assert stats.fall_of_clips(8, 0) == 2**-8
+    assert stats.fall_of_clips(0, 8) == 1.0
 
 
 def test_a_fall_in_every_clip_is_seen_and_one_lost_clip_is_not() -> None:
