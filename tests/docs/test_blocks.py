@@ -58,10 +58,14 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
+def tidy(text: str) -> str:
+    """A text whose widths of columns and ends of lines do not count."""
+    return "\n".join(re.sub(r" +", " ", line).strip() for line in text.strip().splitlines())
+
+
 def pattern(said: str) -> re.Pattern[str]:
-    """What a block of text stands for; spaces at ends of lines do not count."""
-    lines = [line.rstrip() for line in said.strip().splitlines()]
-    return re.compile(re.escape("\n".join(lines)).replace(re.escape("..."), ".*"), re.DOTALL)
+    """What a block of text stands for."""
+    return re.compile(re.escape(tidy(said)).replace(re.escape("..."), ".*"), re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES + SHELVES)
@@ -100,5 +104,5 @@ def test_blocks(page: str, tmp_path: Path) -> None:
     for before, block, output in zip(found, found[1:], printed, strict=False):
         if block.kind == "text":
             assert before.kind in ("bash", "python"), f"a block of text follows one of {before.kind}"
-            lines = "\n".join(line.rstrip() for line in output.strip().splitlines())
-            assert pattern(block.text).fullmatch(lines), f"{page} says:\n{block.text}\nand not:\n{output}"
+            as_said = pattern(block.text).fullmatch(tidy(output))
+            assert as_said, f"{page} says:\n{block.text}\nand not:\n{output}"
