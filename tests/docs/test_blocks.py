@@ -1,4 +1,4 @@
-"""Every fenced block of README and the guide runs as it stands, and prints what the page says.
+"""Every fenced block of README, guide and design runs as it stands, and prints what the page says.
 
 The blocks of a page run in order, in one folder that holds links to `datasets` and `baselines` and nothing
 else. A block of `text` holds what the block before it prints; `...` in it stands for anything. TOML and JSON
@@ -8,8 +8,7 @@ are parsed. A block that is not run has a comment above it that says why, in one
     <!-- elsewhere: .ci/run -->
 
 The first names how long it takes and the page with what it printed (or `no figures kept`), the second the
-file of the repository that runs it. Pages of design and results are not run: there every command has such a
-comment.
+file of the repository that runs it. Pages of results are not run: there every command has such a comment.
 """
 
 from __future__ import annotations
@@ -35,10 +34,12 @@ BLOCK = re.compile(r"(?:<!-- (?P<reason>[^>]*) -->\n)?^```(?P<kind>\w*)\n(?P<tex
 
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
 PAGES = [p for p in PAGES if (ROOT / p).is_file()]
-PAGES += sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs" / "guide").glob("*.md"))
-SHELVES = [
-    p.relative_to(ROOT).as_posix() for s in ("design", "results") for p in (ROOT / "docs" / s).glob("*.md")
-]
+PAGES += sorted(
+    page.relative_to(ROOT).as_posix()
+    for shelf in ("guide", "design")
+    for page in (ROOT / "docs" / shelf).glob("*.md")
+)
+RESULTS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs" / "results").glob("*.md"))
 NEEDS = {"docs/guide/service.md": ("fastapi", "curl")}
 
 
@@ -68,11 +69,11 @@ def pattern(said: str) -> re.Pattern[str]:
     return re.compile(re.escape(tidy(said)).replace(re.escape("..."), ".*"), re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES + SHELVES)
+@pytest.mark.parametrize("page", PAGES + RESULTS)
 def test_kinds_and_reasons(page: str) -> None:
     for block in blocks(page):
         assert block.kind in KINDS
-        if page in SHELVES and block.kind in ("bash", "python"):
+        if page in RESULTS and block.kind in ("bash", "python"):
             assert block.reason, f"{page}: a command without a comment that says how long it takes"
         if block.kind == "toml":
             tomllib.loads(block.text)

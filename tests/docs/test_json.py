@@ -42,6 +42,8 @@ def test_decode(marked: soundsafe.Embedded) -> None:
     text = section("`soundsafe decode`")
     assert keys(text) == set(answer)
     assert set(re.findall(r"`(\w+)` \(", text.split("Each of `euls` has")[1])) == set(answer["euls"][0])
+    entry = text.split("Each of `payloads` has")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", entry)) - {"key_id"} == set(answer["payloads"][0])
 
 
 def test_summary(tmp_path: Path) -> None:
