@@ -183,7 +183,7 @@ def decode_file(
 
     def blocks() -> Iterator[Audio]:
         nonlocal seconds
-        with AudioReader(path) as reader:
+        with AudioReader(path, tags=False) as reader:
             info = reader.info
             done = 0
             for block in reader.blocks(BLOCK_EULS * info.rate):
@@ -192,7 +192,7 @@ def decode_file(
                 report(min(1.0, done / max(info.frames, 1)), "reading the mark")
             seconds = done / info.rate
 
-    with AudioReader(path) as reader:
+    with AudioReader(path, tags=False) as reader:
         rate = reader.info.rate
     code = CellCode(given(key), profile)
     found, recovered = read(blocks, rate, code, TileCode(code.key))
@@ -311,7 +311,8 @@ def embed(
     marker = Marker(rate, x.shape[0], payload, code, _tiles(code, chosen), effort)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
-    found, differ = _verified(_blocks(x, rate), _blocks(marked, rate), _blocks(marked, rate), rate, code)
+    again = marker.upright(_blocks(marked, rate))
+    found, differ = _verified(_blocks(x, rate), _blocks(marked, rate), again, rate, code)
     return _answer(marked, differ, found, payload, started, "the audio")
 
 
@@ -379,10 +380,13 @@ def embed_file(
             partial = writer.finish()
             report(0.88, "verifying")
             size = BLOCK_EULS * info.rate
-            with AudioReader(source) as one, AudioReader(partial) as two, AudioReader(partial) as again:
-                found, differ = _verified(
-                    one.blocks(size), two.blocks(size), again.blocks(size), info.rate, code
-                )
+            with (
+                AudioReader(source, tags=False) as one,
+                AudioReader(partial, tags=False) as two,
+                AudioReader(partial, tags=False) as three,
+            ):
+                again = marker.upright(three.blocks(size))
+                found, differ = _verified(one.blocks(size), two.blocks(size), again, info.rate, code)
             notes = (*reader.warnings, *writer.warnings)
             answer = _answer(None, differ, found, payload, started, name, notes)
             writer.commit()

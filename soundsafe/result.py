@@ -97,6 +97,10 @@ class FoundPayload:
         """Its identifier, 16 hexadecimal digits."""
         return payload_id(self.payload).hex()
 
+    def later(self, seconds: float) -> FoundPayload:
+        """The same in audio in which it comes so much later."""
+        return replace(self, ranges=tuple((start + seconds, end + seconds) for start, end in self.ranges))
+
     def at_speed(self, speed: float) -> FoundPayload:
         """The same in audio that is played `speed` times as fast."""
         return replace(self, ranges=tuple((start / speed, end / speed) for start, end in self.ranges))

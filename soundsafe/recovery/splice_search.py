@@ -22,7 +22,7 @@ from soundsafe.stft import HOP, RATE
 
 __all__ = ["SplicedClock", "refine_pitch", "search_splices"]
 
-REACH = 0.07
+REACH = 0.105
 """Largest change of tempo that is looked for."""
 
 _WINDOW = 24

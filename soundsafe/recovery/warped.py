@@ -72,6 +72,9 @@ class Recovered:
     well somewhere in unmarked audio. `offset`: sample at which the marked audio's sample 0, or a multiple
     of the layer's cycle, lies. `score`: the pilots' best z. `combined`: seconds added up. `detection`: the
     cell layer's, in the time of the audio whose speed was undone. `inverted`: all samples had the wrong sign.
+    `begins`: sample of all the audio at which the stretch begins that was searched, and that `detection` is
+    of. `begins`: sample of
+    all the audio at which the stretch begins that was searched and that `detection` is of.
     """
 
     payload: bytes | None
@@ -86,6 +89,7 @@ class Recovered:
     combined: int
     detection: Detection | None = field(default=None, repr=False)
     inverted: bool = False
+    begins: int = 0
 
 
 def _origin(warp: Warp, profile: TileProfile) -> float:

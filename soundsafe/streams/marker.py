@@ -8,7 +8,7 @@ and however many of them are marked side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -26,6 +26,7 @@ from soundsafe.codecs import fit_length, resample
 from soundsafe.message.container import cycle_of, pack
 from soundsafe.stft import RATE
 from soundsafe.streams.both_layers import CHUNK_EULS, mark_both
+from soundsafe.streams.polarity import opposed, turned
 from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["BLOCK_EULS", "Marker", "change_by", "with_change", "words_of_seconds"]
@@ -107,11 +108,21 @@ class Marker:
         self.change = np.zeros((channels, 0), np.float32)  # what is to be added to it so far
         self.lead = 0
         self.first = 0  # number of the next second
+        self.opposed: bool | None = (
+            None  # the channels are each other's opposite; None: nothing was heard yet
+        )
 
     def feed(self, block: Audio) -> Iterator[Audio]:
-        self.audio = np.concatenate([self.audio, block], axis=1)
+        if self.opposed is None and block.any():
+            self.opposed = opposed(block)
+        self.audio = np.concatenate([self.audio, turned(block) if self.opposed else block], axis=1)
         while self.audio.shape[1] - self.lead >= (self.lanes * BLOCK_EULS + 1) * self.rate:
             yield self._mark([BLOCK_EULS] * self.lanes)
+
+    def upright(self, blocks: Iterable[Audio]) -> Iterable[Audio]:
+        """Blocks of what was marked, as they are read: the second channel turned over where it was for
+        marking."""
+        return map(turned, blocks) if self.opposed else blocks
 
     def finish(self) -> Iterator[Audio]:
         left = (self.audio.shape[1] - self.lead) // self.rate
@@ -146,7 +157,8 @@ class Marker:
         self.change = np.pad(self.change, ((0, 0), (0, max(0, samples - self.change.shape[1]))))
         plain, change = self.audio[:, :samples], self.change[:, :samples]
         self.audio, self.change = self.audio[:, samples:], self.change[:, samples:]
-        return with_change(plain, change)
+        marked = with_change(plain, change)
+        return turned(marked) if self.opposed else marked
 
     def _changed(self, buffer: Audio, lead: int, first: int, euls: int, last: bool, alone: bool) -> Audio:
         """What marking `euls` seconds from sample `lead` on adds to `buffer`; `first`: the first's number."""

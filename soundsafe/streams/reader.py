@@ -3,7 +3,8 @@
 Only where the audio as it is gives no payload, a constant offset is taken out, and the first `SEARCH_S`
 seconds are searched for echoes (`soundsafe.recovery.echo`) and for a change of speed, tempo or pitch
 (`soundsafe.recovery.warped`); echoes and changes of speed that are found there are undone for all of the
-audio, read a second time.
+audio, read a second time. Where that gives nothing either, a changed part is looked for in windows over all
+of the audio (`soundsafe.recovery.windows`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from soundsafe.cells.detector import Detection, detect
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import read_echoed, undo_echoes
 from soundsafe.recovery.warped import Recovered, read_warped
+from soundsafe.recovery.windows import LENGTH_S, read_windows, windows
 from soundsafe.result import Decoded, FoundPayload
 from soundsafe.stft import RATE
+from soundsafe.streams.polarity import opposed, turned
 from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["SEARCH_S", "decoded", "read", "to_44k"]
@@ -104,6 +107,10 @@ def read(
         if level.payload is not None:
             return level, None
         found = level if level.score >= found.score else found
+    if opposed(start, after_coding=True):
+        other = stream(lambda audio: map(turned, audio))
+        if other.payload is not None:
+            return other, None
     longer = found.samples > start.shape[1]
     echoed = read_echoed(start, found.score, code, tally)
     if echoed is not None:
@@ -125,6 +132,11 @@ def read(
                 identifier=whole.identifier,
                 combined=whole.combined,
             )
+    if (warped is None or warped.payload is None) and found.samples > LENGTH_S * RATE:
+        part = read_windows(windows(block - offset for block in to_44k(blocks(), rate)), code, tiles, tally)
+        if isinstance(part, Detection):
+            return replace(part, bound=tally.bound, samples=found.samples), None
+        warped = part if part is not None else warped
     return replace(found, bound=tally.bound), warped
 
 
@@ -170,9 +182,10 @@ def decoded(
     if warped.payload is not None:
         payloads = (FoundPayload(warped.payload, 0, ()),)
     if warped.detection is not None:
-        payloads = tuple(each.at_speed(warped.speed) for each in warped.detection.payloads) or payloads
         # Seconds of the audio as it was marked, given in the time of the audio as it is.
-        euls = [replace(eul, start_s=eul.start_s / warped.speed) for eul in warped.detection.euls]
+        begins = warped.begins / RATE
+        payloads = tuple(each.at_speed(warped.speed).later(begins) for each in warped.detection.payloads)
+        euls = [replace(eul, start_s=begins + eul.start_s / warped.speed) for eul in warped.detection.euls]
     return replace(
         plain,
         ok=warped.payload is not None,

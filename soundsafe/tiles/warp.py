@@ -20,10 +20,13 @@ from soundsafe.stft import RATE
 from soundsafe.tiles import geometry
 from soundsafe.tiles.geometry import GRID, BandPower, TileGeometry, TileProfile
 
-__all__ = ["Spectrogram", "Warp", "find", "refine", "search"]
+__all__ = ["Spectrogram", "Warp", "find", "likeliest", "refine", "search"]
 
 REACH = 0.06
-"""Largest change of tempo and of pitch that is looked for."""
+"""Largest change of tempo and of pitch that is looked for, where both changed."""
+
+_ALONE = 0.105
+"""Largest change of tempo or of speed alone that is looked for: faders of players go so far."""
 
 _TEMPO_STEP, _PITCH_STEP = 0.0045, 0.004
 _LEVELS_STEP = 0.04
@@ -260,8 +263,8 @@ def shifted(warp: Warp, blocks: int, profile: TileProfile) -> Warp:
     )
 
 
-def _factors(step: float) -> list[float]:
-    n = round(REACH / step)
+def _factors(step: float, reach: float = REACH) -> list[float]:
+    n = round(reach / step)
     return [float(f) for f in 1.0 + np.arange(-n, n + 1) * step]
 
 
@@ -270,7 +273,7 @@ def _pitches() -> Sequence[tuple[float, float]]:
 
 
 def _lines() -> Sequence[tuple[float, float]]:
-    tempo = _factors(_TEMPO_STEP)
+    tempo = _factors(_TEMPO_STEP, _ALONE)
     pairs = [(t, 1.0) for t in tempo] + [*_pitches()] + [(t, t) for t in tempo]
     return list(dict.fromkeys(pairs))
 
@@ -278,6 +281,13 @@ def _lines() -> Sequence[tuple[float, float]]:
 def _plane() -> Sequence[tuple[float, float]]:
     lines = set(_lines())
     return [(t, b) for b in _factors(_PITCH_STEP) for t in _factors(_TEMPO_STEP) if (t, b) not in lines]
+
+
+def likeliest(spec: Spectrogram, low: float, high: float) -> float:
+    """How well the pilots agree between two times in seconds, at the best change of tempo, pitch or speed
+    alone; unrefined, and so for a first look."""
+    found, _ = search(spec, _lines(), low, high)
+    return max((warp.z for warp in found), default=0.0)
 
 
 def find(spec: Spectrogram) -> Warp:
