@@ -46,7 +46,7 @@ def refusals_counted(rows: pd.DataFrame) -> pd.DataFrame:
     """
     refused = (rows["status"] == "refused") & (rows["attack"].map(control_of) == "")
     out = rows.assign(ber=measured_ber(rows), score=rows["score"].mask(refused, -np.inf))
-    for name in ("bits", "payload_bytes"):
+    for name in ("bits", "payload_bytes", "payload_bits"):
         out[name] = rows[name].mask(refused, rows.groupby("system")[name].transform("max"))
     cell = [rows["system"], rows["attack"]]
     for name in _PARITIES:

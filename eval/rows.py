@@ -114,6 +114,9 @@ class Measured:
     pitch: float = NAN
     time_to_payload_s: float = NAN
     clip_s: float = NAN
+    bit_accuracy: float = NAN
+    log10_p: float = NAN
+    iou: float = NAN
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,10 @@ class Row:
         start_s: where the detector found the second.
         parity_bands: share of frames whose feature is equal, for each band, joined by commas; '' for none.
         time_to_payload_s: seconds of audio needed for the payload; infinite where it never comes.
-        payload_bytes: what a clip was given to carry.
+        payload_bytes: what a clip was given to carry, in whole bytes; `payload_bits` to the bit.
+        bit_accuracy: share of the message's bits that the clip gave rightly, found or not; NaN where a system
+            does not tell its bits. `log10_p`: how likely that is by guessing.
+        iou: where a system says which samples are marked, their overlap with those that are.
     """
 
     system: str
@@ -189,6 +195,10 @@ class Row:
     silence_peak: float = NAN
     pesq: float = NAN
     stoi: float = NAN
+    payload_bits: int = 0
+    bit_accuracy: float = NAN
+    log10_p: float = NAN
+    iou: float = NAN
 
 
 @dataclass(frozen=True)
@@ -212,6 +222,9 @@ class SummaryRow:
             has them (`detection_calibration`); where these are fewer than the inverse of the rate, the
             threshold is that of a fitted tail.
         offset_error_samples: the median distance.
+        bit_accuracy: mean share of the message's bits that clips gave rightly, found or not.
+        log10_p: median of how likely that is by guessing.
+        iou: mean overlap of the samples said to be marked and those that are.
     """
 
     system: str
@@ -249,6 +262,9 @@ class SummaryRow:
     parity_slots: Figure = None
     seed_parity: Figure = None
     offset_error_samples: Figure = None
+    bit_accuracy: Figure = None
+    log10_p: Figure = None
+    iou: Figure = None
 
     def goodput_at(self, bits: int) -> Figure:
         """Goodput with no more than 16, 40 or 128 bits of the payload counted."""
@@ -379,6 +395,8 @@ class ComparisonRow:
     p_clips_holm: Figure = None
     auc_a: Figure = None
     auc_b: Figure = None
+    bit_accuracy_a: Figure = None
+    bit_accuracy_b: Figure = None
     verdict: str = "within noise"
 
 

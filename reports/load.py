@@ -117,7 +117,10 @@ class Subject:
     @cached_property
     def payload_bits(self) -> int:
         """What a clip of it carries; 0 where it only says that the mark is there."""
-        return 8 * int(self.frame["payload_bytes"].max()) if len(self.frame) else 0
+        if not len(self.frame):
+            return 0
+        # Runs of earlier versions know whole bytes alone.
+        return int(self.frame["payload_bits"].max()) or 8 * int(self.frame["payload_bytes"].max())
 
     @cached_property
     def seconds(self) -> float | None:

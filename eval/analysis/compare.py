@@ -96,6 +96,8 @@ def _row(system: str, attack: str, seconds: pd.DataFrame, clips: pd.DataFrame, a
         clips_only_a=clips_only_a,
         clips_only_b=clips_only_b,
         p_clips=sign_flip(clip_difference, clips["group_a"]),
+        bit_accuracy_a=float(clips["bit_accuracy_a"].mean()),
+        bit_accuracy_b=float(clips["bit_accuracy_b"].mean()),
     )
 
 

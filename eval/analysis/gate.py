@@ -90,10 +90,14 @@ Clips = Mapping[str, ClipCounts]
 
 @dataclass(frozen=True)
 class Baseline:
-    """Reviewed figures: by system, attack and clip, and the configuration of the run that they are of."""
+    """Reviewed figures: by system, attack and clip, and the configuration of the run that they are of.
+
+    `keyless`: systems without a key, for which there is no wrong one.
+    """
 
     systems: Mapping[str, Mapping[str, Clips]]
     configuration: Mapping[str, Json]
+    keyless: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The document of a baseline's file."""
@@ -105,7 +109,8 @@ class Baseline:
             system: {a: {clip: item(c) for clip, c in clips.items()} for a, clips in attacks.items()}
             for system, attacks in self.systems.items()
         }
-        return {"format": FORMAT, "configuration": dict(self.configuration), "systems": systems}
+        more: dict[str, Json] = {"keyless": list(self.keyless)} if self.keyless else {}
+        return {"format": FORMAT, "configuration": dict(self.configuration), **more, "systems": systems}
 
 
 def suites_of(baseline: Baseline) -> list[str]:
@@ -158,7 +163,9 @@ def make_baseline(rows: pd.DataFrame, configuration: Mapping[str, Json]) -> Base
     kept: dict[str, Json] = {k: configuration.get(k) for k in ("split", "suites", "seed", "seconds")}
     # A folder's path means nothing on another machine.
     kept["dataset"] = Path(str(configuration.get("dataset", ""))).name
-    return Baseline(figures, kept)
+    controls = rows.assign(kind=rows["attack"].map(control_of)).groupby("system")["kind"].agg(set)
+    keyless = (str(s) for s, kinds in controls.items() if "unmarked" in kinds and "wrong_key" not in kinds)
+    return Baseline(figures, kept, tuple(keyless))
 
 
 def _sound(value: object, level: int = 0) -> bool:
@@ -204,7 +211,12 @@ def read_baseline(path: Path) -> Baseline:
         for system, attacks in data["systems"].items()
     }
     configuration = data.get("configuration")
-    return Baseline(systems, configuration if isinstance(configuration, dict) else {})
+    keyless = data.get("keyless")
+    return Baseline(
+        systems,
+        configuration if isinstance(configuration, dict) else {},
+        tuple(map(str, keyless)) if isinstance(keyless, list) else (),
+    )
 
 
 def few_clips(systems: Mapping[str, Mapping[str, Sized]]) -> list[str]:
@@ -233,13 +245,13 @@ def _less(new: ClipCounts, old: ClipCounts) -> bool:
     return new.euls < old.euls or lacking
 
 
-def _unread(mine: pd.DataFrame, attacks: Mapping[str, Clips]) -> str:
+def _unread(mine: pd.DataFrame, attacks: Mapping[str, Clips], keyless: bool) -> str:
     """Which controls of a system's clips were not read; empty where all were. Clips that ended in errors when
     the baseline was made are let off."""
     failed = {clip for held in attacks.values() for clip, counts in held.items() if counts.errors}
     clips = [c for c in dict.fromkeys(clip for held in attacks.values() for clip in held) if c not in failed]
     kinds = mine["attack"].map(control_of)
-    for kind in CONTROLS:
+    for kind in CONTROLS[:1] if keyless else CONTROLS:
         its = mine[kinds == kind]
         sound = its["status"].isin(_NO_ERROR).groupby(its["clip"].astype(str)).all()
         if lacking := [clip for clip in clips if not sound.get(clip, False)]:
@@ -331,7 +343,10 @@ def _controls(rows: pd.DataFrame, baseline: Baseline) -> Check:
     """That nothing was accepted which bears no mark, and that every control was read."""
     found = [r for r in quality_rows(rows) if r.category == "all"]
     accepts, euls = sum(r.false_accepts for r in found), sum(r.unmarked_euls for r in found)
-    unread = {name: _unread(rows[rows["system"] == name], its) for name, its in baseline.systems.items()}
+    unread = {
+        name: _unread(rows[rows["system"] == name], its, name in baseline.keyless)
+        for name, its in baseline.systems.items()
+    }
     untested = "".join(f"; {name}: {text}" for name, text in unread.items() if text)
     ok = accepts == 0 and euls > 0 and not untested
     message = "" if ok else f"{accepts} false accepts in {euls} EULs without the mark{untested}"

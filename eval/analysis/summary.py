@@ -82,10 +82,10 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
     clips = rows.drop_duplicates(_CLIP)
     bits = float(rows["bits"].max()) if len(rows) else 0.0
     success = _mean(rows["payload_ok"].astype(float))
-    size = float(clips["payload_bytes"].max()) if len(clips) else None
+    size = float(clips["payload_bits"].max()) if len(clips) else None
     mean_ber = _mean(rows["ber"])
     times = [] if control else clips["time_to_payload_s"].fillna(np.inf).tolist()
-    goodputs = [goodput_of(n, size or 0, times) if times else None for n in GOODPUT_BITS]
+    goodputs = [goodput_of(n, (size or 0) / 8, times) if times else None for n in GOODPUT_BITS]
     scores = clips["score"], unmarked["score"]
     detected = {
         ending: _number(detection.detection_rate(*scores, rate))
@@ -97,7 +97,7 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         head,
         clips=len(clips),
         euls=len(rows),
-        payload_bits=None if size is None else round(8 * size),
+        payload_bits=None if size is None else round(size),
         seconds=_number(float(clips["clip_s"].sum(skipna=False))) if len(clips) else 0.0,
         groups=int(rows["group"].nunique()),
         failed_euls=failures,
@@ -109,7 +109,7 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         clip_success=_mean(clips["clip_ok"].astype(float)),
         clip_success_ci95=proportion_interval(clips["clip_ok"], clips["group"]),
         time_to_payload_s=None if control else _median(clips["time_to_payload_s"]),
-        goodput_bps=None if control or success is None or size is None else goodput(success, size),
+        goodput_bps=None if control or success is None or size is None else goodput(success, size / 8),
         goodput_16_bps=goodputs[0],
         goodput_40_bps=goodputs[1],
         goodput_128_bps=goodputs[2],
@@ -125,6 +125,9 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         parity_slots=_mean(rows["parity_slots"]),
         seed_parity=_mean(rows["seed_parity"]),
         offset_error_samples=_median(rows["offset_error_samples"].abs()),
+        bit_accuracy=_mean(clips["bit_accuracy"]),
+        log10_p=_median(clips["log10_p"]),
+        iou=_mean(clips["iou"]),
     )
 
 

@@ -6,7 +6,18 @@ summary may hold.
 
 from __future__ import annotations
 
-from soundsafe.eval.metrics import ber, detection, parity, payload, perceptual, quality
+from soundsafe.eval.metrics import ber, detection, message, parity, payload, perceptual, quality
 from soundsafe.eval.metrics.registry import Metric, metrics, to_ask
 
-__all__ = ["Metric", "ber", "detection", "metrics", "parity", "payload", "perceptual", "quality", "to_ask"]
+__all__ = [
+    "Metric",
+    "ber",
+    "detection",
+    "message",
+    "metrics",
+    "parity",
+    "payload",
+    "perceptual",
+    "quality",
+    "to_ask",
+]

@@ -11,6 +11,7 @@ from soundsafe.aliases import Audio
 from soundsafe.attacks import Access
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.running import seeds, white_box
+from soundsafe.eval.running.messages import message_of
 from soundsafe.eval.systems.answers import answer
 from soundsafe.eval.systems.interface import System
 
@@ -36,7 +37,7 @@ def access(system: System, original: Audio, rate: int, *, clip: str, seed: int, 
     others: list[Audio] = []
 
     def mark(audio: Audio, what: str, own: bytes = key) -> Audio:
-        payload = seeds.payload_of(seed, f"{clip}: {what}", system.payload_bytes)
+        payload = message_of(system, seed, f"{clip}: {what}")
         return np.asarray(system.embed(audio.copy(), rate, payload, own).audio, dtype=np.float32)
 
     def more_copies(n: int) -> list[Audio]:

@@ -14,6 +14,7 @@ from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable, defect
 from soundsafe.eval.analysis.stored import Example, RunDocument
 from soundsafe.eval.running import seeds
+from soundsafe.eval.running.messages import message_of
 from soundsafe.eval.running.plan import content
 from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.interface import System
@@ -119,7 +120,7 @@ def mark_again(
         audio, rate = known[name].read()
         if document.seconds is not None:
             audio = np.ascontiguousarray(audio[:, : max(1, round(document.seconds * rate))])
-        payload = seeds.payload_of(seed, name, system.payload_bytes)
+        payload = message_of(system, seed, name)
         try:
             embedded = system.embed(audio.copy(), rate, payload, seeds.bench_key(seed))
         except Exception as error:  # a peer's process that died, say

@@ -103,12 +103,15 @@ class Result:
 def _units(
     plan: Plan, folder: Path, document: Mapping[str, Json], cell_timeout: float | None = None
 ) -> list[Unit]:
-    treatments = tuple(treatment for treatment, _ in plan.cells)
     described = document["systems"]
     assert isinstance(described, dict)
     units = []
     for system, name in zip(plan.systems, plan.system_names, strict=True):
         identity = address(described[name], document["source"], document["versions"])
+        said = described[name]
+        keyless = isinstance(said, dict) and said.get("keyed") is False
+        # Where there is no key, there is none that would be wrong.
+        treatments = tuple(t for t, _ in plan.cells if not (keyless and t.control == "wrong_key"))
         for clip in plan.clips:
             units.append(
                 Unit(
@@ -157,17 +160,17 @@ def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
     unmeasured: list[str] = []
     failures: list[Failure] = []
     times: list[_Times] = []
-    known = {t.name: (t.family, params_text(t.params)) for t, _ in plan.cells}
+    known = {t.name: (t.family, params_text(t.params), labels) for t, labels in plan.cells}
     for unit in units:
         lines = UnitFile(unit.path).read()
         marking, clip = lines[unit.marking_key], unit.clip
         assert isinstance(marking, MarkingLine)
         if marking.status == "quality_failed":
             unmeasured.append(f"quality_failed for {clip.clip}, {unit.system_name}: {marking.message}")
-        for treatment, labels in plan.cells:
+        for treatment in unit.treatments:
             line = lines[unit.cell_key(treatment)]
             assert isinstance(line, CellLine)
-            family, params = known[treatment.name]
+            family, params, labels = known[treatment.name]
             first = line.rows[0]
             if first.status not in RAN:
                 failures.append(
@@ -188,6 +191,7 @@ def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
                     group=str(clip.group or clip.clip),
                     lossy=_text(clip.lossy),
                     payload_bytes=marking.payload_bytes,
+                    payload_bits=marking.payload_bits,
                     **vars(measured),
                     **vars(marking.quality),
                 )

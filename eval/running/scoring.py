@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.eval.metrics import ber, parity, payload
+from soundsafe.eval.metrics import ber, message, parity, payload
 from soundsafe.eval.rows import NAN, Measured
 from soundsafe.eval.systems.answers import Answer, AnsweredSecond
 from soundsafe.eval.systems.interface import EUL_S
+from soundsafe.eval.systems.whole_clip import bits_of
 
 __all__ = ["Expected", "Truth", "expected_euls", "failed", "match", "score"]
 
@@ -37,11 +38,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class Truth:
-    """What was embedded: payload, coded bits [n_euls, bits] (None: the system has none), unmarked seconds."""
+    """What was embedded: payload, coded bits [n_euls, bits] (None: the system has none), unmarked seconds,
+    and how many bits of the payload are a message that a whole clip tells."""
 
     payload: bytes
     bits: NDArray[np.uint8] | None
     unmarked: frozenset[int]
+    payload_bits: int = 0
 
 
 def expected_euls(n_samples: int, n_attacked: int, rate: int, delay: int | None) -> list[Expected]:
@@ -136,6 +139,40 @@ def _ends(
     ]
 
 
+def _message(decoded: Answer, truth: Truth, control: bool) -> tuple[float, float]:
+    """Share of the message's bits that are right, and log10 of the chance of it; NaN where none is told.
+
+    Raises:
+        ValueError: there are not as many as the payload has.
+    """
+    if decoded.bits is None:
+        return NAN, NAN
+    if len(decoded.bits) != truth.payload_bits:
+        raise ValueError(f"decode returned {len(decoded.bits)} bits, the payload has {truth.payload_bits}")
+    if control or not len(decoded.bits):
+        return NAN, NAN
+    right = message.bit_accuracy(decoded.bits, bits_of(truth.payload, truth.payload_bits))
+    return right, message.log10_p(right, truth.payload_bits)
+
+
+def _overlap(decoded: Answer, n_samples: int, n_attacked: int, delay: int | None, control: bool) -> float:
+    """Overlap of the samples said to be marked and those that are: all of the clip, wherever it lies now; NaN
+    where that is not known, and for a control, which bears no mark.
+
+    Raises:
+        ValueError: not each sample has been judged.
+    """
+    if decoded.present is None:
+        return NAN
+    if len(decoded.present) != n_attacked:
+        raise ValueError(f"{len(decoded.present)} samples judged, {n_attacked} there")
+    if control or delay is None:
+        return NAN
+    marked = np.zeros(n_attacked, dtype=bool)
+    marked[max(0, delay) : max(0, delay + n_samples)] = True
+    return message.iou(decoded.present, marked)
+
+
 def score(
     decoded: Answer,
     truth: Truth,
@@ -179,8 +216,12 @@ def score(
     # A codec pads the end; what was listened to is no longer than the clip, but where it was slowed down.
     heard = n_attacked if delay is None else min(n_samples, n_attacked)
     needed = payload.time_to_payload(_ends(decoded, expected, partners, ok), clip_ok, heard / rate)
+    right, chance = _message(decoded, truth, control)
     clip = Measured(
         eul=0,
+        bit_accuracy=right,
+        log10_p=chance,
+        iou=_overlap(decoded, n_samples, n_attacked, delay, control),
         clip_ok=clip_ok,
         id_ok=decoded.id_ok,
         combined=decoded.combined,
@@ -205,7 +246,7 @@ def score(
     return rows
 
 
-def failed(n_samples: int, rate: int, truth: Truth | None, status: str, message: str) -> list[Measured]:
+def failed(n_samples: int, rate: int, truth: Truth | None, status: str, why: str) -> list[Measured]:
     """What is known of a clip for which a step failed: a row for each EUL it has, nothing decoded."""
     n = max(1, int(n_samples / rate / EUL_S))
     unmarked = frozenset() if truth is None else truth.unmarked
@@ -213,7 +254,7 @@ def failed(n_samples: int, rate: int, truth: Truth | None, status: str, message:
         Measured(
             eul=i,
             status=status,
-            message=message,
+            message=why,
             bits=0 if truth is None or truth.bits is None else truth.bits.shape[1],
             markable=i not in unmarked,
             clip_s=n_samples / rate,

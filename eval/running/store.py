@@ -37,6 +37,7 @@ class MarkingLine:
     message: str = ""
     quality: Quality = field(default_factory=Quality)
     payload_bytes: int = 0
+    payload_bits: int = 0
     embed_s: Figure = None
     warnings: tuple[str, ...] = ()
     traceback: str = ""

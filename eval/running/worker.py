@@ -29,6 +29,7 @@ from soundsafe.eval.metrics import quality
 from soundsafe.eval.rows import Measured, Quality
 from soundsafe.eval.running import adversary, scoring, seeds
 from soundsafe.eval.running.limits import TimedOut, time_limit
+from soundsafe.eval.running.messages import message_of
 from soundsafe.eval.running.store import CellLine, Line, MarkingLine, UnitFile
 from soundsafe.eval.running.units import Treatment, Unit
 from soundsafe.eval.systems import registry as systems
@@ -40,6 +41,7 @@ from soundsafe.eval.systems.answers import (
     warnings_of,
 )
 from soundsafe.eval.systems.interface import EUL_S, System
+from soundsafe.eval.systems.whole_clip import payload_bits_of
 
 __all__ = ["give_up", "missing_lines", "run_unit", "start_worker"]
 
@@ -168,7 +170,7 @@ class _Bench:
 
     @property
     def payload(self) -> bytes:
-        return seeds.payload_of(self.unit.seed, self.clip, self.system.payload_bytes)
+        return message_of(self.system, self.unit.seed, self.clip)
 
     def _embed(self) -> _Marking:
         source, system, payload = self.original, self.system, self.payload
@@ -196,7 +198,8 @@ class _Bench:
             unmarked = self.marked.unmarked
         except _Failure:
             unmarked = frozenset(range(n))
-        return scoring.Truth(payload, None if bits is None else np.asarray(bits), unmarked)
+        coded = None if bits is None else np.asarray(bits)
+        return scoring.Truth(payload, coded, unmarked, payload_bits_of(system))
 
     @cached_property
     def _true(self) -> _Made[scoring.Truth]:
@@ -244,9 +247,10 @@ class _Bench:
 
     def marking_line(self) -> MarkingLine:
         """What marking did to this clip, or why there is none."""
-        size = 0
+        size = bits = 0
         try:
             size = self.system.payload_bytes
+            bits = payload_bits_of(self.system)
             source, marked = self.original, self.marked
         except _Failure as failure:
             return MarkingLine(
@@ -254,6 +258,7 @@ class _Bench:
                 failure.status,
                 str(failure),
                 payload_bytes=size,
+                payload_bits=bits,
                 traceback=failure.trace,
             )
         failed: list[str] = []
@@ -271,6 +276,7 @@ class _Bench:
             message="; ".join(failed),
             quality=measured,
             payload_bytes=size,
+            payload_bits=bits,
             embed_s=marked.seconds,
             warnings=marked.warnings,
         )

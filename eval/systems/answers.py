@@ -13,9 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Bits, Floats
 from soundsafe.eval.rows import NAN
 
-__all__ = ["Answer", "AnsweredSecond", "answer", "answered_second", "unmarked_seconds", "warnings_of"]
+__all__ = [
+    "Answer",
+    "AnsweredSecond",
+    "answer",
+    "answered_second",
+    "plain",
+    "unmarked_seconds",
+    "warnings_of",
+]
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class AnsweredSecond:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a detector says of a clip; see `soundsafe.result.Decoded`."""
+    """What a detector says of a clip; see `soundsafe.result.Decoded` and `Found`."""
 
     ok: bool
     payload: bytes | None
@@ -56,6 +65,8 @@ class Answer:
     tempo: float = NAN
     pitch: float = NAN
     euls: tuple[AnsweredSecond, ...] = ()
+    bits: Bits | None = None
+    present: Floats | None = None
 
 
 def _field(thing: object, name: str) -> object:
@@ -71,9 +82,28 @@ def _text(thing: object, name: str) -> str:
     return str(_field(thing, name) or "")
 
 
+def plain(value: object) -> object:
+    """A tensor as something that NumPy takes, wherever it lies; anything else as it is."""
+    for name in ("detach", "cpu", "numpy"):
+        step = _field(value, name)
+        value = step() if callable(step) else value
+    return value
+
+
 def _array(thing: object, name: str) -> NDArray[np.int64] | None:
     value = _field(thing, name)
-    return None if value is None else np.asarray(value)
+    return None if value is None else np.asarray(plain(value))
+
+
+def _bits(thing: object) -> Bits | None:
+    """The message's bits, from truth values, numbers of 0 and 1 or chances of a 1."""
+    found = _array(thing, "bits")
+    if found is None:
+        return None
+    values = found.astype(np.float64)
+    if values.ndim != 1 or not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"bits of shape {values.shape}: a row of 0 and 1, or of chances of a 1, is needed")
+    return (values > 0.5).astype(np.uint8)
 
 
 def _items(thing: object, name: str) -> list[object]:
@@ -112,12 +142,17 @@ def answer(decoded: object) -> Answer:
 
     Raises:
         TypeError: it has no `ok`, or its payload is neither bytes nor None.
+        ValueError: its bits are no row of 0 and 1, or of chances.
     """
-    ok, payload = _field(decoded, "ok"), _field(decoded, "payload")
+    ok, payload, bits = _field(decoded, "ok"), _field(decoded, "payload"), _bits(decoded)
     if ok is None:
         raise TypeError(f"decode returned {type(decoded).__name__}, which has no ok")
     if payload is not None and not isinstance(payload, bytes):
         raise TypeError(f"decode returned a payload that is {type(payload).__name__}, not bytes")
+    if payload is None and ok:
+        # Where there are no bits, what is found is that the mark is there.
+        payload = b"" if bits is None else np.packbits(bits).tobytes()
+    present = _array(decoded, "present")
     combined = _number(decoded, "combined")
     return Answer(
         ok=bool(ok),
@@ -131,6 +166,8 @@ def answer(decoded: object) -> Answer:
         tempo=_number(decoded, "tempo"),
         pitch=_number(decoded, "pitch"),
         euls=tuple(answered_second(eul) for eul in _items(decoded, "euls")),
+        bits=bits,
+        present=None if present is None else present.astype(np.float64),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from soundsafe.aliases import Audio
 from soundsafe.eval.rows import EUL_S
@@ -130,12 +130,27 @@ class Marked:
 
 @dataclass(frozen=True)
 class Found:
-    """What `decode` must answer. `payload` is None unless `ok`; a higher `score` means likelier marked."""
+    """What `decode` must answer.
+
+    Attributes:
+        ok: whether a mark was found (and, where there is a payload, read).
+        payload: None unless `ok`; not needed where `bits` are given.
+        score: a higher one means likelier marked.
+        euls: seconds that were read by themselves.
+        bits: of the message, found or not: a list, an array or a tensor of 0 and 1, or of chances of a 1.
+        present: for each sample of the audio that was read, whether it is marked (or the chance of it).
+
+    Example:
+        >>> Found(ok=True, bits=[0, 1, 1]).score
+        0.0
+    """
 
     ok: bool
-    payload: bytes | None
+    payload: bytes | None = None
     score: float = 0.0
     euls: Sequence[Eul] = ()
+    bits: ArrayLike | None = None
+    present: ArrayLike | None = None
 
 
 class SimpleSystem:
