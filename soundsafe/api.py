@@ -20,6 +20,7 @@ from soundsafe.aliases import Audio, Bits, Progress
 from soundsafe.blas import one_blas_thread
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
+from soundsafe.cells.host import code_of_second
 from soundsafe.cells.layout import choose_layout, described, features
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, ROBUST, Profile
@@ -449,9 +450,9 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
     out = []
     for i in range(x.shape[1] // EUL_SAMPLES):
         here = spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES]
+        mixed = [mix_channels(here, mix) for mix in mixtures(x.shape[0], i % PHASES)]
         found = [
-            choose_layout(features(mix_channels(here, mix), profile), code, i % PHASES)
-            for mix in mixtures(x.shape[0], i % PHASES)
+            choose_layout(features(one, profile), code_of_second(one, code), i % PHASES) for one in mixed
         ]
         out.append(Eul(start_s=float(i), ok=False, corrected_bytes=0, erasures=0, **described(found)))
     return out

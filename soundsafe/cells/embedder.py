@@ -22,6 +22,7 @@ from scipy.special import ndtri
 
 from soundsafe.aliases import Audio, Bits, Ints
 from soundsafe.cells.code import CellCode
+from soundsafe.cells.host import code_of_second
 from soundsafe.cells.lattice import cell_index, displacement
 from soundsafe.cells.layout import Layout, choose_layout, features
 from soundsafe.cells.masking import threshold
@@ -112,24 +113,37 @@ def _make_mixture(
     frames = (starts[:, None] + torch.arange(EUL_FRAMES)[None]).reshape(-1)
     mixed = mix_channels(spectrum, mix)[:, frames]
     parts = [mixed[:, i * EUL_FRAMES : (i + 1) * EUL_FRAMES] for i in range(len(euls))]
+    codes = [code_of_second(part, code) for part in parts]
+    geometries = [own.geometry for own in codes]
     layouts = [
-        choose_layout(features(part, code.profile), code, int(phases[e]))
-        for part, e in zip(parts, euls, strict=True)
+        choose_layout(features(part, code.profile), own, int(phases[e]))
+        for part, own, e in zip(parts, codes, euls, strict=True)
     ]
     chosen = np.stack([np.concatenate([lay.slots, geo.pilot.reshape(-1)]) for lay in layouts])
-    dither = torch.stack([torch.cat([lay.dither, geo.pilot_dither.reshape(-1)]) for lay in layouts])
-    pilot_bits = (geo.pilot_sign.reshape(PHASES, -1)[phases[euls]] < 0).float()
+    dither = torch.stack(
+        [
+            torch.cat([lay.dither, own.pilot_dither.reshape(-1)])
+            for lay, own in zip(layouts, geometries, strict=True)
+        ]
+    )
+    signs = [own.pilot_sign[int(phases[e])].reshape(-1) for own, e in zip(geometries, euls, strict=True)]
+    pilot_bits = (torch.stack(signs) < 0).float()
     bits = torch.cat([torch.from_numpy(coded[euls] ^ geo.scramble).float(), pilot_bits], dim=1)
-    rows = torch.arange(len(euls))[:, None]
     picked = torch.from_numpy(chosen)
     here = EUL_FRAMES * torch.arange(len(euls))
-    base, weight = geo.step[picked], geo.weight[picked]
+
+    def cells_of(first: torch.Tensor, frames: int) -> torch.Tensor:
+        each = zip(geometries, first, picked, strict=True)
+        return torch.stack([cell_index(own, at[None], frames)[0][rows] for own, at, rows in each])
+
+    base = geo.step[picked]
+    weight = torch.stack([own.weight[rows] for own, rows in zip(geometries, picked, strict=True)])
     return _Mixture(
         mix=mix,
         euls=euls,
         frames=frames,
-        local=cell_index(geo, here, len(frames))[rows, picked],
-        whole=cell_index(geo, starts, total)[rows, picked],
+        local=cells_of(here, len(frames)),
+        whole=cells_of(starts, total),
         weight=weight,
         strength=weight.abs().square(),
         base_step=base,

@@ -13,6 +13,7 @@ from soundsafe.stft import HOP, RATE
 __all__ = [
     "EUL_FRAMES",
     "EUL_SAMPLES",
+    "HOST_BOUND",
     "PATTERNS",
     "PHASES",
     "PILOT_PERIOD",
@@ -125,6 +126,11 @@ class Profile:
             raise ValueError("a carrier has at least one cell; the code is ldpc or rs")
 
     @property
+    def host_bound(self) -> bool:
+        """Whether the geometry of a second follows from key and audio, not from the key alone."""
+        return self.version >= 2
+
+    @property
     def regions(self) -> int:
         """Number of regions of frequency that have a scale of their own."""
         return len(self.region_hz) + 1
@@ -142,6 +148,10 @@ class Profile:
 ROBUST = Profile()
 """The default."""
 
+HOST_BOUND = Profile(name="host-bound", version=2)
+"""Carriers, dithers and pilots of each second follow from its audio too (`soundsafe.cells.host`): nothing of
+them repeats by time, and what is learned of one second says nothing of another. Experimental: after a change
+of speed its marks are not looked for."""
 
 PROFILES_BY_CODE = {"ldpc": ROBUST, "rs": Profile(name="rs", code="rs")}
 """The default, and the same with Reed and Solomon's code; the carriers are the same."""

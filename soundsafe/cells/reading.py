@@ -13,6 +13,7 @@ import torch
 from soundsafe.aliases import Audio, Floats
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
+from soundsafe.cells.host_sync import likeliest_codes
 from soundsafe.cells.joint import Positions
 from soundsafe.cells.lattice import cell_index, correlate, fit_by_region, project, soft_values
 from soundsafe.cells.layout import Features, Layout, candidate_layouts, features
@@ -169,19 +170,46 @@ def read_second(
     if spectrum is None:
         return None
     geo, profile = code.geometry, code.profile
-    index = _carriers_index(code)
     sure_fit = settings.sure_fit * profile.regions / 5
     fitted = []
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
-        p = project(mixed / threshold(mixed, profile), index, geo)
-        fitted.append(fit_layout(p, features(mixed, profile), code, phase, sure_fit, settings.doubt))
+        fitted.append(_fit_mixture(mixed, code, phase, sure_fit, settings))
     choice = choose_scales(fitted, code)
     llr = np.zeros(len(geo.scramble))
     for one in fitted:
         region = torch.from_numpy(geo.region[one.layout.slots])
         llr += soft_values(one.position / choice.scales[region] + one.layout.dither, one.layout, geo)
     return reading_of(start, llr * (1.0 - 2.0 * geo.scramble), fitted, choice)
+
+
+def _fit_mixture(
+    mixed: torch.Tensor, code: CellCode, phase: int, sure_fit: float, settings: DetectorSettings
+) -> FittedLayout:
+    """The code and layout that one mixture fits best, of those that the audio may have."""
+    ratio, feats = mixed / threshold(mixed, code.profile), features(mixed, code.profile)
+    best: FittedLayout | None = None
+    for own in _codes(mixed, phase, code, settings):
+        p = project(ratio, _carriers_index(own), own.geometry)
+        fitted = fit_layout(p, feats, own, phase, sure_fit, settings.doubt)
+        if best is None or _total(fitted) > _total(best):
+            best = fitted
+        if _total(best) > sure_fit:
+            break
+    assert best is not None  # there is at least one code
+    return best
+
+
+def _total(fitted: FittedLayout) -> float:
+    return float(fitted.fits.max(1).values.sum())
+
+
+def _codes(mixed: torch.Tensor, phase: int, code: CellCode, settings: DetectorSettings) -> list[CellCode]:
+    """The codes that a second of `phase` may have: of a profile that binds marks to their audio a few."""
+    if not code.profile.host_bound:
+        return [code]
+    found = likeliest_codes(mixed, phase, code, settings.host_words, settings.sure_pilots)
+    return found[: settings.host_codes]
 
 
 def reading_of(start: float, llr: Floats, fitted: Sequence[FittedLayout], choice: ScaleChoice) -> Reading:
@@ -225,13 +253,13 @@ def read_equalised(
     if spectrum is None:
         return None
     geo, profile = code.geometry, code.profile
-    index = _carriers_index(code)
     llr = np.zeros(len(geo.scramble))
     layouts, positions, total = [], [], 0.0
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
-        x = correlate(mixed / threshold(mixed, profile), index, geo) / geo.step
-        lay = _likeliest_layout(x, features(mixed, profile), code, phase, settings)
+        own = _codes(mixed, phase, code, settings)[0]
+        x = correlate(mixed / threshold(mixed, profile), _carriers_index(own), own.geometry) / geo.step
+        lay = _likeliest_layout(x, features(mixed, profile), own, phase, settings)
         undone = undo_equaliser(x[lay.slots], lay, geo)
         soft = soft_values(undone.p + lay.dither, lay, geo)
         llr += np.where(undone.trusted.numpy(), soft, 0.0)

@@ -123,6 +123,10 @@ class DetectorSettings:
         supposed_layouts: layouts that are tried for each supposed equaliser, and
         supposed_fit: the quick fit that ends that search.
         sure_fit: fit, over five regions, of a layout after which no other is tried.
+        host_words: descriptions of a second that are tried by their pilots, where marks are bound to their
+            audio, until they agree as well as
+        sure_pilots; of these descriptions
+        host_codes: are read.
         doubt: what a decibel of distance takes from the fit of a layout: where codecs have left no fit, the
             audio's own features are the better witness.
         decode_information: information above which decoding is tried;
@@ -153,6 +157,9 @@ class DetectorSettings:
     supposed_fit: float = 12.0
     sure_fit: float = 25.0
     doubt: float = 4.0
+    host_words: int = 32
+    host_codes: int = 2
+    sure_pilots: float = 8.0
     decode_information: float = 0.45
     reread_information: float = 0.5
     reread_turns: int = 3
@@ -178,7 +185,9 @@ class DetectorSettings:
         shares = (self.decode_information, self.reread_information, self.join_information)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ValueError("informations lie between 0 and 1")
-        others = (self.nudged_fit, self.nudge, self.supposed_fit, self.sure_fit, self.doubt)
+        if min(self.host_words, self.host_codes) < 1:
+            raise ValueError("at least one description of a second is tried, and read")
+        others = (self.sure_pilots, self.nudged_fit, self.nudge, self.supposed_fit, self.sure_fit, self.doubt)
         if not all(value > 0.0 for value in others):
             raise ValueError("nudge, doubt and all fits are positive")
 

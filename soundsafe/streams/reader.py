@@ -91,7 +91,7 @@ def read(
         return replace(found, bound=tally.bound)
 
     found = tallied(_keep_first(to_44k(blocks(), rate), kept, SEARCH_S))
-    if found.payload is not None or not kept:
+    if found.payload is not None or not kept or code.profile.host_bound:
         return found, None
     start = np.concatenate(kept, axis=1)
     offset = start.mean(axis=1, keepdims=True)
