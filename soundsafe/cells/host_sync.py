@@ -159,7 +159,7 @@ def _place(audio: Audio, start: int, code: CellCode, shifts: torch.Tensor) -> Pl
 
 def try_places(audio: Audio, starts: Iterable[int], code: CellCode) -> Place:
     """The best of a few samples `starts` at which a second may start, to an eighth of a sample."""
-    return max((_place(audio, start, code, _FINE) for start in starts), key=lambda place: place.z)
+    return max((_place(audio, max(start, 0), code, _FINE) for start in starts), key=lambda place: place.z)
 
 
 def drift(audio: Audio, start: int, phase: int, code: CellCode) -> float:
@@ -216,8 +216,25 @@ def scan_places(
             z, where = agreement.flatten(1).max(dim=1)
             for frame, best, index in zip(frames.tolist(), z.tolist(), where.tolist(), strict=True):
                 phase, s = divmod(index, len(shifts))
-                found.append(Place(start + float(shifts[s]) + frame * HOP, phase, best))
-    return sorted(found, key=lambda place: -place.z)[:keep]
+                found.append(_first_of_clock(start + float(shifts[s]) + frame * HOP, phase, best))
+    return _apart(sorted(found, key=lambda place: -place.z), keep)
+
+
+def _first_of_clock(start: float, phase: int, z: float) -> Place:
+    """The place of the first second of a clock that has one of `phase` at `start`."""
+    before = math.floor((start + 0.5 * HOP) / EUL_SAMPLES)
+    return Place(start - before * EUL_SAMPLES, (phase - before) % PHASES, z)
+
+
+def _apart(places: Sequence[Place], keep: int) -> list[Place]:
+    """The first `keep` places that are not beside one before them."""
+    out: list[Place] = []
+    for place in places:
+        if all(abs(place.start - other.start) > 1.5 or place.phase != other.phase for other in out):
+            out.append(place)
+        if len(out) == keep:
+            break
+    return out
 
 
 def _frames_by_word(powers: Floats, count: int) -> dict[int, Ints]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import datasets
+from soundsafe.attacks.learned import remove_pilots
 from soundsafe.attacks.learning import learn_pilots
 from soundsafe.cells.code import CellCode, pilots_alone
 from soundsafe.cells.host import host_features, host_word, host_words
@@ -104,7 +105,7 @@ def test_a_mark_carried_to_other_audio_is_not_read(marked: Audio) -> None:
     assert not soundsafe.decode(carried, RATE, KEY, profile=HOST_BOUND).ok
 
 
-def test_its_pilots_cannot_be_learned(marked: Audio) -> None:
+def test_its_pilots_are_not_learned_nor_removed(marked: Audio) -> None:
     found = learn_pilots([marked])
     right = 0
     for host in {host_word(host_features(stft(torch.from_numpy(marked.mean(axis=0)))[:, :EUL_FRAMES]))}:
@@ -116,3 +117,7 @@ def test_its_pilots_cannot_be_learned(marked: Audio) -> None:
             )
     assert right == 0
     assert max(pilot.score for pilot in found) < 20  # the largest by chance is about 15
+    removed = remove_pilots(marked, found)
+    read = soundsafe.decode(removed, RATE, KEY, profile=HOST_BOUND)
+    assert read.payload == PAYLOAD
+    assert sum(eul.ok for eul in read.euls) == 8
