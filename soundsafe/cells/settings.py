@@ -125,8 +125,8 @@ class DetectorSettings:
         sure_fit: fit, over five regions, of a layout after which no other is tried.
         host_words: descriptions of a second that are tried by their pilots, where marks are bound to their
             audio, until they agree as well as
-        sure_pilots; of these descriptions
-        host_codes: are read.
+        sure_pilots: positive;
+        host_codes: of these descriptions are read, at least 1.
         doubt: what a decibel of distance takes from the fit of a layout: where codecs have left no fit, the
             audio's own features are the better witness.
         decode_information: information above which decoding is tried;

@@ -23,6 +23,9 @@ from soundsafe.cells.settings import DETECTOR, QUALITIES, DetectorSettings, Qual
         {"decode_information": 1.5},
         {"doubt": 0.0},
         {"nudge": float("nan")},
+        {"host_words": 0},
+        {"host_codes": 0},
+        {"sure_pilots": 0.0},
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(bad: dict[str, Any]) -> None:
