@@ -12,11 +12,28 @@ class InputError(ValueError):
     """Bad input or usage. The message is one line that says what is wrong, where, and what would be right.
 
     The command line answers with this line on stderr and exit code 2.
+
+    Example:
+        >>> import soundsafe
+        >>> try:
+        ...     soundsafe.read_key_file("no such file")
+        ... except soundsafe.InputError as error:
+        ...     print(error)
+        cannot read the key file no such file: No such file or directory
     """
 
 
 class NotMarkable(Exception):
-    """The input is sound, but the answer is no: the audio carries no mark that reads back (exit code 1)."""
+    """The input is sound, but the answer is no: the audio carries no mark that reads back (exit code 1).
+
+    Example:
+        >>> import numpy as np, soundsafe
+        >>> try:
+        ...     soundsafe.embed(np.zeros((1, 88_200), np.float32), 44_100, b"hello")
+        ... except soundsafe.NotMarkable as error:
+        ...     print("silent" in str(error))
+        True
+    """
 
 
 def defect(error: BaseException) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "given",
     "key_id",
     "keyed_integers",
+    "payload_id",
     "read_key_file",
     "write_key_file",
 ]
@@ -94,10 +95,29 @@ def key_id(key: bytes) -> str:
     return derive(key, "key id", 8).hex()
 
 
-def read_key_file(path: str | os.PathLike[str]) -> bytes:
-    """The 32 bytes of the key file at `path`; raises InputError if it cannot be read or is malformed.
+def payload_id(payload: bytes) -> bytes:
+    """The 64-bit identifier of a payload: the first 8 bytes of its SHA-256. It needs no key."""
+    return hashlib.sha256(payload).digest()[:8]
 
-    Blanks around the digits are allowed.
+
+def read_key_file(path: str | os.PathLike[str]) -> bytes:
+    """The key in a key file.
+
+    Args:
+        path: of a file with 64 hexadecimal digits; blanks around them are allowed.
+
+    Returns:
+        32 bytes.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_key_file(f"{folder}/secret.key")
+        ...     len(read_key_file(f"{folder}/secret.key"))
+        32
     """
     try:
         with open(path, "rb") as file:
@@ -113,10 +133,21 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def write_key_file(path: str | os.PathLike[str]) -> None:
-    """Make a new random key and keep it in the new file `path`, mode 0600.
+    """Make a new random key and keep it in a new file, mode 0600.
 
-    Raises InputError if something exists there already (a key is never overwritten) or it cannot be written;
-    then no file is left. It is made beside `path` and gets its name when it is whole.
+    Args:
+        path: of the file. It is made beside it, and gets its name when it is whole.
+
+    Raises:
+        InputError: something exists there already (a key is never overwritten), or it cannot be written; then
+            no file is left.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_key_file(f"{folder}/secret.key")
+        ...     oct(os.stat(f"{folder}/secret.key").st_mode & 0o777)
+        '0o600'
     """
     partial = os.path.join(os.path.dirname(path), f".soundsafe-{secrets.token_hex(6)}.tmp")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.message.container import payload_id
+from soundsafe.keys import payload_id
 
 __all__ = ["Decoded", "Embedded", "Eul", "FoundPayload", "of_several_keys"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Eul:
     """One second (the unit that carries one codeword) as the detector found it.
 
@@ -47,6 +48,11 @@ class Eul:
     slots: str = ""
     seed: int | None = None
     id_hex: str | None = None
+
+    def __repr__(self) -> str:
+        """One line, without the arrays."""
+        read = f"read, {self.corrected_bytes} bytes corrected" if self.ok else "not read"
+        return f"<Eul at {self.start_s:.3f} s: {read}>"
 
     def to_json(self) -> dict[str, Any]:
         """The fields of the command's JSON.
@@ -121,7 +127,7 @@ class FoundPayload:
         return document if self.key_id is None else document | {"key_id": self.key_id}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decoded:
     """The answer of a detection.
 
@@ -172,10 +178,37 @@ class Decoded:
     factor_confidence: float = 0.0
     payloads: tuple[FoundPayload, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Whether a payload was read: `if soundsafe.decode(audio, rate): ...`."""
+        return self.ok
+
+    def __repr__(self) -> str:
+        """One line: what was read, and from how much."""
+        return f"<Decoded: {_said(self)}>"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, with the figures below."""
+        facts = {
+            "payload": self.payload_hex or "–", "text": self.text or "–", "identifier": self.id_hex or "–",
+            "score": f"{self.score:.3f}", "layer": self.layer or "–",
+            "seconds read": f"{sum(eul.ok for eul in self.euls)} of {len(self.euls)}",
+            "tempo, pitch": f"{self.tempo:.5f}, {self.pitch:.5f}",
+        }  # fmt: skip
+        rows = "".join(f"<tr><th>{name}</th><td>{html.escape(v)}</td></tr>" for name, v in facts.items())
+        return f"<table><caption>{html.escape(_said(self))}</caption>{rows}</table>"
+
     @property
     def payload_hex(self) -> str | None:
         """The payload in hexadecimal, None unless `ok`."""
         return None if self.payload is None else self.payload.hex()
+
+    @property
+    def text(self) -> str | None:
+        """The payload as text; None unless `ok`, and where it is not UTF-8."""
+        try:
+            return None if self.payload is None else self.payload.decode()
+        except UnicodeDecodeError:
+            return None
 
     def to_json(self) -> dict[str, Any]:
         """What `soundsafe decode --json` prints.
@@ -205,6 +238,19 @@ class Decoded:
         }
 
 
+def _said(found: Decoded) -> str:
+    """What a detection found, in words."""
+    read = f"{sum(eul.ok for eul in found.euls)} of {len(found.euls)} seconds read"
+    if found.payload is not None:
+        text = found.text
+        shown = repr(text) if text is not None and text.isprintable() else found.payload.hex()
+        shown = shown if len(shown) <= 48 else f"{shown[:45]}..."
+        return f"{len(found.payload)} bytes {shown}, {read}, {found.layer} layer"
+    if found.id_ok:
+        return f"identifier {found.id_hex} alone, {read}"
+    return f"no payload, {read}, score {found.score:.3f}"
+
+
 def of_several_keys(answers: Sequence[Decoded], key_ids: Sequence[str]) -> Decoded:
     """One answer of a file that was read under several keys.
 
@@ -232,7 +278,7 @@ def of_several_keys(answers: Sequence[Decoded], key_ids: Sequence[str]) -> Decod
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embedded:
     """The answer of an embedding.
 
@@ -266,6 +312,12 @@ class Embedded:
     realtime_factor: float
     warnings: list[str] = field(default_factory=list)
     unmarked_seconds: list[int] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """One line, without the audio."""
+        read = f"{self.euls_verified} of {self.euls} seconds read back"
+        more = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"<Embedded: {self.payload_bytes} bytes, {read}, SNR {self.snr_db:.1f} dB{more}>"
 
     def to_json(self) -> dict[str, Any]:
         """What `soundsafe embed --json` prints.

@@ -25,14 +25,13 @@ version 1, which still read, but can be spliced: 32 bits without a key are soon 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from soundsafe.errors import InputError
-from soundsafe.keys import derive
+from soundsafe.keys import derive, payload_id
 
 __all__ = [
     "BLOCK",
@@ -112,11 +111,6 @@ def cycle_of(parts: int) -> int:
     """Seconds after which `parts` parts begin again: odd, so that each part meets each of the four phases of
     stereo seconds, and no part is always where a downmix, or a single channel, has nothing."""
     return parts | 1
-
-
-def payload_id(payload: bytes) -> bytes:
-    """The 64-bit identifier of a payload: the first 8 bytes of its SHA-256."""
-    return hashlib.sha256(payload).digest()[:8]
 
 
 def _tag(head: bytes, body: bytes, key: bytes) -> bytes:

@@ -226,3 +226,21 @@ def test_the_wheel_installs_and_imports(wheel: Path, tmp_path: Path) -> None:
     assert {"mp3", "gain", "limiter"} <= set(suites)
     for command in ("soundsafe", "soundsafe-eval"):
         assert (target / "bin" / command).exists()
+
+
+def test_what_is_at_the_top() -> None:
+    import soundsafe
+    from soundsafe import errors, keys
+    from soundsafe.eval.running import runner
+
+    assert soundsafe.__version__ == project()["project"]["version"]
+    assert (soundsafe.InputError, soundsafe.NotMarkable) == (errors.InputError, errors.NotMarkable)
+    assert (soundsafe.read_key_file, soundsafe.evaluate) == (keys.read_key_file, runner.evaluate)
+    assert {"evaluate", "__version__", *soundsafe.__all__} <= set(dir(soundsafe))
+    assert not hasattr(soundsafe, "nothing_such")
+
+
+def test_a_version_costs_nothing() -> None:
+    code = "import sys, soundsafe; soundsafe.__version__, soundsafe.InputError; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "pandas"} & set(loaded.stdout.split())

@@ -126,3 +126,33 @@ def test_several_payloads_and_keys() -> None:
     assert [found.key_id for found in both.payloads] == ["k2", "k2"]
     assert both.false_accept_bound == one.false_accept_bound + two.false_accept_bound
     assert both.to_json()["payloads"][0]["key_id"] == "k2"
+
+
+def test_an_answer_is_true_where_there_is_a_payload() -> None:
+    assert decoded(b"hello")
+    assert not decoded(None)
+
+
+def test_answers_are_shown_in_one_short_line() -> None:
+    for answer in (decoded(b"hello"), decoded(None), decoded(bytes(range(200))), eul()):
+        assert len(repr(answer)) < 140
+        assert "\n" not in repr(answer)
+    assert repr(decoded(b"hello")).startswith("<Decoded: 5 bytes 'hello', ")
+    assert "0001020304" in repr(decoded(bytes(range(200))))
+    assert repr(decoded(None)).startswith("<Decoded: ")
+    assert repr(eul()) == "<Eul at 1.000 s: read, 3 bytes corrected>"
+    marked = Embedded(np.zeros((2, 44_100), np.float32), 1, 1, 5, 175, 31.25, 1e-5, 0.5, 0.5, ["second 0: x"])
+    assert repr(marked) == "<Embedded: 5 bytes, 1 of 1 seconds read back, SNR 31.2 dB, 1 warnings>"
+
+
+def test_an_answer_in_a_notebook_is_a_table_without_markup_of_the_payload() -> None:
+    shown = decoded(b"<script>")._repr_html_()
+    assert shown.startswith("<table><caption>")
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_text_is_there_where_it_is_text() -> None:
+    assert decoded("grüße".encode()).text == "grüße"
+    assert decoded(b"\xff").text is None
+    assert decoded(None).text is None
