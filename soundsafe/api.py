@@ -24,7 +24,7 @@ from soundsafe.cells.host import code_of_second
 from soundsafe.cells.layout import choose_layout, described, features
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, ROBUST, Profile
-from soundsafe.cells.settings import QUALITIES, Quality
+from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import fit_length, resample
 from soundsafe.distance.difference import Difference, compare
 from soundsafe.errors import InputError, NotMarkable
@@ -44,6 +44,7 @@ from soundsafe.stft import RATE, stft
 from soundsafe.streams.layers import LAYERS, layers_of
 from soundsafe.streams.marker import BLOCK_EULS, Marker, words_of_seconds
 from soundsafe.streams.reader import decoded, read, to_44k
+from soundsafe.streams.strength import strength_of
 from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["LAYERS", "coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
@@ -200,14 +201,13 @@ def decode_file(
     return decoded(found, recovered, code, started, seconds, rate)
 
 
-def _check_request(payload: bytes, quality: str) -> Quality:
+def _check_request(payload: bytes, quality: str) -> None:
     if not isinstance(payload, bytes):
         raise InputError(f"a payload is bytes, not {type(payload).__name__}")
     if not 1 <= len(payload) <= MAX_PAYLOAD:
         raise InputError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
     if quality not in QUALITIES:
         raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
-    return QUALITIES[quality]
 
 
 def _check_length(payload: bytes, samples: int, rate: int, name: str) -> None:
@@ -274,6 +274,7 @@ def embed(
     *,
     quality: str = "default",
     layers: str | Iterable[str] = LAYERS,
+    strength: str | float = "default",
     profile: Profile = ROBUST,
 ) -> Embedded:
     """Mark audio with a payload, and decode it again before it is given away.
@@ -286,7 +287,10 @@ def embed(
         key: 32 secret bytes; None: the public default key, which gives no security.
         quality: ``fast``, ``default`` or ``best``: how hard to work.
         layers: ``eul`` or ``eul,tile``, or these names one by one; the tile layer lets the payload come back
-            after changes of tempo and pitch, from some ten seconds on, and its identifier from some four.
+            after changes of tempo and pitch: up to 24 bytes from some six seconds on, more from some ten to
+            twenty, and their identifier from some four.
+        strength: ``quiet``, ``default`` or ``strong``, or decibels against the default, -6 to 6: what is
+            stronger survives more and is heard sooner.
         profile: the carrier's parameters; the detector needs the same.
 
     Returns:
@@ -305,11 +309,12 @@ def embed(
         b'hello'
     """
     x, rate = _array(audio, rate), int(rate)
-    effort, chosen = _check_request(payload, quality), layers_of(layers)
+    _check_request(payload, quality)
+    chosen, strength_db = layers_of(layers), strength_of(strength)
     _check_length(payload, x.shape[1], rate, "the audio")
     started = time.perf_counter()
     code = CellCode(given(key), profile)
-    marker = Marker(rate, x.shape[0], payload, code, _tiles(code, chosen), effort)
+    marker = Marker(rate, x.shape[0], payload, code, _tiles(code, chosen), quality, strength_db)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
     again = marker.upright(_blocks(marked, rate))
@@ -326,6 +331,7 @@ def embed_file(
     *,
     quality: str = "default",
     layers: str | Iterable[str] = LAYERS,
+    strength: str | float = "default",
     profile: Profile = ROBUST,
     progress: Progress | None = None,
 ) -> Embedded:
@@ -338,6 +344,7 @@ def embed_file(
         key: 32 secret bytes; None: the public default key.
         quality: ``fast``, ``default`` or ``best``.
         layers: ``eul`` or ``eul,tile``, or these names one by one.
+        strength: ``quiet``, ``default`` or ``strong``, or decibels against the default, -6 to 6.
         profile: the carrier's parameters.
         progress: called with the share that is done, 0 to 1, and a few words.
 
@@ -359,7 +366,8 @@ def embed_file(
         1
         b'hello'
     """
-    effort, chosen = _check_request(payload, quality), layers_of(layers)
+    _check_request(payload, quality)
+    chosen, strength_db = layers_of(layers), strength_of(strength)
     report = progress or _quiet
     code = CellCode(given(key), profile)
     started = time.perf_counter()
@@ -368,7 +376,9 @@ def embed_file(
         info: AudioInfo = reader.info
         _check_length(payload, info.frames, info.rate, name)
         with AudioWriter(target, info) as writer:
-            marker = Marker(info.rate, info.channels, payload, code, _tiles(code, chosen), effort)
+            marker = Marker(
+                info.rate, info.channels, payload, code, _tiles(code, chosen), quality, strength_db
+            )
             done = 0
             for block in reader.blocks(BLOCK_EULS * info.rate):
                 done += block.shape[1]

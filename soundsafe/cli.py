@@ -26,6 +26,7 @@ from soundsafe.files.audio_file import AudioReader, check_output
 from soundsafe.files.standard_streams import DASH, input_file, output_file
 from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.streams.layers import layers_of
+from soundsafe.streams.strength import strength_of
 
 if TYPE_CHECKING:
     from soundsafe.result import Decoded
@@ -51,6 +52,14 @@ KeyFile = Annotated[
 Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work: fast, default or best.")]
 Layers = Annotated[
     str, typer.Option(metavar="NAMES", help="eul: seconds alone. eul,tile: tiles too, for tempo and pitch.")
+]
+Strength = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|DB",
+        help="quiet, default, strong, or decibels against the default, -6 to 6: stronger survives more and is"
+        " heard sooner.",
+    ),
 ]
 PayloadHex = Annotated[str | None, typer.Option(metavar="HEX", help="Payload in hexadecimal.")]
 PayloadFile = Annotated[Path | None, typer.Option(metavar="F", help="Payload: a file's bytes.")]
@@ -94,12 +103,13 @@ def embed(
     key_file: KeyFile = None,
     quality: Quality = "default",
     layers: Layers = "eul,tile",
+    strength: Strength = "default",
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
     payload = _payload(payload_hex, payload_file, message)
     key = _key(key_file)
-    chosen = layers_of(layers)
+    chosen, strength_db = layers_of(layers), strength_of(strength)
     if as_json and target == DASH:
         raise InputError("OUT is standard output: --json needs it for the answer")
     with input_file(source) as audio, output_file(target) as marked:
@@ -109,7 +119,14 @@ def embed(
 
         with progress() as update:
             result = soundsafe.embed_file(
-                audio, marked, payload, key, quality=quality, layers=chosen, progress=update
+                audio,
+                marked,
+                payload,
+                key,
+                quality=quality,
+                layers=chosen,
+                strength=strength_db,
+                progress=update,
             )
     for warning in result.warnings:
         _say(f"warning: {_as_asked(warning, audio, marked)}")
@@ -120,7 +137,8 @@ def embed(
         show = _say if target == DASH else tell
         show(
             f"{_shown(target, marked)}: {len(payload)} bytes, read back from {result.euls_verified} of"
-            f" {result.euls} seconds (SNR {_decimal(result.snr_db)} dB, {result.seconds:.1f} s of work)"
+            f" {result.euls} seconds (SNR {_decimal(result.snr_db)} dB, Zimtohrli distance"
+            f" {1e5 * result.zimtohrli:.1f}e-5, {result.seconds:.1f} s of work)"
         )
 
 

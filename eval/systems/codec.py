@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from soundsafe.aliases import Audio
 from soundsafe.result import Decoded, Embedded, Eul
 
-__all__ = ["Soundsafe", "Soundsafe128Bit", "SoundsafeEul", "SoundsafeFixed", "SoundsafeRs"]
+__all__ = [
+    "Soundsafe",
+    "Soundsafe8",
+    "Soundsafe16",
+    "Soundsafe128Bit",
+    "SoundsafeEul",
+    "SoundsafeFixed",
+    "SoundsafeRs",
+]
 
 
 class Soundsafe:
@@ -72,14 +80,35 @@ class SoundsafeEul(Soundsafe):
         self.layers = ("eul",)
 
 
-class Soundsafe128Bit(Soundsafe):
-    """The same codec with a payload of 16 bytes, as peers carry: the rest of the block is empty."""
+class Soundsafe16(Soundsafe):
+    """The same codec with a payload of 16 bytes, as peers carry, in words of their own."""
 
-    name = "soundsafe-128bit"
+    name = "soundsafe-16"
 
     def __init__(self) -> None:
         super().__init__()
         self.payload_bytes = 16
+
+    def describe(self) -> dict[str, object]:
+        from soundsafe.tiles.geometry import SHORT_TILES
+
+        return super().describe() | {"tile_profile_digest": SHORT_TILES.digest}
+
+
+class Soundsafe128Bit(Soundsafe16):
+    """`Soundsafe16` by its earlier name."""
+
+    name = "soundsafe-128bit"
+
+
+class Soundsafe8(Soundsafe16):
+    """The same with 8 bytes."""
+
+    name = "soundsafe-8"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payload_bytes = 8
 
 
 class SoundsafeRs(SoundsafeEul):

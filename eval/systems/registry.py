@@ -42,6 +42,8 @@ class _Own:
 _OWN = {
     "soundsafe": _Own("codec", "Soundsafe", BODY),
     "soundsafe-eul": _Own("codec", "SoundsafeEul", BODY),
+    "soundsafe-16": _Own("codec", "Soundsafe16", 16),
+    "soundsafe-8": _Own("codec", "Soundsafe8", 8),
     "soundsafe-128bit": _Own("codec", "Soundsafe128Bit", 16),
     "soundsafe-rs": _Own("codec", "SoundsafeRs", BODY),
     "soundsafe-fixed": _Own("codec", "SoundsafeFixed", BODY),

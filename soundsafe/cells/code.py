@@ -19,7 +19,7 @@ from soundsafe.aliases import Bits, Floats, Ints
 from soundsafe.cells.masking import ANALYZER
 from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, PHASES, ROBUST, Profile
 from soundsafe.keys import DEFAULT_KEY, derive, keyed_integers
-from soundsafe.message import words
+from soundsafe.message import short_words, words
 from soundsafe.message.coding import N
 
 __all__ = ["CellCode", "Geometry", "PilotCells", "pilots_alone"]
@@ -102,6 +102,19 @@ class CellCode:
     def read_word(self, llr: Floats) -> tuple[words.Word | None, int]:
         """The word that soft values ``[2040]`` authenticate as, or None; and how many blocks were tried."""
         return words.read_word(llr, self.key, self.profile.code)
+
+    @property
+    def has_short_words(self) -> bool:
+        """Whether short payloads travel in words of their own: beside a code that reads soft values."""
+        return self.profile.code == "ldpc"
+
+    def encode_short_word(self, payload: bytes) -> Bits:
+        """The coded bits ``[2040]`` of a payload of 1 to 24 bytes."""
+        return short_words.encode_short_word(payload, self.key, N)
+
+    def read_short_word(self, llr: Floats) -> short_words.ShortRead:
+        """The short payload that soft values ``[2040]`` authenticate as."""
+        return short_words.read_short_word(llr, self.key)
 
     @property
     def beliefs(self) -> Callable[[Floats], Floats] | None:

@@ -15,9 +15,13 @@ from soundsafe.cells.profile import EUL_SAMPLES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
+from soundsafe.message.short_words import ShortRead
 from soundsafe.message.words import Word, worth
 
 __all__ = ["Combined", "combine", "read_alone"]
+
+_TOLD_SCALE = 5.0
+"""By how much more a second must fit another scale than the one that all fit best, to be read at its own."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,45 @@ class Combined:
 
 
 def read_alone(
-    reading: Reading, code: CellCode, settings: DetectorSettings = DETECTOR
+    reading: Reading, code: CellCode, settings: DetectorSettings = DETECTOR, short_first: bool = True
 ) -> tuple[Word | None, int, Reading]:
-    """The word of one second.
+    """The word of one second, short or long.
 
     Args:
         reading: its soft values.
         code: key and profile.
         settings: the detector's.
+        short_first: which of both to try first; a long one that is not there takes longer.
 
     Returns:
         The word, or None; how many blocks were tried; the reading, with the soft values of the last try.
     """
+    word, attempts = None, 0
+    for short in (short_first, not short_first):
+        if word is None:
+            word, tried, reading = (
+                _read_short(reading, code) if short else _read_long(reading, code, settings)
+            )
+            attempts += tried
+    return word, attempts, reading
+
+
+def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Reading]:
+    """`read_alone` of a short word."""
+    if not code.has_short_words:
+        return None, 0, reading
+    found = code.read_short_word(reading.short.llr)
+    if found.payload is None:
+        return None, found.attempts, reading
+    wrong = np.packbits(code.encode_short_word(found.payload) ^ (reading.short.llr < 0))
+    word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True)
+    return word, found.attempts, replace(reading, llr=reading.short.llr)
+
+
+def _read_long(
+    reading: Reading, code: CellCode, settings: DetectorSettings
+) -> tuple[Word | None, int, Reading]:
+    """`read_alone` of a block of 191 bytes."""
     llr = reading.llr
     if worth(llr) <= settings.decode_information:
         return None, 0, reading
@@ -92,6 +123,31 @@ def _read_together(
     return word, attempts
 
 
+def _at_common_scale(readings: Sequence[Reading], code: CellCode) -> list[Floats]:
+    """Soft values for a short word of seconds that, where they do not say otherwise, have one scale."""
+    which = int(np.sum([r.short.fits for r in readings], axis=0).argmax())
+    llrs = []
+    for short in (r.short for r in readings):
+        unsure = 0.0 < short.fits.max() - short.fits[which] < _TOLD_SCALE
+        llrs.append(short.at_scale(which, code) if unsure and short.mixtures else short.llr)
+    return llrs
+
+
+def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[ShortRead, int]:
+    """The short word that all seconds carry, and how many were added up for it."""
+    if not code.has_short_words:
+        return ShortRead(None, 0), 0
+    attempts = 0
+    # One stretch may be spoilt: the half that fits least is left out then.
+    halves = [readings] if len(readings) <= 3 else [readings, _by_fit(readings)[: (len(readings) + 1) // 2]]
+    for chosen in halves:
+        found = code.read_short_word(np.sum(_at_common_scale(chosen, code), axis=0))
+        attempts += found.attempts
+        if found.payload is not None:
+            return replace(found, attempts=attempts), len(chosen)
+    return ShortRead(None, attempts), 0
+
+
 def _read_part(
     readings: Sequence[Reading], code: CellCode, settings: DetectorSettings
 ) -> tuple[Word | None, int, int]:
@@ -122,10 +178,15 @@ def combine(
         code: key and profile.
         settings: the detector's.
     """
+    attempts = 0
+    if not parts:
+        short, added = _read_short_together(readings, code)
+        attempts += short.attempts
+        if short.payload is not None:
+            return Combined(short.payload, added, attempts)
     first = readings[0].start
     number = np.array([round((r.start - first) / EUL_SAMPLES) for r in readings])
     known = {cycle_of(parts_of(part.length)) for part in parts}
-    attempts = 0
     for cycle in sorted(known) or _likely_cycles(readings, number, settings):
         found = list(parts)
         used = lost = 0

@@ -95,6 +95,7 @@ class _Collector:
         self._soft: list[Floats | None] = []  # soft values of each of `euls` that was not read alone
         self._clock_of: dict[Part, float] = {}  # where the clock began under which each was read first
         self._whole = False
+        self._short_first = True  # whether the last word that was read was a short one
         self._equaliser_tries = settings.equalised_tries
 
     def add(self, second: TrackedSecond, clock: float) -> None:
@@ -102,8 +103,10 @@ class _Collector:
         word, reading = self._read(second)
         self._replace_overlapped(reading.start)
         self.euls.append(_eul(reading, word))
+        if word is not None:
+            self._short_first = word.is_short
         self._parts.append(None if word is None else word.part)
-        self._soft.append(None if word is not None else reading.llr.astype(np.float16))
+        self._soft.append(None if word is not None else reading.for_both_words().astype(np.float16))
         if word is not None and word.part not in self._clock_of:
             self._clock_of[word.part] = clock
             if not self._whole and assemble(self._clock_of, self.code.key) is not None:
@@ -133,7 +136,7 @@ class _Collector:
         return [at for part, at in self._clock_of.items() if part.belongs_to(payload, self.code.key)]
 
     def _read(self, second: TrackedSecond) -> tuple[Word | None, Reading]:
-        word, tried, reading = read_alone(second.reading, self.code, self.settings)
+        word, tried, reading = read_alone(second.reading, self.code, self.settings, self._short_first)
         self.attempts += tried
         if reading.unfiltered(self.settings):
             self._equaliser_tries = 0
@@ -142,7 +145,7 @@ class _Collector:
             self._equaliser_tries -= 1
             other = second.after_equaliser(self.code, self.settings)
             if other is not None:
-                word, tried, other = read_alone(other, self.code, self.settings)
+                word, tried, other = read_alone(other, self.code, self.settings, self._short_first)
                 self.attempts += tried
                 if word is not None:
                     reading, self._equaliser_tries = other, self.settings.equalised_tries

@@ -20,19 +20,26 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.special import ndtri
 
-from soundsafe.aliases import Audio, Bits, Ints
+from soundsafe.aliases import Audio, Bits, Floats, Ints
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.host import code_of_second
 from soundsafe.cells.lattice import cell_index, displacement
 from soundsafe.cells.layout import Layout, choose_layout, features
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
-from soundsafe.cells.profile import EUL_FRAMES, PHASES, Profile
-from soundsafe.cells.settings import Quality
+from soundsafe.cells.profile import EUL_FRAMES, PHASES, SHORT_SCALES, Profile
+from soundsafe.cells.settings import RETREAT, Quality
 from soundsafe.distance.zimtohrli import distances
 from soundsafe.stft import HOP, RATE, istft, stft
 
-__all__ = ["HEADROOM", "RETREAT", "Loudness", "codec_by_pairs", "mark_block"]
+__all__ = [
+    "HEADROOM",
+    "Loudness",
+    "codec_by_pairs",
+    "distances_of_change",
+    "mark_block",
+    "mark_short_block",
+]
 
 HEADROOM = 0.9999
 """Highest sample value that marking may produce where the audio itself stays below it."""
@@ -43,9 +50,6 @@ _FRAME = 1152
 
 _PIECE, _RUN_IN, _RUN_OUT = 192 * _FRAME, 8 * _FRAME, 4 * _FRAME
 """Codecs work on pieces of some five seconds, with so much before and after them."""
-
-RETREAT = 0.7
-"""Scales fall with this power of the excess of distance."""
 
 _MOST_DISTANCE = 2.5e-4
 """A second that is further from the original even at the smallest scales keeps a share of its mark only: it
@@ -214,13 +218,7 @@ def mark_block(
     spectrum = stft(x)
     source = spectrum if named_by is None else stft(torch.from_numpy(np.ascontiguousarray(named_by)))
     n_data = coded.shape[1]
-    phases = (phase + np.arange(len(coded))) % PHASES
-    groups: list[list[_Mixture]] = []
-    for apart in (False, True):
-        euls = np.flatnonzero((phases == PHASES - 1) == apart)
-        if len(euls):
-            mixes = mixtures(channels, PHASES - 1 if apart else 0)
-            groups.append([_make_mixture(m, euls, first // HOP, source, coded, phases, code) for m in mixes])
+    groups = _groups(source, first, coded, phase, code)
     every = [mixture for group in groups for mixture in group]
 
     solver = _Solver(x, spectrum, profile, quality, origin)
@@ -246,9 +244,68 @@ def mark_block(
                 goal = quality.error_goal if len(group) == 1 else quality.error_goal_apart
                 goal = quality.error_goal_mono if channels == 1 else goal
                 seen = [mixture.observe(judged, profile)[0] for mixture in group]
-                _adjust(group, _better_scale(group, seen, profile, goal), loud, profile, n_data)
+                wanted = quality.strength * _better_scale(group, seen, profile, goal)
+                _adjust(group, wanted, loud, profile, n_data)
         marked = solver.solve(every, quality.steps).numpy()
     return _held_back(audio, marked, first, loudness.over(marked, _MOST_DISTANCE))
+
+
+def _groups(
+    source: torch.Tensor, first: int, coded: Bits, phase: int, code: CellCode
+) -> list[list[_Mixture]]:
+    """The mixtures of the seconds that mark the mean of the channels, and of those that mark each by itself.
+
+    `source`: the spectrum ``[channels, bins, frames]`` that names the slots; the others as in `mark_block`.
+    """
+    phases = (phase + np.arange(len(coded))) % PHASES
+    groups: list[list[_Mixture]] = []
+    for apart in (False, True):
+        euls = np.flatnonzero((phases == PHASES - 1) == apart)
+        if len(euls):
+            mixes = mixtures(len(source), PHASES - 1 if apart else 0)
+            groups.append([_make_mixture(m, euls, first // HOP, source, coded, phases, code) for m in mixes])
+    return groups
+
+
+def mark_short_block(
+    audio: Audio,
+    first: int,
+    coded: Bits,
+    phase: int,
+    code: CellCode,
+    quality: Quality,
+    *,
+    factor: Floats,
+    named_by: Audio,
+) -> Audio:
+    """`mark_block` with short words: one scale for all regions of a second, no codec in the loop.
+
+    Args:
+        audio: the block and its surroundings, ``[channels, samples]``.
+        first: sample at which the first second starts, a multiple of 441; the others follow each other.
+        coded: the bits of each second, ``[seconds, 2040]``, each 0 or 1.
+        phase: that of the first second.
+        code: key and profile.
+        quality: how hard to work; its strength is the scale, or the nearest that there is.
+        factor: of that scale in each second, ``[seconds]``.
+        named_by: the audio as it was before another layer, whose features choose the slots.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(audio))
+    spectrum = stft(x)
+    source = spectrum if named_by is audio else stft(torch.from_numpy(np.ascontiguousarray(named_by)))
+    groups = _groups(source, first, coded, phase, code)
+    _set_short_scales(groups, quality.strength * factor, code.profile.regions, coded.shape[1])
+    solver = _Solver(x, spectrum, code.profile, quality, 0)
+    return solver.solve([mixture for group in groups for mixture in group], quality.steps).numpy()
+
+
+def _set_short_scales(groups: list[list[_Mixture]], wanted: Floats, regions: int, n_data: int) -> None:
+    """The nearest of the known scales for all regions of each second, `wanted` ``[seconds]``."""
+    known = np.array(SHORT_SCALES)
+    nearest = np.abs(np.log(known)[None] - np.log(wanted)[:, None]).argmin(1)
+    for group in groups:
+        scale = torch.from_numpy(known[nearest[group[0].euls]]).float()
+        _set_scales(group, scale[:, None].expand(-1, regions), n_data)
 
 
 def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float]) -> Audio:
@@ -278,6 +335,18 @@ class Loudness:
             if (excess := distance / limit) > 1.0:
                 found[i] = excess
         return found
+
+
+def distances_of_change(original: Audio, marked: Audio, first: int, seconds: int) -> Floats:
+    """Distance of each second ``[seconds]`` from sample `first` on, of the channel with the largest share of
+    change: half the work of `Loudness` in stereo."""
+    pairs = []
+    for at in range(first, first + seconds * RATE, RATE):
+        a, b = original[:, at : at + RATE], marked[:, at : at + RATE]
+        change = np.square(b - a).sum(axis=1) / np.maximum(np.square(a).sum(axis=1), 1e-9)
+        channel = int(change.argmax())
+        pairs.append((a[channel], b[channel]))
+    return distances(pairs, RATE)
 
 
 def _adjust(

@@ -25,6 +25,7 @@ from soundsafe.cells.profile import EUL_SAMPLES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.container import Part, assemble_all, pack, payload_id
+from soundsafe.message.short_words import is_short
 from soundsafe.result import Eul, FoundPayload
 from soundsafe.stft import RATE
 
@@ -107,12 +108,16 @@ def _stretches(readings: Sequence[Reading]) -> list[list[Reading]]:
 
 def _ones(payload: bytes, code: CellCode) -> list[Floats]:
     """Where each codeword of `payload` has ones. Zeros tell nothing: short payloads share most of theirs."""
-    return [code.encode_block(block).astype(np.float64) for block in pack(payload, code.key)]
+    words = [code.encode_block(block) for block in pack(payload, code.key)]
+    if code.has_short_words and is_short(payload):
+        words.append(code.encode_short_word(payload))
+    return [word.astype(np.float64) for word in words]
 
 
 def _agreement(llr: Floats, ones: Floats) -> float:
-    sure = np.tanh(llr / 2.0) * ones
-    return float(-sure.sum() / np.sqrt((sure**2).sum() + 1e-9))
+    """Of soft values ``[2040]``, or of the kind of word ``[kinds, 2040]`` that agrees best."""
+    sure = np.tanh(np.atleast_2d(llr) / 2.0) * ones
+    return float((-sure.sum(axis=1) / np.sqrt((sure**2).sum(axis=1) + 1e-9)).max())
 
 
 def carried_by(llr: Floats, words: Sequence[Sequence[Floats]]) -> int | None:
@@ -125,7 +130,7 @@ def carried_by(llr: Floats, words: Sequence[Sequence[Floats]]) -> int | None:
 
 def _not_carrying(readings: Sequence[Reading], payloads: Sequence[bytes], code: CellCode) -> list[Reading]:
     words = [_ones(payload, code) for payload in payloads]
-    return [reading for reading in readings if carried_by(reading.llr, words) is None]
+    return [reading for reading in readings if carried_by(reading.for_both_words(), words) is None]
 
 
 def carried(
@@ -135,7 +140,8 @@ def carried(
 
     Args:
         parts: that were read from each second alone, or None.
-        soft: soft values ``[2040]`` of each second that was not read alone, else None.
+        soft: soft values ``[2040]``, or those for both kinds of words ``[2, 2040]``, of each second that was
+            not read alone, else None.
         payloads: all that were found.
         code: key and profile.
     """

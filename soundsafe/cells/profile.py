@@ -19,6 +19,7 @@ __all__ = [
     "PILOT_PERIOD",
     "PROFILES_BY_CODE",
     "ROBUST",
+    "SHORT_SCALES",
     "Profile",
     "with_code",
 ]
@@ -37,6 +38,10 @@ PILOT_PERIOD = PHASES * EUL_FRAMES
 
 PATTERNS = 4
 """Frames after which the keyed partition of a band's bins repeats."""
+
+SHORT_SCALES = (0.42, 0.5, 0.6, 0.72, 0.85, 1.0, 1.2, 1.45)
+"""Factors of Delta of which a second with a short word takes one for all its regions: where bits are faint,
+one in eight is told when five of eight each are not."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -15,12 +15,21 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
 from soundsafe.cells.host_sync import likeliest_codes
 from soundsafe.cells.joint import Positions
-from soundsafe.cells.lattice import cell_index, correlate, fit_by_region, project, soft_values
+from soundsafe.cells.lattice import (
+    cell_index,
+    correlate,
+    faint_soft_values,
+    fit_by_region,
+    fit_by_scale,
+    project,
+    soft_values,
+)
 from soundsafe.cells.layout import Features, Layout, candidate_layouts, features
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, SHORT_SCALES
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
+from soundsafe.message.coding import N
 from soundsafe.stft import HOP, N_FFT, stft
 
 __all__ = [
@@ -28,7 +37,10 @@ __all__ = [
     "FittedLayout",
     "Reading",
     "ScaleChoice",
+    "ShortChoice",
+    "ShortReading",
     "choose_scales",
+    "choose_short_scale",
     "fit_layout",
     "read_equalised",
     "read_second",
@@ -39,13 +51,36 @@ MARGIN = 10 * HOP
 
 
 @dataclass(frozen=True)
+class ShortReading:
+    """Soft values ``[2040]`` of one second for a short word, read at one scale for all regions.
+
+    `fits` ``[SHORT_SCALES]``: of all slots at each scale, and the `mixtures` behind them, to be read at
+    another one; none where that cannot be done.
+    """
+
+    llr: Floats = field(default_factory=lambda: np.zeros(N))
+    fits: Floats = field(default_factory=lambda: np.zeros(len(SHORT_SCALES)))
+    mixtures: tuple[Positions, ...] = ()
+
+    def at_scale(self, which: int, code: CellCode) -> Floats:
+        """Soft values ``[2040]`` at another of `SHORT_SCALES`."""
+        geo = code.geometry
+        llr = np.zeros(len(geo.scramble))
+        for one in self.mixtures:
+            position = torch.from_numpy(one.p) / SHORT_SCALES[which] + one.layout.dither
+            llr += faint_soft_values(position, one.layout, geo)
+        return llr * (1.0 - 2.0 * geo.scramble)
+
+
+@dataclass(frozen=True)
 class Reading:
     """Soft values of one second, with what the detector took its slots from.
 
     `start` in samples at 44.1 kHz; `llr` ``[2040]`` in the order of the coded bits, positive for 0;
     `layouts`: of each mixture of channels that carries the second; `scales` ``[regions]``; `fit`: how well
-    the slots sit on the lattice (standard normal by chance); `mixtures`: the projections behind it, to be
-    read together with others.
+    the slots sit on the lattice (standard normal by chance); `mixtures`: the projections behind `llr`, to be
+    read together with others; `short`: the same second as one with a short word. Layouts, scales and fit are
+    those of the kind of word that fits better.
     """
 
     start: float
@@ -54,6 +89,11 @@ class Reading:
     scales: tuple[float, ...]
     fit: float
     mixtures: tuple[Positions, ...] = ()
+    short: ShortReading = field(default_factory=ShortReading)
+
+    def for_both_words(self) -> Floats:
+        """Soft values for a long word and for a short one ``[2, 2040]``."""
+        return np.stack([self.llr, self.short.llr])
 
     def unfiltered(self, settings: DetectorSettings = DETECTOR) -> bool:
         """Whether it fits so well that the audio has gone through no equaliser."""
@@ -63,7 +103,8 @@ class Reading:
 @dataclass(frozen=True)
 class FittedLayout:
     """One mixture on the layout that it fits best: `position` ``[2040]`` of the slots in steps at scale 1,
-    `fits` ``[regions, scales]``."""
+    `fits` ``[regions, scales]``; for a short word, which has one scale for all regions, ``[SHORT_SCALES]``.
+    """
 
     layout: Layout
     position: torch.Tensor
@@ -76,6 +117,25 @@ class ScaleChoice:
 
     scales: torch.Tensor
     fit: float
+
+
+@dataclass(frozen=True)
+class ShortChoice:
+    """The one scale of a second with a short word that its mixtures fit best together: which of
+    `SHORT_SCALES`; and the sums of the fits of all ``[SHORT_SCALES]``, normal by chance."""
+
+    which: int
+    fits: Floats
+
+    @property
+    def scale(self) -> float:
+        """The scale."""
+        return SHORT_SCALES[self.which]
+
+    @property
+    def fit(self) -> float:
+        """Its fit."""
+        return float(self.fits[self.which])
 
 
 def second_spectrum(audio: Audio, start: float) -> torch.Tensor | None:
@@ -111,8 +171,9 @@ def second_spectrum(audio: Audio, start: float) -> torch.Tensor | None:
 
 def fit_layout(
     p: torch.Tensor, feats: Features, code: CellCode, phase: int, sure_fit: float, doubt: float = 0.0
-) -> FittedLayout:
-    """The layout, of those near what the audio names, on whose lattice the projections sit best.
+) -> tuple[FittedLayout, FittedLayout]:
+    """The layouts, of those near what the audio names, on whose lattice the projections sit best: with a
+    scale for each region, and with one for all, as a short word has.
 
     Args:
         p: projections ``[carriers]`` of one mixture.
@@ -124,16 +185,23 @@ def fit_layout(
     """
     geo = code.geometry
     best: tuple[float, FittedLayout] | None = None
+    short: tuple[float, FittedLayout] | None = None
     for lay in candidate_layouts(feats, code, phase):
         position = p[lay.slots] / geo.step[lay.slots]
         fits = fit_by_region(position, lay, geo)
         value = float(fits.max(1).values.sum()) - doubt * lay.distance_db
         if best is None or value > best[0]:
             best = value, FittedLayout(lay, position, fits)
-        if value > sure_fit:
+        short_fits = fit_by_scale(position, lay, SHORT_SCALES)
+        # As a sum over regions, which adds up fits of each.
+        short_value = float(short_fits.max()) * math.sqrt(code.profile.regions) - doubt * lay.distance_db
+        if short is None or short_value > short[0]:
+            short = short_value, FittedLayout(lay, position, short_fits)
+        if max(value, short_value) > sure_fit:
             break
     assert best is not None  # the audio always names a layout
-    return best[1]
+    assert short is not None
+    return best[1], short[1]
 
 
 def choose_scales(fitted: Sequence[FittedLayout], code: CellCode) -> ScaleChoice:
@@ -142,6 +210,12 @@ def choose_scales(fitted: Sequence[FittedLayout], code: CellCode) -> ScaleChoice
     total = torch.stack([one.fits for one in fitted]).sum(0)
     best = float(total.max(1).values.sum() / math.sqrt(profile.regions * len(fitted)))
     return ScaleChoice(torch.tensor(profile.scales)[total.argmax(1)], best)
+
+
+def choose_short_scale(fitted: Sequence[FittedLayout]) -> ShortChoice:
+    """The scale of a second with a short word, `fitted` for one: channels of the same second share it."""
+    fits = torch.stack([one.fits for one in fitted]).sum(0).double().numpy() / math.sqrt(len(fitted))
+    return ShortChoice(int(fits.argmax()), fits)
 
 
 def _carriers_index(code: CellCode) -> torch.Tensor:
@@ -171,33 +245,45 @@ def read_second(
         return None
     geo, profile = code.geometry, code.profile
     sure_fit = settings.sure_fit * profile.regions / 5
-    fitted = []
+    both = []
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
-        fitted.append(_fit_mixture(mixed, code, phase, sure_fit, settings))
+        both.append(_fit_mixture(mixed, code, phase, sure_fit, settings))
+    fitted, fitted_short = zip(*both, strict=True)
     choice = choose_scales(fitted, code)
     llr = np.zeros(len(geo.scramble))
     for one in fitted:
         region = torch.from_numpy(geo.region[one.layout.slots])
         llr += soft_values(one.position / choice.scales[region] + one.layout.dither, one.layout, geo)
-    return reading_of(start, llr * (1.0 - 2.0 * geo.scramble), fitted, choice)
+    short = choose_short_scale(fitted_short)
+    read = ShortReading(
+        fits=short.fits,
+        mixtures=tuple(Positions(one.position.numpy(), one.layout) for one in fitted_short),
+    )
+    read = replace(read, llr=read.at_scale(short.which, code))
+    return reading_of(start, llr * (1.0 - 2.0 * geo.scramble), read, both, choice, short)
 
 
 def _fit_mixture(
     mixed: torch.Tensor, code: CellCode, phase: int, sure_fit: float, settings: DetectorSettings
-) -> FittedLayout:
-    """The code and layout that one mixture fits best, of those that the audio may have."""
+) -> tuple[FittedLayout, FittedLayout]:
+    """The code and layout that one mixture fits best, of those that the audio may have: for a long word, and
+    for a short one."""
     ratio, feats = mixed / threshold(mixed, code.profile), features(mixed, code.profile)
     best: FittedLayout | None = None
+    best_short: FittedLayout | None = None
     for own in _codes(mixed, phase, code, settings):
         p = project(ratio, _carriers_index(own), own.geometry)
-        fitted = fit_layout(p, feats, own, phase, sure_fit, settings.doubt)
+        fitted, short = fit_layout(p, feats, own, phase, sure_fit, settings.doubt)
         if best is None or _total(fitted) > _total(best):
             best = fitted
-        if _total(best) > sure_fit:
+        if best_short is None or short.fits.max() > best_short.fits.max():
+            best_short = short
+        if max(_total(best), float(best_short.fits.max()) * math.sqrt(code.profile.regions)) > sure_fit:
             break
     assert best is not None  # there is at least one code
-    return best
+    assert best_short is not None
+    return best, best_short
 
 
 def _total(fitted: FittedLayout) -> float:
@@ -212,15 +298,26 @@ def _codes(mixed: torch.Tensor, phase: int, code: CellCode, settings: DetectorSe
     return found[: settings.host_codes]
 
 
-def reading_of(start: float, llr: Floats, fitted: Sequence[FittedLayout], choice: ScaleChoice) -> Reading:
-    """A reading of mixtures on their layouts, with soft values `llr` ``[2040]`` in the order of the code."""
+def reading_of(
+    start: float,
+    llr: Floats,
+    read: ShortReading,
+    fitted: Sequence[tuple[FittedLayout, FittedLayout]],
+    choice: ScaleChoice,
+    short: ShortChoice,
+) -> Reading:
+    """A reading of mixtures on their layouts, with soft values ``[2040]`` in the order of the code."""
+    is_short = short.fit > choice.fit
+    layouts = [one[is_short].layout for one in fitted]
+    scales = (short.scale,) * len(choice.scales) if is_short else choice.scales.tolist()
     return Reading(
         start=start,
         llr=llr,
-        layouts=tuple(one.layout for one in fitted),
-        scales=tuple(float(s) for s in choice.scales),
-        fit=choice.fit,
-        mixtures=tuple(Positions(one.position.numpy(), one.layout) for one in fitted),
+        layouts=tuple(layouts),
+        scales=tuple(scales),
+        fit=max(choice.fit, short.fit),
+        short=read,
+        mixtures=tuple(Positions(one.position.numpy(), one.layout) for one, _ in fitted),
     )
 
 
@@ -253,7 +350,7 @@ def read_equalised(
     if spectrum is None:
         return None
     geo, profile = code.geometry, code.profile
-    llr = np.zeros(len(geo.scramble))
+    llr, short_llr = np.zeros(len(geo.scramble)), np.zeros(len(geo.scramble))
     layouts, positions, total = [], [], 0.0
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
@@ -263,6 +360,7 @@ def read_equalised(
         undone = undo_equaliser(x[lay.slots], lay, geo)
         soft = soft_values(undone.p + lay.dither, lay, geo)
         llr += np.where(undone.trusted.numpy(), soft, 0.0)
+        short_llr += faint_soft_values(undone.p + lay.dither, lay, geo)
         layouts.append(lay)
         positions.append(Positions(undone.p.numpy(), lay))
         total += undone.fit - CHANCE
@@ -272,5 +370,6 @@ def read_equalised(
         layouts=tuple(layouts),
         scales=(1.0,) * profile.regions,
         fit=total / math.sqrt(len(layouts)),
+        short=ShortReading(short_llr * (1.0 - 2.0 * geo.scramble)),
         mixtures=tuple(positions),
     )

@@ -7,7 +7,7 @@ sides must share is in `soundsafe.cells.profile`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,10 @@ from soundsafe.cells.sync import LOCK_Z
 from soundsafe.codecs import mp3_roundtrip
 from soundsafe.stft import RATE
 
-__all__ = ["DETECTOR", "QUALITIES", "ROUGH", "DetectorSettings", "Quality"]
+__all__ = ["DETECTOR", "QUALITIES", "RETREAT", "ROUGH", "SHORT_QUALITIES", "DetectorSettings", "Quality"]
+
+RETREAT = 0.7
+"""Scales go with this power of the distance that they make."""
 
 
 def _mp3(effort: int, lead: int, audio: Audio) -> Audio:
@@ -53,6 +56,7 @@ class Quality:
         probe: steps of a first pass at scale 1. After it, and after each but the last of
         rounds: of `steps`, the judge's errors set the scales of each second anew.
         distance_limit: the largest Zimtohrli distance of a second, positive.
+        strength: factor of the scales, and with them of the limit (`louder`), positive.
 
     Raises:
         ValueError: a figure out of its range.
@@ -72,6 +76,12 @@ class Quality:
     probe: int = 5
     rounds: int = 1
     distance_limit: float = 1.2e-4
+    strength: float = 1.0
+
+    def louder(self, factor: float) -> Quality:
+        """The same, with a mark whose amplitude is `factor` times as large."""
+        limit = self.distance_limit * factor ** (1.0 / RETREAT)
+        return replace(self, strength=self.strength * factor, distance_limit=limit)
 
     def __post_init__(self) -> None:
         if min(self.steps, self.refresh) < 1 or min(self.probe, self.rounds) < 0:
@@ -84,6 +94,8 @@ class Quality:
             raise ValueError("goals of errors lie between 0 and 0.5")
         if self.distance_limit <= 0.0:
             raise ValueError("distance_limit must be positive")
+        if self.strength <= 0.0:
+            raise ValueError("strength must be positive")
 
 
 ROUGH = Quality(probe=5, rounds=0, codecs=())
@@ -95,6 +107,16 @@ QUALITIES: dict[str, Quality] = {
     "best": Quality(steps=16, refresh=1, rounds=2),
 }
 """The qualities that users name."""
+
+_SHORT = Quality(steps=6, codecs=(), rounds=0, distance_limit=0.9e-4, strength=1.0)
+
+SHORT_QUALITIES: dict[str, Quality] = {
+    "fast": replace(_SHORT, steps=4),
+    "default": _SHORT,
+    "best": replace(_SHORT, steps=10),
+}
+"""What they mean for short words: no codec in the loop, whose place a code of low rate takes. Strength is the
+scale of all seconds but those that exceed the limit."""
 
 
 @dataclass(frozen=True)

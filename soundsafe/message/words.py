@@ -67,10 +67,12 @@ def encode_block(block: bytes, code: ErrorCode) -> Bits:
 
 @dataclass(frozen=True)
 class Word:
-    """An authenticated block's part, with the bytes of the hard decisions that were wrong."""
+    """An authenticated block's part, with the bytes of the hard decisions that were wrong; `is_short`: it
+    came in a short word."""
 
     part: Part
     corrected_bytes: int
+    is_short: bool = False
 
 
 def beliefs(code: ErrorCode) -> Callable[[Floats], Floats] | None:

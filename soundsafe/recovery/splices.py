@@ -17,12 +17,19 @@ from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio, Floats, Ints
 from soundsafe.cells.code import CellCode, Geometry
-from soundsafe.cells.lattice import soft_values
+from soundsafe.cells.lattice import faint_soft_values, soft_values
 from soundsafe.cells.layout import features
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mixtures
 from soundsafe.cells.profile import EUL_FRAMES, Profile
-from soundsafe.cells.reading import Reading, choose_scales, fit_layout, reading_of
+from soundsafe.cells.reading import (
+    Reading,
+    ShortReading,
+    choose_scales,
+    choose_short_scale,
+    fit_layout,
+    reading_of,
+)
 from soundsafe.stft import HOP, N_FFT, RATE, Stft
 
 __all__ = ["read_spliced_second"]
@@ -185,16 +192,26 @@ def _read(
         for f in range(EUL_FRAMES):
             p[geo.frame == f] = kept[v][f][:, path[f]]
         fitted.append(fit_layout(p, feats, code, phase, _SURE_FIT))
-    choice = choose_scales(fitted, code)
-    llr = np.zeros(len(geo.scramble))
+    choice = choose_scales([one for one, _ in fitted], code)
+    short = choose_short_scale([one for _, one in fitted])
+    llr, short_llr = np.zeros(len(geo.scramble)), np.zeros(len(geo.scramble))
     # What was read in a piece of which the pilots say that it lies elsewhere is worth little.
     trust = heard * _trust(at, pilots[np.arange(EUL_FRAMES), path], geo.pilot.shape[1])
-    for one in fitted:
+    for one, one_short in fitted:
         lay = one.layout
         u = one.position / choice.scales[torch.from_numpy(geo.region[lay.slots])] + lay.dither
-        sure = trust[geo.frame[lay.slots]] * np.tanh(np.clip(soft_values(u, lay, geo), -30, 30) / 2.0)
-        llr += 2.0 * np.arctanh(np.clip(sure, -1 + 1e-9, 1 - 1e-9))
-    return reading_of(start, llr * (1.0 - 2.0 * geo.scramble), fitted, choice)
+        llr += _trusted(soft_values(u, lay, geo), trust[geo.frame[lay.slots]])
+        lay = one_short.layout
+        u = one_short.position / short.scale + lay.dither
+        short_llr += _trusted(faint_soft_values(u, lay, geo), trust[geo.frame[lay.slots]])
+    scramble = 1.0 - 2.0 * geo.scramble
+    return reading_of(start, llr * scramble, ShortReading(short_llr * scramble), fitted, choice, short)
+
+
+def _trusted(llr: Floats, trust: Floats) -> Floats:
+    """Soft values that are right only with probability `trust`, and say nothing otherwise."""
+    sure = trust * np.tanh(np.clip(llr, -30, 30) / 2.0)
+    return np.asarray(2.0 * np.arctanh(np.clip(sure, -1 + 1e-9, 1 - 1e-9)), np.float64)
 
 
 def _trust(at: Ints, agreement: NDArray[np.float32], pilots: int) -> Floats:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from soundsafe.aliases import Audio, Bits
+from soundsafe.aliases import Audio, Bits, Floats
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.embedder import HEADROOM, RETREAT, Loudness, mark_block
+from soundsafe.cells.embedder import HEADROOM, Loudness, mark_block
 from soundsafe.cells.profile import EUL_SAMPLES
-from soundsafe.cells.settings import ROUGH, Quality
-from soundsafe.tiles.embedder import mark_tiles
+from soundsafe.cells.settings import RETREAT, ROUGH, Quality
+from soundsafe.tiles.embedder import DEFAULT_EFFORT, TileEffort, mark_tiles
 from soundsafe.tiles.geometry import TileCode
 
-__all__ = ["CHUNK_EULS", "mark_both"]
+__all__ = ["CHUNK_EULS", "as_loud", "mark_both", "shared", "tiled_block"]
 
 TILE_DISTANCE = 1.6e-4
 """Zimtohrli distance that the tiles may make of a second; they are weaker where they would make more."""
@@ -57,43 +57,67 @@ def mark_both(
     Raises:
         ValueError: tiles and seconds do not fall together.
     """
-    begin, profile = first_second * EUL_SAMPLES, tiles.profile
-    if begin % profile.block or first % profile.tile:
-        raise ValueError(f"a block of both layers starts with a multiple of {CHUNK_EULS} seconds")
-    blocks = None if last else len(coded) * EUL_SAMPLES // profile.block
-    bound = np.maximum(np.abs(audio), HEADROOM)
+    effort = DEFAULT_EFFORT.louder(quality.strength)
 
     def tiled(beside: Audio | None) -> Audio:
-        marked = mark_tiles(
-            audio,
-            payload,
-            tiles,
-            first_block=begin // profile.block,
-            lead=first // profile.tile,
-            blocks=blocks,
-            beside=beside,
-        )
-        return np.clip(marked, -bound, bound)
+        return tiled_block(audio, first, len(coded), first_second, payload, tiles, effort, beside, last)
 
-    origin = begin - first
+    origin = first_second * EUL_SAMPLES - first
+    bound = np.maximum(np.abs(audio), HEADROOM)
     host = tiled(None)
     rough = mark_block(host, first, coded, phase, code, ROUGH, origin=origin, named_by=audio)
-    host = _quieter(audio, tiled(rough - host), first, len(coded))
-    host = np.clip(_as_loud(audio, host, first, len(coded)), -bound, bound)
+    limit = TILE_DISTANCE * quality.strength ** (1.0 / RETREAT)
+    host = _quieter(audio, tiled(rough - host), first, len(coded), limit)
+    host = np.clip(as_loud(audio, host, first, len(coded)), -bound, bound)
     return mark_block(host, first, coded, phase, code, quality, origin=origin, named_by=audio)
 
 
-def _quieter(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
-    """`marked` with a smaller share of the change in seconds that differ by more than `TILE_DISTANCE`."""
+def tiled_block(
+    audio: Audio,
+    first: int,
+    seconds: int,
+    first_second: int,
+    payload: bytes,
+    tiles: TileCode,
+    effort: TileEffort,
+    beside: Audio | None,
+    last: bool,
+) -> Audio:
+    """The block with tiles alone; raises ValueError where they and seconds do not fall together."""
+    begin, profile = first_second * EUL_SAMPLES, tiles.profile
+    if begin % profile.block or first % profile.tile:
+        raise ValueError(f"a block of both layers starts with a multiple of {CHUNK_EULS} seconds")
+    bound = np.maximum(np.abs(audio), HEADROOM)
+    marked = mark_tiles(
+        audio,
+        payload,
+        tiles,
+        effort=effort,
+        first_block=begin // profile.block,
+        lead=first // profile.tile,
+        blocks=None if last else seconds * EUL_SAMPLES // profile.block,
+        beside=beside,
+    )
+    return np.clip(marked, -bound, bound)
+
+
+def _quieter(audio: Audio, marked: Audio, first: int, euls: int, limit: float) -> Audio:
+    """`marked` with a smaller share of the change in seconds that differ by more than `limit`."""
     share = np.ones(euls)
-    for eul, excess in Loudness(audio, first, euls).over(marked, TILE_DISTANCE).items():
+    for eul, excess in Loudness(audio, first, euls).over(marked, limit).items():
         share[eul] = excess**-RETREAT
-    middles = first + (np.arange(euls) + 0.5) * EUL_SAMPLES
+    return shared(audio, marked, share, first)
+
+
+def shared(audio: Audio, marked: Audio, share: Floats, first: int) -> Audio:
+    """`marked` with a `share` ``[seconds]`` of the change in each second from sample `first` on, linear from
+    middle to middle."""
+    middles = first + (np.arange(len(share)) + 0.5) * EUL_SAMPLES
     each = np.interp(np.arange(audio.shape[1]), middles, share).astype(np.float32)
     return audio + each * (marked - audio)
 
 
-def _as_loud(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
+def as_loud(audio: Audio, marked: Audio, first: int, euls: int) -> Audio:
     """`marked` with the energy that `audio` has in each second; tiles do not see so slow a gain."""
     gain = np.ones(euls)
     for i in range(euls):

@@ -21,12 +21,14 @@ from soundsafe.aliases import Audio, Bits
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.embedder import HEADROOM, mark_block
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
-from soundsafe.cells.settings import Quality
+from soundsafe.cells.settings import QUALITIES, SHORT_QUALITIES
 from soundsafe.codecs import fit_length, resample
 from soundsafe.message.container import cycle_of, pack
+from soundsafe.message.short_words import is_short
 from soundsafe.stft import RATE
 from soundsafe.streams.both_layers import CHUNK_EULS, mark_both
 from soundsafe.streams.polarity import opposed, turned
+from soundsafe.streams.short_marks import mark_short
 from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["BLOCK_EULS", "Marker", "change_by", "with_change", "words_of_seconds"]
@@ -58,6 +60,11 @@ def _away_from_silence(audio: Audio, rate: int) -> Audio:
     return 1.0 - uniform_filter1d(silent, width, axis=1)
 
 
+def has_short_word(payload: bytes, code: CellCode) -> bool:
+    """Whether a payload is marked with short words."""
+    return is_short(payload) and code.has_short_words
+
+
 def words_of_seconds(payload: bytes, code: CellCode, seconds: int, first: int = 0) -> Bits:
     """The coded bits of some seconds.
 
@@ -73,6 +80,8 @@ def words_of_seconds(payload: bytes, code: CellCode, seconds: int, first: int = 
     Raises:
         InputError: a payload of another length.
     """
+    if has_short_word(payload, code):
+        return np.tile(code.encode_short_word(payload), (seconds, 1))
     words = np.stack([code.encode_block(block) for block in pack(payload, code.key)])
     return words[(first + np.arange(seconds)) % cycle_of(len(words)) % len(words)]
 
@@ -89,7 +98,8 @@ class Marker:
         payload: 1 to 4096 bytes.
         code: key and profile of the cell layer.
         tiles: those of the tile layer; None: seconds alone are marked.
-        quality: how hard to work.
+        quality: how hard to work, a name of `QUALITIES`.
+        strength_db: of the mark, against the default.
     """
 
     def __init__(
@@ -99,10 +109,14 @@ class Marker:
         payload: bytes,
         code: CellCode,
         tiles: TileCode | None,
-        quality: Quality,
+        quality: str = "default",
+        strength_db: float = 0.0,
     ) -> None:
-        self.rate, self.payload, self.quality = rate, payload, quality
-        self.code, self.tiles = code, tiles
+        self.rate, self.payload, self.code = rate, payload, code
+        self.is_short = has_short_word(payload, code)
+        self.tiles = tiles.short if tiles is not None and self.is_short else tiles
+        self.strength = 10.0 ** (strength_db / 20.0)
+        self.quality = (SHORT_QUALITIES if self.is_short else QUALITIES)[quality].louder(self.strength)
         self.lanes = min(torch.get_num_threads(), _MOST_LANES)
         self.audio = np.zeros((channels, 0), np.float32)  # unmarked, from `lead` before the next block on
         self.change = np.zeros((channels, 0), np.float32)  # what is to be added to it so far
@@ -166,17 +180,33 @@ class Marker:
         with threadpool_limits(limits=None if alone else 1, user_api="openmp"):
             coded = words_of_seconds(self.payload, self.code, euls, first)
             start = lead // self.rate * EUL_SAMPLES
+            return change_by(
+                lambda x: self._marked(x, start, coded, first, last),
+                buffer,
+                self.rate,
+            )
+
+    def _marked(self, x: Audio, start: int, coded: Bits, first: int, last: bool) -> Audio:
+        """`x` at 44.1 kHz, marked from sample `start` on with seconds that begin with number `first`."""
+        phase, code, quality = first % PHASES, self.code, self.quality
+        if self.is_short:
+            return mark_short(
+                x,
+                start,
+                coded,
+                first,
+                phase,
+                self.payload,
+                code,
+                self.tiles,
+                quality,
+                self.strength,
+                last=last,
+            )
+        if self.tiles is None:
             origin = first * EUL_SAMPLES - start
-            phase, code, effort = first % PHASES, self.code, self.quality
-
-            def marked(x: Audio) -> Audio:
-                if self.tiles is None:
-                    return mark_block(x, start, coded, phase, code, effort, origin=origin)
-                return mark_both(
-                    x, start, coded, first, phase, self.payload, code, self.tiles, effort, last=last
-                )
-
-            return change_by(marked, buffer, self.rate)
+            return mark_block(x, start, coded, phase, code, quality, origin=origin)
+        return mark_both(x, start, coded, first, phase, self.payload, code, self.tiles, quality, last=last)
 
 
 def change_by(mark: Callable[[Audio], Audio], audio: Audio, rate: int) -> Audio:

@@ -11,8 +11,9 @@ from soundsafe.message.coding import K
 from soundsafe.message.container import Part, assemble, open_part, payload_id
 from soundsafe.message.low_rate_code import IDENTIFIER_BITS, decode_identifier, decode_payload
 from soundsafe.message.short_payloads import supposed
+from soundsafe.message.short_words import read_short_word
 from soundsafe.message.words import worth
-from soundsafe.tiles.geometry import TileGeometry, depths, flutters, symbols
+from soundsafe.tiles.geometry import TileCode, TileGeometry, depths, flutters, symbols
 from soundsafe.tiles.noise import soft_values
 from soundsafe.tiles.warp import Spectrogram, Warp, aligned_tiles
 
@@ -55,6 +56,11 @@ def payload_llr(llr: Floats, number: Ints, geo: TileGeometry) -> dict[int, Float
     return out
 
 
+def short_llr(llr: Floats, number: Ints, geo: TileGeometry) -> Floats:
+    """Soft values of the short word that all cycles repeat; `geo`: that of short payloads."""
+    return np.sum(list(payload_llr(llr, number, geo).values()), axis=0)
+
+
 @dataclass(frozen=True)
 class Words:
     """What was authenticated, and how many blocks and identifiers were tried."""
@@ -66,18 +72,22 @@ class Words:
 
 
 def read_words(spec: Spectrogram, warp: Warp, key: bytes, candidates: int = 1) -> Words:
-    """Identifier, of the likeliest `candidates`, and payload of the tile layer under `warp`."""
+    """What the tile layer holds under `warp`: a short payload, or else the identifier, of the likeliest
+    `candidates`, and the payload's long word."""
     geo = spec.geo
     llr, number = soft_blocks(spec, warp)
     if not len(llr):
         return Words(None, None, 0, 0)
+    short = read_short_word(short_llr(llr, number, TileCode(key).short.geometry), key)
+    if short.payload is not None:
+        return Words(short.payload, payload_id(short.payload), short.attempts, 0)
     identifier = decode_identifier(identifier_llr(llr, number, geo), key, candidates)
     by_cycle = payload_llr(llr, number, geo)
     words = list(by_cycle.values())
     # One part is the usual case: all cycles say the same.
     tried = ([np.sum(words, axis=0)] if len(words) > 1 else []) + words
     parts: list[Part] = []
-    tries = 0
+    tries = short.attempts
     for word in tried:
         if worth(word) * len(word) < _WORTH_DECODING * K:
             continue

@@ -29,6 +29,7 @@ from soundsafe.stft import RATE, Stft
 __all__ = [
     "GRID",
     "ROBUST_TILES",
+    "SHORT_TILES",
     "BandPower",
     "TileCode",
     "TileGeometry",
@@ -54,10 +55,10 @@ class TileProfile:
     `symbol_tiles`: tiles of a block and of a symbol. `cycle`: blocks after which dithers and the payload's
     word repeat: a whole number of the cell layer's periods; `repeats`: how often a cycle holds the word.
     `pilot_bands`: bands whose symbols are all pilots; `id_symbols`: symbols of a block that carry the
-    identifier. `period_db`: lattice period at the frequencies `period_hz`, linear in between, a bit being
-    half of it. `radius`: tiles on either side whose mean level is subtracted; `floor`: share of a band's mean
-    energy over one second that is added to every tile, so that gaps have a level. Raises ValueError for
-    values that make no geometry.
+    identifier (none: payloads are short, and their word has the cycle to itself). `period_db`: lattice period
+    at the frequencies `period_hz`, linear in between, a bit being half of it. `radius`: tiles on either side
+    whose mean level is subtracted; `floor`: share of a band's mean energy over one second that is added to
+    every tile, so that gaps have a level. Raises ValueError for values that make no geometry.
     """
 
     name: str = "tiles"
@@ -87,6 +88,11 @@ class TileProfile:
             raise ValueError("bands must rise within half the rate, and the lattice period be positive")
 
     @property
+    def is_short(self) -> bool:
+        """Whether it holds short payloads."""
+        return not self.id_symbols
+
+    @property
     def block(self) -> int:
         """Samples of a block."""
         return self.tile * self.block_tiles
@@ -99,6 +105,10 @@ class TileProfile:
 
 ROBUST_TILES = TileProfile()
 """The default."""
+
+SHORT_TILES = TileProfile(version=2, repeats=10, id_symbols=0)
+"""For short payloads: a word of their own, whole in 3.2 seconds, instead of identifier and long word. All
+else, pilots among it, is as in `ROBUST_TILES`, so that one search finds both."""
 
 GRID = Stft(1024, 256)
 """The transform under the tiles: 23 ms frames every 5.8 ms at 44.1 kHz."""
@@ -167,6 +177,11 @@ class TileCode:
 
     key: bytes = field(default=DEFAULT_KEY, repr=False)
     profile: TileProfile = ROBUST_TILES
+
+    @property
+    def short(self) -> TileCode:
+        """The same key with the profile for short payloads, which goes with any other of the same bands."""
+        return TileCode(self.key, SHORT_TILES)
 
     @property
     def geometry(self) -> TileGeometry:

@@ -95,9 +95,10 @@ def main() -> None:
             read = read_equalised if rng.integers(16) == 0 else read_second
             while (reading := read(heard, start, phase, code)) is not None:
                 word, compared = code.read_word(reading.llr)
+                short = code.read_short_word(reading.short.llr)
                 euls[kind] += 1
-                accepted[kind] += word is not None
-                tags += compared
+                accepted[kind] += word is not None or short.payload is not None
+                tags += compared + short.attempts
                 start, phase = start + EUL_SAMPLES, (phase + 1) % 4
         if time.monotonic() - said > 60:
             said = time.monotonic()

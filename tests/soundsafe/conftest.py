@@ -14,7 +14,7 @@ import soundsafe
 from soundsafe import datasets
 from soundsafe.aliases import Audio
 
-PAYLOAD = b"soundsafe: a payload"
+PAYLOAD = b"soundsafe: a payload of many bytes"
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def test_of_very_many_euls_the_best_are_kept(
         return real(readings, *more)
 
     monkeypatch.setattr(payloads, "combine", counted)
-    monkeypatch.setattr(detector, "read_alone", lambda reading, code, settings: (None, 1, reading))
+    monkeypatch.setattr(detector, "read_alone", lambda reading, *more: (None, 1, reading))
     found = detector.detect([audio.copy()], CODE, DetectorSettings(most_kept=2))
     assert len(found.euls) >= 4
     assert kept

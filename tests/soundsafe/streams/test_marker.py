@@ -14,7 +14,6 @@ import torch
 import soundsafe
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.settings import QUALITIES
 from soundsafe.streams import marker as marking
 from soundsafe.streams.marker import Marker, words_of_seconds
 from soundsafe.tiles.geometry import TileCode
@@ -39,7 +38,7 @@ def test_both_layers_across_blocks(rate: int, cut: Cut) -> None:
     answer = soundsafe.embed(audio, rate, b"blocks", quality="fast", layers=("eul", "tile"))
     assert answer.audio is not None
     assert answer.euls_verified >= 19
-    marker = Marker(rate, 1, b"blocks", CODE, TileCode(), QUALITIES["fast"])
+    marker = Marker(rate, 1, b"blocks", CODE, TileCode(), "fast")
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 123_456):
         parts += marker.feed(audio[:, start : start + 123_456])
@@ -107,7 +106,7 @@ def test_file_and_array_are_the_same(
     for name in ("euls", "euls_verified", "snr_db", "zimtohrli", "warnings"):
         assert getattr(by_file, name) == getattr(by_array, name)
 
-    marker = Marker(rate, 2, b"blocks", CODE, None, QUALITIES["fast"])
+    marker = Marker(rate, 2, b"blocks", CODE, None, "fast")
     parts: list[Audio] = []
     for start in range(0, audio.shape[1], 12_345):
         parts += marker.feed(audio[:, start : start + 12_345])

@@ -1,0 +1,158 @@
+"""A convolutional code of low rate for short words of any length, read by the list Viterbi algorithm.
+
+The mother code has rate 1/8 and constraint length 11, and is ended by zeros. Of its bits so many are sent as
+there is room for, evenly spread; where there is more room they are sent again, from the first on. Its
+generators are the best of forty random sets, by the share of words of 200 bits that were lost over 2040 noisy
+ones: 0.2 dB better than the code of rate 1/4 of `soundsafe.message.low_rate_code` sent twice.
+
+Signal-to-noise ratio in dB at which one word in fifty is lost (white Gaussian noise, 64 candidates, 500 words
+at each half decibel), and at which the best code there is loses as many, by the normal approximation
+(Polyanskiy, Poor and Verdú, IEEE Trans. Inf. Theory 56, 2010):
+
+============  =====  =========  ==========
+message bits   sent  this code  best there
+============  =====  =========  ==========
+136            2040       -8.2        -9.0
+200            2040       -6.5        -7.4
+264            2040       -5.2        -6.3
+200            1270       -4.5        -5.2
+============  =====  =========  ==========
+
+A word takes 2 to 4 ms, one of which nothing can be read up to 9 ms.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundsafe.aliases import Bits, Floats, Ints
+
+__all__ = ["encode_short", "likeliest_messages"]
+
+_MEMORY = 10
+_STATES = 1 << _MEMORY
+_GENERATORS = (0o2135, 0o3675, 0o2727, 0o2741, 0o2215, 0o2675, 0o3011, 0o2757)
+_RATE = len(_GENERATORS)
+
+_NEVER = 1e6
+"""Logarithm of how much less likely than all others a path is that the code does not have."""
+
+
+@lru_cache(maxsize=1)
+def _outputs() -> Ints:
+    """What each content of the register sends ``[2 * states]``; bit i of it is that of generator i."""
+    register = range(2 * _STATES)
+    return np.array(
+        [sum(((r & g).bit_count() & 1) << i for i, g in enumerate(_GENERATORS)) for r in register], np.int64
+    )
+
+
+@lru_cache(maxsize=16)
+def _places(steps: int, n: int) -> Ints:
+    """The bit of the mother code ``[n]`` that each sent bit is: one generator after the other, its steps in
+    an order that spreads those of a part of it."""
+    stride = next(s for s in range(round(0.618 * steps), 2 * steps) if math.gcd(s, steps) == 1)
+    i = np.arange(n) % (steps * _RATE)
+    return i % steps * stride % steps * _RATE + i // steps
+
+
+def encode_short(message: Bits, n: int) -> Bits:
+    """The word of a message.
+
+    Args:
+        message: bits, at least 1.
+        n: bits of the word, more than those of the message.
+
+    Returns:
+        ``[n]``, each 0 or 1.
+
+    Raises:
+        ValueError: no message, or no room for it.
+
+    Example:
+        >>> int(encode_short(np.ones(100, np.uint8), 2040).sum()) > 800
+        True
+    """
+    if not 0 < len(message) < n:
+        raise ValueError(f"a short word of {n} bits holds 1 to {n - 1} bits, not {len(message)}")
+    register, sent, outputs = 0, [], _outputs()
+    for bit in [*message.tolist(), *[0] * _MEMORY]:
+        register = bit << _MEMORY | register >> 1
+        sent.append(outputs[register])
+    bits = np.array(sent)[:, None] >> np.arange(_RATE) & 1
+    return bits.reshape(-1)[_places(len(sent), n)].astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _signs() -> NDArray[np.float32]:
+    """+1/2 for a 0 and -1/2 for a 1 of each generator in each output ``[_RATE, 2 ** _RATE]``."""
+    return (0.5 - (np.arange(1 << _RATE)[None] >> np.arange(_RATE)[:, None] & 1)).astype(np.float32)
+
+
+def _gaps(llr: Floats, length: int) -> NDArray[np.float32]:
+    """How much likelier the better of the two ways into each state is, at each step ``[steps, states]``:
+    positive where that is the one from the even state. State s comes from 2 s and 2 s + 1, modulo their
+    number."""
+    steps = length + _MEMORY
+    soft = np.bincount(_places(steps, len(llr)), llr, minlength=steps * _RATE).reshape(steps, _RATE)
+    branch = (soft.astype(np.float32) @ _signs())[:, _outputs()].reshape(steps, 2, _STATES // 2, 2)
+    branch[length:, 1] = -_NEVER
+    metric = np.full(_STATES, -_NEVER, np.float32)
+    metric[0] = 0.0
+    gaps = np.empty((steps, 2, _STATES // 2), np.float32)
+    for step in range(steps):
+        ways = branch[step] + metric.reshape(_STATES // 2, 2)
+        np.subtract(ways[..., 0], ways[..., 1], out=gaps[step])
+        metric = np.maximum(ways[..., 0], ways[..., 1]).reshape(-1)
+    return gaps.reshape(steps, _STATES)
+
+
+def likeliest_messages(llr: Floats, length: int, count: int) -> Iterator[Bits]:
+    """The likeliest messages, best first: after one pass of the Viterbi algorithm each comes at little cost.
+
+    The next best path leaves a former one at some step, for the worse way into the state there, and follows
+    the best way from there on (Soong and Huang, ICASSP 1991).
+
+    Args:
+        llr: soft values of a word ``[n]``, positive for 0; 0 where nothing is known.
+        length: bits of the message.
+        count: how many messages at most.
+
+    Yields:
+        ``[length]``, each 0 or 1.
+
+    Example:
+        >>> word = encode_short(np.array([1, 0, 1], np.uint8), 40)
+        >>> next(likeliest_messages(1.0 - 2.0 * word, 3, 1)).tolist()
+        [1, 0, 1]
+    """
+    gaps = _gaps(np.nan_to_num(llr), length)
+    steps, last = len(gaps), _STATES - 1
+    found = 0
+    # Loss, order of finding, the path that is left (None: none) and the step at which.
+    heap: list[tuple[float, int, list[int] | None, int]] = [(0.0, found, None, steps)]
+    for _ in range(count):
+        if not heap:
+            return
+        loss, _, former, left_at = heapq.heappop(heap)
+        if former is None:
+            path = [0] * (steps + 1)
+        else:
+            path = former.copy()
+            after = path[left_at + 1]
+            path[left_at] = after << 1 & last | (gaps[left_at, after] >= 0)
+        state = path[left_at]
+        for step in range(left_at - 1, -1, -1):
+            gap = float(gaps[step, state])
+            if abs(gap) < _NEVER / 2:
+                found += 1
+                heapq.heappush(heap, (loss + abs(gap), found, path, step))
+            state = state << 1 & last | (gap < 0)
+            path[step] = state
+        yield (np.array(path[1 : length + 1]) >> (_MEMORY - 1)).astype(np.uint8)
