@@ -31,6 +31,7 @@ class FakeEmbedded:
     euls: int = 3
     euls_verified: int = 2
     snr_db: float | None = 31.25
+    zimtohrli: float = 5.2e-5
     seconds: float = 0.5
     warnings: tuple[str, ...] = ("second 2: digital silence",)
 
@@ -84,9 +85,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
 
     def embed_file(
-        *arguments: Any, quality: str, layers: tuple[str, ...], progress: Progress
+        *arguments: Any, quality: str, layers: tuple[str, ...], strength: float, progress: Progress
     ) -> FakeEmbedded:
-        seen.append((*arguments, quality, layers))
+        seen.append((*arguments, quality, layers, strength))
         progress(0.5, "marking")
         return FakeEmbedded()
 
@@ -126,7 +127,8 @@ def test_payloads(run: Run, clip: Path, calls: list[Any], option: str, value: st
         "default",
     )
     assert (
-        out == f"out.flac: {len(payload)} bytes, read back from 2 of 3 seconds (SNR 31.2 dB, 0.5 s of work)\n"
+        out
+        == f"out.flac: {len(payload)} bytes, read back from 2 of 3 seconds (SNR 31.2 dB, Zimtohrli distance 5.2e-5, 0.5 s of work)\n"
     )
     assert err.splitlines() == [
         "soundsafe: warning: second 2: digital silence",
@@ -152,6 +154,21 @@ def test_layers_reach_the_codec(
 ) -> None:
     assert run("embed", "in.wav", "out.wav", "--message", "m", "--layers", name)[0] == 0
     assert calls[0][5] == layers
+
+
+@pytest.mark.parametrize(("asked", "decibels"), [("quiet", -3.0), ("default", 0.0), ("1.5", 1.5)])
+def test_strength_reaches_the_codec(
+    run: Run, clip: Path, calls: list[Any], asked: str, decibels: float
+) -> None:
+    assert run("embed", "in.wav", "out.wav", "--message", "m", "--strength", asked)[0] == 0
+    assert calls[0][6] == decibels
+
+
+def test_an_unknown_strength_is_refused(run: Run, clip: Path, calls: list[Any]) -> None:
+    code, out, err = run("embed", "in.wav", "out.wav", "--message", "m", "--strength", "loud")
+    assert (code, out) == (2, "")
+    assert err == ("soundsafe: unknown strength loud: quiet, default, strong, or decibels from -6 to 6\n")
+    assert not calls
 
 
 def test_unknown_layers_are_refused(run: Run, clip: Path, calls: list[Any]) -> None:
