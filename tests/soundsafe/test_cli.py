@@ -127,8 +127,8 @@ def test_payloads(run: Run, clip: Path, calls: list[Any], option: str, value: st
         "default",
     )
     assert (
-        out
-        == f"out.flac: {len(payload)} bytes, read back from 2 of 3 seconds (SNR 31.2 dB, Zimtohrli distance 5.2e-5, 0.5 s of work)\n"
+        out == f"out.flac: {len(payload)} bytes, read back from 2 of 3 seconds"
+        " (SNR 31.2 dB, Zimtohrli distance 5.2e-5, 0.5 s of work)\n"
     )
     assert err.splitlines() == [
         "soundsafe: warning: second 2: digital silence",
