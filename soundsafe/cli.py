@@ -12,6 +12,7 @@ import contextlib
 import math
 import os
 import re
+import secrets
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -396,10 +397,26 @@ def keygen(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="A new file; an old one is never overwritten.")
     ],
+    main: Annotated[
+        Path | None,
+        typer.Option("--from-key", metavar="F", help="Derive the key from this key file,"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="for the recipient or release of this name.")
+    ] = None,
 ) -> None:
-    """Make a new secret key and keep it in FILE, mode 0600."""
-    keys.write_key_file(path)
-    tell(f"{path}: a new key, readable by you alone")
+    """Make a secret key and keep it in FILE, mode 0600: a new one, or a recipient's, derived from a main key.
+
+    A registry names keys by the identifier that is shown: lookup --key-file FILE lists a recipient's marks.
+    """
+    if (main is None) != (name is None):
+        raise InputError("--from-key and --name go together")
+    key = secrets.token_bytes(keys.KEY_BYTES)
+    if main is not None and name is not None:
+        key = keys.named_key(keys.read_key_file(main), name)
+    keys.write_key_file(path, key)
+    of = "a new key" if name is None else f"the key of {name!r}"
+    tell(f"{path}: {of}, identifier {keys.key_id(key)}, readable by you alone")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import math
 import os
 import re
@@ -27,6 +28,7 @@ __all__ = [
     "given",
     "key_id",
     "keyed_integers",
+    "named_key",
     "payload_id",
     "read_key_file",
     "write_key_file",
@@ -37,6 +39,8 @@ KEY_BYTES = 32
 
 DEFAULT_KEY: bytes = hashlib.sha256(b"soundsafe public default key").digest()
 """The key used when none is given. Everybody has it: it gives detection, but no security."""
+
+_LONGEST_NAME = 200
 
 _SALT = b"soundsafe/v1"
 _HEX_KEY = re.compile(rb"[0-9a-fA-F]{64}")
@@ -90,6 +94,36 @@ def keyed_integers(secret: bytes, label: str, *shape: int) -> NDArray[np.uint64]
     return np.frombuffer(stream, "<u8").reshape(shape)
 
 
+def named_key(key: bytes, name: str) -> bytes:
+    """The key of one recipient or release, derived from a main key that stays where it is.
+
+    Keys of different names tell nothing of each other or of the main key: what audio under one of them gives
+    away is of no use against the others.
+
+    Args:
+        key: the main key, not empty.
+        name: of the recipient or release, 1 to 200 characters; case and blanks count.
+
+    Returns:
+        32 bytes, the same each time.
+
+    Raises:
+        InputError: a name that is empty or too long.
+
+    Example:
+        >>> named_key(bytes(32), "label A") == named_key(bytes(32), "label A")
+        True
+        >>> named_key(bytes(32), "label A") == named_key(bytes(32), "label B")
+        False
+    """
+    if not 1 <= len(name) <= _LONGEST_NAME:
+        raise InputError(f"the name of a key has 1 to {_LONGEST_NAME} characters, not {len(name)}")
+    try:
+        return hmac.digest(derive(key, "named keys", 32), name.encode(), "sha256")
+    except UnicodeEncodeError:
+        raise InputError("the name of a key must be text that UTF-8 can write") from None
+
+
 def key_id(key: bytes) -> str:
     """16 hexadecimal digits that name `key` and tell nothing else about it: registries hold them."""
     return derive(key, "key id", 8).hex()
@@ -132,11 +166,12 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
     return bytes.fromhex(digits.decode("ascii"))
 
 
-def write_key_file(path: str | os.PathLike[str]) -> None:
-    """Make a new random key and keep it in a new file, mode 0600.
+def write_key_file(path: str | os.PathLike[str], key: bytes | None = None) -> None:
+    """Keep a key in a new file, mode 0600.
 
     Args:
         path: of the file. It is made beside it, and gets its name when it is whole.
+        key: 32 bytes; without one, new random ones.
 
     Raises:
         InputError: something exists there already (a key is never overwritten), or it cannot be written; then
@@ -154,7 +189,7 @@ def write_key_file(path: str | os.PathLike[str]) -> None:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
+                file.write((key or secrets.token_bytes(KEY_BYTES)).hex().encode("ascii") + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             _give_name(partial, path)

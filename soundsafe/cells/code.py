@@ -88,7 +88,19 @@ class CellCode:
     @property
     def secret(self) -> bytes:
         """What carriers, dithers and pilots are derived from."""
-        return self.key if self.host is None else derive(self.key, f"host {self.host}", 32)
+        if self.host is None:
+            return self.key
+        return keyed_integers(derive(self.key, "hosts", 32), f"host {self.host}", 4).tobytes()
+
+    @property
+    def partition_secret(self) -> bytes:
+        """What decides which cells form a carrier."""
+        return derive(self.secret, "cells", 32)
+
+    @property
+    def pilot_secret(self) -> bytes:
+        """What dithers and signs of the pilots are drawn from."""
+        return derive(self.secret, "pilots", 32)
 
     @property
     def geometry(self) -> Geometry:
@@ -202,7 +214,7 @@ def _geometry(code: CellCode) -> Geometry:
     key, secret, profile = code.key, code.secret, code.profile
     usual = _bins_between(profile.band_low, profile.band_high)
     fine_bands = _bins_between(profile.fine_low, profile.fine_high)
-    carriers, turns = _partition(derive(secret, "cells", 32), profile, usual, fine_bands)
+    carriers, turns = _partition(code.partition_secret, profile, usual, fine_bands)
     by_pattern = [[c for c in carriers if c.pattern == p] for p in range(PATTERNS)]
     # Patterns take turns from frame to frame, each with as many carriers of the same kinds.
     turn = np.arange(EUL_FRAMES) % PATTERNS
@@ -220,7 +232,7 @@ def _geometry(code: CellCode) -> Geometry:
     step[kind == _FINE] *= profile.fine_scale
     order = np.argsort(frame[is_pilot] * 1000 + band[is_pilot], kind="stable")
     pilot = np.flatnonzero(is_pilot)[order].reshape(EUL_FRAMES, -1)
-    dither, sign = _pilot_draws(derive(secret, "pilots", 32), pilot.shape[1], fresh=profile.host_bound)
+    dither, sign = _pilot_draws(code.pilot_secret, pilot.shape[1], fresh=profile.host_bound)
     data = np.flatnonzero(kind == _COARSE)
     fine = np.flatnonzero(kind == _FINE)
     return Geometry(
@@ -261,7 +273,7 @@ def pilots_alone(code: CellCode) -> PilotCells:
     profile = code.profile
     usual = _bins_between(profile.band_low, profile.band_high)
     bands = sorted(_pilot_bands(profile, usual))
-    cell_key = derive(code.secret, "cells", 32)
+    cell_key = code.partition_secret
     count = len(ANALYZER.bin_frequencies)
     bins, turns = [], []
     for pattern in range(PATTERNS):
@@ -271,7 +283,7 @@ def pilots_alone(code: CellCode) -> PilotCells:
         turns.append((draws[count:][own] % 4).astype(np.int64))
     roots = np.array([1, 1j, -1, -1j], np.complex64)
     weight = roots[np.stack(turns)] / np.float32(np.sqrt(bins[0].shape[1]))
-    dither, sign = _pilot_draws(derive(code.secret, "pilots", 32), len(bands), fresh=profile.host_bound)
+    dither, sign = _pilot_draws(code.pilot_secret, len(bands), fresh=profile.host_bound)
     return PilotCells(np.stack(bins), weight, dither, sign)
 
 

@@ -296,6 +296,23 @@ def test_keygen_makes_a_key_once_and_never_shows_it(run: Run, clip: Path) -> Non
     assert Path("k").read_text().strip() == secret
 
 
+def test_keygen_derives_a_key_for_each_name(run: Run, clip: Path) -> None:
+    assert run("keygen", "main")[0] == 0
+    for path, name in (("a", "label A"), ("again", "label A"), ("b", "label B")):
+        code, out, _ = run("keygen", path, "--from-key", "main", "--name", name)
+        assert code == 0
+        assert f"the key of '{name}', identifier " in out
+        assert Path(path).read_text().strip() not in out
+        assert Path(path).stat().st_mode & 0o777 == 0o600
+    texts = {path: Path(path).read_text() for path in ("main", "a", "again", "b")}
+    assert texts["a"] == texts["again"]
+    assert len(set(texts.values())) == 3
+    for options in (["--name", "x"], ["--from-key", "main"]):
+        assert run("keygen", "c", *options)[::2] == (2, "soundsafe: --from-key and --name go together\n")
+    assert "1 to 200 characters" in run("keygen", "c", "--from-key", "main", "--name", "")[2]
+    assert not Path("c").exists()
+
+
 def test_train_says_what_it_cannot(run: Run, clip: Path) -> None:
     code, out, err = run("train", "large", "--data", "d")
     assert (code, out) == (2, "")

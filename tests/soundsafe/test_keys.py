@@ -168,7 +168,10 @@ def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
     assert len(set(purposes)) == len(purposes), "two uses of one derived key"
     carriers = {"cells", "slots", "dither", "pilots", "anchors", "scramble", "tiles"}
     # The bench's network system names a purpose too; whether it is seen here depends on the kind of install.
-    assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id", "parts"}
+    assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id", "parts"} | {
+        "hosts",
+        "named keys",
+    }
 
 
 def test_a_key_identifier_names_the_key_and_nothing_else() -> None:
