@@ -49,6 +49,9 @@ from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["LAYERS", "coded_bits", "decode", "decode_file", "embed", "embed_file", "layouts"]
 
+_QUIET = 2.0**-8
+"""Largest sample of audio that nobody would keep in 16 bits: it is marked for finer formats."""
+
 
 def _quiet(_share: float, _words: str) -> None:
     pass
@@ -314,7 +317,8 @@ def embed(
     _check_length(payload, x.shape[1], rate, "the audio")
     started = time.perf_counter()
     code = CellCode(given(key), profile)
-    marker = Marker(rate, x.shape[0], payload, code, _tiles(code, chosen), quality, strength_db)
+    tiles, fine = _tiles(code, chosen), float(np.abs(x).max()) < _QUIET
+    marker = Marker(rate, x.shape[0], payload, code, tiles, quality, strength_db, fine=fine)
     parts = [part for block in _blocks(x, rate) for part in marker.feed(block)]
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
     again = marker.upright(_blocks(marked, rate))
@@ -376,9 +380,8 @@ def embed_file(
         info: AudioInfo = reader.info
         _check_length(payload, info.frames, info.rate, name)
         with AudioWriter(target, info) as writer:
-            marker = Marker(
-                info.rate, info.channels, payload, code, _tiles(code, chosen), quality, strength_db
-            )
+            tiles, fine = _tiles(code, chosen), writer.fine
+            marker = Marker(info.rate, info.channels, payload, code, tiles, quality, strength_db, fine=fine)
             done = 0
             for block in reader.blocks(BLOCK_EULS * info.rate):
                 done += block.shape[1]

@@ -240,6 +240,11 @@ class AudioWriter:
                 raise cause from None
             raise InputError(f"cannot write {self._name}: {reason(cause)}") from None
 
+    @property
+    def fine(self) -> bool:
+        """Whether the samples that are written have steps finer than those of 16 bits."""
+        return BITS.get(self._subtype, 32) > 16
+
     def write(self, audio: NDArray[np.floating]) -> None:
         """Add ``[channels, samples]``. Raises InputError where it cannot be written, ValueError for a wrong
         number of channels or samples that are not finite."""

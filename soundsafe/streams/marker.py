@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -37,6 +38,9 @@ BLOCK_EULS = CHUNK_EULS
 """Seconds that are marked at a time."""
 
 _RAMP_S = 0.003
+
+_FINER = 2.0**-8
+"""Steps of 24 bits in those of 16."""
 
 _MOST_LANES = 4
 """Blocks that are marked side by side, at most; each needs some 300 MB."""
@@ -86,6 +90,12 @@ def words_of_seconds(payload: bytes, code: CellCode, seconds: int, first: int = 
     return words[(first + np.arange(seconds)) % cycle_of(len(words)) % len(words)]
 
 
+def _finely(code: CellCode) -> CellCode:
+    """The same code for an embedder whose output keeps 256 times finer steps."""
+    floor = code.profile.mark_floor * _FINER**2
+    return replace(code, profile=replace(code.profile, mark_floor=floor))
+
+
 class Marker:
     """Marks a stream of blocks at any rate; ``feed`` and ``finish`` return what is ready.
 
@@ -100,6 +110,8 @@ class Marker:
         tiles: those of the tile layer; None: seconds alone are marked.
         quality: how hard to work, a name of `QUALITIES`.
         strength_db: of the mark, against the default.
+        fine: what is made keeps 24 bits or floating point, so that changes under the steps of 16 bits stay:
+            passages are marked however quiet they are.
     """
 
     def __init__(
@@ -111,8 +123,11 @@ class Marker:
         tiles: TileCode | None,
         quality: str = "default",
         strength_db: float = 0.0,
+        *,
+        fine: bool = False,
     ) -> None:
-        self.rate, self.payload, self.code = rate, payload, code
+        self.rate, self.payload = rate, payload
+        self.code = _finely(code) if fine else code
         self.is_short = has_short_word(payload, code)
         self.tiles = tiles.short if tiles is not None and self.is_short else tiles
         self.strength = 10.0 ** (strength_db / 20.0)
@@ -122,9 +137,7 @@ class Marker:
         self.change = np.zeros((channels, 0), np.float32)  # what is to be added to it so far
         self.lead = 0
         self.first = 0  # number of the next second
-        self.opposed: bool | None = (
-            None  # the channels are each other's opposite; None: nothing was heard yet
-        )
+        self.opposed: bool | None = None  # whether the channels are opposite; None until something sounds
 
     def feed(self, block: Audio) -> Iterator[Audio]:
         if self.opposed is None and block.any():

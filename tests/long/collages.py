@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 import soundsafe
 from soundsafe import attacks, datasets
 from soundsafe.codecs import resample
+from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.analysis.stats import proportion_interval
 
 RATE = 44_100
@@ -84,7 +85,7 @@ def marked_clips(folder: str, size: int, rng: np.random.Generator, count: int) -
         payload = rng.bytes(size)
         try:
             out.append((payload, soundsafe.embed(stereo(clip), RATE, payload).audio))
-        except (soundsafe.NotMarkable, soundsafe.InputError):
+        except (NotMarkable, InputError):
             continue
     return out
 

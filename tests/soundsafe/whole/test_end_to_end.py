@@ -14,7 +14,10 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+import soundsafe
 from soundsafe import attacks
+from soundsafe.aliases import Audio
+from soundsafe.errors import NotMarkable
 from soundsafe.keys import write_key_file
 
 RATE = 44_100
@@ -135,3 +138,21 @@ def test_silence_is_a_no_and_leaves_nothing(folder: Path) -> None:
     assert "silent throughout" in document(out)["error"]
     assert err.count("\n") == 1
     assert not (folder / "out.wav").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_how_quiet_audio_may_be_follows_its_sample_format(
+    tmp_path: Path, cut: Callable[..., Audio], subtype: str
+) -> None:
+    audio = cut("rock", 3.0)
+    quiet = audio * (10 ** (-70 / 20) / np.abs(audio).max())
+    soundfile.write(tmp_path / "a.wav", quiet.T, 44_100, subtype=subtype)
+    arguments = tmp_path / "a.wav", tmp_path / "b.wav", b"x"
+    if subtype == "PCM_16":  # twenty steps of it are no room for a mark
+        with pytest.raises(NotMarkable):
+            soundsafe.embed_file(*arguments, quality="fast", layers=("eul",))
+        return
+    answer = soundsafe.embed_file(*arguments, quality="fast", layers=("eul",))
+    assert (answer.euls_verified, answer.euls) == (3, 3)
+    assert soundsafe.decode_file(tmp_path / "b.wav").payload == b"x"
