@@ -46,8 +46,15 @@ def refusals_counted(rows: pd.DataFrame) -> pd.DataFrame:
     """
     refused = (rows["status"] == "refused") & (rows["attack"].map(control_of) == "")
     out = rows.assign(ber=measured_ber(rows), score=rows["score"].mask(refused, -np.inf))
+    # Rows of earlier versions know whole bytes alone, and nothing of message bits.
+    whole = 8 * rows["payload_bytes"]
+    told = rows["payload_bits"] if "payload_bits" in rows else 0 * whole
+    out["payload_bits"] = told.mask(told == 0, whole)
     for name in ("bits", "payload_bytes", "payload_bits"):
-        out[name] = rows[name].mask(refused, rows.groupby("system")[name].transform("max"))
+        out[name] = out[name].mask(refused, out.groupby("system")[name].transform("max"))
+    for name in ("bit_accuracy", "log10_p", "iou"):
+        if name not in out:
+            out[name] = np.nan
     cell = [rows["system"], rows["attack"]]
     for name in _PARITIES:
         known = rows[name].notna()

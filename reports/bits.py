@@ -97,7 +97,7 @@ def bit_errors(e: Evidence) -> Section | None:
         )
     columns = [Column("Attack")]
     for s in e.subjects:
-        columns += [Column("BER %", True, s.label), Column("EULs", True, s.label)]
+        columns += [Column("BER %", True, s.label), Column("seconds", True, s.label)]
     rows = [
         (
             name_cell(a.name),
@@ -122,9 +122,9 @@ def _ber_cells(s: Subject, attack: str) -> tuple[TableCell, TableCell]:
 
 _PARITIES: tuple[tuple[Callable[[SummaryRow], Measurement], str, str], ...] = (
     (lambda r: r.parity_frames, "frames", "share of frames whose quantised features all agree"),
-    (lambda r: r.parity_bits, "bits", "share of EULs with as many bits in every band"),
-    (lambda r: r.parity_slots, "slots", "share of EULs whose list of slots agrees exactly"),
-    (lambda r: r.seed_parity, "seed", "share of EULs whose seed agrees"),
+    (lambda r: r.parity_bits, "bits", "share of seconds with as many bits in every band"),
+    (lambda r: r.parity_slots, "slots", "share of seconds whose list of slots agrees exactly"),
+    (lambda r: r.seed_parity, "seed", "share of seconds whose seed agrees"),
 )
 
 

@@ -160,7 +160,7 @@ def capacity(e: Evidence) -> Section | None:
     largest = max((s.payload_bits for s in e.subjects), default=0)
     sizes = sorted({*GOODPUT_BITS, *([largest] if largest > 0 else [])})
     columns = (
-        Column("System"), Column("Payload, bits", True, help="of one EUL, or of a clip"),
+        Column("System"), Column("Payload, bits", True, help="of one second, or of a clip"),
         Column("Seconds of a clip", True), Column("Seconds tested", True),
         Column("To deliver, bits", True), Column("No attack", True, "expected seconds"),
         Column("Median attack", True, "expected seconds"), Column("Worst attack", True, "expected seconds"),
@@ -212,7 +212,7 @@ def capacity(e: Evidence) -> Section | None:
         Table(
             "capacity-table",
             "Capacity of a memoryless binary channel at the mean bit error rate, for the coded bits of one "
-            "EUL: what a better code could at most carry, were errors spread evenly.",
+            "second: what a better code could at most carry, were errors spread evenly.",
             tuple(bits),
             tuple(table),
         ),

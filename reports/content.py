@@ -48,7 +48,7 @@ def _sizes(e: Evidence) -> Tiles:
         Tile("systems" if len(e.subjects) != 1 else "system", fmt.count(len(e.subjects))),
         Tile("attacks", fmt.count(attacks), f"and {len(e.controls)} controls" if e.controls else ""),
         Tile("clips", fmt.count(clips), f"in {groups} groups"),
-        Tile("seconds decoded", fmt.count(euls), "one EUL each"),
+        Tile("seconds decoded", fmt.count(euls), "each by itself"),
     ))  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def _no_false(s: Subject) -> Verdict:
         return Verdict(found == 0 if len(part) else None, text if len(part) else "controls were not run")
     if row is None or not row.unmarked_euls:
         return Verdict(None, "controls were not run")
-    text = f"{fmt.count(row.false_accepts)} of {fmt.count(row.unmarked_euls)} EULs without the mark"
+    text = f"{fmt.count(row.false_accepts)} of {fmt.count(row.unmarked_euls)} seconds without the mark"
     # EULs of one clip may be accepted together: the limit is that of clips, each once for all controls.
     clips = s.controls[["payload_ok", "clip_ok", "id_ok"]].any(axis=1).groupby(s.controls["clip"]).any()
     limit = upper_limit(int(clips.sum()), len(clips))
@@ -98,7 +98,7 @@ def _slots(s: Subject) -> Verdict:
     value = s.figures("none").parity_slots
     if value is None:
         return Verdict(None, "not measured for this system")
-    return Verdict(value >= 1, f"{fmt.percent(value)} % of EULs")
+    return Verdict(value >= 1, f"{fmt.percent(value)} % of seconds")
 
 
 def _gate(result: GateResult) -> Verdict:
@@ -118,10 +118,12 @@ def _standing(e: Evidence) -> Table:
     columns = (
         Column("System"),
         Column("Payload, bits", True),
-        Column("From, s", True, help="the shortest audio read by itself: an EUL, or a whole clip"),
+        Column("From, s", True, help="the shortest audio read by itself: a second, or a whole clip"),
         Column("Audio, s", True, help="how much of it the figures of each attack are of"),
         Column("Survives", True, help="attacks after which every clip gives its payload"),
-        Column("Seconds %", True, "All attacks", "mean over attacks of the share of EULs that decode alone"),
+        Column(
+            "Seconds %", True, "All attacks", "mean over attacks of the share of seconds that decode alone"
+        ),
         Column(
             "Clips %", True, "All attacks", "mean over attacks of the share of clips that give the payload"
         ),
@@ -130,9 +132,12 @@ def _standing(e: Evidence) -> Table:
         Column("SNR, dB", True, "Sound"),
         Column("Zimtohrli, 1e-5", True, "Sound"),
     )
+    common = [
+        a.name for a in e.attacks if a.name != "none" and all(s.figures(a.name).euls for s in e.subjects)
+    ]
     rows = []
     for s in e.subjects:
-        figures = [s.figures(a.name) for a in e.attacks if a.name != "none"]
+        figures = [s.figures(name) for name in common]
         alone = [f.payload_success for f in figures if f.payload_success is not None]
         whole = [f.clip_success for f in figures if f.clip_success is not None]
         clean, sound = s.figures("none"), s.quality() or QualityRow(s.system, "all")
@@ -151,8 +156,8 @@ def _standing(e: Evidence) -> Table:
         ))  # fmt: skip
     return Table(
         "standing",
-        "The systems at a glance. Payloads differ: see equal payload under capacity. A dash under seconds: "
-        "the system reads whole clips alone.",
+        f"The systems at a glance, over the {len(common)} attacks that all of them met. Payloads differ: see "
+        "equal payload under capacity. A dash under seconds: the system reads whole clips alone.",
         columns,
         tuple(rows),
     )

@@ -89,11 +89,11 @@ def _false_accepts(e: Evidence) -> Table:
     columns = (
         Column("System"),
         Column("Control"),
-        Column("EULs", True),
-        Column("EULs accepted", True),
+        Column("seconds", True),
+        Column("seconds accepted", True),
         Column("Clips", True),
         Column("Clips accepted", True, help="payload or identifier, combining allowed"),
-        Column("upper limit, EULs %", True, help="95 %, one-sided"),
+        Column("upper limit, seconds %", True, help="95 %, one-sided"),
         Column("upper limit, clips %", True, help="95 %, one-sided"),
     )
     rows = []
@@ -120,7 +120,7 @@ def _false_accepts(e: Evidence) -> Table:
             )
     caption = (
         "False accepts: audio without a mark, and marked audio read with another key. Upper limits: "
-        "Clopper–Pearson, as if clips were independent, and for EULs as if those of one clip were, too: "
+        "Clopper–Pearson, as if clips were independent, and for seconds as if those of one clip were, too: "
         "where clips are accepted as a whole, the limit by clips holds."
     )
     return Table("false-accepts", caption, columns, tuple(rows))

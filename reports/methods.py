@@ -19,28 +19,28 @@ from soundsafe.reports.model import Block, Code, Column, Heading, Section, Table
 __all__ = ["failures", "limits", "methods", "settings"]
 
 DEFINITIONS = (
-    ("EUL", "One second of audio, the unit that carries one codeword."),
-    ("payload success", "Share of EULs whose own codeword decodes alone and gives the embedded payload."),
-    ("clip success", "Share of clips from which the payload is recovered, combining of EULs allowed."),
+    ("second", "Of audio: the unit that carries one codeword; EUL in the columns of stored rows."),
+    ("payload success", "Share of seconds whose own codeword decodes alone and gives the embedded payload."),
+    ("clip success", "Share of clips from which the payload is recovered, combining of seconds allowed."),
     (
         "bit error rate",
-        "Share of the coded bits of an EUL read wrongly, before error correction; 0.5 for an EUL that was "
-        "not found.",
+        "Share of the coded bits of a second read wrongly, before error correction; 0.5 for a second that "
+        "was not found.",
     ),
     (
         "time to payload",
-        "Seconds of audio from the clip's start up to and with the first EUL that decodes; the whole clip "
+        "Seconds of audio from the clip's start up to and with the first second that decodes; the whole clip "
         "where only combining gives the payload.",
     ),
     (
         "goodput",
-        "Payload bits for each second of audio from EULs that decode alone; in charts, or from whole clips, "
-        "whichever is more.",
+        "Payload bits for each second of audio from seconds that decode alone; in charts, or from whole "
+        "clips, whichever is more.",
     ),
     (
         "allocator parity",
         "Agreement of what the detector computes from the audio that it has with what was computed from "
-        "the reference: quantised features by frame, lists of slots and seeds by EUL.",
+        "the reference: quantised features by frame, lists of slots and seeds by second.",
     ),
     (
         "interval",
@@ -261,8 +261,8 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
         out.append("False accepts were not tested for every system.")
     else:
         out.append(
-            f"With {fmt.count(min(euls))} EULs without the mark, a false accept rate below about "
-            f"{fmt.percent(3.0 / min(euls))} % of EULs cannot be told from none, if EULs of one clip are "
+            f"With {fmt.count(min(euls))} seconds without the mark, a false accept rate below about "
+            f"{fmt.percent(3.0 / min(euls))} % of seconds cannot be told from none, if those of one clip are "
             f"independent; with their {fmt.count(whole)} clips, one below about "
             f"{fmt.percent(min(1.0, 3.0 / whole))} % of clips."
         )

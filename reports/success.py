@@ -30,7 +30,7 @@ def matrix(e: Evidence) -> Section:
     columns = [Column("Attack"), Column("Family", pdf=False)]
     for s in e.subjects:
         columns += [
-            Column("one second", True, s.measured_on, "share of EULs whose own codeword decodes, %"),
+            Column("one second", True, s.measured_on, "share of seconds whose own codeword decodes, %"),
             Column("whole clip", True, s.measured_on, "share of clips whose payload is recovered, %"),
         ]
     rows = []
@@ -46,7 +46,7 @@ def matrix(e: Evidence) -> Section:
         rows.append(tuple(cells))
     caption = (
         "Payload recovered after each attack, in per cent, with 95 % intervals. One second: the codeword "
-        "of an EUL decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. "
+        "of a second decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. "
         "The stronger the colour, the worse. Above each system: its payload, and how much audio each figure "
         "is of."
     )

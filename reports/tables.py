@@ -156,13 +156,13 @@ def power_table(rows: Iterable[PowerRow], fall: float) -> Table:
     """One line for each attack: falls of payload success that a gate sees, and how many clips see `fall`."""
     table = Table(title="What a gate with this baseline sees", title_justify="left", caption_justify="left")
     table.caption = (
-        "Falls in points of payload success that four of five gates fail on, of EULs lost evenly over all "
+        "Falls in points of payload success that four of five gates fail on, of seconds lost evenly over all "
         f"clips or by whole clips; how many clips like these it takes to see {100 * fall:g} points. "
         f"{fmt.DASH}: none that there can be."
     )
     table.add_column("system", no_wrap=True)
     table.add_column("attack", no_wrap=True)
-    for name in ("clips", "EULs", "EULs %", "fall, evenly", "by clips", "clips, evenly", "by clips "):
+    for name in ("clips", "seconds", "seconds %", "fall, evenly", "by clips", "clips, evenly", "by clips "):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         falls = [row.smallest_fall_evenly, row.smallest_fall_whole_clips]

@@ -349,7 +349,7 @@ def _controls(rows: pd.DataFrame, baseline: Baseline) -> Check:
     }
     untested = "".join(f"; {name}: {text}" for name, text in unread.items() if text)
     ok = accepts == 0 and euls > 0 and not untested
-    message = "" if ok else f"{accepts} false accepts in {euls} EULs without the mark{untested}"
+    message = "" if ok else f"{accepts} false accepts in {euls} seconds without the mark{untested}"
     return Check("", "controls", "false_accepts", ok, 0, accepts, accepts, message=message)
 
 

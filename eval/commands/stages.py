@@ -43,7 +43,7 @@ class Second:
     """Everything about EUL 0 of a clip: audio before and after, its spectra, its features and its layout.
 
     Spectra are of the mean of all channels, ``[bins, EUL_FRAMES]``; `marked_layout` is the one that the
-    detector took from the audio behind the attack.
+    detector took from the attacked audio.
     """
 
     name: str
@@ -81,7 +81,7 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
         return mix_channels(stft(torch.from_numpy(x)), mixtures(len(x), 0)[0])[:, :EUL_FRAMES]
 
     own, after = of(audio), of(marked)
-    behind = of(np.ascontiguousarray(attacked[:, start : start + 2 * EUL_SAMPLES]))
+    after_attack = of(np.ascontiguousarray(attacked[:, start : start + 2 * EUL_SAMPLES]))
     feats = features(own, ROBUST)
     lay = choose_layout(feats, CellCode(), 0)
     reading = read_second(np.ascontiguousarray(attacked, np.float32), float(start), 0, CellCode())
@@ -97,7 +97,7 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
         after,
         feats,
         lay,
-        _positions(behind, lay, scale),
+        _positions(after_attack, lay, scale),
         _positions(after, lay, scale),
         _positions(own, lay, scale),
         reading.layouts[0],
@@ -227,7 +227,7 @@ def _lattice(s: Second) -> Figure:
     )
     geo = CellCode().geometry
     bits = coded_bits(_PAYLOAD, None, 1)[0] ^ geo.scramble
-    names = ("before marking", "marked", f"behind {s.attack}")
+    names = ("before marking", "marked", f"after {s.attack}")
     for axes, name, u in zip(
         fields, names, (s.own_positions, s.marked_positions, s.attacked_positions), strict=True
     ):
@@ -258,7 +258,7 @@ def _residual(s: Second) -> Figure:
 
 def _soft(s: Second) -> Figure:
     same = s.found_layout.digest == s.layout.digest
-    figure, axes = _figure(f"8  Read behind {s.attack}: soft values of the 2040 bits")
+    figure, axes = _figure(f"8  Read after {s.attack}: soft decisions of the 2040 bits")
     limit = 12.0
     axes.hist(np.clip(s.llr, -limit, limit), bins=61, color=_BLUE)
     axes.set_title(

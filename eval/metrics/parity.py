@@ -44,7 +44,7 @@ def band_parity(reference: ArrayLike | None, found: ArrayLike | None, bands: int
     """Share of frames whose quantised feature equals the reference's, for each of `bands`; [] where there is
     nothing to compare with, 0 throughout where nothing was found.
 
-    Features of several mixtures of channels lie behind each other, ``[mixtures * bands, frames]``.
+    Features of several mixtures of channels lie one after the other, ``[mixtures * bands, frames]``.
     """
     if reference is None:
         return []
@@ -56,19 +56,19 @@ def band_parity(reference: ArrayLike | None, found: ArrayLike | None, bands: int
     return [float(v) for v in parity_by_band(ref, found).reshape(-1, bands).mean(axis=0)]
 
 
-@metric("parity_bits", unit="share of EULs", better="higher", level="eul")
+@metric("parity_bits", unit="share of seconds", better="higher", level="eul")
 def bits_parity(reference: object, found: object) -> float:
     """1 where the EUL has the reference's bits in every band, else 0; NaN where a system has none."""
     return float(reference == found) if reference else NOT_MEASURED
 
 
-@metric("parity_slots", unit="share of EULs", better="higher", level="eul")
+@metric("parity_slots", unit="share of seconds", better="higher", level="eul")
 def slot_parity(reference: str | None, found: str | None) -> float:
     """1 where the EUL's list of slots equals the reference's exactly, else 0; NaN where a system has none."""
     return float(reference == found) if reference else NOT_MEASURED
 
 
-@metric("seed_parity", unit="share of EULs", better="higher", level="eul")
+@metric("seed_parity", unit="share of seconds", better="higher", level="eul")
 def seed_parity(reference: object, found: object) -> float:
     """1 where the EUL's seed (or those of its mixtures) equals the reference's, else 0; NaN without one."""
     return float(reference == found) if reference is not None else NOT_MEASURED

@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-@metric("payload_success", unit="share of EULs", better="higher", level="eul")
+@metric("payload_success", unit="share of seconds", better="higher", level="eul")
 def payload_success(codeword_ok: bool, decoded: bytes | None, embedded: bytes) -> bool:
     """An EUL's own codeword decodes alone and gives the embedded payload (controls: the share accepted).
 
@@ -62,7 +62,7 @@ def goodput_of(bits: int, payload_bytes: float, times_s: Sequence[float]) -> flo
     return delivered * math.fsum(1.0 / t for t in times_s if t > 0) / len(times_s)
 
 
-@metric("capacity_bits", unit="bits per EUL", better="higher", level="eul")
+@metric("capacity_bits", unit="bits per second", better="higher", level="eul")
 def capacity(bits: float, ber: float) -> float:
     """What a perfect code could carry in an EUL: n(1 - H(BER)).
 

@@ -325,6 +325,7 @@ def evaluate(
     jobs: int = 0,
     out: str | os.PathLike[str] | None = None,
     cell_timeout: float | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Evaluate watermarks under attacks.
 
@@ -340,6 +341,7 @@ def evaluate(
         jobs: worker processes; 0 runs in this process.
         out: folder to keep the run in, as `soundsafe-eval run` does; nothing is kept by default.
         cell_timeout: seconds that one attack on one clip may take; None: any time.
+        progress: called with (steps done, steps in all) as they change.
 
     Returns:
         One row for each system x clip x attack x second.
@@ -358,7 +360,7 @@ def evaluate(
     with contextlib.ExitStack() as stack:
         if out is None:
             out = stack.enter_context(tempfile.TemporaryDirectory(prefix="soundsafe-eval-"))
-        result = run(plan, Path(out), jobs=jobs, cell_timeout=cell_timeout)
+        result = run(plan, Path(out), jobs=jobs, cell_timeout=cell_timeout, progress=progress)
     if lines := none_ran(result):
         error = InputError(lines[0])
         error.add_note(result.failures[0].traceback)

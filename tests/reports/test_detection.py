@@ -62,9 +62,9 @@ def test_limits_by_clips_beside_those_by_euls(
     assert "as if those of one clip were" in _table(detection(e), "false-accepts").caption
     assert upper_limit(0, 8) == pytest.approx(1 - 0.05 ** (1 / 8))
     text = markdown.render(build(e.runs)).decode()
-    assert "0 of 64 EULs without the mark, 0 of 8 clips: 95 % upper limit 31.2 % of clips" in text
+    assert "0 of 64 seconds without the mark, 0 of 8 clips: 95 % upper limit 31.2 % of clips" in text
     (line,) = (t for t in limits(e, listened=True) if "cannot be told" in t)
-    assert "4.7 % of EULs" in line
+    assert "4.7 % of seconds" in line
     assert "8 clips, one below about 37.5 % of clips" in line
 
 
