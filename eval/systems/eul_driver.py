@@ -51,9 +51,9 @@ class _Driven:
             raise NotMarkable("the audio is shorter than one second")
         driver, marked = self.driver(key), audio.copy()
         unmarked: list[int] = []
-        for i, second in enumerate(seconds):
+        for i in range(len(seconds)):
             try:
-                y = self._encode(driver, second, blocks[i % len(blocks)], rate, i)
+                y = self._encode(driver, seconds, i, blocks[i % len(blocks)], rate)
             except NotMarkable:
                 unmarked.append(i)
                 continue
@@ -71,8 +71,12 @@ class _Driven:
             unmarked_seconds=unmarked,
         )
 
-    def _encode(self, driver: EULDriver, second: Audio, block: bytes, rate: int, number: int) -> torch.Tensor:
-        return driver.encode_eul(second, block, orig_sr=rate, second=number)
+    def _encode(
+        self, driver: EULDriver, seconds: list[Audio], number: int, block: bytes, rate: int
+    ) -> torch.Tensor:
+        before = seconds[number - 1] if number else None
+        after = seconds[number + 1] if number + 1 < len(seconds) else None
+        return driver.encode_eul(seconds[number], block, orig_sr=rate, second=number, around=(before, after))
 
     def coded_bits(self, payload: bytes, key: bytes, n_euls: int) -> NDArray[np.uint8]:
         driver = self.driver(key)
@@ -121,8 +125,11 @@ class SoundsafeSeed(_Driven):
     def __init__(self) -> None:
         self.sync = SyncDetector()
 
-    def _encode(self, driver: EULDriver, second: Audio, block: bytes, rate: int, number: int) -> torch.Tensor:
+    def _encode(
+        self, driver: EULDriver, seconds: list[Audio], number: int, block: bytes, rate: int
+    ) -> torch.Tensor:
         """Nothing is read back: under these rules nothing would be."""
+        second = seconds[number]
         x = as_tensor(second)
         if rate == driver.sr and second.any() and self.sync.sync_anchor.detect_anchor_and_seed(x)[0] is None:
             x = self.sync.sync_anchor.embed_pattern(x)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -30,7 +31,8 @@ __all__ = ["SyncAnchor", "SyncDetector"]
 
 _PATTERN_HZ = (500.0, 11_000.0)
 _SUPPORT = 0.1
-_TAKE_BACKS = 6
+_TAKE_BACKS = 16
+_LEAST_THRESHOLD = 1e-12
 _NO_POWER = 1e-20
 _CHANCE_PEAK = 6.2  # standard deviations
 
@@ -345,9 +347,10 @@ class SyncAnchor:
         allowed = np.maximum(self.analyzer.masked_power(mag, quiet=False), _NO_POWER)
         gain = torch.from_numpy(_lowest_of_three(self.analyzer.cell_thresholds(mag, quiet=False)))
         excess = np.ones_like(allowed)
-        # A change in one frame reaches into its neighbours: measure what arrives, and take back.
+        # A change reaches into neighbouring frames and bands: measure what arrives, and take back there.
         for _ in range(_TAKE_BACKS):
-            gain /= torch.from_numpy(-_lowest_of_three(-excess)[self.analyzer.band_indices])
+            around = _highest_of_three(_highest_of_three(excess).T).T
+            gain /= torch.from_numpy(around[self.analyzer.band_indices])
             change = self._grid.inverse(phases * gain, len(x))
             arrived = self.analyzer.band_power(self._grid.forward(change).abs().numpy())
             excess = np.maximum(np.sqrt(arrived / allowed), 1.0)
@@ -371,9 +374,13 @@ class SyncAnchor:
             return 0, 0.0
         spectrum = self._grid.forward(x)
         size = spectrum.abs()
-        threshold = torch.from_numpy(self.analyzer.cell_thresholds(size.numpy()))
-        # Loud cells count as their phase alone, hidden ones by their size: no note outvotes the pattern.
-        white = spectrum / torch.maximum(size, threshold)
+        # Without the threshold of hearing, of which the embedder knows nothing either.
+        hidden = self.analyzer.cell_thresholds(size.numpy(), quiet=False)
+        threshold = torch.from_numpy(np.maximum(hidden, _LEAST_THRESHOLD))
+        # Loud cells count as their phase alone, so that no note outvotes the pattern, and the less the
+        # further they stand above what the pattern may have there; hidden ones count by their size.
+        loud = torch.maximum(size, threshold)
+        white = spectrum / loud * torch.sqrt(threshold / loud)
         hz = np.fft.rfftfreq(len(x), 1 / self.sr)
         inside = (hz >= _PATTERN_HZ[0]) & (hz <= _PATTERN_HZ[1])
         signal = np.fft.rfft(self._grid.inverse(white, len(x)).numpy()) * inside
@@ -398,14 +405,24 @@ def _lowest_of_three(x: Floats) -> Floats:
     return np.minimum(np.minimum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
 
 
+def _highest_of_three(x: Floats) -> Floats:
+    """Of each column of ``[rows, columns]`` and the two beside it, the highest."""
+    return -_lowest_of_three(-x)
+
+
 @dataclass(frozen=True)
 class SyncDetector:
     """Finds the seed and the beginning of a second: anchors first, the pattern where they do not answer.
 
+    Anchors nearly always answer, and say nothing of where a second begins: `always_offset` is for audio that
+    may begin anywhere.
+
     Args:
         sync_anchor: anchors and pattern to look for.
-        always_offset: look for the pattern's offset also where anchors answer (the robust profile); without
-            it, anchors answer with offset 0.
+        always_offset: look for the beginning first, and take the anchors of the second that begins there
+            (the robust profile); without it, anchors answer with offset 0.
+        find: what finds the beginning, as `SyncAnchor.find_pattern` does: audio to sample and confidence.
+            None: that itself. `soundsafe.streams.eul_driver.EULDriver` gives its pilots.
 
     Example:
         >>> x = np.random.default_rng(0).normal(0, 0.1, 44_100)
@@ -416,6 +433,7 @@ class SyncDetector:
 
     sync_anchor: SyncAnchor = field(default_factory=SyncAnchor)
     always_offset: bool = False
+    find: Callable[[Array], tuple[int, float]] | None = None
 
     def detect_robust(
         self, audio_1s: Array, threshold: float = 0.05, anchor_threshold: float = 0.3
@@ -424,7 +442,7 @@ class SyncDetector:
 
         Where the anchors' confidence reaches `anchor_threshold`: their seed and confidence. Otherwise no
         seed, and the pattern's confidence. The offset is the pattern's where its confidence reaches
-        `threshold`, else 0.
+        `threshold`, else 0. With `always_offset` the confidence is the pattern's, 0 where it is not found.
 
         Args:
             audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
@@ -437,10 +455,16 @@ class SyncDetector:
         Raises:
             ValueError: another shape, or samples that are not finite.
         """
+        find = self.find or self.sync_anchor.find_pattern
+        if self.always_offset:
+            offset, found = find(audio_1s)
+            if found < threshold:
+                offset, found = 0, 0.0
+            second = torch.roll(as_tensor(audio_1s), -offset, -1)
+            seed, _ = self.sync_anchor.detect_anchor_and_seed(second, anchor_threshold)
+            return offset, found, seed
         seed, confidence = self.sync_anchor.detect_anchor_and_seed(audio_1s, anchor_threshold)
-        if seed is not None and not self.always_offset:
+        if seed is not None:
             return 0, confidence, seed
-        offset, pattern_confidence = self.sync_anchor.find_pattern(audio_1s)
-        if pattern_confidence < threshold:
-            offset = 0
-        return (offset, pattern_confidence, None) if seed is None else (offset, confidence, seed)
+        offset, found = find(audio_1s)
+        return (offset if found >= threshold else 0), found, None

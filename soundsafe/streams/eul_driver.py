@@ -16,7 +16,7 @@ driver takes the 191 bytes as they are; `soundsafe.embed` puts a payload and its
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,9 +31,10 @@ from soundsafe.cells.joint import read_jointly
 from soundsafe.cells.layout import choose_layout, described, features
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, with_code
-from soundsafe.cells.reading import Reading
+from soundsafe.cells.profile import ROBUST as PROFILE
+from soundsafe.cells.reading import Reading, read_second
 from soundsafe.cells.settings import DETECTOR, QUALITIES
-from soundsafe.cells.sync import scan
+from soundsafe.cells.sync import scan, try_offsets
 from soundsafe.cells.tracking import Tracker
 from soundsafe.codecs import fit_length, resample
 from soundsafe.errors import NotMarkable
@@ -42,6 +43,7 @@ from soundsafe.message.coding import N
 from soundsafe.message.words import ERASED, read_block, worth
 from soundsafe.pipeline.ingest_and_chunk import Allocation, Readout, SlotDriver, one_second, rate_of_second
 from soundsafe.pipeline.rules import SEED, THR_STEP, Rules
+from soundsafe.pipeline.sync_anchors import SyncAnchor, SyncDetector
 from soundsafe.result import Eul
 from soundsafe.stft import HOP, N_FFT, RATE, Array, as_tensor, stft
 from soundsafe.streams.marker import change_by, with_change
@@ -49,6 +51,7 @@ from soundsafe.streams.marker import change_by, with_change
 __all__ = ["EULDriver", "EulReading"]
 
 _PROFILES = ("robust", "seed")
+_LEAST_CONFIDENCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,24 @@ class EULDriver:
             iterations=self.iterations,
         )
 
+    @cached_property
+    def sync_detector(self) -> SyncDetector:
+        """What finds seed and beginning of a second that may begin anywhere.
+
+        The robust profile's pattern are its pilots, which lie in every frame; the seed profile's is that of
+        `SyncAnchor`.
+        """
+        if self.profile == "seed":
+            return SyncDetector(SyncAnchor(sr=self.sr, n_fft=self.n_fft, hop=self.hop))
+        salt = self.cell_code.geometry.anchor_salt
+        anchors = SyncAnchor(n_anchor_bands=PROFILE.anchors, hashing_salt=salt, rank_by="levels")
+        return SyncDetector(anchors, always_offset=True, find=self._find_pilots)
+
+    def _find_pilots(self, audio_1s: Array) -> tuple[int, float]:
+        """The sample at which a second begins by its pilots, and how far they stand out, 0 to 1."""
+        lock = scan(_channels(audio_1s), self.cell_code)
+        return round(lock.start), max(0.0, 1.0 - DETECTOR.lock_z / max(lock.z, 1e-9))
+
     # Writing
 
     def coded_bits(self, payload: bytes) -> Bits:
@@ -173,7 +194,13 @@ class EULDriver:
 
     @one_blas_thread
     def encode_eul(
-        self, x_wave: Array, payload: bytes, orig_sr: int | None = None, *, second: int = 0
+        self,
+        x_wave: Array,
+        payload: bytes,
+        orig_sr: int | None = None,
+        *,
+        second: int = 0,
+        around: tuple[Array | None, Array | None] = (None, None),
     ) -> torch.Tensor:
         """Write 191 bytes into a second.
 
@@ -185,13 +212,15 @@ class EULDriver:
             payload: 191 bytes.
             orig_sr: its rate in Hz.
             second: its number in a file, at least 0: carriers change places with it (``robust``).
+            around: a second of the audio before and one after it, where they are known (``robust``): codecs
+                work on what surrounds a second too, and the mark is made to survive them there.
 
         Returns:
             The marked audio, float32, of the shape and rate of `x_wave`.
 
         Raises:
             NotMarkable: digital silence, or the bytes do not read back (``robust``).
-            ValueError: a payload of another length.
+            ValueError: a payload of another length, or surroundings of another shape.
         """
         coded = self.coded_bits(payload)
         if self.profile == "seed":
@@ -200,13 +229,18 @@ class EULDriver:
         rate = rate_of_second(x.shape[1], self.sr, orig_sr)
         if not x.any():
             raise NotMarkable("digital silence cannot carry a mark")
+        before, after = (np.zeros((len(x), 0), np.float32) if y is None else _channels(y) for y in around)
+        if any(y.shape not in ((len(x), 0), x.shape) for y in (before, after)):
+            raise ValueError("what is around a second are whole seconds of the same channels")
         code, effort, phase = self.cell_code, QUALITIES[self.quality], second % PHASES
+        lead = EUL_SAMPLES if before.size else 0
 
         def mark(audio: Audio) -> Audio:
-            origin = second * EUL_SAMPLES
-            return mark_block(audio, 0, coded[None], phase, code, effort, origin=origin)
+            origin = second * EUL_SAMPLES - lead
+            return mark_block(audio, lead, coded[None], phase, code, effort, origin=origin)
 
-        marked = with_change(x, change_by(mark, x, rate))
+        change = change_by(mark, np.concatenate([before, x, after], axis=1), rate)
+        marked = with_change(x, change[:, before.shape[1] :][:, :rate])
         if self._read(self._at_44k(marked, rate)).payload != payload:
             raise NotMarkable("the bytes do not read back from this second")
         return torch.from_numpy(marked).reshape(as_tensor(x_wave).shape)
@@ -285,12 +319,19 @@ class EULDriver:
             if second.reading.start > EUL_SAMPLES:
                 break
             found = self._decoded(second.reading)
+            if found.payload is None and second.at != round(second.at):
+                # Pilots tell eighths of a sample, roughly: what was not resampled begins at a whole one.
+                whole = read_second(second.audio, round(second.at), second.phase, code)
+                if whole is not None and whole.fit > second.reading.fit:
+                    found = self._decoded(replace(whole, start=round(second.reading.start)))
             if found.payload is not None:
                 return found
             first = first or found
         if audio.shape[1] < 2 * EUL_SAMPLES:
-            lock = scan(audio, code)
-            cut = read_cut(audio, lock, code) if lock.z >= DETECTOR.lock_z else None
+            offset, confidence, _ = self.sync_detector.detect_robust(audio, threshold=_LEAST_CONFIDENCE)
+            cut = None
+            if confidence >= _LEAST_CONFIDENCE:
+                cut = read_cut(audio, try_offsets(audio, [offset % HOP], code), code)
             if cut is not None:
                 found = self._decoded(cut)
                 if found.payload is not None or first is None:

@@ -54,6 +54,21 @@ class TestTheMarkOfEmbed:
         assert (clean.slots, clean.seed) == (found.slots, found.seed)
 
 
+class TestSurroundings:
+    def test_the_second_alone_changes_and_reads(self, cut: Cut) -> None:
+        audio = cut("rock", 3.0)
+        before, second, after = np.split(audio, 3, axis=1)
+        marked = DRIVER.encode_eul(second, WORD, second=1, around=(before, after))
+        assert marked.shape == second.shape
+        whole = np.concatenate([before, marked.numpy(), after], axis=1)
+        assert DRIVER.decode_eul(whole[:, 30_000 : 30_000 + 2 * RATE], orig_sr=RATE) == WORD
+        assert not np.array_equal(marked.numpy(), DRIVER.encode_eul(second, WORD, second=1).numpy())
+
+    def test_other_shapes_are_refused(self, second: Audio) -> None:
+        with pytest.raises(ValueError, match="whole seconds"):
+            DRIVER.encode_eul(second, WORD, around=(second[:1], None))
+
+
 class TestReading:
     def test_any_word(self, marked: torch.Tensor) -> None:
         reading = DRIVER.read(marked)
@@ -91,6 +106,22 @@ class TestReading:
         other = EULDriver(key=b"other")
         assert other.decode_eul(marked) is None
         assert "other" not in repr(other)
+
+
+class TestSync:
+    def test_pilots_find_where_a_second_begins(self, marked: torch.Tensor) -> None:
+        offset, confidence, seed = DRIVER.sync_detector.detect_robust(torch.roll(marked, 12_345, -1))
+        assert offset == 12_345
+        assert confidence > 0.3
+        assert seed == DRIVER.sync_detector.detect_robust(marked)[2]
+
+    def test_and_nothing_in_unmarked_audio(self, second: Audio) -> None:
+        assert DRIVER.sync_detector.detect_robust(second)[:2] == (0, 0.0)
+
+    def test_the_seed_profile_asks_its_anchors_first(self, second: Audio) -> None:
+        offset, confidence, seed = EULDriver(profile="seed").sync_detector.detect_robust(second)
+        assert (offset, seed is None) == (0, False)
+        assert confidence >= 0.3
 
 
 class TestReedSolomon:
