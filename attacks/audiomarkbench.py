@@ -113,14 +113,15 @@ def audiomarkbench_quantization(audio: Audio, rate: int, rng: np.random.Generato
 
 @attack(
     "audiomarkbench",
-    {f"audiomarkbench_opus_{k}": {"kbps": k} for k in (1, 2, 4, 8, 16, 31)},
+    {f"audiomarkbench_opus_{k}": {"kbps": k} for k in (1, 2, 4, 8, 16, 31)}
+    | {f"audiomarkbench_opus_{16 * k}_as_said": {"kbps": 16 * k} for k in (1, 2, 4, 8, 16)},
     engine="libopus (PyAV)",
     to_mono=True,
     source=AUDIOMARKBENCH,
 )
 def audiomarkbench_opus(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
-    """Opus at complexity 1. Its names say 16 times the rate, its code asks for this one. No delay, length
-    kept.
+    """Opus at complexity 1. Its names say 16 times the rate (`as_said`), its code asks for this one. No
+    delay, length kept.
 
     libopus refuses under 500 bit/s, and gives more than it is asked for at the lowest rates.
     """
@@ -191,6 +192,21 @@ def audiomarkbench_echo(audio: Audio, rate: int, rng: np.random.Generator, *, se
     kept."""
     distance = int(np.float32(RATE) * np.float32(seconds))
     return _run(audio, rate, lambda x: published.echo_before(x, distance, 0.4))
+
+
+@attack(
+    "audiomarkbench",
+    {f"audiomarkbench_echo_{s}s_as_said": {"seconds": s} for s in (0.1, 0.3, 0.5, 0.7, 0.9)},
+    differentiable=True,
+    to_mono=True,
+    source=AUDIOMARKBENCH,
+)
+def audiomarkbench_echo_as_said(
+    audio: Audio, rate: int, rng: np.random.Generator, *, seconds: float
+) -> Audio:
+    """The audio delayed by `seconds`, attenuated to 0.4 and laid over itself. The sound itself keeps its
+    place; length kept."""
+    return _run(audio, rate, lambda x: published.echo_after(x, int(RATE * seconds), 0.4))
 
 
 @attack(

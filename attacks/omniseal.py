@@ -13,6 +13,7 @@ import numpy as np
 
 from soundsafe.attacks import published
 from soundsafe.attacks.at_rate import in_mono_at
+from soundsafe.attacks.noise import make_noise
 from soundsafe.attacks.packages import JULIUS, TORCHAUDIO
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 from soundsafe.attacks.sources import OMNISEAL
@@ -113,16 +114,9 @@ def omniseal_echo(
 def omniseal_echo_as_said(
     audio: Audio, rate: int, rng: np.random.Generator, *, volume: float, seconds: float
 ) -> Audio:
-    """The audio delayed, attenuated and laid over itself; as loud at its peak as before. No delay, length
-    kept."""
-
-    def core(x: Audio) -> Audio:
-        late = np.pad(x, ((0, 0), (int(RATE * seconds), 0)))[:, : x.shape[1]]
-        out = x + np.float32(volume) * late
-        peak = np.abs(out).max(initial=0.0)
-        return out * np.float32(np.abs(x).max() / peak) if peak > 0 else out
-
-    return _run(audio, rate, core)
+    """The audio delayed, attenuated and laid over itself; as loud at its peak as before. The sound itself
+    keeps its place; length kept."""
+    return _run(audio, rate, lambda x: published.echo_after(x, int(RATE * seconds), volume))
 
 
 @attack(
@@ -155,6 +149,18 @@ def random_walks(samples: int, rng: np.random.Generator) -> Audio:
     walks = np.cumsum(rng.standard_normal((_PINK_ROWS, samples // _PINK_ROWS + 1)), axis=1)
     out = walks.reshape(1, -1)[:, :samples]
     return (out / np.abs(out).max()).astype(np.float32)
+
+
+@attack(
+    "omniseal",
+    {f"omniseal_pink_noise_{s}_as_said": {"std": s} for s in (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)},
+    differentiable=True,
+    to_mono=True,
+    source=OMNISEAL,
+)
+def omniseal_pink_noise_as_said(audio: Audio, rate: int, rng: np.random.Generator, *, std: float) -> Audio:
+    """Pink noise of a standard deviation of `std`, which its parameter is called. No delay, length kept."""
+    return _run(audio, rate, lambda x: x + np.float32(std) * make_noise((1, x.shape[1]), RATE, rng, "pink"))
 
 
 @attack(

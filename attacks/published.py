@@ -16,6 +16,7 @@ from soundsafe.attacks.registry import Audio
 __all__ = [
     "aac",
     "cut_or_padded",
+    "echo_after",
     "echo_before",
     "high_passed",
     "librosa_stretched",
@@ -80,6 +81,14 @@ def echo_before(audio: Audio, distance: int, volume: float) -> Audio:
     if peak > 0:
         out = out / peak * np.abs(audio).max()
     return cut_or_padded(out.astype(np.float32), samples)
+
+
+def echo_after(audio: Audio, distance: int, volume: float) -> Audio:
+    """An echo `distance` samples after the sound, which keeps its place; as loud at its peak as before."""
+    late = np.pad(audio, ((0, 0), (distance, 0)))[:, : audio.shape[1]]
+    out = audio + np.float32(volume) * late
+    peak = float(np.abs(out).max(initial=0.0))
+    return out * np.float32(np.abs(audio).max() / peak) if peak > 0 else out
 
 
 def mp3_aligned(audio: Audio, rate: int, bits_per_s: int, quality: float | None = None) -> Audio:

@@ -27,6 +27,14 @@ def test_noise_is_as_loud_as_it_says(snr: int, mono: NDArray[np.float32]) -> Non
     assert 10 * np.log10(np.mean(at_16k**2) / np.mean(noise**2)) == pytest.approx(snr, abs=0.1)
 
 
+def test_the_echo_comes_after_the_sound_as_said() -> None:
+    audio = np.zeros((1, 16000), np.float32)
+    audio[0, 8000] = 0.5
+    out = apply("audiomarkbench_echo_0.1s_as_said", audio, 16000)
+    assert np.flatnonzero(out[0]).tolist() == [8000, 8000 + 1600]
+    assert out[0, 9600] == pytest.approx(0.2)
+
+
 def test_opus_gets_better_with_its_rate(speech: NDArray[np.float32]) -> None:
     clean = codecs.resample(speech.mean(axis=0, keepdims=True), RATE, 16000)
     errors = [

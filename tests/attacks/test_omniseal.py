@@ -36,6 +36,16 @@ def test_its_pink_noise_is_brown_and_scaled_by_its_peak() -> None:
     assert all(4.5 < fall < 7.5 for fall in falls)  # pink: 3 dB an octave
 
 
+def test_as_said_the_noise_is_pink_and_scaled_by_its_deviation() -> None:
+    silence = np.zeros((1, 160_000), np.float32)
+    noise = attacks.get("omniseal_pink_noise_0.1_as_said").apply(silence, 16000, np.random.default_rng(3))
+    assert np.std(noise) == pytest.approx(0.1, rel=0.01)
+    spectrum = np.abs(np.fft.rfft(noise[0])) ** 2
+    frequency = np.fft.rfftfreq(noise.shape[1], 1 / 16000)
+    bands = [spectrum[(frequency > f) & (frequency < 2 * f)].mean() for f in (250, 500, 1000)]
+    assert all(10 * np.log10(a / b) == pytest.approx(3, abs=0.7) for a, b in pairwise(bands))
+
+
 @pytest.mark.parametrize("factor", [0.5, 1.25])
 def test_speed_changes_the_length(factor: float, mono: NDArray[np.float32]) -> None:
     attack = attacks.get(f"omniseal_speed_{factor}")
