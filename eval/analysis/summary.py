@@ -206,7 +206,7 @@ def _worst(values: pd.Series, worst: str) -> float:
 
 
 def quality_rows(rows: pd.DataFrame) -> list[QualityRow]:
-    """A row for each system × category, over marked clips."""
+    """A row for each system × category, over marked clips; `clips` counts those that were measured."""
     control = rows["attack"].map(control_of) != ""
     out = []
     for system in rows["system"].unique():
@@ -215,7 +215,8 @@ def quality_rows(rows: pd.DataFrame) -> list[QualityRow]:
             part = mine if category == "all" else mine[mine["category"] == category]
             if not len(part):
                 continue
-            clips = part.drop_duplicates(["clip"])
+            # A clip's first figure: some of its cells may have ended before anything was measured.
+            clips = part.groupby("clip", sort=False)[[n for n in QUALITY if n in part]].first()
             figures: dict[str, Figure] = {}
             for name in QUALITY:
                 if name not in clips:  # a run of an earlier version
@@ -226,7 +227,7 @@ def quality_rows(rows: pd.DataFrame) -> list[QualityRow]:
             row = QualityRow(
                 system=system,
                 category=category,
-                clips=len(clips),
+                clips=int(clips.notna().any(axis=1).sum()),
                 unmarked_euls=len(tested),
                 false_accepts=_false_accepts(tested),
                 **figures,

@@ -21,7 +21,7 @@ from soundsafe.eval.analysis.summary import (
 )
 from soundsafe.eval.documents import csv_bytes, summary_items, summary_json, to_item
 from soundsafe.eval.frames import table_bytes, to_frame
-from soundsafe.eval.rows import JOIN, Row, Summary
+from soundsafe.eval.rows import JOIN, QUALITY, Row, Summary
 
 CONTRACT = [
     "system", "suite", "attack", "params", "category", "clips", "euls", "payload_bits", "seconds", "ber",
@@ -283,3 +283,19 @@ def test_what_did_not_run_is_in_no_figure_and_counted_apart() -> None:
     assert (dead.clips, dead.euls, dead.failed_euls, dead.groups) == (0, 0, 24, 0)
     assert dead.payload_success is dead.clip_success is dead.ber is dead.goodput_bps is None
     assert dead.detection_1e2 is dead.parity_slots is dead.time_to_payload_s is None
+
+
+def test_clips_of_which_nothing_was_measured_are_not_counted(frame: pd.DataFrame) -> None:
+    before = _one(quality_rows(frame), category="all")
+    some = frame.copy()
+    first = some["clip"].unique()[0]
+    figures = [name for name in QUALITY if name in some]
+    some.loc[some["clip"] == first, figures] = math.nan
+    assert _one(quality_rows(some), category="all").clips == before.clips - 1
+    some = frame.copy()
+    some.loc[some.drop_duplicates("clip").index, figures] = math.nan  # a cell that failed comes first
+    after = _one(quality_rows(some), category="all")
+    assert (after.clips, after.snr_db) == (before.clips, before.snr_db)
+    nothing = frame.copy()
+    nothing[figures] = math.nan
+    assert _one(quality_rows(nothing), category="all").clips == 0
