@@ -118,7 +118,9 @@ def _show(result: Result) -> None:
     rows = result.summary.rows
     for system, suite in dict.fromkeys((r.system, r.suite) for r in rows):
         mine = [r for r in rows if (r.system, r.suite) == (system, suite)]
-        console.print(tables.attack_table(mine, title=f"{system}, suite {suite}"))
+        bits = max((r.payload_bits for r in mine if r.payload_bits is not None), default=0)
+        carries = f"{bits} bits" if bits else "presence only"
+        console.print(tables.attack_table(mine, title=f"{system}, suite {suite}, {carries}"))
         split = tables.category_table(mine, title="By category (clips)")
         if split is not None:
             console.print(split)

@@ -162,6 +162,15 @@ class Stopping(Toy):
         return super().decode(audio, rate, key)
 
 
+class Failing(Toy):
+    """Never marks anything, by a mistake of its own."""
+
+    name = "failing"
+
+    def embed(self, audio: np.ndarray, rate: int, payload: bytes, key: bytes) -> Any:
+        return 1 / 0
+
+
 class Deaf:
     """A system without bits, layouts or details, as an outside one may be; it always says yes."""
 

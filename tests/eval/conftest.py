@@ -24,6 +24,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-fakes\nVersion: 1.0\n")
     names = {"toy": "Toy", "dying": "Dying", "slow": "Slow", "stopping": "Stopping", "deaf": "Deaf"}
+    names["failing"] = "Failing"
     lines = [f"{name} = bench_fakes:{cls}" for name, cls in names.items()]
     shutil.copy(HERE / "example_attacks.py", folder / "example_attacks.py")
     lines = ["[soundsafe.systems]", *lines, "[soundsafe.attacks]", "example = example_attacks"]

@@ -389,6 +389,36 @@ def test_a_run_in_which_everything_fails(
     assert json.loads(text) == json.loads((tmp_path / "loud/summary.json").read_text())
 
 
+def test_a_system_that_never_ran_is_bad_input_with_its_traceback(
+    installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path, command: Any
+) -> None:
+    base = [
+        "run",
+        "--suite",
+        suite_file,
+        "--dataset",
+        clips,
+        "--system",
+        "failing",
+        "--jobs",
+        1,
+        "--limit",
+        1,
+    ]
+    code, text, errors = command(*base, "--out", tmp_path / "run")
+    assert (code, text) == (2, "")
+    assert (
+        "no cell of failing ran: embed_failed: ZeroDivisionError: division by zero (bench_fakes.py:" in errors
+    )
+    assert errors.count("\n") == 1
+    said = (tmp_path / "run" / "errors.txt").read_text()
+    assert said.count("Traceback (most recent call last)") == 4  # unmarked audio could be read
+    code, _, errors = command(*base, "--out", tmp_path / "run", "--resume", "--debug", "--cell-timeout", 60)
+    assert code == 2
+    assert "Traceback (most recent call last)" in errors
+    assert command(*base, "--out", tmp_path / "x", "--cell-timeout", 0)[0] == 2
+
+
 def _midway(installed: Path, folder: Path, arguments: list[object], stderr: int) -> subprocess.Popen[str]:
     """The command in a process of its own, once the system `stopping` has decoded more than six times."""
     stop = folder / "decodes"
