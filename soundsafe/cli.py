@@ -54,6 +54,9 @@ Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work: fa
 Layers = Annotated[
     str, typer.Option(metavar="NAMES", help="eul: seconds alone. eul,tile: tiles too, for tempo and pitch.")
 ]
+Code = Annotated[
+    str, typer.Option(metavar="NAME", help="ldpc, read from soft decisions, or rs, Reed-Solomon (255,191).")
+]
 Strength = Annotated[
     str,
     typer.Option(
@@ -105,6 +108,7 @@ def embed(
     quality: Quality = "default",
     layers: Layers = "eul,tile",
     strength: Strength = "default",
+    code: Code = "ldpc",
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
@@ -117,7 +121,9 @@ def embed(
         check_output(audio, marked)
         AudioReader(audio, tags=False).close()  # what cannot be read is refused before the codec is loaded
         import soundsafe
+        from soundsafe.cells.profile import with_code
 
+        profile = with_code(code)
         with progress() as update:
             result = soundsafe.embed_file(
                 audio,
@@ -127,6 +133,7 @@ def embed(
                 quality=quality,
                 layers=chosen,
                 strength=strength_db,
+                profile=profile,
                 progress=update,
             )
     for warning in result.warnings:

@@ -21,7 +21,7 @@ from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.cells.tracking import TrackedSecond, Tracker
 from soundsafe.message.container import FALSE_ACCEPT, Part, assemble, payload_id
-from soundsafe.message.words import ERASED, Word
+from soundsafe.message.words import ERASED, ErrorCode, Word
 from soundsafe.result import Eul, FoundPayload
 from soundsafe.stft import RATE
 
@@ -35,7 +35,8 @@ class Detection:
     `payload` and `identifier` (8 bytes) are authenticated, or None; `payloads`: all that were found, the one
     with most seconds, which is `payload`, first. `euls`: every second that was read;
     `combined`: how many were added up; `score`: the pilots' best z; `start`: sample at which the mark that
-    answered begins, or the first clock; `bound`: on the chance of a false accept; `samples` of the stream.
+    answered begins, or the first clock; `bound`: on the chance of a false accept; `samples` of the stream;
+    `code`: the error-correcting code of what was read, None where no second was read by itself.
     """
 
     payload: bytes | None
@@ -47,6 +48,7 @@ class Detection:
     bound: float
     samples: int
     payloads: tuple[FoundPayload, ...] = ()
+    code: ErrorCode | None = None
 
 
 def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR) -> Detection:
@@ -78,6 +80,7 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         bound=min(1.0, max(collector.attempts, 1) * FALSE_ACCEPT),
         samples=tracker.samples,
         payloads=tuple(payloads),
+        code=collector.word_code,
     )
 
 
@@ -89,6 +92,8 @@ class _Collector:
         self.euls: list[Eul] = []
         self.attempts = 0
         """Blocks that were tried."""
+        self.word_code: ErrorCode | None = None
+        """The code of the first word that a second gave by itself."""
         self._readings: list[Reading] = []  # to be added up; once a payload is whole, those not read alone
         self._parts: list[Part | None] = []  # of each of `euls`
         self._passed: list[Part | None] = []  # of seconds that others took the place of
@@ -106,6 +111,8 @@ class _Collector:
         if word is not None:
             self._short_first = word.is_short
         self._parts.append(None if word is None else word.part)
+        if word is not None:
+            self.word_code = self.word_code or word.code
         self._soft.append(None if word is not None else reading.for_both_words().astype(np.float16))
         if word is not None and word.part not in self._clock_of:
             self._clock_of[word.part] = clock

@@ -41,6 +41,10 @@ ERASED = 0.05
 
 _RS_ERASURES = (0, 24, 48)
 
+_RS_INFORMATION = 0.6
+"""Soft values that know so much and make no word of low density may be Reed-Solomon's; below it, neither can
+be read."""
+
 
 @lru_cache(maxsize=1)
 def _soft_code() -> SoftCode:
@@ -73,6 +77,7 @@ class Word:
     part: Part
     corrected_bytes: int
     is_short: bool = False
+    code: ErrorCode = "ldpc"
 
 
 def beliefs(code: ErrorCode) -> Callable[[Floats], Floats] | None:
@@ -98,24 +103,39 @@ def read_word(llr: Floats, key: bytes, code: ErrorCode) -> tuple[Word | None, in
     Args:
         llr: soft values ``[2040]`` in the order of the code, positive for 0.
         key: under which the block's tag was made.
-        code: which error-correcting code.
+        code: which error-correcting code; ``ldpc`` tries the other after it, where that may read.
 
     Returns:
         The word, or None; and how many blocks were tried, each of which could have been accepted by chance.
     """
+    if code == "rs":
+        return _read_rs(llr, key)
+    word, attempts = _read_ldpc(llr, key)
+    if word is None and information(llr) >= _RS_INFORMATION:
+        word, tried = _read_rs(llr, key)
+        attempts += tried
+    return word, attempts
+
+
+def _read_rs(llr: Floats, key: bytes) -> tuple[Word | None, int]:
+    """`read_word` of Reed-Solomon."""
+    attempts = 0
+    received = deinterleave_bytes(np.packbits(llr < 0).tobytes())
+    for erased in _RS_ERASURES:
+        decoded = rs_correct_255_191(received, _least_trusted(llr, erased))
+        if decoded is None:
+            continue
+        attempts += 1
+        part = open_part(decoded[0], key)
+        if part is not None:
+            return Word(part, decoded[1], code="rs"), attempts
+    return None, attempts
+
+
+def _read_ldpc(llr: Floats, key: bytes) -> tuple[Word | None, int]:
+    """`read_word` of low density."""
     hard = (llr < 0).astype(np.uint8)
     attempts = 0
-    if code == "rs":
-        received = deinterleave_bytes(np.packbits(hard).tobytes())
-        for erased in _RS_ERASURES:
-            decoded = rs_correct_255_191(received, _least_trusted(llr, erased))
-            if decoded is None:
-                continue
-            attempts += 1
-            part = open_part(decoded[0], key)
-            if part is not None:
-                return Word(part, decoded[1]), attempts
-        return None, attempts
     for values in supposed(llr):
         bits, converged, _ = _soft_code().decode(values)
         if not converged:

@@ -156,7 +156,7 @@ def decoded(
         ok=found.payload is not None,
         payload=found.payload,
         score=found.score,
-        code=code.profile.code,
+        code=found.code or code.profile.code,
         layer="eul" if found.payload is not None else None,
         id_ok=found.identifier is not None,
         id_hex=found.identifier.hex() if found.identifier else None,

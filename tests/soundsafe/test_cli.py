@@ -19,6 +19,7 @@ import soundfile
 import soundsafe
 from soundsafe import cli
 from soundsafe.aliases import Progress
+from soundsafe.cells.profile import Profile
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.keys import DEFAULT_KEY, read_key_file, write_key_file
 from soundsafe.result import Eul, FoundPayload
@@ -85,9 +86,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
 
     def embed_file(
-        *arguments: Any, quality: str, layers: tuple[str, ...], strength: float, progress: Progress
+        *arguments: Any,
+        quality: str,
+        layers: tuple[str, ...],
+        strength: float,
+        profile: Profile,
+        progress: Progress,
     ) -> FakeEmbedded:
-        seen.append((*arguments, quality, layers, strength))
+        seen.append((*arguments, quality, layers, strength, profile))
         progress(0.5, "marking")
         return FakeEmbedded()
 
@@ -162,6 +168,18 @@ def test_strength_reaches_the_codec(
 ) -> None:
     assert run("embed", "in.wav", "out.wav", "--message", "m", "--strength", asked)[0] == 0
     assert calls[0][6] == decibels
+
+
+@pytest.mark.parametrize("name", ["ldpc", "rs"])
+def test_the_code_reaches_the_codec(run: Run, clip: Path, calls: list[Any], name: str) -> None:
+    assert run("embed", "in.wav", "out.wav", "--message", "m", "--code", name)[0] == 0
+    assert calls[0][7].code == name
+
+
+def test_an_unknown_code_is_refused(run: Run, clip: Path, calls: list[Any]) -> None:
+    code, out, err = run("embed", "in.wav", "out.wav", "--message", "m", "--code", "turbo")
+    assert (code, out, err) == (2, "", "soundsafe: unknown code 'turbo': ldpc or rs\n")
+    assert not calls
 
 
 def test_an_unknown_strength_is_refused(run: Run, clip: Path, calls: list[Any]) -> None:

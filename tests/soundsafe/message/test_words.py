@@ -94,6 +94,15 @@ def test_erased_bits_are_no_errors(code: ErrorCode) -> None:
     assert word is not None
 
 
+def test_the_soft_code_gives_way_to_the_other() -> None:
+    """A detector need not know which code a mark has; where little is known, neither is tried in vain."""
+    bits = encode_block(pack(b"either", DEFAULT_KEY)[0], "rs")
+    word, _ = read_word(soft(bits, 0.005, 0), DEFAULT_KEY, "ldpc")
+    assert word is not None
+    assert word.code == "rs"
+    assert read_word(0.1 * soft(bits, 0.005, 0), DEFAULT_KEY, "ldpc")[0] is None
+
+
 def test_information() -> None:
     assert information(np.zeros(N)) == pytest.approx(0.0)
     assert information(np.full(N, 1e4)) == pytest.approx(1.0)

@@ -12,6 +12,7 @@ import soundfile
 import soundsafe
 from soundsafe.aliases import Audio
 from soundsafe.attacks.speed import change_speed
+from soundsafe.cells.profile import with_code
 from soundsafe.streams import reader
 
 Cut = Callable[..., Audio]
@@ -75,3 +76,11 @@ def test_audio_turned_upside_down_is_read(marked: Mark) -> None:
     assert (answer.payload, answer.layer, answer.tempo) == (m.payload, "eul", 1.0)
     assert sum(e.ok for e in answer.euls) >= 3
     assert not soundsafe.decode(-m.audio, RATE, bytes(32)).ok
+
+
+def test_a_mark_with_the_other_code_is_read_and_named(cut: Cut) -> None:
+    audio = soundsafe.embed(
+        cut("rock", 2.0), RATE, b"by Reed and Solomon", quality="fast", layers="eul", profile=with_code("rs")
+    ).audio
+    found = soundsafe.decode(audio, RATE)
+    assert (found.payload, found.code) == (b"by Reed and Solomon", "rs")
