@@ -21,7 +21,8 @@ import pandas as pd
 
 from soundsafe.datasets import Dataset
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.summary import summarise
+from soundsafe.eval.analysis.summary import summarise, summary_rows
+from soundsafe.eval.documents import to_item
 from soundsafe.eval.frames import to_frame
 from soundsafe.eval.rows import RAN, Figure, Json, Row, Summary, real
 from soundsafe.eval.running import local_backend
@@ -45,7 +46,7 @@ from soundsafe.eval.running.units import Unit, params_text
 from soundsafe.eval.running.worker import run_unit
 from soundsafe.service.claim import claim
 
-__all__ = ["Backend", "Failure", "Result", "evaluate", "none_ran", "run"]
+__all__ = ["Backend", "Failure", "Result", "Rows", "evaluate", "none_ran", "run"]
 
 Progress = Callable[[int, int], None]
 Backend = Literal["local", "ray"]
@@ -312,6 +313,23 @@ def none_ran(result: Result) -> list[str]:
     return out
 
 
+class Rows(pd.DataFrame):
+    """A frame of rows that knows how to sum itself up; what is made of it is a plain frame."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def summary(self, category: str = "all") -> pd.DataFrame:
+        """A line for each system and attack, with the figures of `soundsafe.eval.rows.SummaryRow`.
+
+        Args:
+            category: of the manifest, or `all`.
+        """
+        found = [to_item(row) for row in summary_rows(self) if row.category == category]
+        return pd.DataFrame(found).set_index(["system", "attack"])
+
+
 def evaluate(
     system: SystemSpec | Sequence[SystemSpec] = "soundsafe",
     attacks: AttackSpec | Sequence[AttackSpec] = "smoke",
@@ -326,7 +344,7 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     cell_timeout: float | None = None,
     progress: Progress | None = None,
-) -> pd.DataFrame:
+) -> Rows:
     """Evaluate watermarks under attacks.
 
     Args:
@@ -344,7 +362,8 @@ def evaluate(
         progress: called with (steps done, steps in all) as they change.
 
     Returns:
-        One row for each system x clip x attack x second.
+        A frame with one row for each system x clip x attack x second; its `summary()` has a line for each
+        system and attack.
 
     Raises:
         InputError: see `make_plan`.
@@ -368,4 +387,4 @@ def evaluate(
     for _, failures in itertools.groupby(result.failures, key=lambda f: (f.system, f.status)):
         named = list(failures)
         warnings.warn(f"{len(named)} cells did not run ({_named(named[0])})", stacklevel=2)
-    return result.rows
+    return Rows(result.rows)

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -229,3 +230,12 @@ def test_a_system_that_cannot_be_sent_to_workers_is_said(clips: Path) -> None:
 
     with pytest.raises(InputError, match=r"hanging cannot be sent to worker processes .*jobs=0"):
         runner.evaluate(Local(), "none", clips, limit=1, jobs=1)
+
+
+def test_rows_sum_themselves_up(clips: Path, fakes: ModuleType) -> None:
+    rows = runner.evaluate(fakes.Toy(), ["none", "unmarked"], clips, limit=2)
+    table = rows.summary()
+    assert list(table.index) == [("toy", "none"), ("toy", "unmarked")]
+    assert table.loc[("toy", "none"), "payload_success"] == 1
+    assert set(rows.summary("speech")["clips"]) == {1}
+    assert type(rows[rows["attack"] == "none"]) is pd.DataFrame
