@@ -3,12 +3,15 @@
 ``python -m soundsafe.eval.commands.rules_study [DATASET] [--split S] [--seconds N] [--limit N]`` marks
 clips with the default profile, attacks them, undoes the attack's known delay (so that no rule is blamed for a
 shift), and prints for each rule the share of whole seconds in which it gives exactly the same. The first
-column compares the original with the marked audio, the others the marked with the attacked.
+column compares the original with the marked audio, the others the marked with the attacked. Where a rule says
+something of each frame, two finer units follow: the share of frames that are equal in all bands, and of all
+pairs of band and frame.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +28,7 @@ from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST
 from soundsafe.errors import NotMarkable
 from soundsafe.pipeline.features import levels_db, magnitude, quantized_thresholds
 from soundsafe.pipeline.ingest_and_chunk import allocate_slots_and_amplitudes, allocator_seed
+from soundsafe.pipeline.parity import parity_by_band, parity_frames
 from soundsafe.pipeline.sync_anchors import SyncAnchor
 from soundsafe.stft import RATE, stft
 
@@ -56,6 +60,13 @@ def _robust(x: Audio) -> Any:
     return choose_layout(features(spectrum, ROBUST), CellCode(), 0)
 
 
+def _frame_alive(x: Audio) -> NDArray[np.float64]:
+    """Which bands are alive in each frame by itself, 0 or 1; the codec asks the median over a second."""
+    spectrum = stft(torch.from_numpy(np.ascontiguousarray(x.mean(axis=0))))[:, :EUL_FRAMES]
+    frames = [features(spectrum[:, t : t + 1], ROBUST).level_db for t in range(spectrum.shape[1])]
+    return (np.stack(frames, axis=1) > -ROBUST.dead_db).astype(np.float64)
+
+
 RULES: dict[str, Callable[[Audio], Any]] = {
     "seed: thresholds in steps of 1e-6, all frames": lambda x: _thresholds(x).tolist(),
     "seed: bits for each band": lambda x: allocate_slots_and_amplitudes(magnitude(x)).bits_per_band.tolist(),
@@ -71,16 +82,30 @@ RULES: dict[str, Callable[[Audio], Any]] = {
 """What each rule makes of one second ``[channels, 44100]``; equal answers are parity."""
 
 
+FRAME_RULES: dict[str, Callable[[Audio], NDArray[np.float64]]] = {
+    "seed: thresholds in steps of 1e-6": _thresholds,
+    "levels in steps of 3 dB": _frame_levels,
+    "robust: alive or dead (one step, at -58 dB)": _frame_alive,
+}
+"""What a rule makes of each frame of a second, ``[bands, frames]``; compared in finer units than seconds."""
+
+UNITS: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], float]] = {
+    "frames": parity_frames,
+    "bands and frames": lambda a, b: float(parity_by_band(a, b).mean()),
+}
+"""The share of equal units of two seconds by name, of `FRAME_RULES`."""
+
+
 def _seconds(x: Audio, start: int, count: int) -> list[Audio]:
     cuts = [x[:, start + i * EUL_SAMPLES : start + (i + 1) * EUL_SAMPLES] for i in range(count)]
     return [np.ascontiguousarray(c) for c in cuts if c.shape[1] == EUL_SAMPLES]
 
 
 def study(clips: Any, seconds: int) -> dict[str, dict[str, float]]:
-    """Share of equal seconds for each rule and each of `marked`, `ATTACKS`."""
-    equal: dict[str, dict[str, list[bool]]] = {
-        rule: {name: [] for name in ("marked", *ATTACKS)} for rule in RULES
-    }
+    """Share of equal units for each rule, ``RULE [UNIT]``, and each of `marked`, `ATTACKS`."""
+    names = ("marked", *ATTACKS)
+    equal: dict[str, dict[str, list[float]]] = {f"{r} [seconds]": {n: [] for n in names} for r in RULES}
+    equal |= {f"{r} [{unit}]": {n: [] for n in names} for r in FRAME_RULES for unit in UNITS}
     for clip in clips:
         audio, rate = clip.read()
         audio = np.ascontiguousarray(audio[:, : seconds * RATE])
@@ -98,9 +123,16 @@ def study(clips: Any, seconds: int) -> dict[str, dict[str, float]]:
             cut[name] = _seconds(x, attack.delay_samples(rate, len(marked)) or 0, seconds)
         for rule, function in RULES.items():
             said = {name: [function(x) for x in parts] for name, parts in cut.items()}
-            for name in equal[rule]:
+            for name in names:
                 reference = said["original" if name == "marked" else "marked"]
-                equal[rule][name] += [a == b for a, b in zip(reference, said[name], strict=False)]
+                pairs = zip(reference, said[name], strict=False)
+                equal[f"{rule} [seconds]"][name] += [float(a == b) for a, b in pairs]
+        for rule, each in FRAME_RULES.items():
+            arrays = {name: [each(x) for x in parts] for name, parts in cut.items()}
+            for name, (unit, share) in itertools.product(names, UNITS.items()):
+                reference = arrays["original" if name == "marked" else "marked"]
+                pairs = zip(reference, arrays[name], strict=False)
+                equal[f"{rule} [{unit}]"][name] += [share(a, b) for a, b in pairs]
     return {rule: {n: float(np.mean(v)) for n, v in columns.items()} for rule, columns in equal.items()}
 
 
@@ -115,7 +147,7 @@ def main() -> None:
     torch.set_num_threads(1)
     clips = datasets.load(options.dataset, split=options.split).clips[: options.limit]
     names = ("marked", *ATTACKS)
-    print("| rule | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    print("| rule [unit] | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
     for rule, columns in study(clips, options.seconds).items():
         print(f"| {rule} | " + " | ".join(f"{columns[n]:.2f}" for n in names) + " |")
 
