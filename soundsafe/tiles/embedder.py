@@ -6,7 +6,7 @@ Each symbol is moved towards the nearest point of its lattice that says the righ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,24 +33,29 @@ __all__ = ["DEFAULT_EFFORT", "SHORT_EFFORT", "TileEffort", "mark_tiles", "tile_b
 
 @dataclass(frozen=True)
 class TileEffort:
-    """`steps` of the solver; `compensation`: share of the way to the lattice point; `limit_db`: largest
-    gain."""
+    """`steps` of the solver; `compensation`: share of the way to the lattice point, and `pilot_compensation`
+    that of pilots; `limit_db`: largest gain."""
 
     steps: int = 10
     compensation: float = 0.75
     limit_db: float = 2.0
+    pilot_compensation: float = 0.75
 
     def louder(self, factor: float) -> TileEffort:
         """The same, with gains about `factor` times as large."""
-        compensation = min(max(self.compensation, _MOST_COMPENSATION), factor * self.compensation)
-        return replace(self, compensation=compensation, limit_db=factor * self.limit_db)
+        shares = (
+            min(max(share, _MOST_COMPENSATION), factor * share)
+            for share in (self.compensation, self.pilot_compensation)
+        )
+        return TileEffort(self.steps, next(shares), factor * self.limit_db, next(shares))
 
 
 DEFAULT_EFFORT = TileEffort()
 
-SHORT_EFFORT = TileEffort(steps=4, compensation=0.5)
+SHORT_EFFORT = TileEffort(steps=4, compensation=0.5, pilot_compensation=0.65)
 """For short payloads. Half of the way is the cheapest: with a lattice of 0.7 times the period and three
-quarters of the way music is a quarter further from the original, and phase vocoders leave less to read."""
+quarters of the way music is a quarter further from the original, and phase vocoders leave less to read.
+Pilots, an eighth of all symbols, go further: in a few seconds they are what is missing first."""
 
 _MOST_COMPENSATION = 0.9
 
@@ -134,6 +139,8 @@ def mark_tiles(
     phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
     gain = np.zeros((geo.bands, tiles))
     target: Floats | None = None
+    compensation = np.full(len(geo.band), effort.compensation)
+    compensation[geo.pilot] = effort.pilot_compensation
     y = audio
     tile_of = lead + np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
     bins = torch.from_numpy(matrix.T.astype(np.float32))
@@ -144,7 +151,7 @@ def mark_tiles(
         s = symbols(relative(level, profile)[:, core], geo)
         if target is None:
             u = s / geo.period + phase - 0.5 * bits
-            target = s - effort.compensation * (u - np.round(u)) * geo.period
+            target = s - compensation * (u - np.round(u)) * geo.period
         w = share[geo.band[None, :, None], tile_of]
         move = (target - s)[..., None] * np.sqrt(profile.symbol_tiles) / ((w**2).sum(-1, keepdims=True) + 0.5)
         gain[geo.band[None, :, None], tile_of] += geo.sign[None] * w * move
