@@ -414,7 +414,7 @@ def keygen(
 ) -> None:
     """Make a secret key and keep it in FILE, mode 0600: a new one, or a recipient's, derived from a main key.
 
-    A registry names keys by the identifier that is shown: lookup --key-file FILE lists a recipient's marks.
+    A registry knows keys by the identifier that is shown: lookup --key-file FILE lists a recipient's marks.
     """
     if (main is None) != (name is None):
         raise InputError("--from-key and --name go together")
@@ -422,8 +422,8 @@ def keygen(
     if main is not None and name is not None:
         key = keys.named_key(keys.read_key_file(main), name)
     keys.write_key_file(path, key)
-    of = "a new key" if name is None else f"the key of {name!r}"
-    tell(f"{path}: {of}, identifier {keys.key_id(key)}, readable by you alone")
+    what = "a new key" if name is None else f"the key of {name!r}, identifier {keys.key_id(key)}"
+    tell(f"{path}: {what}, readable by you alone")
 
 
 @app.command()
