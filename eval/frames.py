@@ -48,8 +48,8 @@ def refusals_counted(rows: pd.DataFrame) -> pd.DataFrame:
     out = rows.assign(ber=measured_ber(rows), score=rows["score"].mask(refused, -np.inf))
     # Rows of earlier versions know whole bytes alone, and nothing of message bits.
     whole = 8 * rows["payload_bytes"]
-    told = rows["payload_bits"] if "payload_bits" in rows else 0 * whole
-    out["payload_bits"] = told.mask(told == 0, whole)
+    stated = rows["payload_bits"] if "payload_bits" in rows else 0 * whole
+    out["payload_bits"] = stated.mask(stated == 0, whole)
     for name in ("bits", "payload_bytes", "payload_bits"):
         out[name] = out[name].mask(refused, out.groupby("system")[name].transform("max"))
     for name in ("bit_accuracy", "log10_p", "iou"):

@@ -48,9 +48,9 @@ def attack_table(rows: Iterable[SummaryRow], *, title: str = "", category: str =
     table.add_column("attack", no_wrap=True)
     shown = [row for row in rows if row.category == category and not _quiet_control(row)]
     missing = any(row.failed_euls for row in shown)
-    told = any(row.bit_accuracy is not None for row in shown)
+    with_bits = any(row.bit_accuracy is not None for row in shown)
     names = ("clips", "seconds", "BER %", "seconds %", "95 %", "clips %", "95 % ", "needed, s", "slots %")
-    for name in (*names, *(("bits right %",) if told else ()), *(("not run",) if missing else ())):
+    for name in (*names, *(("bits right %",) if with_bits else ()), *(("not run",) if missing else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in shown:
         table.add_row(
@@ -64,7 +64,7 @@ def attack_table(rows: Iterable[SummaryRow], *, title: str = "", category: str =
             _interval(row.clip_success_ci95),
             _plain(row.time_to_payload_s, "g"),
             fmt.percent(row.parity_slots),
-            *((fmt.percent(row.bit_accuracy),) if told else ()),
+            *((fmt.percent(row.bit_accuracy),) if with_bits else ()),
             *((str(row.failed_euls) if row.failed_euls else "",) if missing else ()),
         )
     return table

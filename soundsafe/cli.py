@@ -232,7 +232,7 @@ def batch_embed(
     from soundsafe.service.batch import embed_all, gather
     from soundsafe.service.payloads import Payloads, read_table
 
-    table = {} if payloads is None else read_table(payloads, complete=message is None, told=_say)
+    table = {} if payloads is None else read_table(payloads, complete=message is None, warn=_say)
     if message is not None and (payload_hex, payload_file) == (None, None):
         plan = Payloads(template=message, table=table)
     elif payloads is not None:

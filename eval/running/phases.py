@@ -41,7 +41,7 @@ def evaluate_phases(
     The bundled dataset's test split, the first `limit` clips, the first `seconds` of each. Each run lies in
     ``phase_X/run``; one that is there and alike is gone on with, another refused unless `force`.
 
-    `say` is told what goes on, `finished` is given each phase's run.
+    `say` is called with what goes on, `finished` is given each phase's run.
 
     Raises:
         InputError: no training run, a checkpoint missing or not one, safetensors missing, an unknown suite,

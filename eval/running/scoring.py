@@ -140,7 +140,7 @@ def _ends(
 
 
 def _message(decoded: Answer, truth: Truth, control: bool) -> tuple[float, float]:
-    """Share of the message's bits that are right, and log10 of the chance of it; NaN where none is told.
+    """Share of the message's bits that are right, and log10 of the chance of it; NaN where none is stated.
 
     Raises:
         ValueError: there are not as many as the payload has.

@@ -72,7 +72,7 @@ _REFUSALS = ("embed_failed", "decode_failed")
 
 
 def _step(status: str, function: Callable[[], T]) -> T:
-    """Call, and turn whatever goes wrong into a `_Failure`; refusals are told from defects.
+    """Call, and turn whatever goes wrong into a `_Failure`; refusals are kept apart from defects.
 
     Code of others may raise what is no Exception, such as SystemExit; only what ends the run itself passes.
     """

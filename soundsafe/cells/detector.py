@@ -65,7 +65,7 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         assert tracker.clock is not None  # seconds are read by a clock
         collector.add(second, tracker.clock)
     found = collector.search()
-    payloads, euls = collector.told(found.payloads)
+    payloads, euls = collector.answers(found.payloads)
     payload = payloads[0].payload if payloads else None
     start = tracker.start
     if payload is not None:
@@ -130,8 +130,8 @@ class _Collector:
         self.attempts += found.attempts
         return found
 
-    def told(self, payloads: Sequence[bytes]) -> tuple[list[FoundPayload], list[Eul]]:
-        """What is told of each payload, and all seconds with the identifiers of theirs."""
+    def answers(self, payloads: Sequence[bytes]) -> tuple[list[FoundPayload], list[Eul]]:
+        """What the answer says of each payload, and all seconds with the identifiers of theirs."""
         carrying = carried(self._parts, self._soft, payloads, self.code)
         names = identifiers(payloads, carrying)
         euls = [replace(eul, id_hex=name) for eul, name in zip(self.euls, names, strict=True)]

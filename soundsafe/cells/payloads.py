@@ -159,7 +159,7 @@ def carried(
 def found_payloads(
     payloads: Sequence[bytes], euls: Sequence[Eul], carrying: Sequence[int | None]
 ) -> list[FoundPayload]:
-    """What is told of each payload, the one with most seconds first.
+    """What the answer says of each payload, the one with most seconds first.
 
     Args:
         payloads: all that were found.

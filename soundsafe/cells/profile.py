@@ -41,7 +41,7 @@ PATTERNS = 4
 
 SHORT_SCALES = (0.42, 0.5, 0.6, 0.72, 0.85, 1.0, 1.2, 1.45)
 """Factors of Delta of which a second with a short word takes one for all its regions: where bits are faint,
-one in eight is told when five of eight each are not."""
+one in eight is recognised when five of eight each are not."""
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class AudioReader:
 
     Attributes:
         info: what the file says of itself.
-        warnings: what is to be told of the file, such as a header that states another length than the file
+        warnings: remarks on the file, such as a header that states another length than the file
             has; after the last block also whether a compressed file, of which any piece is sound, seems cut
             off.
 

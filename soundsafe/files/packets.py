@@ -122,7 +122,7 @@ class PacketReader:
         format: FFmpeg's name of the container, in capitals.
         subtype: libsndfile's name of the sample format for a lossless codec, else the codec's in capitals.
         channel_mask: the loudspeakers, for more than two channels.
-        warnings: what is to be told of the file; complete after the last block.
+        warnings: remarks on the file; complete after the last block.
 
     Args:
         file: open for reading; belongs to the caller.
@@ -320,10 +320,10 @@ def metadata(path: str | os.PathLike[str]) -> tuple[tuple[tuple[str, str], ...],
     comments: list[tuple[str, str]] = []
     pictures: list[Picture] = []
     with open(path, "rb") as file, _open(file) as container:
-        told = [*container.metadata.items()]
+        tags = [*container.metadata.items()]
         with contextlib.suppress(NoAudio):
-            told += _best(container).metadata.items()
-        for name, value in told:
+            tags += _best(container).metadata.items()
+        for name, value in tags:
             name = _COMMENTS.get(name.upper(), name.upper())
             known = any(name == other for other, _ in comments) or name in _TECHNICAL
             if value and value != "und" and not known and len(value) <= _LONGEST_TAG:

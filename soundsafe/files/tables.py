@@ -1,7 +1,7 @@
 """Text files and tables as programs write them, those of Windows among them.
 
 A table has columns separated by commas, semicolons or tabs; its encoding is UTF-8, with a byte-order mark or
-without, UTF-16 with one, or Windows-1252, which is told; its lines end in any way.
+without, UTF-16 with one, or Windows-1252, of which a note says so; its lines end in any way.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SEPARATORS = ",;\t"
-_TOLD_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n?", re.IGNORECASE)
+_STATED_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n?", re.IGNORECASE)
 _FORMULA = re.compile(r"^[\s]*[=+\-@\t\r]")
 
 
 @dataclass(frozen=True)
 class Text:
-    """What a text file holds. `note`: what is to be told of its encoding, or None."""
+    """What a text file holds. `note`: a remark on its encoding, or None."""
 
     content: str
     note: str | None = None
@@ -87,10 +87,10 @@ def read_table(path: Path, needs: str = "file") -> Table:
     """
     text = read_text(path)
     content = text.content if "\n" in text.content else text.content.replace("\r", "\n")
-    told = _TOLD_SEPARATOR.match(content)
-    if told:
-        content = content[told.end() :]
-    separator = told[1] if told else _separator(content, needs)
+    stated = _STATED_SEPARATOR.match(content)
+    if stated:
+        content = content[stated.end() :]
+    separator = stated[1] if stated else _separator(content, needs)
     try:
         lines = list(csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:

@@ -76,5 +76,5 @@ ROBUST = Rules(
     anchors="levels",
     seed="anchors",
 )
-"""Gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz, keyed cells: the unit in which parity is told
+"""Gain-free levels in steps of 3 dB from 262 Hz to 8.4 kHz, keyed cells: the unit in which parity is measured
 beside that of the codec, whose one step is coarser (`soundsafe.cells.layout`)."""

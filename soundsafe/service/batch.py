@@ -105,7 +105,7 @@ class Summary:
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
-def gather(source: Path, out: Path, told: Callable[[str], None] | None = None) -> list[Item]:
+def gather(source: Path, out: Path, warn: Callable[[str], None] | None = None) -> list[Item]:
     """The files below the folder `source`, or those that the text file `source` lists, one a line.
 
     Of a folder every file is an item, and those that are no audio by their names, hidden ones and links to
@@ -114,13 +114,13 @@ def gather(source: Path, out: Path, told: Callable[[str], None] | None = None) -
     Args:
         source: a folder, or a list in any encoding that `soundsafe.files.tables` reads.
         out: the folder of results.
-        told: called with what is to be told of the list's encoding.
+        warn: called with a remark on the list's encoding.
 
     Raises:
         InputError: it cannot be read, a list names something above itself, or there is no audio.
     """
     try:
-        items = list(_walked(source, out)) if source.is_dir() else list(_listed(source, told))
+        items = list(_walked(source, out)) if source.is_dir() else list(_listed(source, warn))
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -164,9 +164,9 @@ def _no_audio(name: str) -> str:
     return f"not audio: {os.path.splitext(name)[1] or 'a name without an ending'} is none of its endings"
 
 
-def _listed(source: Path, told: Callable[[str], None] | None) -> Iterator[Item]:
+def _listed(source: Path, warn: Callable[[str], None] | None) -> Iterator[Item]:
     seen = set()
-    for number, line in enumerate(_lines(source, told), 1):
+    for number, line in enumerate(_lines(source, warn), 1):
         if not (name := line.strip()):
             continue
         if "\0" in name:
@@ -179,7 +179,7 @@ def _listed(source: Path, told: Callable[[str], None] | None) -> Iterator[Item]:
             yield Item(file, existing(source.parent / name))
 
 
-def _lines(source: Path, told: Callable[[str], None] | None) -> list[str]:
+def _lines(source: Path, warn: Callable[[str], None] | None) -> list[str]:
     """The lines of a list: text, or names of files in bytes that are no text, as the system has them."""
     try:
         text = read_text(source)
@@ -190,8 +190,8 @@ def _lines(source: Path, told: Callable[[str], None] | None) -> list[str]:
     plain = [os.fsdecode(line) for line in source.read_bytes().splitlines()]
     if all(os.path.lexists(source.parent / line.strip()) for line in plain if line.strip()):
         return plain
-    if told:
-        told(text.note)
+    if warn:
+        warn(text.note)
     return text.content.splitlines()
 
 
@@ -549,8 +549,8 @@ def _run(
                     _write(results, former)
         for item in items:
             if item.skipped:
-                told: Line = {"file": _text(item.file), "task": task.name, "ok": False}
-                note(told | {"skipped": item.skipped}, "skipped")
+                left: Line = {"file": _text(item.file), "task": task.name, "ok": False}
+                note(left | {"skipped": item.skipped}, "skipped")
                 continue
             try:
                 line = task.kept(item)

@@ -87,7 +87,7 @@ class OncePerWhile(logging.Filter):
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this message is told."""
+        """Whether this message is logged."""
         now = time.monotonic()
         kind = str(record.msg)[:100]
         if now - self._last.get(kind, -self._seconds) < self._seconds:

@@ -93,20 +93,20 @@ def _filled(template: str, file: str, path: Path, row: Row) -> str:
     return _FIELD.sub(value, template)
 
 
-def read_table(path: Path, complete: bool, told: Callable[[str], None] | None = None) -> dict[str, Row]:
+def read_table(path: Path, complete: bool, warn: Callable[[str], None] | None = None) -> dict[str, Row]:
     """The lines of a table by their column `file`.
 
     Args:
         path: of the table.
         complete: whether there must be a column `payload_hex` or `message`.
-        told: called with what is to be told of the table's encoding.
+        warn: called with a remark on the table's encoding.
 
     Raises:
         InputError: it cannot be used.
     """
     found = tables.read_table(path)
-    if found.note and told:
-        told(found.note)
+    if found.note and warn:
+        warn(found.note)
     if complete and not {"payload_hex", "message"} & set(found.columns):
         raise InputError(f"{path} has no column named payload_hex or message")
     table: dict[str, Row] = {}
