@@ -58,8 +58,8 @@ class WholeClipSystem(SimpleSystem):
         ...         return audio * (1.0 + 0.1 * bits[0])
         ...     def read(self, audio, rate, key):
         ...         return Found(ok=True, bits=[0.4, 0.9], score=0.5)
-        >>> Loud().payload_bytes, Loud().decode(np.ones((1, 8), np.float32), 8, bytes(32)).payload
-        (1, b'@')
+        >>> Loud().payload_bytes, Loud().decode(np.ones((1, 8), np.float32), 8, bytes(32)).bits
+        (1, [0.4, 0.9])
     """
 
     payload_bits: int = 0
