@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +11,21 @@ import numpy as np
 from soundsafe.aliases import Floats, Ints
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.joint import read_jointly
-from soundsafe.cells.profile import EUL_SAMPLES
-from soundsafe.cells.reading import Reading
+from soundsafe.cells.profile import EUL_SAMPLES, SHORT_SCALES
+from soundsafe.cells.reading import Reading, ShortReading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
 from soundsafe.message.short_words import ShortRead
 from soundsafe.message.words import Word, worth
 
 __all__ = ["Combined", "combine", "read_alone"]
+
+_SEEN_FIT = 6.0
+"""Fit of a short word's scale that is no accident."""
+
+_USUAL = tuple(SHORT_SCALES.index(scale) for scale in (1.0, 0.72))
+"""Scales of the default strength and of the quiet one. After MP3 at 128 kbit/s in stereo no scale may be seen
+to fit, and yet the right one gives all of the word."""
 
 _TOLD_SCALE = 5.0
 """By how much more a second must fit another scale than the one that all fit best, to be read at its own."""
@@ -62,12 +69,29 @@ def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Rea
     """`read_alone` of a short word."""
     if not code.has_short_words:
         return None, 0, reading
-    found = code.read_short_word(reading.short.llr)
-    if found.payload is None:
-        return None, found.attempts, reading
-    wrong = np.packbits(code.encode_short_word(found.payload) ^ (reading.short.llr < 0))
-    word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True)
-    return word, found.attempts, replace(reading, llr=reading.short.llr)
+    attempts = 0
+    for llr in _at_likely_scales(reading.short, code):
+        found = code.read_short_word(llr)
+        attempts += found.attempts
+        if found.payload is not None:
+            wrong = np.packbits(code.encode_short_word(found.payload) ^ (llr < 0))
+            word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True)
+            return word, attempts, replace(reading, llr=llr)
+    return None, attempts, reading
+
+
+def _usual_scales(fits: Floats) -> list[int]:
+    """Which of `SHORT_SCALES` to try, the one that fits best first; the usual ones where no fit is seen."""
+    best = int(fits.argmax())
+    return [best] if fits[best] >= _SEEN_FIT else [best, *(which for which in _USUAL if which != best)]
+
+
+def _at_likely_scales(short: ShortReading, code: CellCode) -> Iterator[Floats]:
+    """Soft values of one second for a short word, at one likely scale after the other."""
+    yield short.llr
+    if short.mixtures:
+        for which in _usual_scales(short.fits)[1:]:
+            yield short.at_scale(which, code)
 
 
 def _read_long(
@@ -123,9 +147,8 @@ def _read_together(
     return word, attempts
 
 
-def _at_common_scale(readings: Sequence[Reading], code: CellCode) -> list[Floats]:
+def _at_common_scale(readings: Sequence[Reading], which: int, code: CellCode) -> list[Floats]:
     """Soft values for a short word of seconds that, where they do not say otherwise, have one scale."""
-    which = int(np.sum([r.short.fits for r in readings], axis=0).argmax())
     llrs = []
     for short in (r.short for r in readings):
         unsure = 0.0 < short.fits.max() - short.fits[which] < _TOLD_SCALE
@@ -141,10 +164,12 @@ def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[S
     # One stretch may be spoilt: the half that fits least is left out then.
     halves = [readings] if len(readings) <= 3 else [readings, _by_fit(readings)[: (len(readings) + 1) // 2]]
     for chosen in halves:
-        found = code.read_short_word(np.sum(_at_common_scale(chosen, code), axis=0))
-        attempts += found.attempts
-        if found.payload is not None:
-            return replace(found, attempts=attempts), len(chosen)
+        fits = np.sum([r.short.fits for r in chosen], axis=0) / math.sqrt(len(chosen))
+        for which in _usual_scales(fits):
+            found = code.read_short_word(np.sum(_at_common_scale(chosen, which, code), axis=0))
+            attempts += found.attempts
+            if found.payload is not None:
+                return replace(found, attempts=attempts), len(chosen)
     return ShortRead(None, attempts), 0
 
 
