@@ -92,7 +92,8 @@ def words_of_seconds(payload: bytes, code: CellCode, seconds: int, first: int = 
 
 def _finely(code: CellCode) -> CellCode:
     """The same code for an embedder whose output keeps 256 times finer steps."""
-    floor = code.profile.mark_floor * _FINER**2
+    # What lies at the threshold's own floor has nothing that could mask a mark.
+    floor = max(code.profile.mark_floor * _FINER**2, 2.0 * code.profile.threshold_floor)
     return replace(code, profile=replace(code.profile, mark_floor=floor))
 
 

@@ -18,7 +18,7 @@ from soundsafe.tiles.geometry import TileCode
 
 RATE = 44100
 KEY = bytes(range(32))
-PAYLOAD = b"of the owner"
+PAYLOAD = b"of the owner, in a block of its own"
 FEW = np.arange(4, 148, 16)
 Audio = NDArray[np.float32]
 

@@ -171,6 +171,7 @@ def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
     assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id", "parts"} | {
         "hosts",
         "named keys",
+        "short tag",
     }
 
 

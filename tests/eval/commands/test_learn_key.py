@@ -18,7 +18,7 @@ def test_rows_of_one_file() -> None:
     learned, *outcomes = rows
     assert isinstance(learned, Learned)
     assert (learned.files, learned.seconds, learned.of_symbols, learned.of_pilots) == (1, 8.0, 296, 8)
-    assert learned.pilots >= 6  # of one clip; its tiles have no repetition yet
+    assert learned.pilots >= 3  # of one clip; its tiles have no repetition yet
     assert learned.symbols < 60
     assert learned.cpu_s > 0
     assert all(isinstance(row, Outcome) for row in outcomes)

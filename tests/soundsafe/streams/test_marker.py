@@ -101,16 +101,17 @@ def test_file_and_array_are_the_same(
         tmp_path / "in.wav", tmp_path / "out.wav", b"blocks", quality="fast", layers=("eul",)
     )
     out, _ = soundfile.read(tmp_path / "out.wav", dtype="float32", always_2d=True)
-    assert np.array_equal(out.T, by_array.audio)
     assert by_file.audio is None
-    for name in ("euls", "euls_verified", "snr_db", "zimtohrli", "warnings"):
+    for name in ("euls", "euls_verified", "warnings"):
         assert getattr(by_file, name) == getattr(by_array, name)
 
-    marker = Marker(rate, 2, b"blocks", CODE, None, "fast")
-    parts: list[Audio] = []
-    for start in range(0, audio.shape[1], 12_345):
-        parts += marker.feed(audio[:, start : start + 12_345])
-    assert np.array_equal(np.concatenate([*parts, *marker.finish()], axis=1), by_array.audio)
+    # A file of floating point keeps finer steps than is assumed of an array that is not quiet throughout.
+    for fine, whole in ((True, out.T), (False, by_array.audio)):
+        marker = Marker(rate, 2, b"blocks", CODE, None, "fast", fine=fine)
+        parts: list[Audio] = []
+        for start in range(0, audio.shape[1], 12_345):
+            parts += marker.feed(audio[:, start : start + 12_345])
+        assert np.array_equal(np.concatenate([*parts, *marker.finish()], axis=1), whole)
 
 
 @pytest.mark.slow

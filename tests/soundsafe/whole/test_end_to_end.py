@@ -35,6 +35,7 @@ EMBED_KEYS = {
 }
 DECODE_KEYS = {
     "ok",
+    "payloads",
     "payload_hex",
     "score",
     "code",

@@ -188,7 +188,7 @@ OTHERS = [
     (["keygen", "nowhere/k"], "No such file"),
     (["train", "large"], "cannot train large"),
     (["emded", "good.wav"], "No such command 'emded'"),
-    ([], "Missing command"),
+    ([], "name a command"),
     (["--nope"], "No such option"),
 ]
 
@@ -338,8 +338,8 @@ def test_a_key_that_others_can_read_is_told(folder: Path, capfd: pytest.CaptureF
     [
         ((np.zeros((1, 2 * RATE)), RATE, "x", None), "payload is bytes"),
         ((np.zeros((1, 2 * RATE)), "44100", b"x", None), "whole number of Hz"),
-        ((np.zeros((1, 2 * RATE)), RATE, b"x", b""), "not empty"),
-        ((np.zeros((1, 2 * RATE)), RATE, b"x", "key"), "must be bytes"),
+        ((np.zeros((1, 2 * RATE)), RATE, b"x", b""), "a key is 32 bytes"),
+        ((np.zeros((1, 2 * RATE)), RATE, b"x", "key"), "a key is 32 bytes"),
         ((np.full((1, 2 * RATE), 1e39), RATE, b"x", None), "full scale is 1"),
         ((np.zeros((1, 2 * RATE)), RATE, bytes(351), None), "room for 350 bytes"),
     ],
