@@ -162,7 +162,7 @@ def test_silence_throughout_cannot_be_marked(channels: int) -> None:
 
 
 def test_near_silence_cannot_be_marked() -> None:
-    with pytest.raises(NotMarkable, match="can be marked|cannot be marked"):
+    with pytest.raises(NotMarkable, match="nothing can be marked"):
         soundsafe.embed(noise(2.0) * np.float32(1e-7), RATE, b"x")
 
 
