@@ -57,11 +57,11 @@ class _UnwrittenError(Exception):
     """Stdout took no answer; not an OSError, which would be one of a file."""
 
 
-class Terminated(BaseException):
-    """A signal asked for the end; no Exception, so that nothing on the way takes it for a failure."""
+class Terminated(SystemExit):
+    """A signal asked for the end: a SystemExit, as libraries expect, so that none takes it for a failure."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
+        super().__init__(number + 128)
         self.number = number
 
 

@@ -48,7 +48,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soundsafe.console import Terminated
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.files.audio_file import AudioReader
 from soundsafe.message.container import MAX_PAYLOAD
@@ -540,7 +539,7 @@ def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, most)
         ready(f"http://{host}:{listening.getsockname()[1]}")
         # The server ends what is under way, then passes the signal on.
-        with contextlib.suppress(KeyboardInterrupt, SystemExit, Terminated):
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
             server.run(sockets=[listening])
     if not server.started:
         raise InputError("the service did not start")
