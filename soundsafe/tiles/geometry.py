@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
+from scipy.sparse import csr_array
 
 from soundsafe.aliases import Audio, Floats, Ints
 from soundsafe.digests import digest_of
@@ -269,9 +270,12 @@ def power_spectrum(audio: Audio) -> NDArray[np.float32]:
 
 
 def band_power(power: NDArray[np.float32], matrix: Floats, samples: int) -> BandPower:
-    """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`."""
-    e = (matrix.astype(np.float32) @ power).astype(np.float64)
-    return BandPower(_from_zero(e), samples)
+    """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`.
+
+    A sparse product in double precision: a dense one is BLAS's, whose kernels for different processors round
+    differently, and marks would then depend on the machine.
+    """
+    return BandPower(_from_zero(csr_array(matrix) @ power.astype(np.float64)), samples)
 
 
 def _from_zero(x: Floats) -> Floats:

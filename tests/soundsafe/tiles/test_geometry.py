@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,13 @@ def test_flutter_is_how_much_the_level_changes_within_a_tile() -> None:
     assert 3 < flutter(noise) < 7
     assert flutter(beating) > 2
     assert flutter(0.01 * noise) == pytest.approx(flutter(noise), rel=0.01)
+
+
+def test_band_power_is_a_plain_sum_in_double_precision() -> None:
+    """No BLAS kernel's order of sums is in it: it equals the exact sum as double precision can."""
+    rng = np.random.default_rng(5)
+    power = rng.exponential(1.0, (geometry.GRID.bins, 3)).astype(np.float32)
+    matrix = geometry.edges_matrix(TileCode().geometry.edges)
+    found = np.diff(geometry.band_power(power, matrix, 1323).cumulative, axis=1)
+    exact = [[math.fsum(w * float(p) for w, p in zip(row, column)) for column in power.T] for row in matrix]
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
