@@ -110,5 +110,8 @@ def test_band_power_is_a_plain_sum_in_double_precision() -> None:
     power = rng.exponential(1.0, (geometry.GRID.bins, 3)).astype(np.float32)
     matrix = geometry.edges_matrix(TileCode().geometry.edges)
     found = np.diff(geometry.band_power(power, matrix, 1323).cumulative, axis=1)
-    exact = [[math.fsum(w * float(p) for w, p in zip(row, column)) for column in power.T] for row in matrix]
+    exact = [
+        [math.fsum(w * float(p) for w, p in zip(row, column, strict=True)) for column in power.T]
+        for row in matrix
+    ]
     np.testing.assert_allclose(found, exact, rtol=1e-12)
