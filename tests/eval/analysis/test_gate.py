@@ -298,3 +298,19 @@ def test_the_real_codec_has_a_baseline() -> None:
     assert set(found.systems["soundsafe"]) == {a for a in smoke.attacks if not control_of(a)}
     clips = {c.clip for c in datasets.load("bundled", split="test").clips}
     assert all(set(held) == clips for held in found.systems["soundsafe"].values())
+
+
+def test_the_codec_of_one_second_and_the_original_rules_are_held_too() -> None:
+    """On a sample, so that CI stays short; a codec that reads nothing fails, as do rules that write noise."""
+    found = gate.read_baseline(Path(__file__).parents[3] / "baselines" / "systems.json")
+    assert set(found.systems) == {"soundsafe-eul-driver", "soundsafe-seed"}
+    smoke = attacks.suite("smoke")
+    assert found.configuration["suites"] == [{"suite": smoke.name, "version": smoke.version}]
+    rows = _rows_of(found)
+    assert gate.check(rows, found).ok
+    driver = rows["system"] == "soundsafe-eul-driver"
+    lost = rows.assign(clip_ok=rows["clip_ok"] & ~driver, payload_ok=rows["payload_ok"] & ~driver)
+    failed = {(c.system, c.attack) for c in gate.check(lost, found).checks if not c.ok}
+    assert {("soundsafe-eul-driver", a) for a in ("none", "gain_-3dB", "limiter_-3dB", "mp3_192")} <= failed
+    apart = rows.assign(parity_frames=rows["parity_frames"].where(~driver, 0.0))
+    assert any(c.metric == "parity_frames" and not c.ok for c in gate.check(apart, found).checks)
