@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.families import family_rows
 from soundsafe.eval.documents import csv_bytes, summary_json
 from soundsafe.eval.frames import table_bytes
 from soundsafe.eval.rows import Json, Summary
@@ -22,8 +23,8 @@ from soundsafe.eval.systems import registry
 __all__ = ["document_of", "prepare", "write_document", "write_errors", "write_figures"]
 
 RUN_FILES = (
-    "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "timing.csv",
-    "run.json", "store", "plots", "errors.txt",
+    "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "families.csv",
+    "timing.csv", "run.json", "store", "plots", "errors.txt",
 )  # fmt: skip
 
 
@@ -114,6 +115,7 @@ def write_figures(out: Path, rows: pd.DataFrame, timing: pd.DataFrame, summary: 
     write_atomically(out / "summary.csv", csv_bytes(summary.rows))
     write_atomically(out / "quality.csv", csv_bytes(summary.quality))
     write_atomically(out / "parity_by_band.csv", csv_bytes(summary.parity_by_band))
+    write_atomically(out / "families.csv", csv_bytes(family_rows(rows, summary.rows, category=None)))
 
 
 def write_errors(out: Path, errors: Sequence[str]) -> None:

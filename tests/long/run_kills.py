@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 SAME = (
-    "summary.csv", "summary.json", "results.parquet", "quality.csv", "parity_by_band.csv", "run.json",
+    "summary.csv", "summary.json", "results.parquet", "quality.csv", "parity_by_band.csv", "families.csv",
+    "run.json",
 )  # fmt: skip
 START = "import sys; from soundsafe.eval.commands.cli import main; main(sys.argv[1:])"
 
