@@ -1,7 +1,8 @@
 """The registry of attacks: a decorated function for each kind of attack, a name for each of its strengths.
 
 A package adds its own through the entry point group `soundsafe.attacks`, whose entries name modules that use
-the same decorator; they are imported when the registry is first read.
+the same decorator; they are imported when the registry is first read. A file does as a plug-in
+(`soundsafe.plugins`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from soundsafe import plugins
 from soundsafe.aliases import Audio
 from soundsafe.attacks.access import Access
 from soundsafe.attacks.folders import Folder
@@ -21,7 +23,7 @@ from soundsafe.attacks.packages import Package
 from soundsafe.attacks.programs import Program
 from soundsafe.attacks.sources import SOUNDSAFE, Source, joined
 from soundsafe.attacks.weights import Weights
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, unknown
 
 __all__ = ["JOIN", "Attack", "Audio", "all_attacks", "attack", "get"]
 
@@ -226,7 +228,7 @@ def get(name: str) -> Attack:
         return _ATTACKS[name]
     if JOIN in name:
         return _chain([get(step) for step in name.split(JOIN)])
-    raise InputError(f"unknown attack {name}: soundsafe-eval list attacks names all")
+    raise InputError(unknown("attack", name, _ATTACKS, "soundsafe-eval list attacks"))
 
 
 def all_attacks() -> tuple[Attack, ...]:
@@ -283,6 +285,7 @@ def _chain(steps: list[Attack]) -> Attack:
 
 def _load_entry_points() -> None:
     global _entry_points_loaded
+    plugins.loaded()
     if _entry_points_loaded:
         return
     _entry_points_loaded = True

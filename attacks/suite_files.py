@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from soundsafe.attacks.registry import get
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, unknown
 
 __all__ = ["CONTROLS", "Suite", "suite", "suites"]
 
@@ -89,7 +89,7 @@ def _path(name: str) -> Path:
             raise InputError(f"unknown suite {name!r}")
         return Path(name)
     if name not in suites():
-        raise InputError(f"unknown suite {name}: choose from {', '.join(suites())}")
+        raise InputError(unknown("suite", name, suites(), "soundsafe-eval list suites"))
     return _FOLDER / f"{name}.toml"
 
 

@@ -41,7 +41,6 @@ _SHOWN_PACKAGES = ("numpy", "torch", "soundfile", "ldpc", "reedsolo", "lameenc")
 app = typer.Typer(
     name="soundsafe",
     help="Put a payload into audio so that it survives, and read it back from the audio alone.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

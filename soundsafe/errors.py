@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["InputError", "NotMarkable", "defect"]
+__all__ = ["InputError", "NotMarkable", "defect", "unknown"]
 
 
 class InputError(ValueError):
@@ -40,3 +42,29 @@ def defect(error: BaseException) -> str:
     """Of any other error, which is a defect, what it is and where it was raised: commands say no more."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"internal error at {Path(where.filename).name}:{where.lineno}: {type(error).__name__}: {error}"
+
+
+def unknown(kind: str, name: str, known: Iterable[str], listed: str = "") -> str:
+    """What is said of a name that there is not: the likeliest that was meant, or where all stand.
+
+    Args:
+        kind: of thing, such as `suite`.
+        name: as it was given.
+        known: the names that there are.
+        listed: what names them all, such as `soundsafe-eval list suites`; '': the line itself does.
+
+    Returns:
+        One line.
+
+    Example:
+        >>> unknown("suite", "mp4", ["mp3", "noise"])
+        'unknown suite mp4: did you mean mp3?'
+        >>> unknown("suite", "other", ["mp3", "noise"])
+        'unknown suite other: choose from mp3, noise'
+    """
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 3)
+    meant = f"did you mean {' or '.join(close)}?" if close else ""
+    if listed:
+        return f"unknown {kind} {name}: {meant or 'not one of those there are;'} {listed} names all"
+    return f"unknown {kind} {name}: {meant or 'choose from ' + ', '.join(names)}"

@@ -22,6 +22,7 @@ from soundsafe.eval.commands.listing import listing
 from soundsafe.eval.commands.phases import phases
 from soundsafe.eval.commands.report import report
 from soundsafe.eval.commands.run import run
+from soundsafe.eval.commands.show import show
 from soundsafe.eval.commands.time_to_payload import time_to_payload
 from soundsafe.eval.commands.walkthrough import walkthrough
 
@@ -30,7 +31,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="soundsafe-eval",
     help="Attack marked audio, decode it, and measure what is left.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -55,6 +55,7 @@ def _root(
 
 app.command()(run)
 app.command("list")(listing)
+app.command()(show)
 for _command in (
     baseline, power, gate, compare, history, walkthrough, report, listen, phases, time_to_payload, bench,
 ):  # fmt: skip

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundsafe.console import print_json
+from soundsafe.console import print_json, tell
 from soundsafe.eval.commands.options import Json
+
+if TYPE_CHECKING:
+    from soundsafe.eval.rows import ComparisonRow
 
 __all__ = ["compare"]
 
@@ -16,19 +20,45 @@ __all__ = ["compare"]
 def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of a finished run.")],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Folder of another.")],
+    every_attack: Annotated[
+        bool, typer.Option("--attacks", help="Print a line for each attack, however many.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare two runs attack by attack, over the EULs that both hold."""
     from soundsafe.eval.analysis.compare import compare as compare_runs
     from soundsafe.eval.analysis.stored import read_rows
 
-    rows = compare_runs(read_rows(run_a), read_rows(run_b))
+    a, b = read_rows(run_a), read_rows(run_b)
+    rows = compare_runs(a, b)
     if as_json:
         from soundsafe.eval.documents import json_value
 
         print_json(json_value({"rows": rows}), ascii_only=False)
-    else:
-        from soundsafe.eval.commands.screen import screen
-        from soundsafe.reports import tables
+        return
+    from soundsafe.eval.analysis.families import compare_families
+    from soundsafe.eval.commands.screen import screen
+    from soundsafe.reports import tables
 
-        screen().print(tables.comparison_table(rows, title=f"A: {run_a}   B: {run_b}"))
+    console = screen()
+    title = f"A: {run_a}   B: {run_b}"
+    if every_attack or len({row.attack for row in rows}) <= tables.FEW:
+        console.print(tables.comparison_table(rows, console.width, title=title))
+    else:
+        console.print(tables.family_comparison_table(compare_families(a, b), console.width, title=title))
+    console.print(_verdicts(rows), soft_wrap=True)
+    if not every_attack and len({row.attack for row in rows}) > tables.FEW:
+        tell(f"next: soundsafe-eval compare {run_a} {run_b} --attacks")
+
+
+def _verdicts(rows: Sequence[ComparisonRow]) -> str:
+    """How many attacks B is better and worse after, and which these are."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        named.setdefault(row.verdict, []).append(row.attack)
+    out = []
+    for verdict in ("better", "worse", "mixed"):
+        attacks = named.get(verdict, [])
+        which = f" ({', '.join(attacks[:4])}{' …' if len(attacks) > 4 else ''})" if attacks else ""
+        out.append(f"{verdict} after {len(attacks)}{which}")
+    return f"B is {', '.join(out)}, within noise after {len(named.get('within noise', []))}."

@@ -65,7 +65,8 @@ def power(
     from soundsafe.eval.commands.screen import screen
     from soundsafe.reports import tables
 
-    screen().print(tables.power_table(rows, fall))
+    console = screen()
+    console.print(tables.power_table(rows, fall, console.width))
 
 
 def gate(

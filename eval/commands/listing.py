@@ -1,4 +1,4 @@
-"""`soundsafe-eval list`: what can be run."""
+"""`soundsafe-eval list`: what can be run, a line each."""
 
 from __future__ import annotations
 
@@ -8,41 +8,53 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from soundsafe.console import print_json, write
+from soundsafe.errors import InputError
 from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.screen import lines_of, screen
 
-__all__ = ["listing"]
+__all__ = ["attack_item", "listing", "suite_item"]
 
 Kind = Literal["suites", "attacks", "systems", "datasets", "metrics"]
 Item: TypeAlias = Mapping[str, object]
 
 
-def _suites() -> list[Item]:
-    from soundsafe.attacks.suite_files import suite, suites
+def suite_item(name: str) -> Item:
+    """A suite as JSON."""
+    from soundsafe.attacks.suite_files import suite
 
-    return [
-        {"suite": s.name, "version": s.version, "attacks": list(s.attacks), "description": s.description}
-        for s in map(suite, suites())
-    ]
+    s = suite(name)
+    return {"suite": s.name, "version": s.version, "attacks": list(s.attacks), "description": s.description}
+
+
+def _suites() -> list[Item]:
+    from soundsafe.attacks.suite_files import suites
+
+    return [suite_item(name) for name in suites()]
+
+
+def attack_item(name: str) -> Item:
+    """An attack as JSON."""
+    from soundsafe import attacks
+
+    a = attacks.get(name)
+    return {
+        "attack": a.name,
+        "family": a.family,
+        "params": dict(a.params),
+        "changes_length": a.changes_length,
+        "differentiable": a.differentiable,
+        "engine": a.engine,
+        "needs_access": a.needs_access,
+        "left_out": a.left_out,
+        "source": a.source.name,
+        "licence": a.source.licence,
+    }
 
 
 def _attacks() -> list[Item]:
     from soundsafe import attacks
 
-    return [
-        {
-            "attack": a.name,
-            "family": a.family,
-            "params": dict(a.params),
-            "changes_length": a.changes_length,
-            "differentiable": a.differentiable,
-            "engine": a.engine,
-            "needs_access": a.needs_access,
-            "left_out": a.left_out,
-            "source": a.source.name,
-            "licence": a.source.licence,
-        }
-        for a in attacks.all_attacks()
-    ]
+    return [attack_item(a.name) for a in attacks.all_attacks()]
 
 
 def _systems() -> Sequence[Item]:
@@ -76,24 +88,70 @@ _LISTS: dict[str, Callable[[], Sequence[Item]]] = {
     "suites": _suites, "attacks": _attacks, "systems": _systems, "datasets": _datasets, "metrics": _metrics,
 }  # fmt: skip
 
-
-def _shown(value: object) -> str:
-    """A value in a line of text; '' where it says nothing there."""
-    if isinstance(value, Mapping):
-        return " ".join(f"{k}={v}" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "" if value is None or isinstance(value, bool) else str(value)
+_NEXT = {
+    "suites": "soundsafe-eval show suite NAME lists its attacks",
+    "attacks": "soundsafe-eval show attack NAME tells more; soundsafe-eval run --attack NAME runs it",
+    "systems": "soundsafe-eval run --system NAME tests one; peer: needs the program or package of that name",
+}
 
 
-def listing(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -> None:
-    """List suites, attacks, systems, datasets or metrics."""
-    items = _LISTS[kind]()
+def _payload(item: Item) -> str:
+    size = item["payload_bytes"]
+    return f"{size} bytes" if isinstance(size, int) and size else "–"
+
+
+def _cells(kind: str, item: Item) -> list[str]:
+    """What a line of text says of an item: its name first, its description last."""
+    if kind == "suites":
+        named = item["attacks"]
+        return [
+            str(item["suite"]),
+            str(len(named) if isinstance(named, list) else 0),
+            str(item["description"]),
+        ]
+    if kind == "systems":
+        missing = "" if item["available"] else " (not installed)"
+        return [str(item["system"]), _payload(item), f"{item['description']}{missing}"]
+    if kind == "attacks":
+        left = f"left out: {item['left_out']}" if item["left_out"] else ""
+        return [str(item["attack"]), str(item["family"]), str(item["source"]), left or params_text(item)]
+    if kind == "metrics":
+        return [str(item["metric"]), f"{item['better']} is better", f"{item['description']} ({item['unit']})"]
+    return [str(value) for value in item.values()]
+
+
+def params_text(item: Item) -> str:
+    """An attack's parameters in a few words."""
+    params = item["params"]
+    return " ".join(f"{k}={v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
+
+
+_HEADS = {
+    "suites": ("suite", "attacks", "what"),
+    "systems": ("system", "payload", "what"),
+    "attacks": ("attack", "family", "source", "parameters"),
+    "datasets": ("dataset",),
+    "metrics": ("metric", "", "what"),
+}
+
+
+def listing(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    word: Annotated[
+        str | None, typer.Argument(metavar="[WORD]", help="Those with this in their names.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List suites, attacks, systems, datasets or metrics, a line each."""
+    items = [i for i in _LISTS[kind]() if word is None or word.lower() in str(next(iter(i.values()))).lower()]
+    if word is not None and not items:
+        raise InputError(f"no {kind} with {word!r} in their names: soundsafe-eval list {kind} names all")
     if as_json:
         print_json(items, ascii_only=False)
         return
-    for item in items:
-        said = {k: f"left out: {v}" if k == "left_out" and v else v for k, v in item.items()}
-        name, *rest = said.values()
-        texts = [text for value in rest if (text := _shown(value))]
-        write("  ".join([f"{name!s:<24}", *texts]).rstrip() + "\n")
+    right = {1} if kind == "suites" else set()
+    console = screen()
+    for line in lines_of(console, _HEADS[kind], [_cells(kind, item) for item in items], right):
+        write(line)
+    if kind in _NEXT and console.is_terminal:
+        write(f"\n{_NEXT[kind]}\n")

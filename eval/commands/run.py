@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from soundsafe.console import print_json, progress, say
+from soundsafe import plugins
+from soundsafe.aliases import Progress
+from soundsafe.console import LOG, print_json, progress, say, tell
 from soundsafe.errors import InputError
+from soundsafe.eval.commands import completion
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -19,11 +22,36 @@ __all__ = ["run"]
 
 
 def run(
-    suite: Annotated[list[str], typer.Option(help="Suite of attacks, or a .toml file of one; repeatable.")],
-    dataset: Annotated[str, typer.Option(help="Name of a dataset, or a folder of audio.")] = "bundled",
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Suite of attacks, or a .toml file of one; repeatable.",
+            autocompletion=completion.suite_names,
+        ),
+    ] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="An attack by itself; repeatable.", autocompletion=completion.attack_names
+        ),
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="Name of a dataset, or a folder of audio.", autocompletion=completion.dataset_names
+        ),
+    ] = "bundled",
     split: Annotated[str, typer.Option(help="Split of the dataset; 'all' for everything.")] = "test",
     system: Annotated[
-        list[str] | None, typer.Option(help="System under test, soundsafe by default; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="System under test, soundsafe by default; repeatable.",
+            autocompletion=completion.system_names,
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE.py", help="Attacks and systems of your own; repeatable."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
     seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
@@ -47,6 +75,9 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of what did not run.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
+    every_attack: Annotated[
+        bool, typer.Option("--attacks", help="Print a line for each attack, however many.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run suites and write rows, summary and plots into a folder."""
@@ -56,14 +87,20 @@ def run(
         raise InputError(f"--jobs {jobs}: at least 1 is needed")
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"{out} is not a folder: give --out another name")
-    suites = [suite_files.suite(name) for name in dict.fromkeys(suite)]
-    folder = out if out is not None else Path("runs") / "+".join(s.name for s in suites)
-    from soundsafe.eval.running import runner
-    from soundsafe.eval.running.plan import make_plan
+    if not suite and not attack:
+        raise InputError("name a suite or an attack: --suite NAME or --attack NAME (run --help tells more)")
+    for path in plugin or ():
+        plugins.load(path)
+    suites = [suite_files.suite(name) for name in dict.fromkeys(suite or ())]
+    single = [*suite_files.CONTROLS, *dict.fromkeys(attack)] if attack else []
+    folder = out if out is not None else Path("runs") / "+".join([*(s.name for s in suites), *(attack or ())])
+    with progress("loading"):
+        from soundsafe.eval.running import runner
+        from soundsafe.eval.running.plan import make_plan
 
     plan = make_plan(
         list(dict.fromkeys(system or ["soundsafe"])),
-        suites,
+        [*suites, *single],
         dataset,
         split=None if split == "all" else split,
         limit=limit,
@@ -74,10 +111,18 @@ def run(
     )
     for line in plan.left_out:
         say(f"left out: {line}")
+    LOG.info(
+        "%d systems, %d clips, %d attacks: %d steps, into %s",
+        len(plan.system_names), len(plan.clips), len(plan.cells),
+        len(plan.system_names) * len(plan.clips) * (1 + len(plan.cells)), folder,
+    )  # fmt: skip
     from soundsafe.eval.commands.drawing import draw
+    from soundsafe.eval.commands.outcome import Outcome, next_steps, show_outcome
+    from soundsafe.eval.commands.screen import screen
     from soundsafe.eval.documents import summary_items
 
-    with progress() as update:
+    steps = _Steps()
+    with progress("starting worker processes") as update:
         result = runner.run(
             plan,
             folder,
@@ -86,9 +131,10 @@ def run(
             force=force,
             backend=backend,
             cell_timeout=cell_timeout,
-            progress=lambda done, total: update(done / total, f"marking and attacking, {done} of {total}"),
+            progress=lambda done, total: steps.counted(done, total, update),
+            doing=lambda words: steps.named(words, update),
         )
-        update(1.0, "drawing")
+        update(1.0, "drawing plots")
         draw(result.summary, folder)
     if debug:
         for failure in result.failures:
@@ -102,40 +148,32 @@ def run(
     if as_json:
         print_json(summary_items(result.summary), ascii_only=False)
     else:
-        _show(result)
+        outcome = Outcome(result.summary, result.rows, result.timing, result.folder)
+        show_outcome(screen(), outcome, every_attack=every_attack)
     for line in _remarks(result):
         say(line)
+    if not as_json:
+        tell(f"Everything is in {folder}")
+        for line in next_steps(outcome, every_attack):
+            tell(f"next: {line}")
     if result.timing["embed_s"].isna().all():
         say("no clip could be marked", "soundsafe-eval: ")
         raise typer.Exit(1)
 
 
-def _show(result: Result) -> None:
-    from soundsafe.eval.commands.screen import screen
-    from soundsafe.reports import tables
+class _Steps:
+    """What the bar says of a run: how much is done, and what is being done."""
 
-    console = screen()
-    rows = result.summary.rows
-    for system, suite in dict.fromkeys((r.system, r.suite) for r in rows):
-        mine = [r for r in rows if (r.system, r.suite) == (system, suite)]
-        bits = max((r.payload_bits for r in mine if r.payload_bits is not None), default=0)
-        carries = f"{bits} bits" if bits else "presence only"
-        console.print(tables.attack_table(mine, title=f"{system}, suite {suite}, {carries}"))
-        split = tables.category_table(mine, title="By category (clips)")
-        if split is not None:
-            console.print(split)
-    console.print(tables.quality_table(result.summary.quality, title="Quality of the marked audio"))
-    timing = result.timing
-    for system in timing["system"].unique():
-        its = timing[timing["system"] == system]
-        marked = its.drop_duplicates("clip")
-        done, read = marked[marked["embed_s"].notna()], its[its["decode_s"].notna()]
-        if not len(done) or not len(read):
-            continue
-        embed = done["embed_s"].sum() / done["clip_s"].sum()
-        decode = read["decode_s"].sum() / read["audio_s"].sum()
-        console.print(f"{system}: {embed:.3f} s to embed and {decode:.3f} s to decode a second of audio")
-    console.print(f"Everything is in {result.folder}", soft_wrap=True)
+    def __init__(self) -> None:
+        self.share, self.words = 0.0, "starting worker processes"
+
+    def counted(self, done: int, total: int, update: Progress) -> None:
+        self.share = done / total
+        update(self.share, self.words)
+
+    def named(self, words: str, update: Progress) -> None:
+        self.words = words
+        update(self.share, words)
 
 
 def _remarks(result: Result) -> list[str]:

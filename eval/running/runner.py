@@ -224,6 +224,7 @@ def run(
     force: bool = False,
     backend: Backend = "local",
     progress: Progress | None = None,
+    doing: Callable[[str], None] | None = None,
     cell_timeout: float | None = None,
 ) -> Result:
     """Run a plan into a folder.
@@ -239,6 +240,7 @@ def run(
         force: start afresh what the folder holds.
         backend: `local` for processes of this machine, `ray` for a cluster, see `ray_backend`.
         progress: called with (steps done, steps in all) as they change.
+        doing: called with what is being done, in a few words: clip and attack, and what comes after them.
         cell_timeout: seconds that a cell may take, then it did not run (`timed_out`); None: any time.
 
     Returns:
@@ -271,9 +273,12 @@ def run(
 
         def tick() -> None:
             nonlocal count
-            now = sum(lines_in(u.path) for u in units)
+            done = [lines_in(u.path) for u in units]
+            now = sum(done)
             if progress is not None and now != count:
                 progress(now, total)
+            if doing is not None and (words := _under_way(units, done)):
+                doing(words)
             count = now
 
         tick()
@@ -288,11 +293,22 @@ def run(
             for unit in units:
                 run_unit(unit, one=tick)
         tick()
+        if doing is not None:
+            doing("summing up: intervals and tests")
         result = _assemble(plan, units, out)
         write_figures(out, result.rows, result.timing, result.summary)
         write_errors(out, [f"{_named(f)}\n{f.traceback}" for f in result.failures])
         write_document(out, document | {"state": "finished"})
     return result
+
+
+def _under_way(units: Sequence[Unit], done: Sequence[int]) -> str:
+    """What the first unit that is not complete is at, which units come one after the other; '' for none."""
+    for unit, steps in zip(units, done, strict=True):
+        if steps <= len(unit.treatments):
+            step = unit.treatments[steps - 1].name if steps else "marking"
+            return f"{unit.system_name}, {unit.clip.clip}: {step}"
+    return ""
 
 
 def _named(failure: Failure) -> str:

@@ -1,7 +1,8 @@
 """The systems under test by their names.
 
 A package adds a system through the entry point group `soundsafe.systems`: a name, and a callable without
-arguments (a class, for instance) that returns a `System`. A program adds one with `register`.
+arguments (a class, for instance) that returns a `System`. A program adds one with `register`, a plug-in
+(`soundsafe.plugins`) by a class with a name, `embed` and `decode`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import TypeVar
 
-from soundsafe.errors import InputError
+from soundsafe import plugins
+from soundsafe.errors import InputError, unknown
 from soundsafe.eval.systems.interface import System
 from soundsafe.message.container import BODY
 
@@ -32,6 +35,7 @@ class _Own:
 
     module: str
     factory: str
+    description: str
     payload_bytes: int | None = None
 
     def load(self) -> Factory:
@@ -40,23 +44,31 @@ class _Own:
 
 
 _OWN = {
-    "soundsafe": _Own("codec", "Soundsafe", BODY),
-    "soundsafe-eul": _Own("codec", "SoundsafeEul", BODY),
-    "soundsafe-16": _Own("codec", "Soundsafe16", 16),
-    "soundsafe-8": _Own("codec", "Soundsafe8", 8),
-    "soundsafe-128bit": _Own("codec", "Soundsafe128Bit", 16),
-    "soundsafe-rs": _Own("codec", "SoundsafeRs", BODY),
-    "soundsafe-fixed": _Own("codec", "SoundsafeFixed", BODY),
-    "soundsafe-eul-driver": _Own("eul_driver", "SoundsafeEulDriver", BODY),
-    "soundsafe-seed": _Own("eul_driver", "SoundsafeSeed", BODY),
-    "spread-spectrum": _Own("baselines", "SpreadSpectrum", 4),
-    "qim": _Own("baselines", "PlainQim", 4),
-    "null": _Own("baselines", "Null", 4),
-    "audiowmark": _Own("peers", "Audiowmark"),
-    "perth": _Own("peers", "perth"),
-    "audioseal": _Own("peers", "audioseal"),
-    "wavmark": _Own("peers", "wavmark"),
-    "silentcipher": _Own("peers", "silentcipher"),
+    "soundsafe": _Own(
+        "codec", "Soundsafe", "this package's codec, both layers, as `soundsafe embed` marks", BODY
+    ),
+    "soundsafe-eul": _Own("codec", "SoundsafeEul", "its layer of one-second units alone", BODY),
+    "soundsafe-16": _Own("codec", "Soundsafe16", "the codec with a payload as short as peers carry", 16),
+    "soundsafe-8": _Own("codec", "Soundsafe8", "the same with 8 bytes", 8),
+    "soundsafe-128bit": _Own("codec", "Soundsafe128Bit", "soundsafe-16 by its earlier name", 16),
+    "soundsafe-rs": _Own("codec", "SoundsafeRs", "one-second units with Reed-Solomon in place of LDPC", BODY),
+    "soundsafe-fixed": _Own(
+        "codec", "SoundsafeFixed", "one-second units, bits spread over the bands whatever the audio", BODY
+    ),
+    "soundsafe-eul-driver": _Own(
+        "eul_driver", "SoundsafeEulDriver", "EULDriver: every second written and read by itself", BODY
+    ),
+    "soundsafe-seed": _Own(
+        "eul_driver", "SoundsafeSeed", "EULDriver by the rules of the original design", BODY
+    ),
+    "spread-spectrum": _Own("baselines", "SpreadSpectrum", "baseline: spread spectrum, as papers have it", 4),
+    "qim": _Own("baselines", "PlainQim", "baseline: quantised DCT coefficients (QIM)", 4),
+    "null": _Own("baselines", "Null", "baseline: marks nothing, finds nothing", 4),
+    "audiowmark": _Own("peers", "Audiowmark", "peer: audiowmark, the program"),
+    "perth": _Own("peers", "perth", "peer: Resemble AI's Perth"),
+    "audioseal": _Own("peers", "audioseal", "peer: Meta's AudioSeal"),
+    "wavmark": _Own("peers", "wavmark", "peer: WavMark"),
+    "silentcipher": _Own("peers", "silentcipher", "peer: Sony's SilentCipher"),
 }
 _REGISTERED: dict[str, Factory] = {}
 
@@ -83,7 +95,22 @@ def _found() -> dict[str, Callable[[], Factory]]:
         point.name: point.load for point in entry_points(group="soundsafe.systems")
     }
     loaders |= {name: own.load for name, own in _OWN.items()}
+    for module in plugins.loaded():
+        loaders |= {
+            name: partial(_itself, made) for name, made in _in_plugin(module).items() if name not in _OWN
+        }
     return loaders | {name: partial(_itself, factory) for name, factory in _REGISTERED.items()}
+
+
+def _in_plugin(module: ModuleType) -> dict[str, Factory]:
+    """The systems that a plug-in defines: its classes that have a name, embed and decode."""
+    out: dict[str, Factory] = {}
+    for made in vars(module).values():
+        name = getattr(made, "name", None)
+        own = isinstance(made, type) and made.__module__ == module.__name__ and isinstance(name, str)
+        if own and all(callable(getattr(made, step, None)) for step in ("embed", "decode")):
+            out[str(name)] = made
+    return out
 
 
 def _itself(factory: Factory) -> Factory:
@@ -108,7 +135,7 @@ def get(name: str) -> System:
     """
     loaders = _found()
     if name not in loaders:
-        raise InputError(f"unknown system {name}: choose from {', '.join(sorted(loaders))}")
+        raise InputError(unknown("system", name, sorted(loaders)))
     try:
         return loaders[name]()()
     except ImportError as error:
@@ -124,10 +151,23 @@ def _listed(name: str) -> Mapping[str, object]:
             size = get(name).payload_bytes
         except InputError as error:
             missing = str(error)
-    return {"system": name, "payload_bytes": size, "available": not missing, "missing": missing}
+    description = _described(name) if own is None else own.description
+    return {
+        "system": name, "payload_bytes": size, "available": not missing, "missing": missing,
+        "description": description,
+    }  # fmt: skip
+
+
+def _described(name: str) -> str:
+    """The first line of what a class or function of others says of itself, or ''."""
+    try:
+        said = _found()[name]().__doc__
+    except Exception:  # whatever importing another package raises
+        return ""
+    return (said or "").strip().split("\n")[0].rstrip(".")
 
 
 def listing() -> list[Mapping[str, object]]:
     """All systems as JSON: `system`, `payload_bytes` (null where it is absent), `available`, `missing` (how
-    to get it, or '')."""
+    to get it, or ''), `description` (one line)."""
     return [_listed(name) for name in systems()]

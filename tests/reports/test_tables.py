@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from soundsafe.eval.analysis.families import ALL, FORGERY, FamilyRow
 from soundsafe.eval.commands.screen import screen
 from soundsafe.eval.rows import QualityRow, SummaryRow
 from soundsafe.reports import format as fmt
@@ -20,8 +21,8 @@ ROW = SummaryRow(
 )  # fmt: skip
 
 
-def _text(table: Any) -> str:
-    console = Console(width=160)
+def _text(table: Any, width: int = 160) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(table)
     return capture.get()
@@ -42,21 +43,57 @@ def test_controls_after_attacks_are_shown_only_where_they_accepted() -> None:
     assert "wrong_key+then" in text
 
 
-def test_category_table() -> None:
+def test_category_tables() -> None:
     rows = [replace(ROW, category=c, clips=n) for c, n in (("all", 8), ("music", 5), ("speech", 3))]
-    text = _text(tables.category_table([*rows, replace(rows[1], attack="none", payload_success=0.5)]))
-    for part in ("music (5)", "speech (3)", ">99.9 / 100", "50.0 / 100", "–"):
-        assert part in text
-    assert tables.category_table(rows[:2]) is None
+    (table,) = tables.category_tables([*rows, replace(rows[1], attack="none", clip_success=0.5)])
+    for part in ("music (5)", "speech (3)", "100", "50.0", "–"):
+        assert part in _text(table)
+    assert tables.category_tables(rows[:2]) == []
 
 
-def test_quality_table_scales_zimtohrli_and_copes_with_nulls() -> None:
+def test_facts_scale_zimtohrli_and_cope_with_nulls() -> None:
     row = QualityRow(
         "s", "all", 8, snr_db=30.0, snr_db_worst=20.0, zimtohrli=8.4e-5, zimtohrli_worst=2e-4,
         false_accepts=0, unmarked_euls=128,
     )  # fmt: skip
-    text = _text(tables.quality_table([row]))
-    for part in ("8.4", "20.0", "–", "0 of 128"):
+    (table,) = tables.facts([row], {"s": 128}, {"s": tables.Cost(0.14, 0.01)})
+    for part in ("8.4 (worst 20.0)", "30.0 (worst 20.0)", "–", "0 of 128 s", "0.140", "128"):
+        assert part in _text(table)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_digit_and_no_name_is_cut(width: int) -> None:
+    """Columns drop out instead, and are named; the share of clips stays."""
+    names = ["mp3_192", "tempo_rubberband_R3_+0.5%", "echo_0.02s_50%+then+gain_-3dB"]
+    rows = [replace(ROW, attack=n, clip_success_ci95=(0.71, 1.0), parity_slots=0.123) for n in names]
+    text = _text(tables.attack_table(rows, width, title="T"), width)
+    for part in (*names, ">99.9", "71.0–100", "100"):
+        assert text.count(part) >= (3 if part not in names else 1)
+    assert "…" not in text
+    assert ("In a wider terminal" in text) == ("12.3" not in text) == (width == 80)
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+
+
+@pytest.mark.parametrize("width", [60, 140])
+def test_several_systems_are_one_matrix(width: int) -> None:
+    systems = [f"system-{i}" for i in range(6)]
+    rows = [replace(ROW, system=s, clip_success=i / 10) for i, s in enumerate(systems)]
+    found = tables.matrix(tables.attack_lines(rows), systems, width, title="T", caption="C")
+    text = "".join(_text(table, width) for table in found)
+    assert len(found) == (2 if width == 60 else 1)
+    assert text.count("mp3_192") == len(found)
+    assert all(text.count(s) == 1 for s in systems)
+    assert text.count("50.0") == text.count("T") == text.count("C") == 1
+
+
+def test_families_with_their_adversaries() -> None:
+    rows = [
+        FamilyRow("s", "t", "mp3", attacks=6, clip_success=0.5, survived_by_all=2, survived_by_none=1),
+        FamilyRow("s", "t", ALL, attacks=6, clip_success=0.5),
+        FamilyRow("s", "t", "copy", goal=FORGERY, attacks=1, clip_success=0.25),
+    ]
+    text = _text(tables.family_table(rows))
+    for part in ("mp3", "2 of 6", "1 of 6", "50.0", "25.0", "false accepts"):
         assert part in text
 
 
@@ -77,7 +114,8 @@ def test_names_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     console = screen()
     rows = [replace(ROW, category=c) for c in ("all", "music [vocal]", "a[/b]", ":smile:")]
     with console.capture() as capture:
-        console.print(tables.category_table(rows, title="[x]"))
+        for table in tables.category_tables(rows, title="[x]"):
+            console.print(table)
         console.print(tables.attack_table(rows, title="s[/b]"))
     for part in ("music [vocal] (8)", "a[/b] (8)", ":smile: (8)", "[x]", "s[/b]"):
         assert part in capture.get()

@@ -29,6 +29,7 @@ BENCH = ("soundsafe/*", "attacks", "datasets")
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "ground": (),
+    "console": ("ground",),
     # The codec, from the bottom up.
     "message": ("ground",),
     "distance": ("ground",),
@@ -41,7 +42,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "streams": ("ground", "message", "pipeline", "cells", "tiles", "recovery"),
     "training": ("ground", "message", "pipeline", "models", "cells", "distance", "files"),
     "face": (
-        "ground", "message", "distance", "files", "cells", "tiles", "streams", "service", "training",
+        "ground", "console", "message", "distance", "files", "cells", "tiles", "streams", "service",
+        "training",
     ),
     "service": ("ground", "message", "files", "face"),
     # Beside the codec.

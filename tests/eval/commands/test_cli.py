@@ -269,7 +269,11 @@ def test_lists(fakes: ModuleType, command: Any, kind: str) -> None:
     assert all(KEYS[kind] <= set(item) for item in items)
     code, text, _ = command("list", kind)
     assert code == 0
-    assert len(text.splitlines()) == len(items)
+    lines = text.splitlines()
+    assert len(lines) == 1 + len(items)  # the heads
+    assert all(
+        line.startswith(str(next(iter(item.values())))) for line, item in zip(lines[1:], items, strict=True)
+    )
 
 
 def test_add_on_systems_are_listed(fakes: ModuleType, command: Any) -> None:

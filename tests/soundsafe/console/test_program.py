@@ -1,12 +1,10 @@
-"""What both commands share, by a small program of its own: exit codes, one line, JSON, progress."""
+"""What both commands share, by a small program of its own: exit codes, one line, JSON, signals, options."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -72,7 +70,7 @@ def test_an_error_is_one_json_document_where_asked_for(called: Callable[..., Cal
 def test_a_defect_says_where_it_was_raised(called: Callable[..., Called]) -> None:
     code, out, errors = called(_raise(RuntimeError("why")), "work")
     assert (code, out) == (2, "")
-    assert errors.startswith("toy: internal error at test_console.py:")
+    assert errors.startswith("toy: internal error at test_program.py:")
     assert errors.endswith("RuntimeError: why\n")
 
 
@@ -94,37 +92,33 @@ def test_signals_end_with_their_codes_and_handlers_come_back(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_json_has_null_for_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
-    console.print_json({"a": [float("nan"), 1.5], "b": {"c": float("inf")}})
-    assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5], "b": {"c": None}}
+def test_short_help_and_options_that_every_command_has(called: Callable[..., Called]) -> None:
+    for arguments in (["-h"], ["work", "-h"]):
+        code, out, errors = called(lambda: None, *arguments)
+        assert (code, errors) == (0, "")
+        assert {"--config", "--quiet", "--verbose"} <= set(out.replace(",", " ").split())
 
 
-def test_a_line_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
-    console.tell("a\x1b[2Jb\nc")
-    console.say("d\re", "toy: ")
-    out = capsys.readouterr()
-    assert (out.out, out.err) == ("a\\x1b[2Jb\\nc\n", "toy: d\\re\n")
+def test_quiet_and_verbose(called: Callable[..., Called]) -> None:
+    def work() -> None:
+        console.say("a remark")
+        console.LOG.info("a detail")
+
+    assert called(work, "work") == (0, "", "a remark\n")
+    assert called(work, "work", "--quiet") == (0, "", "")
+    assert called(work, "-q", "work") == (0, "", "")
+    errors = called(work, "work", "--verbose")[2]
+    assert errors.startswith("a remark\na detail\n")
+    assert "exit code 0 after" in errors
+    assert called(_raise(InputError("no")), "work", "-q") == (2, "", "toy: no\n")
+    assert "Traceback" in called(_raise(RuntimeError("why")), "work", "-v")[2]
 
 
-def test_tracked_gives_all_items(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(console.tracked("abc", 3, "reading")) == ["a", "b", "c"]
-    assert capsys.readouterr().err == ""
-
-
-def test_progress_is_shown_on_a_terminal_after_two_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    clock = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    with console.progress() as progress:
-        progress(0.1, "marking")
-    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
-    with console.progress() as progress:
-        progress(0.1, "marking")
-        clock[0] = 2.5
-        progress(0.2, "verifying")
-    assert "verifying" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+def test_a_shell_is_told_what_may_follow(
+    called: Callable[..., Called], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_TOY_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "toy wo")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    code, out, errors = called(lambda: None)
+    assert (code, out.split(), errors) == (0, ["work"], "")

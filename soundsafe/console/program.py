@@ -1,4 +1,4 @@
-"""What both commands have in common: exit codes, one line for an error, JSON, signals, progress.
+"""A program from its arguments to its exit code: every error one line, signals, unwritten answers.
 
 Exit codes: 0 done; 1 the answer is no; 2 bad input or usage; 130 interrupted, 143 and 129 ended by SIGTERM
 and SIGHUP. Stdout holds the answer and nothing else; whatever else is said goes to stderr, which nobody need
@@ -8,33 +8,30 @@ be able to hear. With ``--json`` the answer is exactly one JSON document: the re
 from __future__ import annotations
 
 import contextlib
-import json
-import math
+import logging
 import os
 import signal
 import sys
 import time
+import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import typer
 
-from soundsafe.aliases import Progress
+from soundsafe.console.common_options import HELP_NAMES, add_common_options
+from soundsafe.console.defaults import FILE, read_defaults
+from soundsafe.console.output import LOG, UnwrittenError, print_json, say, set_level
 from soundsafe.errors import InputError, NotMarkable, defect
 
-__all__ = [
-    "INTERRUPTED", "Command", "Terminated", "finite", "print_json", "progress", "run", "say", "tell",
-    "tracked", "write",
-]  # fmt: skip
+__all__ = ["INTERRUPTED", "Command", "Terminated", "run"]
 
 INTERRUPTED = 130
 """What shells expect of a command that was ended by Ctrl-C."""
-
-_PROGRESS_AFTER_S = 2.0
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,10 @@ class Command:
     out_of_memory: str = "out of memory"
     quiet_libraries: bool = False
 
-
-class _UnwrittenError(Exception):
-    """Stdout took no answer; not an OSError, which would be one of a file."""
+    @property
+    def completion(self) -> str:
+        """The environment variable by which a shell asks for completions."""
+        return f"_{self.name.replace('-', '_').upper()}_COMPLETE"
 
 
 class Terminated(SystemExit):
@@ -63,89 +61,6 @@ class Terminated(SystemExit):
     def __init__(self, number: int) -> None:
         super().__init__(number + 128)
         self.number = number
-
-
-def finite(value: object) -> object:
-    """A JSON value in which null stands for what JSON does not know: NaN and infinity.
-
-    Example:
-        >>> finite({"ber": float("nan"), "clips": [1, 2.5]})
-        {'ber': None, 'clips': [1, 2.5]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def one_line(text: str) -> str:
-    """`text` without anything that would move a terminal's cursor: names of files may hold all sorts."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def write(text: str) -> None:
-    """`text` on stdout, as it is."""
-    if sys.stdout is None:  # closed by who called: nobody reads the answer
-        return
-    try:
-        typer.echo(text, nl=False)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise _UnwrittenError(error.strerror) from error
-
-
-def tell(text: str) -> None:
-    """One line on stdout."""
-    write(f"{one_line(text)}\n")
-
-
-def print_json(document: object, *, ascii_only: bool = True) -> None:
-    """One JSON document on stdout; null stands for NaN and infinity."""
-    write(json.dumps(finite(document), ensure_ascii=ascii_only, allow_nan=False) + "\n")
-
-
-def say(text: str, prefix: str = "") -> None:
-    """One line on stderr, if there is one; where it is full or closed, that does not change the answer."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{prefix}{one_line(text)}\n")
-        sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Progress]:
-    """A bar with the time left, shown on a terminal once two seconds have passed."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, what: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Bar(*columns, console=Console(file=sys.stderr), transient=True)
-    task = bar.add_task("", total=1.0)
-    start = time.monotonic()
-
-    def update(done: float, what: str) -> None:
-        bar.update(task, completed=done, description=what)
-        if not bar.live.is_started and time.monotonic() - start > _PROGRESS_AFTER_S:
-            bar.start()
-
-    try:
-        yield update
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-def tracked(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The items one by one, with a bar of how many of `total` are done."""
-    with progress() as update:
-        for count, item in enumerate(items):
-            update(count / max(1, total), f"{what} {count + 1}/{total}")
-            yield item
 
 
 @contextlib.contextmanager
@@ -192,7 +107,7 @@ def _signals() -> Iterator[None]:
 
 
 def _refuse(command: Command, code: int, message: str, wants_json: bool) -> int:
-    say(message, f"{command.name}: ")
+    say(message, f"{command.name}: ", logging.ERROR)
     if wants_json:
         print_json({"error": message})
     return code
@@ -212,17 +127,27 @@ def _call(command: Command, arguments: Sequence[str]) -> int:
     """The exit code of the program, every error of which has been said."""
     wants_json = "--json" in arguments
     parser = typer.main.get_command(command.load())
-    if not arguments:
+    add_common_options(parser)
+    if not arguments and command.completion not in os.environ:
         names = ", ".join(getattr(parser, "commands", ()))
         return _refuse(command, 2, f"name a command: {names}; --help shows them", wants_json)
     try:
-        code = parser.main(args=list(arguments), prog_name=command.name, standalone_mode=False)
+        defaults = {}
+        if Path(FILE).is_file() and command.completion not in os.environ:
+            defaults = read_defaults(Path(FILE), command.name, parser)
+        code = parser.main(
+            args=list(arguments),
+            prog_name=command.name,
+            standalone_mode=False,
+            default_map=defaults,
+            help_option_names=HELP_NAMES,
+        )
         if code == INTERRUPTED:  # what typer makes of an interrupt
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except (_UnwrittenError, BrokenPipeError):
+    except (UnwrittenError, BrokenPipeError):
         raise
     except NotMarkable as error:
         return _refuse(command, 1, str(error), wants_json)
@@ -234,11 +159,16 @@ def _call(command: Command, arguments: Sequence[str]) -> int:
     except MemoryError:
         return _refuse(command, 2, command.out_of_memory, wants_json)
     except Exception as error:
-        return _refuse(command, 2, _usage(command, error) or defect(error), wants_json)
+        if (usage := _usage(command, error)) is None:
+            for line in traceback.format_exc().splitlines():
+                LOG.debug("%s", line)
+        return _refuse(command, 2, usage or defect(error), wants_json)
 
 
 def run(command: Command, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a program and leave with its exit code (`arguments`: those of the process by default)."""
+    set_level(logging.WARNING)
+    started = time.monotonic()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be text
@@ -256,8 +186,9 @@ def run(command: Command, arguments: Sequence[str] | None = None) -> NoReturn:
                 _refuse(command, code, command.terminated, False)
         except BrokenPipeError:
             code = 1
-        except _UnwrittenError as error:
+        except UnwrittenError as error:
             code = _refuse(command, 2, f"cannot write the answer: {error}", False)
+    LOG.info("%s: exit code %d after %.1f s", command.name, code, time.monotonic() - started)
     _abandon_stdout_if_broken()
     sys.exit(code)
 
@@ -269,7 +200,7 @@ def _flush() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise _UnwrittenError(error.strerror) from error
+        raise UnwrittenError(error.strerror) from error
 
 
 def _abandon_stdout_if_broken() -> None:
