@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
-    "CONTROLS", "EUL_S", "FALSE_POSITIVE_RATES", "GOODPUT_BITS", "JOIN", "NAN", "QUALITY", "RAN", "BandRow",
-    "BreakdownRow", "Check", "ComparisonRow", "Figure", "GateResult", "HistoryRow", "Interval", "Json",
-    "Measured", "PhaseRow", "PowerRow", "Quality", "QualityRow", "Row", "Summary", "SummaryRow", "control_of",
-    "real",
+    "CONTROLS", "EUL_S", "FALSE_POSITIVE_RATES", "GOODPUT_BITS", "JOIN", "NAN", "QUALITY", "RAN",
+    "Attacked", "BandRow", "BreakdownRow", "Check", "ComparisonRow", "Figure", "GateResult", "HistoryRow",
+    "Interval", "Json", "Measured", "PhaseRow", "PowerRow", "Quality", "QualityRow", "Row", "Summary",
+    "SummaryRow", "control_of", "real",
 ]  # fmt: skip
 
 NAN = float("nan")
@@ -85,7 +85,25 @@ QUALITY = tuple(Quality.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one second; see `Row`, which has the same fields and says of what."""
+    """What was measured of one second of a clip after one attack; what belongs to the clip is repeated.
+
+    Attributes:
+        eul: index of the second in the marked audio.
+        status: `ok`, or the step that failed; `message` says why.
+        markable: the system said of no such second that it could not mark it.
+        ber: bit errors over coded bits, in [0, 1]; 0.5 where the second was not found or a step failed; says
+            nothing where the system has no coded `bits`, see `soundsafe.eval.frames.measured_ber`.
+        bits: coded bits of a second; 0 where the system has none.
+        payload_ok: the second gave the payload by itself (controls: gave anything at all).
+        clip_ok: the clip did, combining allowed.
+        combined: how many seconds were combined for it.
+        start_s: where the detector found the second.
+        parity_bands: share of frames whose feature is equal, for each band, joined by commas; '' for none.
+        time_to_payload_s: seconds of audio needed for the payload; infinite where it never comes.
+        bit_accuracy: share of the message's bits that the clip gave rightly, found or not; NaN where a system
+            does not tell its bits. `log10_p`: how likely that is by guessing.
+        iou: where a system says which samples are marked, their overlap with those that are.
+    """
 
     eul: int
     status: str = "ok"
@@ -120,34 +138,25 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One second of one clip, marked by one system, after one attack: a row of `results.parquet`.
-
-    Columns that belong to the clip (`clip_ok`, `score`, ...) or to its marking (`snr_db`, ...) are repeated
-    on each of its rows.
+class Attacked:
+    """The audio that a system was given to read, and what the attack left of the sound before it.
 
     Attributes:
-        suite: names of the suites that ask for the attack, joined by commas.
-        params: the attack's parameters as JSON.
-        group: clips of one group come from one source, and fail together.
-        lossy: `yes` or `no` where the manifest says whether the clip was coded lossily before, else ''.
-        eul: index of the second in the marked audio.
-        status: `ok`, or the step that failed; `message` says why.
-        markable: the system said of no such second that it could not mark it.
-        ber: bit errors over coded bits, in [0, 1]; 0.5 where the second was not found or a step failed; says
-            nothing where the system has no coded `bits`, see `soundsafe.eval.frames.measured_ber`.
-        bits: coded bits of a second; 0 where the system has none.
-        payload_ok: the second gave the payload by itself (controls: gave anything at all).
-        clip_ok: the clip did, combining allowed.
-        combined: how many seconds were combined for it.
-        start_s: where the detector found the second.
-        parity_bands: share of frames whose feature is equal, for each band, joined by commas; '' for none.
-        time_to_payload_s: seconds of audio needed for the payload; infinite where it never comes.
-        payload_bytes: what a clip was given to carry, in whole bytes; `payload_bits` to the bit.
-        bit_accuracy: share of the message's bits that the clip gave rightly, found or not; NaN where a system
-            does not tell its bits. `log10_p`: how likely that is by guessing.
-        iou: where a system says which samples are marked, their overlap with those that are.
+        attacked_sha256: of its float32 samples, channel after channel; '' where the attack failed.
+        attacked_si_snr_db: scale-invariant ratio of the audio before the attack to what the attack changed,
+            over the samples that both have; NaN where an attack's delay is not known, and where it changed
+            nothing but the level.
+        attacked_zimtohrli: perceptual distance of the same, of the mean of the channels.
     """
+
+    attacked_sha256: str = ""
+    attacked_si_snr_db: float = NAN
+    attacked_zimtohrli: float = NAN
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a row is of."""
 
     system: str
     suite: str
@@ -158,47 +167,25 @@ class Row:
     category: str
     group: str
     lossy: str
-    eul: int
-    status: str = "ok"
-    message: str = ""
-    markable: bool = True
-    ber: float = 0.5
-    bits: int = 0
-    payload_ok: bool = False
-    clip_ok: bool = False
-    id_ok: bool = False
-    combined: int = 0
-    score: float = NAN
-    code: str = ""
-    layer: str = ""
-    start_s: float = NAN
-    corrected_bytes: float = NAN
-    erasures: float = NAN
-    offset_error_samples: float = NAN
-    parity_frames: float = NAN
-    parity_bits: float = NAN
-    parity_slots: float = NAN
-    seed_parity: float = NAN
-    parity_bands: str = ""
-    speed: float = NAN
-    tempo: float = NAN
-    pitch: float = NAN
-    time_to_payload_s: float = NAN
+
+
+@dataclass(frozen=True)
+class Row(Attacked, Quality, Measured, _Case):
+    """One second of one clip, marked by one system, after one attack: a row of `results.parquet`.
+
+    The columns are those of what it is made of: `_Case`, `Measured`, `Quality` (what marking did to the
+    clip), `Attacked` (what the attack did to it).
+
+    Attributes:
+        suite: names of the suites that ask for the attack, joined by commas.
+        params: the attack's parameters as JSON.
+        group: clips of one group come from one source, and fail together.
+        lossy: `yes` or `no` where the manifest says whether the clip was coded lossily before, else ''.
+        payload_bytes: what a clip was given to carry, in whole bytes; `payload_bits` to the bit.
+    """
+
     payload_bytes: int = 0
-    clip_s: float = NAN
-    snr_db: float = NAN
-    zimtohrli: float = NAN
-    visqol: float = NAN
-    nmr_db: float = NAN
-    lufs_difference: float = NAN
-    clipped_samples: float = NAN
-    silence_peak: float = NAN
-    pesq: float = NAN
-    stoi: float = NAN
     payload_bits: int = 0
-    bit_accuracy: float = NAN
-    log10_p: float = NAN
-    iou: float = NAN
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.environments import remark
 from soundsafe.eval.analysis.stats import fall_of_clips, paired_rise, stratified_shift
 from soundsafe.eval.analysis.summary import quality_rows
 from soundsafe.eval.documents import from_item, rounded, to_item
@@ -92,12 +93,14 @@ Clips = Mapping[str, ClipCounts]
 class Baseline:
     """Reviewed figures: by system, attack and clip, and the configuration of the run that they are of.
 
-    `keyless`: systems without a key, for which there is no wrong one.
+    `keyless`: systems without a key, for which there is no wrong one. `numeric`: what the last bits of its
+    audio depend on, {} where that is not known.
     """
 
     systems: Mapping[str, Mapping[str, Clips]]
     configuration: Mapping[str, Json]
     keyless: tuple[str, ...] = ()
+    numeric: Mapping[str, Json] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """The document of a baseline's file."""
@@ -110,6 +113,8 @@ class Baseline:
             for system, attacks in self.systems.items()
         }
         more: dict[str, Json] = {"keyless": list(self.keyless)} if self.keyless else {}
+        if self.numeric:
+            more["numeric"] = dict(self.numeric)
         return {"format": FORMAT, "configuration": dict(self.configuration), **more, "systems": systems}
 
 
@@ -145,8 +150,11 @@ def _counts(rows: pd.DataFrame) -> ClipCounts:
     )
 
 
-def make_baseline(rows: pd.DataFrame, configuration: Mapping[str, Json]) -> Baseline:
-    """The baseline of a run: `rows` are its rows, `configuration` that of its `run.json`.
+def make_baseline(
+    rows: pd.DataFrame, configuration: Mapping[str, Json], numeric: Mapping[str, Json] | None = None
+) -> Baseline:
+    """The baseline of a run: `rows` are its rows, `configuration` that of its `run.json`, `numeric` what
+    `soundsafe.eval.analysis.environments.numeric` finds there.
 
     Raises:
         InputError: no row is of an attack.
@@ -165,7 +173,7 @@ def make_baseline(rows: pd.DataFrame, configuration: Mapping[str, Json]) -> Base
     kept["dataset"] = Path(str(configuration.get("dataset", ""))).name
     controls = rows.assign(kind=rows["attack"].map(control_of)).groupby("system")["kind"].agg(set)
     keyless = (str(s) for s, kinds in controls.items() if "unmarked" in kinds and "wrong_key" not in kinds)
-    return Baseline(figures, kept, tuple(keyless))
+    return Baseline(figures, kept, tuple(keyless), numeric or {})
 
 
 def _sound(value: object, level: int = 0) -> bool:
@@ -211,11 +219,12 @@ def read_baseline(path: Path) -> Baseline:
         for system, attacks in data["systems"].items()
     }
     configuration = data.get("configuration")
-    keyless = data.get("keyless")
+    keyless, numeric = data.get("keyless"), data.get("numeric")
     return Baseline(
         systems,
         configuration if isinstance(configuration, dict) else {},
         tuple(map(str, keyless)) if isinstance(keyless, list) else (),
+        numeric if isinstance(numeric, dict) else {},
     )
 
 
@@ -353,12 +362,13 @@ def _controls(rows: pd.DataFrame, baseline: Baseline) -> Check:
     return Check("", "controls", "false_accepts", ok, 0, accepts, accepts, message=message)
 
 
-def check(rows: pd.DataFrame, baseline: Baseline) -> GateResult:
+def check(rows: pd.DataFrame, baseline: Baseline, numeric: Mapping[str, Json] | None = None) -> GateResult:
     """Test a run against a baseline.
 
     Args:
         rows: the run's (`soundsafe.eval.read_rows`).
         baseline: from `read_baseline` or `make_baseline`.
+        numeric: of the run, as the baseline has it; where both are known and differ, a remark says so.
 
     Returns:
         The verdict: first the check of the controls, then what the run lacks, then the tests of figures.
@@ -388,7 +398,7 @@ def check(rows: pd.DataFrame, baseline: Baseline) -> GateResult:
         level=level,
         false_accepts=int(controls.run),
         checks=tuple(rounded(c) for c in checks),
-        remarks=tuple(few_clips(compared)),
+        remarks=(*few_clips(compared), *remark("the baseline's", baseline.numeric, numeric or {})),
     )
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.environments import numeric
 from soundsafe.eval.documents import figure, summary_from
 from soundsafe.eval.rows import NAN, Figure, Json, Row, Summary
 
@@ -26,6 +27,7 @@ __all__ = [
     "RunDocument",
     "read_configuration",
     "read_document",
+    "read_numeric",
     "read_rows",
     "read_run",
 ]
@@ -61,7 +63,7 @@ class RunDocument:
     """What `run.json` says: what a run depended on.
 
     Attributes:
-        versions, machine: names and values.
+        versions, environment, machine: names and values.
         commit, source: of the code; '' where that is not known.
         state: `finished`, or what it had come to.
         systems: what each system says of itself.
@@ -71,6 +73,7 @@ class RunDocument:
     """
 
     versions: Mapping[str, Json] = field(default_factory=dict)
+    environment: Mapping[str, Json] = field(default_factory=dict)
     machine: Mapping[str, Json] = field(default_factory=dict)
     commit: str = ""
     source: str = ""
@@ -85,6 +88,11 @@ class RunDocument:
     attacks: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     seconds: Figure = None
+
+    @property
+    def numeric(self) -> dict[str, Json]:
+        """What the last bits of audio depend on, see `soundsafe.eval.analysis.environments`."""
+        return numeric({"environment": dict(self.environment), "versions": dict(self.versions)})
 
     def described(self, system: str) -> Mapping[str, Json]:
         """What a system says of itself; {} where that is not known."""
@@ -139,6 +147,7 @@ def run_document(item: Mapping[str, Json]) -> RunDocument:
     split = c.get("split")
     return RunDocument(
         versions=_mapping(item, "versions"),
+        environment=_mapping(item, "environment"),
         machine=_mapping(item, "machine"),
         commit=_text(item.get("commit")),
         source=_text(item.get("source")),
@@ -163,6 +172,14 @@ def read_document(folder: Path) -> RunDocument:
         InputError: it is missing or damaged.
     """
     return run_document(_object(folder / "run.json", folder))
+
+
+def read_numeric(folder: Path) -> dict[str, Json]:
+    """What the last bits of a run's audio depend on; nothing where its folder does not say."""
+    try:
+        return read_document(folder).numeric
+    except InputError:
+        return {}
 
 
 def read_configuration(folder: Path) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundsafe.console import print_json, tell
+from soundsafe.console import print_json, say, tell
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -27,10 +27,13 @@ def compare(
 ) -> None:
     """Compare two runs attack by attack, over the EULs that both hold."""
     from soundsafe.eval.analysis.compare import compare as compare_runs
-    from soundsafe.eval.analysis.stored import read_rows
+    from soundsafe.eval.analysis.environments import remark
+    from soundsafe.eval.analysis.stored import read_numeric, read_rows
 
     a, b = read_rows(run_a), read_rows(run_b)
     rows = compare_runs(a, b)
+    for line in remark(str(run_a), *(read_numeric(run) for run in (run_a, run_b))):
+        say(line)
     if as_json:
         from soundsafe.eval.documents import json_value
 

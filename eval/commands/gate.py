@@ -24,11 +24,11 @@ def baseline(
 ) -> None:
     """Condense a run into a baseline for the gate, to be reviewed and kept with the code."""
     from soundsafe.eval.analysis import gate as gates
-    from soundsafe.eval.analysis.stored import read_configuration, read_rows
+    from soundsafe.eval.analysis.stored import read_configuration, read_numeric, read_rows
     from soundsafe.eval.running.store import write_atomically
 
     configuration = read_configuration(run_dir)
-    data = gates.make_baseline(read_rows(run_dir), configuration)
+    data = gates.make_baseline(read_rows(run_dir), configuration, read_numeric(run_dir))
     suites = gates.suites_of(data)
     path = out if out is not None else Path("baselines") / f"{'+'.join(suites) or 'baseline'}.json"
     if path.exists() and not force:
@@ -79,11 +79,12 @@ def gate(
     if junit is not None and not junit.parent.is_dir():
         raise InputError(f"{junit.parent} is not a folder: make it, or give --junit another name")
     from soundsafe.eval.analysis import gate as gates
-    from soundsafe.eval.analysis.stored import read_rows
+    from soundsafe.eval.analysis.stored import read_numeric, read_rows
     from soundsafe.eval.documents import gate_json
     from soundsafe.eval.running.store import write_atomically
 
-    result = gates.check(read_rows(run_dir), gates.read_baseline(baseline))
+    held = gates.read_baseline(baseline)
+    result = gates.check(read_rows(run_dir), held, read_numeric(run_dir))
     if junit is not None:
         write_atomically(junit, gates.junit(result))
     failed = [c for c in result.checks if not c.ok]

@@ -188,4 +188,4 @@ def _remarks(result: Result) -> list[str]:
         out.append(f"{status} in {len(part)} cells ({clips[0]}{more}): {message}")
     if result.failures:
         out.append(f"cells that did not run are in no figure; tracebacks: {result.folder / 'errors.txt'}")
-    return [*out, *result.unmeasured]
+    return [*out, *result.unmeasured, *result.remarks]

@@ -6,11 +6,12 @@ summary may hold.
 
 from __future__ import annotations
 
-from soundsafe.eval.metrics import ber, detection, message, parity, payload, perceptual, quality
+from soundsafe.eval.metrics import attacked, ber, detection, message, parity, payload, perceptual, quality
 from soundsafe.eval.metrics.registry import Metric, metrics, to_ask
 
 __all__ = [
     "Metric",
+    "attacked",
     "ber",
     "detection",
     "message",

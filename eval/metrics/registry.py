@@ -16,7 +16,8 @@ F = TypeVar("F", bound=Callable[..., float])
 
 @dataclass(frozen=True)
 class Metric:
-    """`level` is what it is measured on: each EUL, each clip, or each marking (original against marked).
+    """`level` is what it is measured on: each EUL, each clip, each marking (original against
+    marked) or each attack (before against after).
 
     `package`: the module of an outside package that it needs, which is then measured only when asked for.
     """
@@ -24,7 +25,7 @@ class Metric:
     name: str
     unit: str
     better: Literal["higher", "lower", "zero", "as stated"]
-    level: Literal["eul", "clip", "marking"]
+    level: Literal["eul", "clip", "marking", "attack"]
     description: str
     function: Callable[..., float]
     package: str = ""
@@ -38,7 +39,7 @@ def metric(
     *,
     unit: str,
     better: Literal["higher", "lower", "zero", "as stated"],
-    level: Literal["eul", "clip", "marking"],
+    level: Literal["eul", "clip", "marking", "attack"],
     package: str = "",
 ) -> Callable[[F], F]:
     """Register the decorated function; the first line of its docstring is the description."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from soundsafe.eval.rows import Json
 
-__all__ = ["commit", "environment", "source_hash"]
+__all__ = ["commit", "environment", "kernels", "source_hash"]
 
 _PACKAGES = (
     "soundsafe", "numpy", "scipy", "torch", "pandas", "pyarrow", "soundfile", "soxr", "lameenc", "av", "ldpc",
@@ -96,8 +97,51 @@ def _rubberband() -> dict[str, str]:
     return {"rubberband": (out.stdout + out.stderr).strip()}
 
 
+_KERNEL_VARIABLES = (
+    "OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES",
+)  # fmt: skip
+
+_BLAS = ("internal_api", "version", "architecture")
+
+
+def kernels() -> dict[str, Json]:
+    """What the last bits of floating-point numbers depend on, beside versions.
+
+    Returns:
+        `blas`: library, version and kernel of each that NumPy and SciPy use; `aten_capability`: instructions
+        that torch's kernels use; `mkl`: version of torch's MKL and its mode of reproducibility (MKL_CBWR);
+        `threads` of both in this process (workers have one each); `variables` that choose among these.
+
+    Example:
+        >>> sorted(kernels())
+        ['aten_capability', 'blas', 'mkl', 'threads', 'variables']
+    """
+    import numpy as np
+    import scipy.linalg
+    import torch
+    from threadpoolctl import threadpool_info
+
+    del np, scipy  # loaded, so that their libraries are
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    mkl = re.search(r"Math Kernel Library Version (\S+)", torch.__config__.show())
+    return {
+        "blas": [*sorted(" ".join(filter(None, (b.get(name) for name in _BLAS))) for b in blas)],
+        "aten_capability": torch.backends.cpu.get_cpu_capability(),
+        "mkl": {
+            "version": mkl.group(1) if mkl else None,
+            "mode": os.environ.get("MKL_CBWR", "default") if torch.backends.mkl.is_available() else None,
+        },
+        "threads": {
+            "blas": max((int(b["num_threads"]) for b in blas), default=1),
+            "torch": torch.get_num_threads(),
+        },
+        "variables": {name: os.environ[name] for name in _KERNEL_VARIABLES if name in os.environ},
+    }
+
+
 def environment() -> dict[str, Json]:
-    """`versions`, `commit`, `source`, `machine`, as JSON values."""
+    """`versions`, `commit`, `source`, `machine`, `environment` (see `kernels`), as JSON values."""
     versions: dict[str, Json] = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -115,4 +159,5 @@ def environment() -> dict[str, Json]:
         "commit": commit(),
         "source": source_hash(),
         "machine": machine,
+        "environment": kernels(),
     }

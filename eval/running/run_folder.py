@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from soundsafe.errors import InputError
+from soundsafe.eval.analysis.environments import numeric, remark
 from soundsafe.eval.analysis.families import family_rows
 from soundsafe.eval.documents import csv_bytes, summary_json
 from soundsafe.eval.frames import table_bytes
@@ -54,8 +55,11 @@ def write_document(out: Path, document: dict[str, Json]) -> None:
     write_atomically(out / "run.json", f"{text}\n".encode())
 
 
-def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) -> None:
+def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) -> list[str]:
     """Make the run's folder, which nobody else may hold, ready, or refuse.
+
+    Returns:
+        A line where the run that is gone on with had another numeric environment; `document` then keeps both.
 
     Raises:
         InputError: the folder holds a run and neither `resume` nor `force` is given, or a run that differs in
@@ -64,6 +68,7 @@ def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) 
     if resume and force:
         raise InputError("--resume continues a run, --force starts it afresh: give one of them")
     held = out / "run.json"
+    remarks: list[str] = []
     if held.exists() and not force:
         if not resume:
             raise InputError(
@@ -81,6 +86,12 @@ def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) 
                     f"{out} was run with another {_difference(part, old.get(part), document[part])}: "
                     "--force starts afresh, --out goes elsewhere"
                 )
+        remarks = remark(f"what {out} was begun in", numeric(old), numeric(document))
+        if remarks:
+            before = old.get("resumed_in")
+            held_before = before if isinstance(before, list) else []
+            document["resumed_in"] = [*held_before, document["environment"]]
+            document["environment"] = old["environment"]
     if not held.exists():
         there = {path.name for path in out.iterdir()} - {".lock"}
         if there if force else there & set(RUN_FILES):
@@ -96,6 +107,7 @@ def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) 
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+    return remarks
 
 
 def _difference(part: str, old: Json, new: Json) -> str:

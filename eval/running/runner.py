@@ -13,7 +13,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -84,6 +84,7 @@ class Result:
         folder: of the run.
         unmeasured: a line for each clip that lacks figures of quality, since measuring them failed.
         failures: cells that did not run.
+        remarks: lines on what the rows may depend on beside their configuration.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -99,6 +100,7 @@ class Result:
     folder: Path
     unmeasured: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def _units(
@@ -195,6 +197,7 @@ def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
                     payload_bits=marking.payload_bits,
                     **vars(measured),
                     **vars(marking.quality),
+                    **vars(line.attacked),
                 )
                 rows.append(row)
             times.append(
@@ -264,7 +267,7 @@ def run(
         raise InputError(f"{out}: no such folder to go on in: leave --resume out to start a run")
     make_folder(out)
     with claim(out):
-        prepare(out, document, resume=resume, force=force)
+        remarks = prepare(out, document, resume=resume, force=force)
         write_document(out, document)
         (out / "store").mkdir(exist_ok=True)
         units = _units(plan, out / "store", document, cell_timeout)
@@ -295,7 +298,7 @@ def run(
         tick()
         if doing is not None:
             doing("summing up: intervals and tests")
-        result = _assemble(plan, units, out)
+        result = replace(_assemble(plan, units, out), remarks=tuple(remarks))
         write_figures(out, result.rows, result.timing, result.summary)
         write_errors(out, [f"{_named(f)}\n{f.traceback}" for f in result.failures])
         write_document(out, document | {"state": "finished"})

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from soundsafe.errors import InputError
-from soundsafe.eval.rows import Figure, Measured, Quality
+from soundsafe.eval.rows import Attacked, Figure, Measured, Quality
 
 __all__ = [
     "CellLine", "Line", "MarkingLine", "UnitFile", "address", "lines_in", "make_folder", "write_atomically",
@@ -47,12 +47,14 @@ class MarkingLine:
 class CellLine:
     """What was measured of a unit's clip after one treatment, and the times, in seconds.
 
-    `traceback`: of the error that a step ended in, where that was no refusal.
+    `attacked`: of the audio that was read. `traceback`: of the error that a step ended in, where that was no
+    refusal.
     """
 
     key: str
     name: str
     rows: tuple[Measured, ...]
+    attacked: Attacked = field(default_factory=Attacked)
     attack_s: Figure = None
     decode_s: Figure = None
     audio_s: Figure = None
@@ -110,7 +112,8 @@ def _decoded(text: bytes) -> Line | None:
         if item.pop("sum") != _sum_of(item):
             return None
         if "rows" in item:
-            return CellLine(**item | {"rows": tuple(Measured(**row) for row in item["rows"])})
+            rows = tuple(Measured(**row) for row in item["rows"])
+            return CellLine(**item | {"rows": rows, "attacked": Attacked(**item["attacked"])})
         more = {"quality": Quality(**item["quality"]), "warnings": tuple(item["warnings"])}
         return MarkingLine(**item | more)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -6,6 +6,7 @@ the store already holds are not computed again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -25,8 +26,9 @@ from soundsafe.aliases import Audio
 from soundsafe.attacks import Access
 from soundsafe.console import Terminated
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.metrics import attacked as attack_metrics
 from soundsafe.eval.metrics import quality
-from soundsafe.eval.rows import Measured, Quality
+from soundsafe.eval.rows import Attacked, Measured, Quality
 from soundsafe.eval.running import adversary, scoring, seeds
 from soundsafe.eval.running.limits import TimedOut, time_limit
 from soundsafe.eval.running.messages import message_of
@@ -293,9 +295,22 @@ class _Bench:
             out = attack.apply(source.copy(), rate, rng)
         return _checked(out, "the attacked audio"), attack.delay_samples(rate, source.shape[0])
 
+    def _left(self, treatment: Treatment, source: Audio, attacked: Audio, delay: int | None) -> Attacked:
+        """Which audio an attack made, and what it left of the sound of marked audio."""
+        digest = hashlib.sha256(attacked.tobytes()).hexdigest()
+        if treatment.control or delay is None:
+            return Attacked(digest)
+        before, after = attack_metrics.both_have(source, attacked, delay)
+        return Attacked(
+            digest,
+            attack_metrics.si_snr_db(before, after),
+            attack_metrics.attacked_zimtohrli(before, after, self.original.rate),
+        )
+
     def cell_line(self, treatment: Treatment) -> CellLine:
         """Run one cell: what was measured, and the times."""
         key, name = self.unit.cell_key(treatment), treatment.name
+        left = Attacked()
         samples, rate, truth = _samples(self.unit), 1000, None  # in case the audio cannot be read
         attack_s = decode_s = audio_s = None
         trace = ""
@@ -306,9 +321,11 @@ class _Bench:
             start = time.perf_counter()
             attacked, delay = _step("attack_failed", lambda: self._attacked(treatment, source, rate))
             middle = time.perf_counter()
+            left = _step("score_failed", lambda: self._left(treatment, source, attacked, delay))
+            begin = time.perf_counter()
             secret = seeds.wrong_key(self.unit.seed) if treatment.control == "wrong_key" else self.key
             decoded = _step("decode_failed", lambda: self.system.decode(attacked.copy(), rate, secret))
-            attack_s, decode_s = middle - start, time.perf_counter() - middle
+            attack_s, decode_s = middle - start, time.perf_counter() - begin
             audio_s = attacked.shape[1] / rate
             rows = _step(
                 "score_failed",
@@ -326,7 +343,7 @@ class _Bench:
         except _Failure as failure:
             rows = scoring.failed(samples, rate, truth, failure.status, str(failure))
             trace = failure.trace
-        return CellLine(key, name, tuple(rows), attack_s, decode_s, audio_s, trace)
+        return CellLine(key, name, tuple(rows), left, attack_s, decode_s, audio_s, trace)
 
 
 def _die_with(parent: int) -> None:

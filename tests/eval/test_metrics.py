@@ -10,7 +10,17 @@ import pytest
 
 from soundsafe import datasets
 from soundsafe.errors import InputError
-from soundsafe.eval.metrics import ber, detection, metrics, parity, payload, quality, registry, to_ask
+from soundsafe.eval.metrics import (
+    attacked,
+    ber,
+    detection,
+    metrics,
+    parity,
+    payload,
+    quality,
+    registry,
+    to_ask,
+)
 
 RATE = 44100
 
@@ -189,3 +199,18 @@ def test_measures_of_speech(name: str) -> None:
     same, little, much = (vars(quality.measure(audio, x, rate, [name]))[name] for x in (audio, *worse))
     assert same > little > much
     assert math.isnan(vars(quality.measure(audio[:, :1000], worse[0][:, :1000], rate, [name]))[name])
+
+
+def test_what_an_attack_leaves_of_the_sound() -> None:
+    rng = np.random.default_rng(3)
+    before = rng.normal(0, 0.1, (2, 44_100)).astype(np.float32)
+    noise = rng.normal(0, 0.01, before.shape).astype(np.float32)
+    late = np.pad(before + noise, ((0, 0), (100, 0)))[:, :-50]
+    a, b = attacked.both_have(before, late, 100)
+    assert a.shape == b.shape == (2, 44_050)
+    assert attacked.si_snr_db(a, 0.5 * b) == pytest.approx(20, abs=0.1)  # whatever the level
+    assert np.isnan(attacked.si_snr_db(a, a))
+    assert np.isnan(attacked.si_snr_db(0 * a, b))
+    mono, mean = attacked.both_have(before, before[:1], 0)
+    assert mono.shape == mean.shape == (1, 44_100)
+    assert attacked.attacked_zimtohrli(a, a, 44_100) == 0 < attacked.attacked_zimtohrli(a, b, 44_100)

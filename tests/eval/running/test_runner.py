@@ -96,6 +96,21 @@ def test_a_system_that_knows_little(fakes: ModuleType, clips: Path) -> None:
     assert rows["parity_frames"].isna().all()
 
 
+def test_rows_say_which_audio_was_read_and_what_is_left_of_it(fakes: ModuleType, clips: Path) -> None:
+    asked = ["none", "unmarked", fakes.Noise(0.05), fakes.Noise(0.12), fakes.Shift(777, told=False)]
+    rows = runner.evaluate(fakes.Toy(), asked, clips, limit=2).drop_duplicates(["clip", "attack"])
+    assert rows["attacked_sha256"].str.fullmatch("[0-9a-f]{64}").all()
+    assert rows["attacked_sha256"].is_unique
+    left = rows.set_index(["clip", "attack"])
+    weak, strong = left.loc[("c0", "noise_0.05")], left.loc[("c0", "noise_0.12")]
+    level = np.sqrt(2) * 0.02  # of the toy's mark and of what little it lies on
+    assert weak["attacked_si_snr_db"] == pytest.approx(20 * np.log10(level / 0.05), abs=3)
+    assert weak["attacked_si_snr_db"] > strong["attacked_si_snr_db"] + 6
+    assert 0 < weak["attacked_zimtohrli"] < strong["attacked_zimtohrli"]
+    assert left.loc[("c0", "unmarked")][["attacked_si_snr_db", "attacked_zimtohrli"]].isna().all()
+    assert left.loc[("c0", "shift")][["attacked_si_snr_db", "attacked_zimtohrli"]].isna().all()
+
+
 def test_an_unknown_delay_matches_in_order(fakes: ModuleType, clips: Path) -> None:
     rows = runner.evaluate(fakes.Toy(), [fakes.Shift(777, told=False)], clips, limit=1)
     assert rows["payload_ok"].all()
