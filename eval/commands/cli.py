@@ -15,6 +15,7 @@ import typer
 from soundsafe import console
 from soundsafe.eval.commands.bench import bench
 from soundsafe.eval.commands.compare import compare
+from soundsafe.eval.commands.dataset import app as dataset
 from soundsafe.eval.commands.gate import baseline, gate, power
 from soundsafe.eval.commands.history import history
 from soundsafe.eval.commands.listen import listen
@@ -56,6 +57,7 @@ def _root(
 app.command()(run)
 app.command("list")(listing)
 app.command()(show)
+app.add_typer(dataset, name="dataset")
 for _command in (
     baseline, power, gate, compare, history, walkthrough, report, listen, phases, time_to_payload, bench,
 ):  # fmt: skip

@@ -66,7 +66,12 @@ def _systems() -> Sequence[Item]:
 def _datasets() -> list[Item]:
     from soundsafe import datasets
 
-    return [{"dataset": name} for name in datasets.names()]
+    found: list[Item] = [{"dataset": name, "how": "comes with the package"} for name in datasets.names()]
+    found += [{"dataset": n, "how": f"soundsafe-eval dataset make {n} DIR"} for n in datasets.recipes()]
+    for name, layout in datasets.LAYOUTS.items():
+        how = f"{layout.title} in DIR, grouped by {layout.group}: {layout.needs}"
+        found.append({"dataset": f"{name}:DIR", "how": how})
+    return found
 
 
 def _metrics() -> list[Item]:

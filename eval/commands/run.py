@@ -42,6 +42,12 @@ def run(
         ),
     ] = "bundled",
     split: Annotated[str, typer.Option(help="Split of the dataset; 'all' for everything.")] = "test",
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="parent|REGEX", help="Clips in one folder, or whose paths match alike, are a group."
+        ),
+    ] = None,
     system: Annotated[
         list[str] | None,
         typer.Option(
@@ -95,13 +101,14 @@ def run(
     single = [*suite_files.CONTROLS, *dict.fromkeys(attack)] if attack else []
     folder = out if out is not None else Path("runs") / "+".join([*(s.name for s in suites), *(attack or ())])
     with progress("loading"):
+        from soundsafe.datasets import with_groups
         from soundsafe.eval.running import runner
         from soundsafe.eval.running.plan import make_plan
 
     plan = make_plan(
         list(dict.fromkeys(system or ["soundsafe"])),
         [*suites, *single],
-        dataset,
+        dataset if group_by is None else with_groups(dataset, group_by),
         split=None if split == "all" else split,
         limit=limit,
         seconds=seconds,
@@ -111,6 +118,8 @@ def run(
     )
     for line in plan.left_out:
         say(f"left out: {line}")
+    for line in plan.notes:
+        say(f"{dataset}: {line}")
     LOG.info(
         "%d systems, %d clips, %d attacks: %d steps, into %s",
         len(plan.system_names), len(plan.clips), len(plan.cells),

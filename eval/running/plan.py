@@ -49,6 +49,7 @@ class Plan:
         seconds: how much of each clip; None: all of it.
         metrics: names of metrics that are measured only when asked for.
         left_out: attacks of the suites that cannot be run here, and why.
+        notes: what a reader of the figures should know of the dataset, a line each.
 
     Example:
         >>> plan = make_plan("soundsafe", "smoke", "bundled", limit=2)
@@ -67,6 +68,7 @@ class Plan:
     seconds: float | None = None
     metrics: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def configuration(self) -> dict[str, Json]:
         """Everything that decides the rows; a run is resumed only where it is equal.
@@ -208,6 +210,7 @@ def make_plan(
         seconds=seconds,
         metrics=extra,
         left_out=tuple(f"{name} {reason}" for name, reason in asked.left_out.items()),
+        notes=(data.note,) if data.note and len(clips) > 1 else (),
     )
 
 

@@ -395,6 +395,8 @@ def evaluate(
     plan = make_plan(
         system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed, metrics=metrics
     )
+    for note in plan.notes:
+        warnings.warn(f"{plan.dataset}: {note}", stacklevel=2)
     with contextlib.ExitStack() as stack:
         if out is None:
             out = stack.enter_context(tempfile.TemporaryDirectory(prefix="soundsafe-eval-"))

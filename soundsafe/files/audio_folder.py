@@ -23,7 +23,13 @@ from soundsafe.errors import InputError
 from soundsafe.files.names import existing
 from soundsafe.files.tables import read_table
 
-__all__ = ["MONO", "SUFFIXES", "Clip", "Dataset", "read_folder", "require_utf8"]
+__all__ = ["MONO", "SUFFIXES", "UNGROUPED", "Clip", "Dataset", "read_folder", "require_utf8"]
+
+UNGROUPED = (
+    "nothing says which clips come from one source, so each counts as independent and intervals may be too "
+    "narrow: --group-by parent|REGEX, or a column `group` in manifest.csv"
+)
+"""The note on a dataset of which no groups are known."""
 
 MONO = ":mono"
 """Suffix of a dataset's name: each clip is read as the mean of its channels."""
@@ -94,6 +100,7 @@ class Dataset:
     Attributes:
         name: as it was asked for.
         clips: in the manifest's order, else sorted by path.
+        note: what a reader of figures should know of it, in one line; '' for nothing.
 
     Example:
         >>> from soundsafe.datasets import load
@@ -103,6 +110,7 @@ class Dataset:
 
     name: str
     clips: tuple[Clip, ...]
+    note: str = ""
 
 
 def read_folder(
@@ -140,7 +148,8 @@ def read_folder(
     if not clips:
         splits = sorted({c.split for c in found if c.split is not None})
         raise InputError(f"{text}: no clip in split {split}; it has {', '.join(splits)}")
-    return Dataset(text + (MONO if mono else ""), clips)
+    named = any(clip.columns.get("group") for clip in clips)
+    return Dataset(text + (MONO if mono else ""), clips, "" if named or len(clips) < 2 else UNGROUPED)
 
 
 def _listed(manifest: Path, mono: bool) -> Iterator[Clip]:
