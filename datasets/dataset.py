@@ -42,6 +42,9 @@ def with_groups(name: str, group_by: str) -> str:
         name: of a dataset.
         group_by: as in `load`.
 
+    Returns:
+        The name.
+
     Example:
         >>> with_groups("speeches:mono", "parent")
         'speeches:group-by=parent:mono'

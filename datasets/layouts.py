@@ -29,6 +29,10 @@ class Layout:
         group: what its clips are grouped by.
         needs: what its folder holds, in words.
         find: its clips, in a fixed order; none where the folder is another's.
+
+    Example:
+        >>> LAYOUTS["vctk"].group
+        'speaker'
     """
 
     title: str
@@ -38,6 +42,12 @@ class Layout:
 
     def clips(self, folder: Path) -> tuple[Clip, ...]:
         """The corpus's clips.
+
+        Args:
+            folder: the corpus's own, or one of its parts.
+
+        Returns:
+            Clips of every split, at least one.
 
         Raises:
             InputError: the folder holds none.

@@ -71,7 +71,10 @@ class Recipe:
 
 
 def recipes() -> tuple[str, ...]:
-    """Names of corpora that can be made.
+    """Corpora that can be made.
+
+    Returns:
+        Their names.
 
     Example:
         >>> recipes()
