@@ -135,7 +135,7 @@ _HEADS = {
     "suites": ("suite", "attacks", "what"),
     "systems": ("system", "payload", "what"),
     "attacks": ("attack", "family", "source", "parameters"),
-    "datasets": ("dataset",),
+    "datasets": ("dataset", "how"),
     "metrics": ("metric", "", "what"),
 }
 
