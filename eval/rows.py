@@ -142,7 +142,8 @@ class Attacked:
     """The audio that a system was given to read, and what the attack left of the sound before it.
 
     Attributes:
-        attacked_sha256: of its float32 samples, channel after channel; '' where the attack failed.
+        attacked_sha256: of its samples (`soundsafe.eval.running.audio_store.digest_of_audio`); '' where the
+            attack failed.
         attacked_si_snr_db: scale-invariant ratio of the audio before the attack to what the attack changed,
             over the samples that both have; NaN where an attack's delay is not known, and where it changed
             nothing but the level.

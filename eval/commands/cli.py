@@ -22,6 +22,7 @@ from soundsafe.eval.commands.listen import listen
 from soundsafe.eval.commands.listing import listing
 from soundsafe.eval.commands.phases import phases
 from soundsafe.eval.commands.report import report
+from soundsafe.eval.commands.rescore import rescore
 from soundsafe.eval.commands.run import run
 from soundsafe.eval.commands.show import show
 from soundsafe.eval.commands.time_to_payload import time_to_payload
@@ -55,6 +56,7 @@ def _root(
 
 
 app.command()(run)
+app.command()(rescore)
 app.command("list")(listing)
 app.command()(show)
 app.add_typer(dataset, name="dataset")

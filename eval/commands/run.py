@@ -79,6 +79,9 @@ def run(
         float, typer.Option(min=0.001, help="Seconds that one attack on one clip may take.")
     ] = 3600.0,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of what did not run.")] = False,
+    keep_attacked: Annotated[
+        bool, typer.Option("--keep-attacked", help="Keep attacked audio for rescore: 4 bytes a sample.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
     every_attack: Annotated[
@@ -140,6 +143,7 @@ def run(
             force=force,
             backend=backend,
             cell_timeout=cell_timeout,
+            keep_attacked=keep_attacked,
             progress=lambda done, total: steps.counted(done, total, update),
             doing=lambda words: steps.named(words, update),
         )

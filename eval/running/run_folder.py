@@ -25,7 +25,7 @@ __all__ = ["document_of", "prepare", "write_document", "write_errors", "write_fi
 
 RUN_FILES = (
     "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "families.csv",
-    "timing.csv", "run.json", "store", "plots", "errors.txt",
+    "timing.csv", "run.json", "store", "attacked", "plots", "errors.txt",
 )  # fmt: skip
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +28,7 @@ from soundsafe.eval.documents import to_item
 from soundsafe.eval.frames import to_frame
 from soundsafe.eval.rows import RAN, Figure, Json, Row, Summary, real
 from soundsafe.eval.running import local_backend
+from soundsafe.eval.running.audio_store import AudioStore
 from soundsafe.eval.running.plan import AttackSpec, Plan, SystemSpec, make_plan
 from soundsafe.eval.running.run_folder import (
     document_of,
@@ -42,11 +45,11 @@ from soundsafe.eval.running.store import (
     lines_in,
     make_folder,
 )
-from soundsafe.eval.running.units import Unit, params_text
+from soundsafe.eval.running.units import Before, Unit, params_text
 from soundsafe.eval.running.worker import run_unit
 from soundsafe.service.claim import claim
 
-__all__ = ["Backend", "Failure", "Result", "Rows", "evaluate", "none_ran", "run"]
+__all__ = ["KEPT", "Backend", "Failure", "Reread", "Result", "Rows", "evaluate", "none_ran", "run"]
 
 Progress = Callable[[int, int], None]
 Backend = Literal["local", "ray"]
@@ -103,9 +106,49 @@ class Result:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Reread:
+    """An earlier run whose kept audio is read again: its folder, and for each system the one that marked."""
+
+    folder: Path
+    marked_by: Mapping[str, str]
+
+
+KEPT = "attacked"
+"""Folder of the audio that a run keeps."""
+
+
+def _befores(plan: Plan, again: Reread) -> dict[tuple[str, str], Before]:
+    """By system and clip: the unit of the earlier run, whose address its `run.json` gives."""
+    held = json.loads((again.folder / "run.json").read_text(encoding="utf-8"))
+    asked = held["configuration"]
+    metrics = tuple(asked.get("metrics", ()))
+    audio = AudioStore(again.folder / KEPT, keep=True)
+    out = {}
+    for name in plan.system_names:
+        marker = again.marked_by[name]
+        identity = address(held["systems"][marker], held["source"], held["versions"])
+        for clip in plan.clips:
+            unit = Unit(
+                marker, marker, clip, (), asked["seed"], asked["seconds"], identity,
+                again.folder / "store", metrics,
+            )  # fmt: skip
+            out[name, str(clip.clip)] = Before(unit.path, unit.key, audio)
+    return out
+
+
 def _units(
-    plan: Plan, folder: Path, document: Mapping[str, Json], cell_timeout: float | None = None
+    plan: Plan,
+    folder: Path,
+    document: Mapping[str, Json],
+    cell_timeout: float | None = None,
+    *,
+    keep: bool = False,
+    share: bool = False,
+    again: Reread | None = None,
 ) -> list[Unit]:
+    """The units of a plan in its order. `keep`: all audio, beside `folder`; `share`: what several need."""
+    befores = {} if again is None else _befores(plan, again)
     described = document["systems"]
     assert isinstance(described, dict)
     units = []
@@ -128,9 +171,27 @@ def _units(
                     folder=folder,
                     metrics=plan.metrics,
                     cell_timeout=cell_timeout,
+                    audio=_audio(folder, str(clip.clip), keep=keep, share=share),
+                    shared=len(plan.systems) > 1,
+                    before=befores.get((name, str(clip.clip))),
                 )
             )
     return units
+
+
+def _audio(folder: Path, clip: str, *, keep: bool, share: bool) -> AudioStore | None:
+    """Where a clip's attacked audio goes: to stay, or for as long as the clip's units are worked on."""
+    if keep:
+        return AudioStore(folder.parent / KEPT, keep=True)
+    return AudioStore(folder / f"audio-{address(clip)}") if share else None
+
+
+def _forget_audio(units: Sequence[Unit], done: Sequence[int]) -> None:
+    """Remove the audio of clips that all systems are through with."""
+    left = {u.clip.clip for u, steps in zip(units, done, strict=True) if steps <= len(u.treatments)}
+    for unit in units:
+        if unit.audio is not None and not unit.audio.keep and unit.clip.clip not in left:
+            shutil.rmtree(unit.audio.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -229,6 +290,8 @@ def run(
     progress: Progress | None = None,
     doing: Callable[[str], None] | None = None,
     cell_timeout: float | None = None,
+    keep_attacked: bool = False,
+    again: Reread | None = None,
 ) -> Result:
     """Run a plan into a folder.
 
@@ -245,6 +308,10 @@ def run(
         progress: called with (steps done, steps in all) as they change.
         doing: called with what is being done, in a few words: clip and attack, and what comes after them.
         cell_timeout: seconds that a cell may take, then it did not run (`timed_out`); None: any time.
+        keep_attacked: keep marked and attacked audio in the folder `attacked`, for `rescore`: four bytes a
+            sample.
+        again: nothing is marked and attacked; the audio that an earlier run kept is read, see
+            `soundsafe.eval.running.rescoring`.
 
     Returns:
         Rows, their summary and times.
@@ -270,30 +337,37 @@ def run(
         remarks = prepare(out, document, resume=resume, force=force)
         write_document(out, document)
         (out / "store").mkdir(exist_ok=True)
-        units = _units(plan, out / "store", document, cell_timeout)
+        units = _units(
+            plan, out / "store", document, cell_timeout,
+            keep=keep_attacked, share=backend == "local" and again is None, again=again,
+        )  # fmt: skip
+        # All systems of a clip one after the other: what they share need not be kept for long.
+        place = {str(clip.clip): i for i, clip in enumerate(plan.clips)}
+        by_clip = sorted(units, key=lambda unit: place[str(unit.clip.clip)])
         total = sum(1 + len(u.treatments) for u in units)
         count = 0
 
         def tick() -> None:
             nonlocal count
-            done = [lines_in(u.path) for u in units]
+            done = [lines_in(u.path) for u in by_clip]
             now = sum(done)
             if progress is not None and now != count:
                 progress(now, total)
-            if doing is not None and (words := _under_way(units, done)):
+            if doing is not None and (words := _under_way(by_clip, done)):
                 doing(words)
             count = now
+            _forget_audio(by_clip, done)
 
         tick()
         if backend == "ray":
             from soundsafe.eval.running import ray_backend
 
             code = {part: document[part] for part in ("source", "versions")}
-            ray_backend.run_units(units, jobs, tick, code, local_backend.ONE_THREAD)
+            ray_backend.run_units(by_clip, jobs, tick, code, local_backend.ONE_THREAD)
         elif jobs > 0:
-            local_backend.run_units(units, jobs, tick)
+            local_backend.run_units(by_clip, jobs, tick)
         else:
-            for unit in units:
+            for unit in by_clip:
                 run_unit(unit, one=tick)
         tick()
         if doing is not None:
@@ -363,6 +437,7 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     cell_timeout: float | None = None,
     progress: Progress | None = None,
+    keep_attacked: bool = False,
 ) -> Rows:
     """Evaluate watermarks under attacks.
 
@@ -379,6 +454,7 @@ def evaluate(
         out: folder to keep the run in, as `soundsafe-eval run` does; nothing is kept by default.
         cell_timeout: seconds that one attack on one clip may take; None: any time.
         progress: called with (steps done, steps in all) as they change.
+        keep_attacked: keep marked and attacked audio in `out`, for `rescore`.
 
     Returns:
         A frame with one row for each system x clip x attack x second; its `summary()` has a line for each
@@ -400,7 +476,10 @@ def evaluate(
     with contextlib.ExitStack() as stack:
         if out is None:
             out = stack.enter_context(tempfile.TemporaryDirectory(prefix="soundsafe-eval-"))
-        result = run(plan, Path(out), jobs=jobs, cell_timeout=cell_timeout, progress=progress)
+        result = run(
+            plan, Path(out), jobs=jobs, cell_timeout=cell_timeout, progress=progress,
+            keep_attacked=keep_attacked,
+        )  # fmt: skip
     if lines := none_ran(result):
         error = InputError(lines[0])
         error.add_note(result.failures[0].traceback)

@@ -29,7 +29,7 @@ class MarkingLine:
     """What marking did to a unit's clip, or why there is none.
 
     `embed_s`: seconds of work; None where it failed. `quality_failed` as `status`: it was marked, but not all
-    of its quality could be measured.
+    of its quality could be measured. `marked_sha256`: of the marked audio where the run keeps it.
     """
 
     key: str
@@ -41,14 +41,15 @@ class MarkingLine:
     embed_s: Figure = None
     warnings: tuple[str, ...] = ()
     traceback: str = ""
+    marked_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class CellLine:
     """What was measured of a unit's clip after one treatment, and the times, in seconds.
 
-    `attacked`: of the audio that was read. `traceback`: of the error that a step ended in, where that was no
-    refusal.
+    `attacked`: of the audio that was read. `delay`: the attack's, in samples, where it is known. `traceback`:
+    of the error that a step ended in, where that was no refusal.
     """
 
     key: str
@@ -59,6 +60,7 @@ class CellLine:
     decode_s: Figure = None
     audio_s: Figure = None
     traceback: str = ""
+    delay: int | None = None
 
 
 Line = MarkingLine | CellLine

@@ -12,14 +12,16 @@ import numpy as np
 
 from soundsafe.aliases import Audio
 from soundsafe.attacks.registry import Attack
-from soundsafe.eval.rows import control_of
+from soundsafe.errors import InputError
+from soundsafe.eval.rows import JOIN, control_of
+from soundsafe.eval.running.audio_store import AudioStore
 from soundsafe.eval.running.store import UnitFile, address
 
 if TYPE_CHECKING:
     from soundsafe.datasets import Clip
     from soundsafe.eval.systems.interface import System
 
-__all__ = ["AnyAttack", "Treatment", "Unit", "params_text"]
+__all__ = ["AnyAttack", "Before", "StoredAttack", "Treatment", "Unit", "params_text"]
 
 
 class AnyAttack(Protocol):
@@ -91,9 +93,44 @@ class Treatment:
 
 
 @dataclass(frozen=True)
+class StoredAttack:
+    """An attack of a stored run, of which the name and the parameters are known: its audio is kept."""
+
+    name: str
+    family: str
+    params: Mapping[str, object]
+
+    def apply(self, audio: Audio, rate: int, rng: np.random.Generator, /) -> Audio:
+        raise InputError(f"{self.name} is not done again")
+
+    def delay_samples(self, rate: int, channels: int = 2) -> int | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Before:
+    """A unit of an earlier run whose kept audio is read again: its file, its key, and where the audio is."""
+
+    path: Path
+    key: str
+    audio: AudioStore
+
+    def cell_key(self, treatment: Treatment) -> str:
+        return address(self.key, treatment.name, dict(treatment.params))
+
+    @property
+    def marking_key(self) -> str:
+        return address(self.key, "embed")
+
+
+@dataclass(frozen=True)
 class Unit:
     """A system and a clip, with all that decides its rows. `identity` describes system and code; `metrics`
-    names those that are measured because somebody asked, `cell_timeout` is in seconds."""
+    names those that are measured because somebody asked, `cell_timeout` is in seconds.
+
+    `audio`: where attacked audio is kept, or is found by other systems, which are given the same clip
+    (`shared`); None: nowhere. `before`: nothing is marked and attacked, the audio of an earlier run is read.
+    """
 
     system: System | str
     system_name: str
@@ -105,6 +142,9 @@ class Unit:
     folder: Path
     metrics: tuple[str, ...] = ()
     cell_timeout: float | None = None
+    audio: AudioStore | None = None
+    shared: bool = False
+    before: Before | None = None
 
     @property
     def key(self) -> str:
@@ -121,6 +161,15 @@ class Unit:
     @property
     def marking_key(self) -> str:
         return address(self.key, "embed")
+
+    def used_again(self, treatment: Treatment) -> bool:
+        """Whether what the attack makes is kept, or is what another system or a control needs too."""
+        if self.audio is None or treatment.attack is None:
+            return False
+        if treatment.control == "unmarked":
+            return self.audio.keep or self.shared
+        alone = treatment.name.removeprefix(f"wrong_key{JOIN}")
+        return self.audio.keep or {alone, f"wrong_key{JOIN}{alone}"} <= {t.name for t in self.treatments}
 
     def complete(self) -> bool:
         """Whether its file holds all its lines."""

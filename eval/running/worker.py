@@ -6,14 +6,13 @@ the store already holds are not computed again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -30,10 +29,11 @@ from soundsafe.eval.metrics import attacked as attack_metrics
 from soundsafe.eval.metrics import quality
 from soundsafe.eval.rows import Attacked, Measured, Quality
 from soundsafe.eval.running import adversary, scoring, seeds
+from soundsafe.eval.running.audio_store import Made, digest_of_audio
 from soundsafe.eval.running.limits import TimedOut, time_limit
 from soundsafe.eval.running.messages import message_of
-from soundsafe.eval.running.store import CellLine, Line, MarkingLine, UnitFile
-from soundsafe.eval.running.units import Treatment, Unit
+from soundsafe.eval.running.store import CellLine, Line, MarkingLine, UnitFile, address
+from soundsafe.eval.running.units import Before, Treatment, Unit
 from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.answers import (
     AnsweredSecond,
@@ -88,6 +88,15 @@ def _step(status: str, function: Callable[[], T]) -> T:
         raise _Failure("refused" if status in _REFUSALS else status, str(error)) from error
     except BaseException as error:
         raise _Failure(status, error) from error
+
+
+def _failure_of(line: Line | None, status: str) -> _Failure:
+    """What kept an earlier run from making the audio that would be read again."""
+    if isinstance(line, MarkingLine) and line.status not in ("ok", "quality_failed"):
+        return _Failure(line.status, line.message)
+    if isinstance(line, CellLine) and line.rows[0].status != "ok":
+        return _Failure(line.rows[0].status, line.rows[0].message)
+    return _Failure(status, "the run that is read again kept no such audio")
 
 
 def _checked(audio: ArrayLike | None, what: str, channels: int | None = None) -> Audio:
@@ -174,7 +183,24 @@ class _Bench:
     def payload(self) -> bytes:
         return message_of(self.system, self.unit.seed, self.clip)
 
+    @cached_property
+    def _before(self) -> dict[str, Line]:
+        """The lines of the earlier run whose audio is read again."""
+        return {} if self.unit.before is None else UnitFile(self.unit.before.path).read()
+
+    def _marked_before(self, before: Before) -> _Marking:
+        """The clip as the earlier run marked it."""
+        line = self._before.get(before.marking_key)
+        if not isinstance(line, MarkingLine) or not line.marked_sha256:
+            raise _failure_of(line, "embed_failed")
+        cells = [line for line in self._before.values() if isinstance(line, CellLine)]
+        unmarked = frozenset(row.eul for cell in cells for row in cell.rows if not row.markable)
+        audio = before.audio.get(line.marked_sha256)
+        return _Marking(audio, unmarked, line.warnings, line.embed_s or 0.0)
+
     def _embed(self) -> _Marking:
+        if self.unit.before is not None:
+            return self._marked_before(self.unit.before)
         source, system, payload = self.original, self.system, self.payload
         start = time.perf_counter()
         embedded = system.embed(source.audio.copy(), source.rate, payload, self.key)
@@ -249,6 +275,11 @@ class _Bench:
 
     def marking_line(self) -> MarkingLine:
         """What marking did to this clip, or why there is none."""
+        before = self.unit.before
+        if before is not None and not self.unit.metrics:
+            line = self._before.get(before.marking_key)
+            if isinstance(line, MarkingLine):
+                return replace(line, key=self.unit.marking_key)
         size = bits = 0
         try:
             size = self.system.payload_bytes
@@ -281,28 +312,69 @@ class _Bench:
             payload_bits=bits,
             embed_s=marked.seconds,
             warnings=marked.warnings,
+            marked_sha256=self._kept(marked.audio),
         )
 
-    def _attacked(self, treatment: Treatment, source: Audio, rate: int) -> tuple[Audio, int | None]:
-        attack = treatment.resolve()
+    def _kept(self, audio: Audio) -> str:
+        """The digest of audio that the run keeps; '' where it does not."""
+        store = self.unit.audio
+        return store.put(audio) if store is not None and store.keep else ""
+
+    @cached_property
+    def _digests(self) -> dict[bool, str]:
+        return {}
+
+    def _source_digest(self, marked: bool, source: Audio) -> str:
+        """Of the audio before any attack."""
+        if marked not in self._digests:
+            self._digests[marked] = digest_of_audio(source)
+        return self._digests[marked]
+
+    def _attacked(self, treatment: Treatment, source: Audio, rate: int) -> Made:
+        """What is read: made now, or before for another system, another control or another run."""
+        unit, attack = self.unit, treatment.resolve()
+        if unit.before is not None:
+            line = self._before.get(unit.before.cell_key(treatment))
+            if not isinstance(line, CellLine) or not line.attacked.attacked_sha256:
+                raise _failure_of(line, "attack_failed")
+            digest = line.attacked.attacked_sha256
+            return Made(unit.before.audio.get(digest), digest, line.delay)
         if attack is None:
-            return source, 0
+            return Made(source, self._kept(source) or digest_of_audio(source), 0)
+        if unit.audio is None or not unit.used_again(treatment):
+            audio, delay = self._made(treatment, source, rate)
+            return Made(audio, digest_of_audio(audio), delay)
+        known = treatment.registered()
+        own = unit.identity if known is None or known.needs_access else ""
+        key = address(
+            self._source_digest(treatment.control != "unmarked", source), rate, attack.name,
+            dict(attack.params), unit.seed, self.clip, own,
+        )  # fmt: skip
+        return unit.audio.made(key, lambda: self._made(treatment, source, rate))
+
+    def _made(self, treatment: Treatment, source: Audio, rate: int) -> tuple[Audio, int | None]:
+        attack = treatment.resolve()
+        assert attack is not None
         rng = seeds.generator(self.unit.seed, self.clip, attack.name, attack.params)
         known = treatment.registered()
         if known is not None and known.needs_access:
             out = known.apply(source.copy(), rate, rng, self.access)
         else:
             out = attack.apply(source.copy(), rate, rng)
-        return _checked(out, "the attacked audio"), attack.delay_samples(rate, source.shape[0])
+        delay = attack.delay_samples(rate, source.shape[0])
+        return _checked(out, "the attacked audio"), None if delay is None else int(delay)
 
-    def _left(self, treatment: Treatment, source: Audio, attacked: Audio, delay: int | None) -> Attacked:
+    def _left(self, treatment: Treatment, source: Audio, made: Made) -> Attacked:
         """Which audio an attack made, and what it left of the sound of marked audio."""
-        digest = hashlib.sha256(attacked.tobytes()).hexdigest()
-        if treatment.control or delay is None:
-            return Attacked(digest)
-        before, after = attack_metrics.both_have(source, attacked, delay)
+        if self.unit.before is not None:
+            line = self._before[self.unit.before.cell_key(treatment)]
+            assert isinstance(line, CellLine)
+            return line.attacked
+        if treatment.control or made.delay is None:
+            return Attacked(made.digest)
+        before, after = attack_metrics.both_have(source, made.audio, made.delay)
         return Attacked(
-            digest,
+            made.digest,
             attack_metrics.si_snr_db(before, after),
             attack_metrics.attacked_zimtohrli(before, after, self.original.rate),
         )
@@ -310,7 +382,7 @@ class _Bench:
     def cell_line(self, treatment: Treatment) -> CellLine:
         """Run one cell: what was measured, and the times."""
         key, name = self.unit.cell_key(treatment), treatment.name
-        left = Attacked()
+        left, delay = Attacked(), None
         samples, rate, truth = _samples(self.unit), 1000, None  # in case the audio cannot be read
         attack_s = decode_s = audio_s = None
         trace = ""
@@ -319,9 +391,10 @@ class _Bench:
             samples, rate, truth = original.audio.shape[1], original.rate, self.truth
             source = original.audio if treatment.control == "unmarked" else self.marked.audio
             start = time.perf_counter()
-            attacked, delay = _step("attack_failed", lambda: self._attacked(treatment, source, rate))
+            made = _step("attack_failed", lambda: self._attacked(treatment, source, rate))
+            attacked, delay = made.audio, made.delay
             middle = time.perf_counter()
-            left = _step("score_failed", lambda: self._left(treatment, source, attacked, delay))
+            left = _step("score_failed", lambda: self._left(treatment, source, made))
             begin = time.perf_counter()
             secret = seeds.wrong_key(self.unit.seed) if treatment.control == "wrong_key" else self.key
             decoded = _step("decode_failed", lambda: self.system.decode(attacked.copy(), rate, secret))
@@ -343,7 +416,7 @@ class _Bench:
         except _Failure as failure:
             rows = scoring.failed(samples, rate, truth, failure.status, str(failure))
             trace = failure.trace
-        return CellLine(key, name, tuple(rows), left, attack_s, decode_s, audio_s, trace)
+        return CellLine(key, name, tuple(rows), left, attack_s, decode_s, audio_s, trace, delay)
 
 
 def _die_with(parent: int) -> None:
