@@ -1,12 +1,14 @@
 """What happens between embedder and detector while training; audio ``[batch, samples]`` at 44,100 Hz.
 
-*Channel spectral distortion.* Every bin of band b is multiplied by
+*Channel spectral distortion.* Every bin of band b is multiplied by 10^(g_b / 20). Without regard to features
+g_b is uniform within 6 s dB, s being the schedule's scale. Feature-aware, it also stays
 
-    10^(s u_b a_b / 20),   u_b uniform in -1 ... 1,   s the schedule's scale,   a_b = 6 dB,
-
-and, feature-aware, a_b = min(6, d / s), where d is the least distance in dB, over all bands, of the median
-threshold (plus the allocator's eps) from an edge of its integer cell. Thresholds are sums of band powers, so
-no gain within ±d of every band can move one out of its cell as long as tonality and slopes stay.
+- ``robust``: where the allocator still finds the same bands alive and the same anchors: a band keeps off the
+  edge of what is dead and off the middle between anchors and others, and the loudest, to which all are
+  relative, is not moved. Most bands have room for all 6 dB;
+- ``seed``: within d, the least distance in dB, over all bands, of the median threshold (plus the allocator's
+  eps) from an edge of its integer cell. Thresholds are sums of band powers, so no gain within d of every band
+  can move one out of its cell as long as tonality and slopes stay. It is mostly a fraction of a dB.
 
 *Attacks* are straight through: their value is the codec's own, their gradient that of the identity.
 """
@@ -16,6 +18,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from soundsafe.aliases import Floats
+from soundsafe.cells.layout import features
+from soundsafe.cells.profile import EUL_FRAMES
+from soundsafe.cells.profile import ROBUST as PROFILE
 from soundsafe.codecs import aac_roundtrip, fit_length, mp3_roundtrip, opus_roundtrip, resample
 from soundsafe.models import INNWatermarker
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
@@ -34,30 +40,57 @@ ATTACKS = (
     "noise_30dB",
 )
 _LARGEST_DB = 6.0
+_SURE = 0.8
+"""Share of the room that is used: frames overlap, and what is gained in one band leaks into the next."""
 
 
 def channel_spectral_distortion(
-    model: INNWatermarker, x: torch.Tensor, scale: float, feature_aware: bool, rng: np.random.Generator
+    model: INNWatermarker,
+    x: torch.Tensor,
+    scale: float,
+    feature_aware: bool,
+    rng: np.random.Generator,
+    profile: str = "robust",
 ) -> torch.Tensor:
-    """`x` through a random gain for each band, differentiable; `scale` is s of the formula, 0 or more."""
+    """`x` through a random gain for each band, differentiable; `scale` is s of the module, 0 or more."""
     if scale == 0:
         return x
     analyzer = MooreGlasbergAnalyzer()
     spectrum = model.stft(x)
+    most = scale * _LARGEST_DB
     gains = []
     for one in spectrum:
-        largest = _LARGEST_DB
-        if feature_aware:
+        down, up = np.full((2, analyzer.n_critical_bands), most)
+        if feature_aware and profile == "seed":
             mag = one.detach().double().square().sum(0).sqrt().cpu().numpy()
-            largest = min(largest, _room_db(np.median(analyzer.band_thresholds(mag), axis=1)) / scale)
-        db = scale * largest * rng.uniform(-1.0, 1.0, analyzer.n_critical_bands)
-        gains.append(10.0 ** (db / 20.0)[analyzer.band_indices])
+            down = up = np.minimum(up, _room_of_thresholds(analyzer, mag))
+        elif feature_aware:
+            down, up = (np.minimum(most, room) for room in _room_of_levels(one.detach().cpu().float()))
+        u = rng.uniform(-1.0, 1.0, analyzer.n_critical_bands)
+        gains.append(10.0 ** (np.where(u < 0, u * down, u * up) / 20.0)[analyzer.band_indices])
     gain = torch.as_tensor(np.stack(gains)).to(x)[:, None, :, None]
     return model.stft.inverse(spectrum * gain, x.shape[-1])
 
 
-def _room_db(median: np.ndarray) -> float:
-    """Least distance in dB of positive thresholds ``[bands]`` from the integers around them."""
+def _room_of_levels(spectrum: torch.Tensor) -> tuple[Floats, Floats]:
+    """How far each band ``[bands]`` may go down and up in dB, for the robust allocator to find what it finds
+    in a spectrum ``[2, bins, frames]``."""
+    level = features(torch.complex(spectrum[0], spectrum[1])[:, :EUL_FRAMES], PROFILE).level_db
+    order = np.argsort(level, kind="stable")
+    anchors, others = order[-PROFILE.anchors :], order[: -PROFILE.anchors]
+    middle = (level[anchors[0]] + level[others[-1]]) / 2.0
+    low, high = np.full(len(level), -PROFILE.dead_db), np.zeros(len(level))
+    low[level < -PROFILE.dead_db], high[level < -PROFILE.dead_db] = -np.inf, -PROFILE.dead_db
+    low[anchors] = np.maximum(low[anchors], middle)
+    high[others] = np.minimum(high[others], middle)
+    low[order[-1]] = high[order[-1]] = level[order[-1]]
+    return _SURE * (level - low), _SURE * (high - level)
+
+
+def _room_of_thresholds(analyzer: MooreGlasbergAnalyzer, mag: Floats) -> float:
+    """Least distance in dB of median thresholds, of magnitudes ``[bins, frames]``, from the integers around
+    them."""
+    median = np.median(analyzer.band_thresholds(mag), axis=1)
     below, above = np.floor(median), np.floor(median) + 1.0
     up = 20.0 * np.log10(above / median)
     down = np.where(below > 0, 20.0 * np.log10(median / np.maximum(below, 1.0)), np.inf)

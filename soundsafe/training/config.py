@@ -34,7 +34,9 @@ class TrainConfig:
         w_perc: weight of the perceptual loss, at least 0.
         w_inv: weight of the invertibility loss, at least 0.
         w_stab: weight of the stability loss before its ramp, at least 0.
-        thr_step: quantisation step of the stability loss's thresholds, above 0, in units of magnitude.
+        profile: whose features the stability loss and the random channel look at: ``robust`` (levels in
+            dB, which gain does not move) or ``seed`` (thresholds, as in the original design).
+        thr_step: quantisation step of those thresholds (``seed``), above 0, in units of magnitude.
         stability_ramp_start: share of training at which `w_stab` begins to rise.
         stability_ramp_end: share at which it reaches 0.5.
         stability_ramp: ``rollout`` (through 0.3 at 0.6) or ``linear``.
@@ -45,7 +47,7 @@ class TrainConfig:
         csd_start_frac: share at which the random channel begins, below 1.
         csd_final_scale: strength of the random channel at the end, at least 0.
         csd_schedule: its rise, ``cosine`` or ``linear``.
-        csd_feature_aware: keep the channel's gains so small that no threshold crosses a whole number.
+        csd_feature_aware: keep the channel's gains so small that the allocator's features stay as they are.
         decode_precision: of reading in evaluations, ``fp32`` or ``fp64``.
         size: of the network, ``small`` or ``large``.
         steps: how many, at least 10.
@@ -72,6 +74,7 @@ class TrainConfig:
     w_perc: float = 1.0
     w_inv: float = 1.0
     w_stab: float = 0.05
+    profile: str = "robust"
     thr_step: float = 0.10
     stability_ramp_start: float = 0.33
     stability_ramp_end: float = 1.0
@@ -112,6 +115,7 @@ class TrainConfig:
 
     def _choices(self) -> None:
         for name, known in {
+            "profile": ("robust", "seed"),
             "stability_ramp": ("rollout", "linear"),
             "csd_schedule": ("cosine", "linear"),
             "decode_precision": ("fp32", "fp64"),

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from soundsafe.models import INNWatermarker
 from soundsafe.pipeline.adaptive_bit_allocation import SCALE, PerceptualSignificanceMetric
-from soundsafe.pipeline.features import quantized_thresholds
+from soundsafe.pipeline.features import levels_db, quantized_levels, quantized_thresholds
+from soundsafe.pipeline.ingest_and_chunk import COMMON_RATES
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer, masking_offset_db, roex
+from soundsafe.pipeline.rules import ROBUST
 from soundsafe.stft import RATE, stft
 from soundsafe.training.config import TrainConfig
 
@@ -22,12 +24,14 @@ __all__ = [
     "mfcc_loss",
     "multi_resolution_loss",
     "noise_to_mask_loss",
+    "one_second_at_44k",
     "perceptual_loss",
     "snr_loss",
 ]
 
 _GRIDS = ((512, 128), (1024, 256), (2048, 512))
 _MELS, _COEFFICIENTS = 40, 13
+_WIDEST_DB = 30.0
 
 
 def message_loss(logits: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
@@ -233,19 +237,52 @@ def _masking_matrix(mag: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(roex(fc[:, None, None], fc[None, :, None], level[None]) * offset[None])
 
 
+def _levels_in_db(mag: torch.Tensor) -> torch.Tensor:
+    """`levels_db` of magnitudes ``[bins, frames]``, ``[bands]``, with a gradient."""
+    mask = _analyzer()
+    power = mag.new_zeros(mask.n_critical_bands, mag.shape[-1])
+    power = power.index_add(0, torch.as_tensor(mask.band_indices, device=mag.device), mag.square())
+    level = 10.0 * torch.log10(power.clamp(min=1e-12))
+    return (level - level[slice(*ROBUST.bands)].mean(0)).quantile(0.5, dim=1)
+
+
+def _by_levels(mag: torch.Tensor, plain: NDArray[np.float64]) -> tuple[NDArray[np.int64], torch.Tensor]:
+    """Significance of the bands that carry bits under the robust rules: exact, and without rounding."""
+    bands = slice(*ROBUST.bands)
+    steps = quantized_levels(levels_db(plain, _analyzer()), ROBUST)[bands]
+    exact = PerceptualSignificanceMetric().compute(steps[:, None])
+    # Whole steps lie half a step below what they were rounded down from, on average.
+    soft = (_levels_in_db(mag)[bands].clamp(-_WIDEST_DB, _WIDEST_DB) + _WIDEST_DB) / ROBUST.step - 0.5
+    weight = SCALE / (soft + 2.0)
+    return exact, weight * SCALE / weight.sum()
+
+
+def _by_thresholds(
+    mag: torch.Tensor, plain: NDArray[np.float64], step: float
+) -> tuple[NDArray[np.int64], torch.Tensor]:
+    """Significance of all bands as in the original design: exact, and without rounding."""
+    mask = _analyzer()
+    quiet = 10.0 ** ((mask.quiet_db - mask.full_scale_db) / 10.0)[:, None]
+    exact = PerceptualSignificanceMetric().compute(quantized_thresholds(mask.band_thresholds(plain), step))
+    return exact, _soft_significance(mag, _masking_matrix(plain), torch.as_tensor(quiet).to(mag))
+
+
 def compute_slot_stability_loss(
     x_ref: torch.Tensor, x_wm: torch.Tensor, cfg: TrainConfig, model: INNWatermarker
 ) -> torch.Tensor:
-    """Mean absolute difference of the allocator's significance between original and marked audio.
+    """Mean absolute difference of the bands' significance between original and marked audio.
 
-    The value is exact: thresholds by the allocator's own analysis, floored to ``cfg.thr_step``, and the
-    integers of ``PerceptualSignificanceMetric``. The gradient is that of the same distance without rounding
-    (straight through), by the power of each band; tonality and slopes are held.
+    Under ``cfg.profile`` ``robust`` significance is that of levels relative to the frame, median over the
+    second, in steps of 3 dB: gain does not move them. Under ``seed`` it is that of masked thresholds, floored
+    to ``cfg.thr_step``. The value is exact, by the integers of ``PerceptualSignificanceMetric``. The gradient
+    is that of the same distance without rounding (straight through), by the power of each band; tonality and
+    slopes of maskers are held.
 
     Args:
-        x_ref: the original, ``[batch, samples]`` at 44,100 Hz.
-        x_wm: the marked audio, of the same shape.
-        cfg: its `thr_step` is used.
+        x_ref: the original, ``[batch, samples]`` at 44,100 Hz, or one second at another common rate, whose
+            number of samples is the rate.
+        x_wm: the marked audio, likewise; its rate may be another.
+        cfg: its `profile` and `thr_step` are used.
         model: its transform is used.
 
     Returns:
@@ -253,25 +290,42 @@ def compute_slot_stability_loss(
 
     Example:
         >>> model, x = INNWatermarker(bits=64), 0.1 * torch.randn(1, 44_100)
-        >>> float(compute_slot_stability_loss(x, x, TrainConfig(), model))
+        >>> float(compute_slot_stability_loss(x, 0.7 * x, TrainConfig(), model))
         0.0
     """
-    metric = PerceptualSignificanceMetric(method="inverse", use_median=True)
-    mask = _analyzer()
-    quiet = 10.0 ** ((mask.quiet_db - mask.full_scale_db) / 10.0)[:, None]
     losses = []
     for ref, wm in zip(x_ref, x_wm, strict=True):
         exact, soft = [], []
         for one in (ref, wm):
-            mag = _channel_magnitude(model, one)
+            mag = _channel_magnitude(model, one_second_at_44k(one))
             plain = mag.detach().cpu().double().numpy()
-            quantised = quantized_thresholds(mask.band_thresholds(plain), cfg.thr_step)
-            exact.append(metric.compute(quantised))
-            soft.append(_soft_significance(mag, _masking_matrix(plain), torch.as_tensor(quiet).to(mag)))
-        value = float(np.abs(exact[0] - exact[1]).mean())
+            seed = cfg.profile == "seed"
+            value, smooth = _by_thresholds(mag, plain, cfg.thr_step) if seed else _by_levels(mag, plain)
+            exact.append(value)
+            soft.append(smooth)
         distance = (soft[0].detach() - soft[1]).abs().mean()
-        losses.append(distance - distance.detach() + value)
+        losses.append(distance - distance.detach() + float(np.abs(exact[0] - exact[1]).mean()))
     return torch.stack(losses).mean()
+
+
+def one_second_at_44k(x: torch.Tensor) -> torch.Tensor:
+    """A second at another common rate, resampled by its spectrum, with a gradient; all else as it is.
+
+    Args:
+        x: ``[..., samples]``; a number of samples that is a common rate is taken for one second at it.
+
+    Returns:
+        ``[..., 44100]``, or `x` itself.
+
+    Example:
+        >>> tuple(one_second_at_44k(torch.zeros(2, 22_050)).shape)
+        (2, 44100)
+    """
+    n = x.shape[-1]
+    if n == RATE or n not in COMMON_RATES:
+        return x
+    spectrum = torch.fft.rfft(x)[..., : RATE // 2 + 1]
+    return torch.fft.irfft(spectrum, RATE) * (RATE / n)
 
 
 def _channel_magnitude(model: INNWatermarker, x: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,9 @@ from soundsafe.training.trainer import SHOWN, train_network
 
 __all__ = ["seconds_of", "train_from_folder"]
 
-_VALIDATION_SECONDS = 24
+_VALIDATION_CLIPS, _SECONDS_OF_CLIP = 24, 5
+"""Of the validation split: so many clips, evenly drawn, and of each so many seconds, evenly spread."""
+
 _QUIET = 1e-3
 
 
@@ -75,22 +77,28 @@ def train_from_folder(
     require_safetensors()
     _keep_apart(data)
     train = torch.cat(seconds_of(data, "train"))
-    clips = evenly(seconds_of(data, "val"), _VALIDATION_SECONDS)
-    validation = torch.stack([clip[len(clip) // 2] for clip in clips])
+    clips = evenly(seconds_of(data, "val"), _VALIDATION_CLIPS)
+    held = [torch.stack(evenly(list(clip), _SECONDS_OF_CLIP)) for clip in clips]
+    validation = torch.cat(held)
+    groups = [i for i, some in enumerate(held) for _ in some]
 
     def tell(share: float, figures: dict[str, float]) -> None:
         report(share, " ".join(f"{name} {figures[name]:.3g}" for name in SHOWN))
 
     try:
-        rows = train_network(cfg, train, validation, out, resume, tell)
+        rows = train_network(cfg, train, validation, out, resume, tell, groups=groups)
     except OSError as error:
         raise InputError(f"cannot write {out}: {error.strerror}") from None
     if not first_process():
         return []
     lines = [f"{len(train)} seconds to train on, {len(validation)} to validate"]
     for row in rows:
-        lines.append(f"{row['attack']}: BER {row['ber']:.3f}, payload_ok {row['payload_ok']:.2f}")
-    if rows:
-        lines.append(f"SNR {rows[0]['snr_db']:.1f} dB, parity of frames {rows[0]['parity_frames']:.3f}")
+        lines.append(
+            f"{cfg.rs_payload_bytes} bytes a second: BER {row['ber']:.3f}, payload_ok {row['payload_ok']:.2f}"
+            f", SNR {row['snr_db']:.1f} dB, parity of frames {row['parity_frames']:.3f}"
+        )
+        share, low, high = (100 * row[f"stability_share{end}"] for end in ("", "_low", "_high"))
+        lines.append(f"stability loss {share:.1f} % of its start (95 %: {low:.1f} to {high:.1f})")
+    lines.append(f"attacks, phase by phase: soundsafe-eval phases {out}")
     lines.append(f"written: {out}")
     return lines

@@ -105,4 +105,6 @@ def _channel(
     """One second ``[1, samples]`` through an attack, from phase B on, and the random channel."""
     if epoch >= PHASES["A"][1]:
         x = attack(x, ATTACKS[int(rng.integers(len(ATTACKS)))], rng)
-    return channel_spectral_distortion(model, x, csd_scale(cfg, epoch), cfg.csd_feature_aware, rng)
+    return channel_spectral_distortion(
+        model, x, csd_scale(cfg, epoch), cfg.csd_feature_aware, rng, cfg.profile
+    )

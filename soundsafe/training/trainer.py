@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from soundsafe.training.checkpoint import (
 )
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.devices import Step, first_process, launched
-from soundsafe.training.evaluation import evaluate
+from soundsafe.training.evaluation import evaluate, stabilities
 from soundsafe.training.plots import images
 from soundsafe.training.schedules import PHASES, learning_rate, phase_at
 from soundsafe.training.step import draw_bits
@@ -66,6 +66,7 @@ def train_network(
     resume: bool = False,
     report: Callable[[float, dict[str, float]], None] | None = None,
     stop_after: int | None = None,
+    groups: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """Train the network on seconds of audio, validate it on others.
 
@@ -79,9 +80,10 @@ def train_network(
         resume: go on from the checkpoint in `out`.
         report: gets the share done, 0 to 1, and the figures of ``SHOWN`` after each step.
         stop_after: end early after that many steps in all, to be resumed.
+        groups: of each second of `validation`, for intervals: seconds of a clip belong together.
 
     Returns:
-        The last validation's rows: one for each attack.
+        The last validation's row, see `soundsafe.training.evaluation.evaluate`.
 
     Raises:
         InputError: `out` holds a run that is not to be resumed or is another.
@@ -119,6 +121,12 @@ def train_network(
     share = cfg.batch // fabric.world_size
     mine = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
     rows: list[dict[str, Any]] = []
+    begin = np.zeros(len(validation))
+    if fabric.is_global_zero:
+        begin = stabilities(build_model(cfg), validation, cfg)
+        if not resume:
+            first = evaluate(build_model(cfg), validation, cfg, begin, groups)
+            table.rows = [{"step": 0, "phase": phase_at(0.0), **row} for row in first]
     if resume and fabric.is_global_zero:
         rows = [row for row in table.rows if row["step"] == start]
     shown = start
@@ -152,15 +160,19 @@ def train_network(
             if board is None:  # the first process alone evaluates and writes
                 fabric.barrier()
                 continue
-            rows = evaluate(model, validation, cfg)
+            rows = evaluate(model, validation, cfg, begin, groups)
             table.rows += [{"step": done, "phase": phase_at(epoch), **row} for row in rows]
             state = dict(rng.bit_generator.state)
             for name in ending:
                 folder = out / f"phase_{name}"
                 write_checkpoint(folder / "model.safetensors", model, plain, cfg, data_hash, done, state)
-                ended = _Table(folder / "table.csv", [{"phase": name, "step": done, **row} for row in rows])
+                size = {"payload_bytes": cfg.rs_payload_bytes}
+                ended = _Table(
+                    folder / "table.csv", [{"phase": name, "step": done, **size, **row} for row in rows]
+                )
                 ended.save()
-                for file, data in images(pd.DataFrame(ended.rows), pd.DataFrame(log.rows), name).items():
+                frames = (pd.DataFrame(one.rows) for one in (ended, log))
+                for file, data in images(*frames, name, pd.DataFrame(table.rows)).items():
                     write_atomically(folder / file, data)
             out.mkdir(parents=True, exist_ok=True)
             log.save()

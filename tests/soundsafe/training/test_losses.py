@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from soundsafe.codecs import resample
 from soundsafe.datasets import load
 from soundsafe.models import INNWatermarker
 from soundsafe.pipeline.adaptive_bit_allocation import PerceptualSignificanceMetric
-from soundsafe.pipeline.features import magnitude
+from soundsafe.pipeline.features import levels_db, magnitude, quantized_levels
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
+from soundsafe.pipeline.rules import ROBUST
 from soundsafe.training import losses
 from soundsafe.training.config import TrainConfig
 
 CFG = TrainConfig(rs_payload_bytes=1)
+SEED = TrainConfig(rs_payload_bytes=1, profile="seed")
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,7 @@ LOSSES = {
     "noise_to_mask": lambda m, x: losses.noise_to_mask_loss(x, m.embed(x, bits())),
     "invertibility": lambda m, x: losses.invertibility_loss(m, x, bits()),
     "stability": lambda m, x: losses.compute_slot_stability_loss(x, m.embed(x, bits()), CFG, m),
+    "stability, original": lambda m, x: losses.compute_slot_stability_loss(x, m.embed(x, bits()), SEED, m),
 }
 
 
@@ -56,19 +60,43 @@ def test_a_gradient_reaches_the_network_and_a_step_along_it_lowers_the_loss(name
         assert float(LOSSES[name](model, x)) < float(before.detach())
 
 
-def test_stability_is_the_exact_distance_of_quantised_features(x):
+def _thresholds(mag):
+    return np.floor(MooreGlasbergAnalyzer().band_thresholds(mag) / SEED.thr_step) * SEED.thr_step
+
+
+def _levels(mag):
+    return quantized_levels(levels_db(mag, MooreGlasbergAnalyzer()), ROBUST)[4:19, None]
+
+
+@pytest.mark.parametrize(("cfg", "features"), [(CFG, _levels), (SEED, _thresholds)])
+def test_stability_is_the_exact_distance_of_the_profiles_quantised_features(x, cfg, features):
     y = x + 0.2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     model = INNWatermarker("small", bits=CFG.bits)
-    got = float(losses.compute_slot_stability_loss(x, y, CFG, model))
-    significance = []
-    for one in (x, y):
-        thresholds = MooreGlasbergAnalyzer().band_thresholds(magnitude(one.numpy()))
-        q = np.floor(thresholds / CFG.thr_step) * CFG.thr_step
-        significance.append(PerceptualSignificanceMetric().compute(q))
-    expected = np.abs(significance[0] - significance[1]).mean()
+    got = float(losses.compute_slot_stability_loss(x, y, cfg, model))
+    a, b = (PerceptualSignificanceMetric().compute(features(magnitude(one.numpy()))) for one in (x, y))
+    expected = np.abs(a - b).mean()
     assert expected > 0
     assert got == pytest.approx(expected, rel=1e-6)
-    assert float(losses.compute_slot_stability_loss(x, x, CFG, model)) == 0
+    assert float(losses.compute_slot_stability_loss(x, x, cfg, model)) == 0
+
+
+@pytest.mark.parametrize("gain", [0.7, 1.4])
+def test_gain_alone_costs_nothing_by_levels_and_much_by_thresholds(x, gain):
+    model = INNWatermarker("small", bits=CFG.bits)
+    assert float(losses.compute_slot_stability_loss(x, gain * x, CFG, model)) == 0
+    assert float(losses.compute_slot_stability_loss(x, gain * x, SEED, model)) > 1000
+
+
+@pytest.mark.parametrize("cfg", [CFG, SEED])
+@pytest.mark.parametrize("rate", [22_050, 48_000])
+def test_a_second_at_another_rate_is_the_same_second_and_has_a_gradient(x, cfg, rate):
+    model = INNWatermarker("small", bits=CFG.bits)
+    other = torch.from_numpy(resample(x.numpy(), 44_100, rate)).requires_grad_()
+    assert other.shape[1] == rate
+    loss = losses.compute_slot_stability_loss(x, other, cfg, model)
+    assert float(loss.detach()) < 10
+    loss.backward()
+    assert float(other.grad.abs().max()) > 0
 
 
 def test_perceptual_terms_are_least_where_nothing_differs_and_grow_with_noise(x):

@@ -5,7 +5,6 @@ import torch
 
 from soundsafe.errors import InputError
 from soundsafe.training import devices, trainer
-from soundsafe.training.channel import ATTACKS
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.plots import images
 from soundsafe.training.trainer import Diverged, train_network
@@ -29,12 +28,14 @@ def whole(seconds, tmp_path_factory):
 @pytest.mark.slow
 def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
     out, rows = whole
-    assert [row["attack"] for row in rows] == list(ATTACKS)
+    (row,) = rows
+    assert (row["attack"], row["seconds"]) == ("none", 1)
     for phase, step in (("A", 4), ("B", 6), ("C", 10)):
         checkpoint = read_checkpoint(out / f"phase_{phase}" / "model.safetensors")
         assert (checkpoint.step, checkpoint.config) == (step, CFG)
         table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
-        assert list(table["attack"]) == list(ATTACKS)
+        assert list(table["attack"]) == ["none"]
+        assert list(table["payload_bytes"]) == [1]
         for name in ("ber", "parity", "losses", "stability", "w_stab", "gradient_norms"):
             assert (out / f"phase_{phase}" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
         assert not list((out / f"phase_{phase}").glob(".*"))
@@ -42,6 +43,11 @@ def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
     assert list(log["step"]) == list(range(1, 11))
     assert "".join(log["phase"]) == "AAAABBCCCC"
     assert (log.filter(like="grad/affine_coupling").to_numpy() > 0).any(axis=0).all()
+    held = pd.read_csv(out / "validation.csv")
+    assert list(held["step"]) == [0, 4, 5, 6, 10]
+    assert held["stability_start"].nunique() == 1
+    assert held["stability"][0] == held["stability_start"][0]
+    assert held["stability_share"][4] == pytest.approx(held["stability"][4] / held["stability"][0])
 
 
 def test_a_run_leaves_every_step_and_the_spread_of_gradient_norms_for_tensorboard(whole):
@@ -77,7 +83,8 @@ def test_plots_of_a_phase_are_the_same_when_made_again(whole):
     log = pd.read_csv(out / "log.csv")
     for phase in "ABC":
         table = pd.read_csv(out / f"phase_{phase}" / "table.csv")
-        for name, image in images(table, log, phase).items():
+        held = pd.read_csv(out / "validation.csv")
+        for name, image in images(table, log, phase, held).items():
             assert (out / f"phase_{phase}" / name).read_bytes() == image, name
 
 
