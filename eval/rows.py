@@ -457,8 +457,7 @@ class GateResult:
 class PhaseRow:
     """A suite's attack on the network of one phase of a training run.
 
-    `delay_samples`: by which the attack moves the seconds, which the network does not search for; None where
-    no one figure tells.
+    `delay_samples`: by which the attack moves the seconds; None where no one figure tells.
     """
 
     phase: str

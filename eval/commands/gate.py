@@ -71,20 +71,31 @@ def power(
 
 def gate(
     run_dir: RunDir,
-    baseline: Annotated[Path, typer.Option(help="File that `soundsafe-eval baseline` wrote.")],
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="File that `soundsafe-eval baseline` wrote; a training run needs none."),
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Fail (exit 1) where a run is significantly worse than a baseline, or accepts what bears no mark."""
+    """Fail (exit 1) where a run is significantly worse than a baseline, or accepts what bears no mark.
+
+    The folder of `soundsafe train` fails where its stability loss did not fall to 5 % of its start.
+    """
     if junit is not None and not junit.parent.is_dir():
         raise InputError(f"{junit.parent} is not a folder: make it, or give --junit another name")
     from soundsafe.eval.analysis import gate as gates
+    from soundsafe.eval.analysis.phases import is_training, phase_table, training_gate
     from soundsafe.eval.analysis.stored import read_numeric, read_rows
     from soundsafe.eval.documents import gate_json
     from soundsafe.eval.running.store import write_atomically
 
-    held = gates.read_baseline(baseline)
-    result = gates.check(read_rows(run_dir), held, read_numeric(run_dir))
+    if baseline is not None:
+        result = gates.check(read_rows(run_dir), gates.read_baseline(baseline), read_numeric(run_dir))
+    elif is_training(run_dir):
+        result = training_gate(phase_table(run_dir))
+    else:
+        raise InputError("missing option --baseline FILE: what the run is to be judged by")
     if junit is not None:
         write_atomically(junit, gates.junit(result))
     failed = [c for c in result.checks if not c.ok]
@@ -98,7 +109,7 @@ def gate(
     for line in result.remarks:
         say(line)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in gates.github_annotations(result, str(baseline)):
+        for line in gates.github_annotations(result, str(baseline or run_dir)):
             say(line)
     if failed:
         raise typer.Exit(1)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from soundsafe import attacks
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.phases import NO_RUN, PHASES, is_training
+from soundsafe.eval.analysis.phases import NO_RUN, PHASES, is_training, suite_table
+from soundsafe.eval.frames import table_bytes
 from soundsafe.eval.rows import PhaseRow, QualityRow, SummaryRow, control_of
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
+from soundsafe.eval.running.store import write_atomically
 from soundsafe.eval.systems.network import NetworkSystem
 from soundsafe.stft import RATE
 
@@ -39,7 +41,8 @@ def evaluate_phases(
     """Run a suite on each phase's network and return one row for each phase and attack.
 
     The bundled dataset's test split, the first `limit` clips, the first `seconds` of each. Each run lies in
-    ``phase_X/run``; one that is there and alike is gone on with, another refused unless `force`.
+    ``phase_X/run``; one that is there and alike is gone on with, another refused unless `force`. What it
+    says of the phase is written to ``phase_X/suite.csv`` too.
 
     `say` is called with what goes on, `finished` is given each phase's run.
 
@@ -71,7 +74,9 @@ def evaluate_phases(
             raise InputError(str(error).removesuffix(", --out goes elsewhere")) from None
         finished(result)
         sound = next(q for q in result.summary.quality if q.category == "all")
-        rows += [_row(name, system.step, row, sound) for row in result.summary.rows if row.category == "all"]
+        mine = [_row(name, system.step, row, sound) for row in result.summary.rows if row.category == "all"]
+        write_atomically(run / f"phase_{name}" / "suite.csv", table_bytes(suite_table(mine)))
+        rows += mine
     return rows
 
 

@@ -1,9 +1,8 @@
 """A trained network's checkpoint as a system under test.
 
-The network marks and reads single seconds and has no synchronisation: whole seconds of the audio at 44.1 kHz
-are taken from sample 0 on, in embedding and in decoding alike, and no other start is tried. An attack that
-delays, cuts or stretches the audio moves that grid, and then the reading is expected to fail: an MP3 or AAC
-encoder's delay is enough. Nothing but the received audio and the key is used.
+The network marks and reads single seconds. Each marked second also gets the sync pattern of `SyncAnchor`, by
+which the reader finds where seconds begin, to the sample, from eight of them together. Another speed or
+tempo is not searched for. Nothing but the received audio and the key is used.
 
 Each second carries the whole payload, `rs_payload_bytes` of the training's configuration, as the Reed-Solomon
 code RS(255,191) shortened to them (zeros that are known stand for the bytes left out), 32 wrong bytes at most
@@ -35,16 +34,21 @@ from soundsafe.eval.systems.mixing import mixed_in
 from soundsafe.keys import derive
 from soundsafe.message.coding import rs_correct_255_191, rs_encode_255_191
 from soundsafe.models import INNWatermarker
-from soundsafe.pipeline.features import magnitude, quantized_thresholds
-from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
+from soundsafe.pipeline.sync_anchors import SyncAnchor
 from soundsafe.result import Eul
 from soundsafe.stft import RATE
 from soundsafe.training.checkpoint import read_checkpoint
+from soundsafe.training.evaluation import frame_features
 
 __all__ = ["ALIGNMENT", "NetworkSystem"]
 
-ALIGNMENT = "whole seconds from sample 0 at 44.1 kHz; no other start is tried"
-"""What the reading takes for granted, for tables and `run.json`."""
+ALIGNMENT = "whole seconds at 44.1 kHz from where the sync pattern is found, else from sample 0"
+"""Where the reading starts, for tables and `run.json`."""
+
+_SYNC = SyncAnchor()
+_LEAST_CONFIDENCE = 0.05
+_LISTENED = 8
+"""Seconds in which the pattern is looked for."""
 
 _MESSAGE = 191
 
@@ -97,9 +101,8 @@ class NetworkSystem:
         return np.unpackbits(np.frombuffer(derive(key, "network", self.config.bits // 8), np.uint8))
 
     def _features(self, second: Audio) -> NDArray[np.float64]:
-        """The allocator's quantised thresholds ``[bands, frames]``, in the step that training kept stable."""
-        thresholds = MooreGlasbergAnalyzer().band_thresholds(magnitude(second))
-        return quantized_thresholds(thresholds, self.config.thr_step)
+        """The allocator's features ``[bands, frames]`` of the profile that training kept stable."""
+        return frame_features(second, self.config)
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> _Embedded:
         """Nothing is read back. Raises NotMarkable under one second."""
@@ -115,7 +118,8 @@ class NetworkSystem:
                 silent.append(i)
                 continue
             with torch.no_grad():
-                marked = model.embed(torch.from_numpy(second)[None], bits[None])[0].numpy()
+                marked = model.embed(torch.from_numpy(second)[None], bits[None])[0]
+            marked = _SYNC.embed_pattern(marked).numpy()
             mark[i * RATE : (i + 1) * RATE] = marked - second
         return _Embedded(mixed_in(audio, rate, mark[None], RATE).audio, tuple(silent))
 
@@ -127,7 +131,9 @@ class NetworkSystem:
         total = np.zeros(self.config.bits)
         euls: list[Eul] = []
         payloads: list[bytes] = []
-        for i, second in enumerate(_seconds(_mono(audio, rate))):
+        x = _mono(audio, rate)
+        start = _start(x)
+        for i, second in enumerate(_seconds(x[start:])):
             with torch.no_grad():
                 logits = model.read(torch.from_numpy(second)[None].to(dtype))[0].double().numpy()
             soft = logits * signs
@@ -138,7 +144,7 @@ class NetworkSystem:
             bits = (soft > 0).astype(np.uint8)
             corrected = 0 if one is None else one[1]
             features = self._features(second)
-            euls.append(Eul(float(i), one is not None, corrected, 0, {}, bits, features))  # type: ignore[arg-type]
+            euls.append(Eul(i + start / RATE, one is not None, corrected, 0, {}, bits, features))  # type: ignore[arg-type]
         together = self._payload(total > 0) if euls else None
         found = together[0] if together is not None else next(iter(payloads), None)
         return Found(found is not None, found, float(np.abs(total).mean() / max(1, len(euls))), tuple(euls))
@@ -170,6 +176,12 @@ class NetworkSystem:
 def _mono(audio: Audio, rate: int) -> Audio:
     """The mean of the channels at 44.1 kHz, ``[samples]``."""
     return resample(audio, rate, RATE).mean(axis=0, dtype=np.float32)
+
+
+def _start(x: Audio) -> int:
+    """The sample at which the first whole second begins, by the patterns of the first seconds together."""
+    offset, confidence = _SYNC.find_pattern(x[: _LISTENED * RATE], period=RATE) if len(x) else (0, 0.0)
+    return offset if confidence >= _LEAST_CONFIDENCE else 0
 
 
 def _seconds(x: Audio) -> list[Audio]:

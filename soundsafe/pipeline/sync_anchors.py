@@ -356,7 +356,7 @@ class SyncAnchor:
             excess = np.maximum(np.sqrt(arrived / allowed), 1.0)
         return change / float(excess.max())
 
-    def find_pattern(self, audio_1s: Array) -> tuple[int, float]:
+    def find_pattern(self, audio_1s: Array, period: int | None = None) -> tuple[int, float]:
         """Where the pattern begins.
 
         Circular: a segment cut from a longer signal with a pattern every second may begin anywhere in it. The
@@ -365,13 +365,27 @@ class SyncAnchor:
 
         Args:
             audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
+            period: samples after which the pattern repeats: in longer audio all repetitions count together.
+                None: the pattern lies there once.
 
         Returns:
-            The first sample of the pattern, and the confidence, 0 to 1.
+            The first sample of the pattern, less than `period`, and the confidence, 0 to 1.
         """
         x = mono(audio_1s)
         if len(x) < len(self.pattern):
             return 0, 0.0
+        match = self._match(x)
+        if period is not None:
+            place = np.arange(len(x)) % period
+            count = np.bincount(place, minlength=period)
+            match = np.bincount(place, match, period) / np.sqrt(np.maximum(count, 1))
+        deviation = max(float(np.median(np.abs(match))) / 0.6745, 1.0)
+        best = int(np.argmax(match))
+        peak = float(match[best])
+        return best, max(0.0, 1.0 - _CHANCE_PEAK * deviation / peak) if peak > 0 else 0.0
+
+    def _match(self, x: torch.Tensor) -> Floats:
+        """The matched filter over `x` ``[samples]``, in deviations of what there is around, circular."""
         spectrum = self._grid.forward(x)
         size = spectrum.abs()
         # Without the threshold of hearing, of which the embedder knows nothing either.
@@ -392,11 +406,7 @@ class SyncAnchor:
         energy = np.fft.irfft(signal, len(x)) ** 2
         local = np.maximum(np.fft.irfft(np.fft.rfft(energy) * np.fft.rfft(here).conj(), len(x)), 0.0)
         norm = np.sqrt((local + 0.5 * energy.mean()) * (np.fft.irfft(pattern, len(x)) ** 2).sum())
-        match /= np.maximum(norm, 1e-30)
-        deviation = max(float(np.median(np.abs(match))) / 0.6745, 1.0)
-        best = int(np.argmax(match))
-        peak = float(match[best])
-        return best, max(0.0, 1.0 - _CHANCE_PEAK * deviation / peak) if peak > 0 else 0.0
+        return match / np.maximum(norm, 1e-30)
 
 
 def _lowest_of_three(x: Floats) -> Floats:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from soundsafe.aliases import Floats
 from soundsafe.models import INNWatermarker
@@ -19,10 +20,11 @@ from soundsafe.pipeline.features import magnitude, quantized_levels, quantized_t
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer
 from soundsafe.pipeline.parity import parity_frames
 from soundsafe.pipeline.rules import ROBUST
+from soundsafe.stft import Array
 from soundsafe.training.config import PARITY_BYTES, TrainConfig
 from soundsafe.training.losses import compute_slot_stability_loss
 
-__all__ = ["STABLE", "evaluate", "share_of_start", "stabilities"]
+__all__ = ["STABLE", "evaluate", "frame_features", "share_of_start", "stabilities"]
 
 STABLE = 0.05
 """The stability loss should fall to this share of its start."""
@@ -112,7 +114,7 @@ def evaluate(
         marked, bits = _marked(model, seconds, cfg)
         now = stabilities(model, seconds, cfg, marked)
         pairs = zip(seconds, marked, strict=True)
-        parities = [parity_frames(_features(a, cfg), _features(b, cfg)) for a, b in pairs]
+        parities = [parity_frames(frame_features(a, cfg), frame_features(b, cfg)) for a, b in pairs]
         noise = (marked - seconds).square().sum(1) + 1e-12
         snr = (10 * torch.log10(seconds.square().sum(1) / noise)).mean()
         received = marked
@@ -132,8 +134,11 @@ def evaluate(
     ]  # fmt: skip
 
 
-def _features(x: torch.Tensor, cfg: TrainConfig) -> Any:
-    """The profile's features of every frame, ``[bands, frames]``."""
+def frame_features(x: Array, cfg: TrainConfig) -> NDArray[Any]:
+    """The profile's features of every frame of a second ``[samples]``, ``[bands, frames]``.
+
+    ``robust``: levels in whole steps of 3 dB; ``seed``: thresholds in steps of ``cfg.thr_step``.
+    """
     analyzer, mag = MooreGlasbergAnalyzer(), magnitude(x)
     if cfg.profile == "seed":
         return quantized_thresholds(analyzer.band_thresholds(mag), cfg.thr_step)

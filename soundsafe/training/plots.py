@@ -134,9 +134,8 @@ def _smooth(log: pd.DataFrame, column: str | pd.Series) -> tuple[Any, Any]:
 
 def _stability(table: pd.DataFrame, log: pd.DataFrame, validation: pd.DataFrame | None) -> Figure:
     """Held-out stability as a share of its start, with intervals and the line that it should fall below."""
-    rows = (
-        table.drop_duplicates("phase") if validation is None else validation[validation["attack"] == "none"]
-    )
+    # Of each phase the last row is that of validation audio.
+    rows = table.drop_duplicates("phase", keep="last") if validation is None else validation
     if "stability_share" not in rows or rows["stability_share"].isna().all():
         figure, axes = _curves("Stability loss in training", "millionths of all bits", log)
         axes.plot(*_smooth(log, "stability"), color=_INK, label="median of a stretch of steps")

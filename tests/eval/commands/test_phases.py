@@ -48,6 +48,28 @@ def test_phases_become_one_table_and_plots(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_what_the_bench_measured_stands_beside_what_training_did(tmp_path, capsys):
+    _training(tmp_path)
+    for phase in "AB":
+        path = tmp_path / f"phase_{phase}" / "table.csv"
+        table = pd.read_csv(path).head(1)
+        more = {"payload_bytes": 1, "seconds": 115, "stability_start": 20.0, "stability_share": 0.04,
+                "stability_share_low": 0.02, "stability_share_high": 0.07}  # fmt: skip
+        table.assign(**more).to_csv(path, index=False)
+        rows = {"phase": phase, "step": table["step"].iloc[0], "attack": ["none", "mp3_192"],
+                "ber": [0.1, 0.2], "payload_ok": [1.0, 0.5], "parity_frames": [0.9, 0.8]}  # fmt: skip
+        pd.DataFrame(rows).to_csv(tmp_path / f"phase_{phase}" / "suite.csv", index=False)
+    assert _run(tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert "phase B: 1 bytes a second; stability 4.0 % of its start (95 %: 2.0 to 7.0; goal 5)" in shown
+    table = pd.read_csv(tmp_path / "phases.csv")
+    assert list(table["attack"]) == ["none", "mp3_192", "held_out"] * 2
+    assert table["stable"].all()
+    assert list(table["stability_share"]) == [0.04] * 6
+    assert (tmp_path / "payload.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.slow
 def test_what_was_not_measured_is_null(tmp_path, capsys):
     _training(tmp_path)
     table = pd.read_csv(tmp_path / "phase_A" / "table.csv").assign(snr_db=[float("inf"), float("nan")])
@@ -133,7 +155,7 @@ def drawn(monkeypatch):
 def test_a_suite_is_run_on_the_network_of_each_phase(trained, suite, drawn, capsys):
     assert _run(trained, "--suite", suite) == 0
     shown = capsys.readouterr().out
-    assert "from sample 0" in shown
+    assert "the sync pattern is found, else from sample 0" in shown
     assert "kept" in shown
     assert "+10" in shown
     table = pd.read_csv(trained / "phases_suite.csv")
@@ -152,10 +174,10 @@ def test_a_suite_is_run_on_the_network_of_each_phase(trained, suite, drawn, caps
             assert mine.loc[attack, "ber"] == pytest.approx(part["ber"].mean(), abs=1e-5)
             assert set(part["bits"]) == {520}
         assert rows["parity_frames"].notna().any()
-        assert (
-            "sample 0"
-            in json.loads((folder / "run.json").read_text())["systems"][f"network-{phase}"]["alignment"]
-        )
+        told = json.loads((folder / "run.json").read_text())["systems"][f"network-{phase}"]
+        assert "sync pattern" in told["alignment"]
+        suite_rows = pd.read_csv(trained / f"phase_{phase}" / "suite.csv").set_index("attack")
+        assert suite_rows.loc["none", "ber"] == mine.loc["none", "ber"]
     # The same again goes on with what is there; another suite is not mixed in.
     stored = [trained / f"phase_{p}" / "run" / "results.parquet" for p in "ABC"]
     before = [path.read_bytes() for path in stored]
