@@ -119,8 +119,7 @@ class NetworkSystem:
                 continue
             with torch.no_grad():
                 marked = model.embed(torch.from_numpy(second)[None], bits[None])[0]
-            marked = _SYNC.embed_pattern(marked).numpy()
-            mark[i * RATE : (i + 1) * RATE] = marked - second
+            mark[i * RATE : (i + 1) * RATE] = _SYNC.embed_pattern(marked).numpy() - second
         return _Embedded(mixed_in(audio, rate, mark[None], RATE).audio, tuple(silent))
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:

@@ -171,8 +171,10 @@ def train_network(
                     folder / "table.csv", [{"phase": name, "step": done, **size, **row} for row in rows]
                 )
                 ended.save()
-                frames = (pd.DataFrame(one.rows) for one in (ended, log))
-                for file, data in images(*frames, name, pd.DataFrame(table.rows)).items():
+                plots = images(
+                    pd.DataFrame(ended.rows), pd.DataFrame(log.rows), name, pd.DataFrame(table.rows)
+                )
+                for file, data in plots.items():
                     write_atomically(folder / file, data)
             out.mkdir(parents=True, exist_ok=True)
             log.save()
