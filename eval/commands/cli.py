@@ -20,6 +20,7 @@ from soundsafe.eval.commands.gate import baseline, gate, power
 from soundsafe.eval.commands.history import history
 from soundsafe.eval.commands.listen import listen
 from soundsafe.eval.commands.listing import listing
+from soundsafe.eval.commands.peer import peer
 from soundsafe.eval.commands.phases import phases
 from soundsafe.eval.commands.report import report
 from soundsafe.eval.commands.rescore import rescore
@@ -64,6 +65,7 @@ for _command in (
     baseline, power, gate, compare, history, walkthrough, report, listen, phases, time_to_payload, bench,
 ):  # fmt: skip
     app.command()(_command)
+app.add_typer(peer, name="peer")
 
 _GOES_ON = "interrupted; a run goes on with --resume"
 

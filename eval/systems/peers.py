@@ -1,19 +1,16 @@
 """Published watermarks as systems under test, so that they stand beside this one on the same audio.
 
-None of them is needed: one that is not there says how to get it. Their packages ask for versions that clash
-with this package's and with each other's, so each may live in a Python of its own:
+None of them is needed: one that is not there says how to get it. What each is stands in `peer_catalogue`,
+where it lives in `peer_places`. A system is talked to by pipe (`peer_server`). It gets the mean of the
+channels at its own rate, and what it added is added to every channel: the rest of the band stays as it is.
 
-    SOUNDSAFE_PYTHON_PERTH=venv/bin/python     that Python; without it, the one that runs the bench
-    SOUNDSAFE_WEIGHTS_AUDIOSEAL=folder         a model's weights, where its package holds none
-
-A system is talked to by pipe (`peer_server`). It gets the mean of the channels at its own rate, and what it
-added is added to every channel, so that the rest of the band stays as it is.
+Options stand behind a name: `aware:tolerance_db=3`, `afiles-dsss:bits=40,alpha=0.2`, `audiowmark:bits=16`.
+`scale` multiplies what a peer adds to the audio.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +19,6 @@ import sys
 import tempfile
 import weakref
 import zlib
-from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -32,50 +28,24 @@ from typing import Any, TypeAlias
 import numpy as np
 import soundfile
 
-from soundsafe.aliases import Audio
-from soundsafe.codecs import resample
+from soundsafe.aliases import Audio, Bits
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.rows import NAN
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
-from soundsafe.eval.systems.mixing import mixed_in
+from soundsafe.eval.systems.peer_catalogue import ENVIRONMENTS, PEERS, Peer
+from soundsafe.eval.systems.peer_places import digest, python_of, weights_of
+from soundsafe.eval.systems.whole_clip import WholeClipSystem
 
-__all__ = ["PEERS", "Audiowmark", "NotInstalled", "Peer", "PeerSystem"]
+__all__ = ["Audiowmark", "NotInstalled", "PeerSystem", "factory"]
 
 Message: TypeAlias = dict[str, Any]
 """The JSON part of what is said to a peer, or answered by it."""
 
+Option: TypeAlias = float | int | str
+
 
 class NotInstalled(InputError):
     """The system is not there. The message says how to get it."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """What a published system is: its distribution, its own rate, what it carries and what it needs.
-
-    `minimum_s`: shorter audio it cannot mark. `weights`: what must be given, '' where the package holds it.
-    """
-
-    name: str
-    distribution: str
-    rate: int
-    payload_bytes: int
-    minimum_s: float
-    weights: str
-    install: str
-
-
-PEERS = {
-    p.name: p
-    for p in (
-        Peer("perth", "resemble-perth", 32_000, 0, 0.1, "",
-             'pip install resemble-perth librosa torchaudio pyyaml "setuptools<81"'),
-        Peer("audioseal", "audioseal", 16_000, 2, 0.1,
-             "the folder of generator_base.pth and detector_base.pth", "pip install audioseal"),
-        Peer("wavmark", "wavmark", 16_000, 2, 1.1, "the file of the model", "pip install wavmark"),
-        Peer("silentcipher", "silentcipher", 44_100, 5, 1.0,
-             "the folder of the 44.1 kHz model, with hparams.yaml", "pip install silentcipher"),
-    )
-}  # fmt: skip
 
 
 @cache
@@ -96,25 +66,14 @@ def _version(python: str, distribution: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-@cache
-def _digest(path: Path) -> str:
-    """16 hex digits over a file, or over the files of a folder by name."""
-    total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        total.update(file.name.encode() + b"\0")
-        with file.open("rb") as data:
-            total.update(hashlib.file_digest(data, "sha256").digest())
-    return total.hexdigest()[:16]
-
-
 class _Server:
     """A running `peer_server`; it ends with the object."""
 
-    def __init__(self, name: str, python: str, weights: str) -> None:
+    def __init__(self, name: str, python: str, weights: str, options: Message) -> None:
         script = str(Path(__file__).with_name("peer_server.py"))
         self.name = name
         self.process = subprocess.Popen(
-            [python, "-I", script, name, weights],
+            [python, "-I", script, name, weights, json.dumps(options)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self.close = weakref.finalize(self, _end, self.process)
@@ -142,7 +101,9 @@ class _Server:
             raise self._ended()
         header = json.loads(line)
         if "error" in header:
-            raise RuntimeError(f"{self.name}: {header['error']}")
+            # A peer that says no to this audio refuses it; anything else went wrong.
+            kind = NotMarkable if header.get("refused") else RuntimeError
+            raise kind(f"{self.name}: {header['error']}")
         return header, np.frombuffer(stdout.read(4 * header["samples"]), np.float32)
 
 
@@ -155,24 +116,34 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class PeerSystem(SimpleSystem):
-    """A system in a process of its own, started when it is first used. It takes no key."""
+class PeerSystem(WholeClipSystem):
+    """A system in a process of its own, started when it is first used."""
 
-    def __init__(self, facts: Peer) -> None:
-        """Raises NotInstalled."""
-        self.facts, self.name, self.payload_bytes = facts, facts.name, facts.payload_bytes
-        variable = facts.name.upper()
-        self.python = os.environ.get(f"SOUNDSAFE_PYTHON_{variable}") or sys.executable
-        self.weights = os.environ.get(f"SOUNDSAFE_WEIGHTS_{variable}", "")
-        found = _version(self.python, facts.distribution)
+    mono = True
+
+    def __init__(self, facts: Peer, *, scale: float = 1.0, **options: Option) -> None:
+        """Raises NotInstalled, and InputError for an option that there is not."""
+        self.facts, self.name, self.scale = facts, facts.name, float(scale)
+        self.rate, self.keyed, self.minimum_s = facts.rate, facts.keyed, facts.minimum_s
+        bits = options.pop("bits", facts.payload_bits)
+        if bits != facts.payload_bits and not (facts.any_bits and isinstance(bits, int) and bits > 0):
+            raise InputError(f"{facts.name} carries {facts.payload_bits} bits, not {bits}")
+        self.payload_bits = int(bits)
+        known = [name for name in (facts.strength,) if name]
+        if wrong := [name for name in options if name not in known]:
+            raise InputError(f"{facts.name} has no option {wrong[0]}: {', '.join(['bits', 'scale', *known])}")
+        self.options: Message = {"method": facts.method, **options} if facts.method else dict(options)
+        self.python = python_of(facts.environment)
+        self.weights = weights_of(facts.name).path
+        found = _version(self.python, ENVIRONMENTS[facts.environment].distribution)
         if found is None:
             raise NotInstalled(
-                f"{facts.name} is not installed: {facts.install}, best in an environment of its own, "
-                f"whose Python SOUNDSAFE_PYTHON_{variable} then names"
+                f"{facts.name} is not installed: soundsafe-eval peer install {facts.environment}"
             )
         if facts.weights and not os.path.exists(self.weights):
             raise NotInstalled(
-                f"{facts.name} has no weights: SOUNDSAFE_WEIGHTS_{variable} must name {facts.weights}"
+                f"{facts.name} has no weights: soundsafe-eval peer weights {facts.name} PATH, "
+                f"where PATH is {facts.weights}"
             )
         self.version = found
         self._server: _Server | None = None
@@ -181,74 +152,91 @@ class PeerSystem(SimpleSystem):
         if self._server is not None and self._server.process.poll() is not None:
             self._server = None
         if self._server is None:
-            self._server = _Server(self.name, self.python, self.weights)
+            self._server = _Server(self.facts.name, self.python, self.weights, self.options)
         return self._server.ask(header, audio)
 
-    def _own(self, audio: Audio, rate: int) -> Audio:
-        mono = audio.mean(axis=0, dtype=np.float32)
-        return resample(mono[None], rate, self.facts.rate)[0]
+    def mark(self, audio: Audio, rate: int, bits: Bits, key: bytes) -> Audio:
+        ask = {"do": "embed", "rate": rate, "key": key.hex(), "bits": bits.tolist()}
+        marked = self._ask(ask, audio[0])[1][None]
+        return marked if self.scale == 1.0 else audio + np.float32(self.scale) * (marked - audio)
 
-    def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
-        """Raises NotMarkable for audio that is too short."""
-        if audio.shape[1] < self.facts.minimum_s * rate:
-            raise NotMarkable(f"{self.name} needs {self.facts.minimum_s:g} s")
-        host = self._own(audio, rate)
-        bits = np.unpackbits(np.frombuffer(payload, np.uint8)).tolist()
-        marked = self._ask({"do": "embed", "bits": bits}, host)[1]
-        return mixed_in(audio, rate, (marked - host)[None], self.facts.rate)
-
-    def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
-        if audio.shape[1] < self.facts.minimum_s * rate:
-            return Found(False, None)
-        found = self._ask({"do": "decode"}, self._own(audio, rate))[0]
-        payload = None if found["bits"] is None else np.packbits(np.array(found["bits"], np.uint8)).tobytes()
-        return Found(payload is not None, payload, found["score"])
+    def read(self, audio: Audio, rate: int, key: bytes) -> Found:
+        ask = {"do": "decode", "rate": rate, "key": key.hex(), "bits": self.payload_bits}
+        found = self._ask(ask, audio[0])[0]
+        score = NAN if found["score"] is None else found["score"]
+        if found["bits"] is None:
+            return Found(False, None, score)
+        bits = [int(b) for b in found["bits"][: self.payload_bits]]
+        bits += [0] * (self.payload_bits - len(bits))  # a method may give fewer
+        return Found(True, None if bits else b"", score, bits=bits or None)
 
     def describe(self) -> dict[str, object]:
-        out: dict[str, object] = {"version": self.version, "keyed": False}
-        out |= {"rate": self.facts.rate, "minimum_s": self.facts.minimum_s}
-        return out | ({"weights": _digest(Path(self.weights))} if self.facts.weights else {})
+        out = super().describe() | {"version": self.version, "checked": self.facts.checked}
+        if options := {k: v for k, v in self.options.items() if k != "method"}:
+            out["options"] = options
+        out |= {"scale": self.scale} if self.scale != 1.0 else {}
+        out |= {"method": self.facts.method} if self.facts.method else {}
+        return out | ({"weights": digest(Path(self.weights))} if self.facts.weights else {})
 
 
-perth, audioseal, wavmark, silentcipher = (partial(PeerSystem, peer) for peer in PEERS.values())
-"""What makes each of them, for the registry."""
+def factory(name: str) -> partial[PeerSystem]:
+    """What makes the peer of that name, for the registry."""
+    return partial(PeerSystem, PEERS[name])
 
 
 class Audiowmark(SimpleSystem):
-    """The program `audiowmark`: 128 bits, the last 32 of them a CRC here, since it checks no message itself.
+    """The program `audiowmark`.
 
-    One block of it takes about 52 seconds; what can be read from shorter audio is the first part of a block.
+    With 96 `bits`, the default, its message of 128 ends in a CRC here, since it checks no message itself;
+    with 128 each message that it prints is one. 16 bits are a short message, which it checks. One block of
+    128 takes about 52 seconds; what can be read from shorter audio is the first part of a block.
     """
 
     name = "audiowmark"
-    payload_bytes = 12
 
-    def __init__(self) -> None:
-        """Raises NotInstalled."""
+    def __init__(self, bits: int = 96, strength: float = 10.0) -> None:
+        """Raises NotInstalled, and InputError for another number of bits."""
+        if bits not in (16, 96, 128):
+            raise InputError(f"audiowmark carries 16, 96 or 128 bits, not {bits}")
         program = shutil.which("audiowmark")
         if program is None:
             raise NotInstalled("audiowmark is not installed: get it (uplex.de/audiowmark) and put it on PATH")
-        self.program = program
+        self.program, self.payload_bits, self.strength = program, bits, float(strength)
+        self.payload_bytes = bits // 8
 
     def _run(self, folder: str, key: bytes, *arguments: str) -> str:
         # A key file as the program writes them: 128 bits.
         path = Path(folder, "key")
         path.write_text(f"key {key[:16].hex()}\n")
         path.chmod(0o600)
+        command, *rest = arguments
+        own = ["--key", str(path), "--strength", f"{self.strength:g}"]
+        own += ["--short", "16"] if self.payload_bits == 16 else []
         done = subprocess.run(
-            [self.program, arguments[0], "--key", str(path), *arguments[1:]],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [self.program, command, *own, *rest], cwd=folder, capture_output=True, text=True, check=False
+        )
         # `get` ends with 1 where it finds nothing.
-        if done.returncode and arguments[0] == "add":
+        if done.returncode and command == "add":
             raise RuntimeError((done.stderr.strip().splitlines() or ["audiowmark failed"])[-1])
         return done.stdout
 
+    def _message(self, payload: bytes) -> str:
+        """The digits that the program takes."""
+        crc = zlib.crc32(payload).to_bytes(4, "big") if self.payload_bits == 96 else b""
+        return (payload + crc).hex()
+
+    def _payload(self, digits: str) -> bytes | None:
+        """The payload of a message; None where it does not check."""
+        message = bytes.fromhex(digits)
+        if self.payload_bits != 96:
+            return message
+        payload, check = message[:12], message[12:]
+        return payload if zlib.crc32(payload).to_bytes(4, "big") == check else None
+
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
-        message = payload + zlib.crc32(payload).to_bytes(4, "big")
         with tempfile.TemporaryDirectory(prefix="soundsafe-") as folder:
             soundfile.write(Path(folder, "in.wav"), audio.T, rate, subtype="PCM_24")
-            self._run(folder, key, "add", "in.wav", "out.wav", message.hex())
+            self._run(folder, key, "add", "in.wav", "out.wav", self._message(payload))
             marked = soundfile.read(Path(folder, "out.wav"), dtype="float32", always_2d=True)[0].T
         return Marked(np.ascontiguousarray(marked))
 
@@ -259,14 +247,19 @@ class Audiowmark(SimpleSystem):
         lines = [line.split() for line in said.splitlines()]
         # pattern TIME MESSAGE SYNC ERROR TYPE
         patterns = [line for line in lines if len(line) >= 5 and line[0] == "pattern"]
-        score = max((1 - 2 * float(line[4]) for line in patterns), default=0.0)
+        patterns.sort(key=lambda line: float(line[4]))  # the fewest wrong bits first
+        score = 1 - 2 * float(patterns[0][4]) if patterns else 0.0
         for line in patterns:
-            message = bytes.fromhex(line[2])
-            payload, check = message[: self.payload_bytes], message[self.payload_bytes :]
-            if zlib.crc32(payload).to_bytes(4, "big") == check:
+            if (payload := self._payload(line[2])) is not None:
                 return Found(True, payload, score)
         return Found(False, None, score)
 
     def describe(self) -> dict[str, object]:
         done = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False)
-        return {"version": done.stdout.strip() or "unknown", "crc_bits": 32, "options": "--detect-speed"}
+        return {
+            "version": done.stdout.strip() or "unknown",
+            "payload_bits": self.payload_bits,
+            "checked": self.payload_bits != 128,
+            "crc_bits": 32 if self.payload_bits == 96 else 0,
+            "options": {"detect-speed": True, "strength": self.strength},
+        }

@@ -1,5 +1,7 @@
 """The systems under test by their names.
 
+Options may stand behind a name, as its factory takes them: `qim:step=0.01`. All of it is that system's name.
+
 A package adds a system through the entry point group `soundsafe.systems`: a name, and a callable without
 arguments (a class, for instance) that returns a `System`. A program adds one with `register`, a plug-in
 (`soundsafe.plugins`) by a class with a name, `embed` and `decode`.
@@ -7,7 +9,9 @@ arguments (a class, for instance) that returns a `System`. A program adds one wi
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -18,6 +22,7 @@ from typing import TypeVar
 from soundsafe import plugins
 from soundsafe.errors import InputError, unknown
 from soundsafe.eval.systems.interface import System
+from soundsafe.eval.systems.peer_catalogue import PEERS
 from soundsafe.message.container import BODY
 
 __all__ = ["facts_of", "get", "listing", "register", "systems"]
@@ -30,17 +35,20 @@ F = TypeVar("F", bound=Factory)
 class _Own:
     """A system of this package: where it is, and what is known of it without loading anything.
 
-    `payload_bytes` None: whether it can be loaded at all has to be tried.
+    `payload_bytes` None: whether it can be loaded at all has to be tried. `of`: what `factory` makes a
+    factory of, where it is none itself.
     """
 
     module: str
     factory: str
     description: str
     payload_bytes: int | None = None
+    of: str = ""
 
     def load(self) -> Factory:
-        found: Factory = getattr(import_module(f"soundsafe.eval.systems.{self.module}"), self.factory)
-        return found
+        found = getattr(import_module(f"soundsafe.eval.systems.{self.module}"), self.factory)
+        loaded: Factory = found(self.of) if self.of else found
+        return loaded
 
 
 _OWN = {
@@ -65,10 +73,7 @@ _OWN = {
     "qim": _Own("baselines", "PlainQim", "baseline: quantised DCT coefficients (QIM)", 4),
     "null": _Own("baselines", "Null", "baseline: marks nothing, finds nothing", 4),
     "audiowmark": _Own("peers", "Audiowmark", "peer: audiowmark, the program"),
-    "perth": _Own("peers", "perth", "peer: Resemble AI's Perth"),
-    "audioseal": _Own("peers", "audioseal", "peer: Meta's AudioSeal"),
-    "wavmark": _Own("peers", "wavmark", "peer: WavMark"),
-    "silentcipher": _Own("peers", "silentcipher", "peer: Sony's SilentCipher"),
+    **{p.name: _Own("peers", "factory", f"peer: {p.about}", of=p.name) for p in PEERS.values()},
 }
 _REGISTERED: dict[str, Factory] = {}
 
@@ -127,19 +132,48 @@ def facts_of(system: System) -> dict[str, object]:
     return dict(system.describe()) | {"payload_bytes": system.payload_bytes}
 
 
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _options(text: str) -> dict[str, int | float | str]:
+    pairs = [item.partition("=") for item in text.split(",") if item]
+    if bad := [name for name, equals, value in pairs if not (name.isidentifier() and equals and value)]:
+        raise InputError(f"{bad[0]} is no option: NAME=VALUE is needed")
+    return {name: _value(value) for name, _, value in pairs}
+
+
 def get(name: str) -> System:
-    """The system of that name.
+    """The system of that name, with the options that stand behind it.
 
     Raises:
-        InputError: there is none, or its package cannot be loaded.
+        InputError: there is none, its package cannot be loaded, or it has no such option.
+
+    Example:
+        >>> get("qim:step=0.01").step
+        0.01
     """
     loaders = _found()
-    if name not in loaders:
-        raise InputError(unknown("system", name, sorted(loaders)))
+    plain, _, text = name.partition(":")
+    if plain not in loaders:
+        raise InputError(unknown("system", plain, sorted(loaders)))
+    options = _options(text)
     try:
-        return loaders[name]()()
+        make: Callable[..., System] = loaders[plain]()
+        if not options:
+            return make()
+        try:
+            inspect.signature(make).bind(**options)
+        except TypeError as error:
+            raise InputError(f"{plain} takes no such option: {error}") from None
+        system = make(**options)
     except ImportError as error:
-        raise InputError(f"system {name} cannot be loaded: {error}") from error
+        raise InputError(f"system {plain} cannot be loaded: {error}") from error
+    system.name = name
+    return system
 
 
 def _listed(name: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ that mark in the simplest way. What the real ones do is measured, not tested.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import venv
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.commands import cli
-from soundsafe.eval.systems import peers
+from soundsafe.eval.systems import peer_catalogue, peers
 from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.answers import answer
 from soundsafe.eval.systems.interface import System
@@ -50,6 +51,7 @@ class PerthImplicitWatermarker:
 AUDIOWMARK = """#!{python}
 import pathlib, shutil, sys
 command, *rest = sys.argv[1:]
+rest = [r for i, r in enumerate(rest) if '--strength' not in rest[max(0, i - 1) : i + 1]]
 state = pathlib.Path(__file__).with_name("state")
 if command == "--version":
     print("audiowmark 0.0.0")
@@ -91,7 +93,9 @@ def test_a_peer_in_a_python_of_its_own(
     monkeypatch.setenv("SOUNDSAFE_PYTHON_PERTH", str(other_python))
     perth = systems.get("perth")
     assert isinstance(perth, System)
-    assert perth.describe() == {"version": "9.9", "keyed": False, "rate": 32_000, "minimum_s": 0.1}
+    assert perth.describe() == {
+        "version": "9.9", "keyed": False, "rate": 32_000, "minimum_s": 0.1, "payload_bits": 0, "checked": True
+    }  # fmt: skip
     audio = noise(2, rate)
     marked = perth.embed(audio, rate, b"", KEY).audio
     assert marked.shape == audio.shape
@@ -107,7 +111,7 @@ def test_a_peer_in_a_python_of_its_own(
 def test_an_error_is_one_line_and_it_goes_on(other_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOUNDSAFE_PYTHON_PERTH", str(other_python))
     perth = systems.get("perth")
-    with pytest.raises(RuntimeError, match=r"^perth: ValueError: silence has no mark$"):
+    with pytest.raises(NotMarkable, match=r"^perth: ValueError: silence has no mark$"):
         perth.embed(np.zeros((1, 32_000), np.float32), 32_000, b"", KEY)
     assert perth.embed(noise(1, 32_000), 32_000, b"", KEY).audio.shape == (1, 32_000)
     with pytest.raises(NotMarkable, match=r"0\.1 s"):
@@ -130,14 +134,15 @@ def test_a_peer_that_died_is_started_again(other_python: Path, monkeypatch: pyte
 
 def test_a_peer_whose_package_does_not_load(other_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOUNDSAFE_PYTHON_PERTH", str(other_python))
-    broken = peers.PeerSystem(peers.PEERS["perth"])
-    broken.name = "wavmark"  # of which this Python has nothing
+    wavmark = dataclasses.replace(peer_catalogue.PEERS["perth"], name="wavmark")
+    broken = peers.PeerSystem(wavmark)  # of which this Python has nothing
     with pytest.raises(RuntimeError, match=r"^wavmark: ModuleNotFoundError"):
         broken.decode(noise(1, 32_000), 32_000, KEY)
 
 
 def test_absent_ones_say_how_to_get_them(other_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("SOUNDSAFE_PEERS", "/nowhere")
     monkeypatch.setenv("SOUNDSAFE_PYTHON_PERTH", "/nowhere/python")
     monkeypatch.setenv("SOUNDSAFE_PYTHON_AUDIOSEAL", str(other_python))
     (next(other_python.parents[1].glob("lib/python*/site-packages")) / "audioseal-1.dist-info").mkdir()
@@ -145,30 +150,32 @@ def test_absent_ones_say_how_to_get_them(other_python: Path, monkeypatch: pytest
         "Metadata-Version: 2.1\nName: audioseal\nVersion: 1\n"
     )
     for name, words in (
-        ("perth", "not installed: pip install resemble-perth"),
+        ("perth", "not installed: soundsafe-eval peer install perth"),
         ("audiowmark", "not installed"),
-        ("audioseal", "SOUNDSAFE_WEIGHTS_AUDIOSEAL"),
+        ("audioseal", "peer weights audioseal PATH, where PATH is the folder of generator_base"),
     ):
         with pytest.raises(InputError, match=words) as error:
             systems.get(name)
         assert "\n" not in str(error.value)
     found = {item["system"]: item for item in systems.listing()}
     assert not found["perth"]["available"]
-    assert "pip install" in found["perth"]["missing"]
-    assert found["null"] == {"system": "null", "payload_bytes": 4, "available": True, "missing": ""}
+    assert "peer install perth" in found["perth"]["missing"]
+    assert found["null"]["available"]
+    assert not found["null"]["missing"]
 
 
-@pytest.mark.parametrize("name", [*peers.PEERS, "audiowmark"])
+@pytest.mark.parametrize("name", ["aware", "afiles-dsss:bits=40,alpha=0.2", "timbre", "audiowmark"])
 def test_a_run_of_an_absent_one_is_one_line_and_exit_2(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv(f"SOUNDSAFE_PYTHON_{name.upper()}", "/nowhere/python")
+    for environment in peer_catalogue.ENVIRONMENTS:
+        monkeypatch.setenv(f"SOUNDSAFE_PYTHON_{environment.upper()}", "/nowhere/python")
     with pytest.raises(SystemExit) as stop:
         cli.main(["run", "--suite", "smoke", "--system", name, "--out", str(tmp_path / "run")])
     said = capsys.readouterr()
     assert (stop.value.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert f"{name} is not installed: " in said.err
+    assert f"{name.partition(':')[0]} is not installed: " in said.err
     assert not (tmp_path / "run").exists()
 
 

@@ -30,3 +30,15 @@ def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(InputError, match=r"unknown system nobody: choose from .*soundsafe"):
         registry.get("nobody")
+
+
+def test_options_stand_behind_a_name() -> None:
+    system = registry.get("qim:step=0.01")
+    assert (system.name, system.step) == ("qim:step=0.01", 0.01)
+    for name, words in (
+        ("qim:loud=1", "takes no such option"),
+        ("qim:step", "NAME=VALUE"),
+        ("nobody:a=1", "unknown system nobody"),
+    ):
+        with pytest.raises(InputError, match=words):
+            registry.get(name)
