@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equal_distance import at_distance, log_distance, tell
+from equal_distance import tell
 from soundsafe import attacks, datasets
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
@@ -26,6 +26,7 @@ from soundsafe.cells.profile import EUL_SAMPLES, PHASES, ROBUST, Profile
 from soundsafe.cells.reading import read_second
 from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import resample
+from soundsafe.eval.running.equal_distance import at_distance, log_distance
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE
 

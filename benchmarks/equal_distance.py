@@ -1,52 +1,14 @@
-"""What benchmarks of marks share: as far from the original as another mark, and how much more is wrong."""
+"""What benchmarks of marks share: how much more is wrong than after another mark."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from soundsafe.aliases import Audio
-from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.eval.analysis.stats import paired_interval
-from soundsafe.stft import RATE
-
-Marked = TypeVar("Marked")
-
-_NEAR = 0.01
-"""Marks count as equally far where the mean logarithms of their distances differ by less."""
-
-_SLOPE = 1.4
-"""Of the logarithm of the distance over that of the factor, before two factors tell it."""
-
-
-def log_distance(pairs: Iterable[tuple[Audio, Audio]]) -> float:
-    """Mean logarithm of the Zimtohrli distance of `pairs` of original and marked audio
-    ``[channels, samples]``."""
-    return float(np.mean([math.log(max(worst_channel(x, y, RATE), 1e-7)) for x, y in pairs]))
-
-
-def at_distance(
-    mark: Callable[[float], tuple[Marked, float]], wanted: float | None
-) -> tuple[float, float, Marked]:
-    """Factor, log distance and what was marked, by secants from factor 1 until the distance is `wanted`.
-
-    `mark(factor)`: what is marked and its log distance. Without `wanted` the factor is 1. After six tries
-    the last is taken.
-    """
-    factor, slope = 1.0, _SLOPE
-    marked, distance = mark(factor)
-    for _ in range(5):
-        if wanted is None or abs(distance - wanted) < _NEAR:
-            break
-        move, before = (wanted - distance) / slope, distance
-        factor *= math.exp(move)
-        marked, distance = mark(factor)
-        slope = max(0.5, (distance - before) / move)
-    return factor, distance, marked
 
 
 def tell(

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equal_distance import at_distance, log_distance, tell
+from equal_distance import tell
 from soundsafe import attacks, datasets
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
@@ -30,6 +30,7 @@ from soundsafe.cells.profile import ROBUST, Profile
 from soundsafe.cells.reading import read_second
 from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import resample
+from soundsafe.eval.running.equal_distance import at_distance, log_distance
 from soundsafe.message.coding import N
 from soundsafe.models import INNWatermarker
 from soundsafe.models.inn import compand, expand

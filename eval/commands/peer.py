@@ -77,6 +77,39 @@ def listing(as_json: Json = False) -> None:
 
 
 @peer.command()
+def equal(
+    name: Annotated[str, typer.Argument(help="A system, not only a peer.")],
+    to: Annotated[str, typer.Option(help="The Zimtohrli distance, or a system that has it.")],
+    option: Annotated[str, typer.Option(help="What is moved; larger must mean stronger.")] = "scale",
+    dataset: Annotated[str, typer.Option(help="Name of a dataset, or a folder of audio.")] = "bundled",
+    split: Annotated[str, typer.Option(help="Split to tune on; 'all' for everything.")] = "train",
+    limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find how strong a system must be for marks as far from the original as another's."""
+    from soundsafe import datasets
+    from soundsafe.eval.running.equal_distance import distance_of, strength_at
+
+    clips = datasets.load(dataset, split=None if split == "all" else split).clips[:limit]
+    if not clips:
+        raise InputError(f"{dataset} has no clips in split {split}")
+    try:
+        wanted = float(to)
+    except ValueError:
+        wanted = distance_of(to, clips, seconds)
+        say(f"{to}: distance {wanted:.3g}")
+    if not 0 < wanted < 1:
+        raise InputError(f"--to {to}: a distance above 0 and below 1 is needed")
+    found = strength_at(name, wanted, clips, option=option, seconds=seconds)
+    if as_json:
+        print_json({"system": found.system, "distance": found.distance, "wanted": wanted})
+    else:
+        write(f"{found.system}\n")
+        say(f"distance {found.distance:.3g}, wanted {wanted:.3g}, {len(clips)} clips")
+
+
+@peer.command()
 def weights(
     name: Annotated[str, typer.Argument(help="A peer whose package brings no weights.")],
     path: Annotated[Path, typer.Argument(help="The file or folder of its weights.")],

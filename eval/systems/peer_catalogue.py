@@ -45,7 +45,8 @@ class Peer:
         keyed: it reads nothing with another key.
         minimum_s: shorter audio it cannot mark.
         strength: the option that makes its mark stronger; '' where it has none, then `scale` multiplies
-            what it adds.
+            what it adds. `default`: its value in the package; 0 where that is not known or means less when
+            larger.
         weights: what must be given beside the package, '' where the package holds it.
         method: its name inside the package, where that holds several.
         about: whose it is and what, in a few words.
@@ -60,6 +61,7 @@ class Peer:
     any_bits: bool = False
     minimum_s: float = 0.1
     strength: str = ""
+    default: float = 0.0
     weights: str = ""
     method: str = ""
     about: str = ""
@@ -107,36 +109,36 @@ ENVIRONMENTS = {
     )
 }  # fmt: skip
 
-# Name, method, keyed, strength; the last two are as the package's own cards and constructors have them.
+# Name, method, keyed, strength and its default, as the package's own cards and constructors have them.
 _A_FILES = (
-    ("dsss", "DSSS_METHOD", True, "alpha"),
-    ("iss", "IMPROVED_SPREAD_SPECTRUM_METHOD", True, "strength"),
-    ("qim", "QIM_METHOD", True, "step_scale"),
-    ("echo", "ECHO_METHOD", False, "alpha"),
-    ("bf-echo", "BACKWARD_FORWARD_ECHO_METHOD", False, "alpha"),
-    ("ts-echo", "TIME_SPREAD_ECHO_METHOD", True, "alpha"),
-    ("phase", "PHASE_CODING_METHOD", False, ""),
-    ("ipc", "IMPROVED_PHASE_CODING_METHOD", False, ""),
-    ("patchwork", "PATCHWORK_MULTILAYER_METHOD", False, ""),
-    ("fsvc", "FSVC_METHOD", False, "delta"),
-    ("norm-space", "NORM_SPACE_METHOD", False, "delta"),
-    ("sync-dwt-dct", "SYNC_DWT_DCT_METHOD", False, "step_scale"),
-    ("histogram", "HISTOGRAM_METHOD", False, "threshold"),
-    ("lfam", "LOW_FREQUENCY_AMPLITUDE_METHOD", False, "margin"),
-    ("blind-svd", "BLIND_SVD_METHOD", False, "quantization_coefficient"),
-    ("lwt", "LWT_METHOD", False, "threshold"),
-    ("emd", "EMD_METHOD", False, "step_scale"),
-    ("dct-b1", "DCT_B1_METHOD", True, ""),
-    ("dct-delta-lsb", "DCT_DELTA_LSB_METHOD", False, "delta_value"),
-    ("dwt-lsb", "DWT_LSB_METHOD", False, "step_scale"),
-    ("w-dwt-lsb", "WIRELESS_DWT_LSB_METHOD", False, ""),
-    ("le-ga", "LEARNABLE_EMBEDDING_GA_METHOD", False, "embedding_strength"),
-    ("fgas", "FGAS_METHOD", True, "epsilon"),
-    ("lsb", "LSB_METHOD", False, ""),
-    ("fbs-lsb", "FBSMethod", False, ""),
-    ("pfi", "PRIME_FACTOR_INTERPOLATE", False, ""),
-    ("pee", "REVERSIBLE_PEE_METHOD", False, "threshold"),
-    ("aac-stc", "AAC_STC_METHOD", False, ""),
+    ("dsss", "DSSS_METHOD", True, "alpha", 0.05),
+    ("iss", "IMPROVED_SPREAD_SPECTRUM_METHOD", True, "strength", 0.05),
+    ("qim", "QIM_METHOD", True, "step_scale", 0.1),
+    ("echo", "ECHO_METHOD", False, "alpha", 0.2),
+    ("bf-echo", "BACKWARD_FORWARD_ECHO_METHOD", False, "alpha", 0.1),
+    ("ts-echo", "TIME_SPREAD_ECHO_METHOD", True, "alpha", 0.1),
+    ("phase", "PHASE_CODING_METHOD", False, "", 0.0),
+    ("ipc", "IMPROVED_PHASE_CODING_METHOD", False, "", 0.0),
+    ("patchwork", "PATCHWORK_MULTILAYER_METHOD", False, "", 0.0),
+    ("fsvc", "FSVC_METHOD", False, "delta", 3.5793656),
+    ("norm-space", "NORM_SPACE_METHOD", False, "delta", 0.05),
+    ("sync-dwt-dct", "SYNC_DWT_DCT_METHOD", False, "step_scale", 0.5),
+    ("histogram", "HISTOGRAM_METHOD", False, "threshold", 2.0),
+    ("lfam", "LOW_FREQUENCY_AMPLITUDE_METHOD", False, "margin", 0.3),
+    ("blind-svd", "BLIND_SVD_METHOD", False, "quantization_coefficient", 0.1),
+    ("lwt", "LWT_METHOD", False, "threshold", 0.05),
+    ("emd", "EMD_METHOD", False, "step_scale", 0.2),
+    ("dct-b1", "DCT_B1_METHOD", True, "", 0.0),
+    ("dct-delta-lsb", "DCT_DELTA_LSB_METHOD", False, "delta_value", 0.05),
+    ("dwt-lsb", "DWT_LSB_METHOD", False, "step_scale", 0.5),
+    ("w-dwt-lsb", "WIRELESS_DWT_LSB_METHOD", False, "", 0.0),
+    ("le-ga", "LEARNABLE_EMBEDDING_GA_METHOD", False, "embedding_strength", 0.005),
+    ("fgas", "FGAS_METHOD", True, "epsilon", 0.02),
+    ("lsb", "LSB_METHOD", False, "", 0.0),
+    ("fbs-lsb", "FBSMethod", False, "", 0.0),
+    ("pfi", "PRIME_FACTOR_INTERPOLATE", False, "", 0.0),
+    ("pee", "REVERSIBLE_PEE_METHOD", False, "threshold", 8),
+    ("aac-stc", "AAC_STC_METHOD", False, "", 0.0),
 )
 
 PEERS = {
@@ -148,7 +150,7 @@ PEERS = {
         Peer("aware-segments", "aware", 16_000, 20, minimum_s=1.2, strength="tolerance_db",
              about="AWARE, 20 bits in each second"),
         Peer("voicesign", "voicesign", 44_100, 0, checked=True, keyed=True, minimum_s=0.2,
-             strength="EMBED_STRENGTH", about="VoiceSign, presence of a key's mark"),
+             strength="EMBED_STRENGTH", default=0.04, about="VoiceSign, presence of a key's mark"),
         Peer("audioseal", "audioseal", 16_000, 16,
              weights="the folder of generator_base.pth and detector_base.pth", about="Meta's AudioSeal"),
         Peer("wavmark", "wavmark", 16_000, 16, checked=True, minimum_s=1.1, weights="the file of the model",
@@ -160,9 +162,9 @@ PEERS = {
              about="Timbre watermarking"),
         *(
             Peer(f"afiles-{name}", "afiles", 16_000, 16, keyed=keyed, any_bits=True, minimum_s=1.0,
-                 strength=strength, method=method,
+                 strength=strength, default=default, method=method,
                  about=f"The A-Files, {method.removesuffix('_METHOD').lower().replace('_', ' ')}")
-            for name, method, keyed, strength in _A_FILES
+            for name, method, keyed, strength, default in _A_FILES
         ),
     )
 }  # fmt: skip
