@@ -65,7 +65,9 @@ def test_published_benchmarks_name_source_and_gaps(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in attacks.suite("chains").attacks if attacks.JOIN in n])
-@pytest.mark.parametrize("clip", ["stereo", "mono", "one_second"])
+@pytest.mark.parametrize(
+    "clip", ["one_second", *(pytest.param(c, marks=pytest.mark.slow) for c in ("stereo", "mono"))]
+)
 def test_chains_run(name: str, clip: str, request: pytest.FixtureRequest) -> None:
     audio = request.getfixturevalue(clip)
     first, second = (attacks.get(name).apply(audio, 44100, np.random.default_rng(2)) for _ in range(2))

@@ -146,6 +146,7 @@ def test_tables_sort_and_filter(browser: Any, file: Path) -> None:
         assert table.locator(".shown").inner_text() == "1 of 15"
 
 
+@pytest.mark.slow
 def test_all_figures_can_be_searched(browser: Any, file: Path) -> None:
     with _Open(browser, file) as opened:
         page = opened.page
@@ -186,6 +187,7 @@ def test_charts_speak_zoom_and_save(browser: Any, file: Path, tmp_path: Path) ->
         assert figure.locator("details tbody tr").count() == len(numbers["rows"])
 
 
+@pytest.mark.slow
 def test_theme_button_and_keyboard(browser: Any, file: Path) -> None:
     with _Open(browser, file, color_scheme="light") as opened:
         page = opened.page

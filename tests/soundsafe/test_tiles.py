@@ -132,12 +132,14 @@ def test_speed_is_undone_to_a_millionth(both: Audio) -> None:
     assert sum(e.ok for e in euls) >= 6
 
 
+@pytest.mark.slow
 def test_both_layers_leave_the_loudness(music: Audio, both: Audio) -> None:
     inner = slice(RATE, 7 * RATE)
     change_db = 10 * np.log10(np.sum(both[:, inner] ** 2) / np.sum(music[:, inner] ** 2))
     assert abs(change_db) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["speed_-2%", "tempo_wsola_+5%"])
 def test_the_cell_layer_answers_where_the_waveform_survives(both: Audio, name: str) -> None:
     reading = read_warped(attacked(both, name)[:, : 6 * RATE], CellCode(KEY), TileCode(KEY), tally=Tally())

@@ -31,6 +31,7 @@ def _coverage_of_share(rng: np.random.Generator, groups: int, size: int, p: floa
     return hits / TRIALS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [5, 12, 30])
 @pytest.mark.parametrize("alike", [0, 0.3, 1])
 def test_share_intervals_cover(groups: int, alike: float) -> None:

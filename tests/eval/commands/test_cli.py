@@ -393,6 +393,7 @@ def test_a_run_in_which_everything_fails(
     assert json.loads(text) == json.loads((tmp_path / "loud/summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_system_that_never_ran_is_bad_input_with_its_traceback(
     installed: Path, fakes: ModuleType, clips: Path, suite_file: Path, tmp_path: Path, command: Any
 ) -> None:

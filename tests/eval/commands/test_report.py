@@ -71,6 +71,7 @@ def test_no_run_is_one_line_and_exit_2(command: Any, tmp_path: Path) -> None:
         assert str(tmp_path) in err
 
 
+@pytest.mark.slow
 def test_scores_need_the_key_of_their_test(command: Any, four_systems: Path, tmp_path: Path) -> None:
     answers = tmp_path / "a.json"
     answers.write_text(json.dumps({"format": 1, "test": "ffff", "listener": "x", "abx": [], "ratings": []}))

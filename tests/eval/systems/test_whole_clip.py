@@ -98,6 +98,7 @@ def _summary(rows: Any) -> dict[str, SummaryRow]:
     return {r.attack: r for r in summary_rows(rows) if r.category == "all"}
 
 
+@pytest.mark.slow
 def test_sixteen_bits_of_whole_clips_without_a_key(folder: Path) -> None:
     attacks = ["none", "unmarked", "wrong_key", Loud()]
     rows = evaluate(Tones(), attacks, folder)
@@ -144,6 +145,7 @@ def test_thirty_bits_at_a_rate_and_in_one_channel_of_its_own(folder: Path) -> No
     assert row.log10_p == pytest.approx(30 * math.log10(0.5), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_detection_alone_and_where(folder: Path, fakes: ModuleType) -> None:
     found = _summary(evaluate(Presence(), ["none", "unmarked", fakes.Shift(800, name="late")], folder))
     assert (found["none"].payload_bits, found["none"].clip_success, found["none"].auc) == (0, 1.0, 1.0)

@@ -79,6 +79,7 @@ def test_the_right_description_stands_out(marked: Audio) -> None:
     assert first == CODE.of_host(right)
 
 
+@pytest.mark.slow
 def test_it_is_found_at_any_sample(marked: Audio) -> None:
     for cut in (30_017, 100_000):
         lock = scan(marked[:, cut : cut + 3 * RATE], CODE)
@@ -92,6 +93,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
     assert try_offsets(clip("rock"), [0], CellCode(bytes(32), HOST_BOUND)).z < LOCK_Z
 
 
+@pytest.mark.slow
 def test_reads_after_a_cut_and_not_with_another_key_or_profile(marked: Audio) -> None:
     found = soundsafe.decode(marked[:, 25_000:], RATE, KEY, profile=HOST_BOUND)
     assert found.payload == PAYLOAD
@@ -100,6 +102,7 @@ def test_reads_after_a_cut_and_not_with_another_key_or_profile(marked: Audio) ->
     assert not soundsafe.decode(marked[:, : 3 * RATE], RATE, KEY, profile=ROBUST).ok
 
 
+@pytest.mark.slow
 def test_a_mark_carried_to_other_audio_is_not_read(marked: Audio) -> None:
     carried = clip("caribbean") + (marked - clip("rock"))
     assert not soundsafe.decode(carried, RATE, KEY, profile=HOST_BOUND).ok

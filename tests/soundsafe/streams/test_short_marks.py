@@ -51,12 +51,14 @@ def test_every_second_reads_alone(both: Audio, answer: soundsafe.Embedded) -> No
     assert 0.0 < found.false_accept_bound < 1e-15
 
 
+@pytest.mark.slow
 def test_it_is_quieter_than_a_long_payload(music: Audio, both: Audio) -> None:
     long = soundsafe.embed(music, RATE, PAYLOAD + bytes(9), quality="fast").audio
     assert long is not None
     assert by_channel(music, both, RATE).max() < 0.6 * by_channel(music, long, RATE).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mp3_128", "gain_-3dB", "noise_white_30dB", "resample_22050"])
 def test_single_seconds_survive(both: Audio, name: str) -> None:
     found = soundsafe.decode(attacked(both, name), RATE)
@@ -64,6 +66,7 @@ def test_single_seconds_survive(both: Audio, name: str) -> None:
     assert sum(second.ok for second in found.euls) >= 4
 
 
+@pytest.mark.slow
 def test_seconds_are_added_up_when_none_reads_alone(music: Audio) -> None:
     """White noise until single seconds fail: together they still read, whichever scale each seems to have."""
     marked = soundsafe.embed(music, RATE, PAYLOAD, layers="eul").audio
@@ -78,6 +81,7 @@ def test_seconds_are_added_up_when_none_reads_alone(music: Audio) -> None:
     assert answer.combined >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tempo_signalsmith_+5%", "pitch_signalsmith_-5%"])
 def test_the_tiles_give_all_of_it_from_seven_seconds(both: Audio, name: str) -> None:
     found = soundsafe.decode(attacked(both, name), RATE)
@@ -86,12 +90,14 @@ def test_the_tiles_give_all_of_it_from_seven_seconds(both: Audio, name: str) -> 
     assert found.id_ok
 
 
+@pytest.mark.slow
 def test_speed(both: Audio) -> None:
     found = soundsafe.decode(attacked(both, "speed_+5%"), RATE)
     assert found.payload == PAYLOAD
     assert found.speed == pytest.approx(1.05, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_another_key_reads_nothing(both: Audio) -> None:
     found = soundsafe.decode(both[:, : 3 * RATE], RATE, b"\x01" * 32)
     assert not found.ok

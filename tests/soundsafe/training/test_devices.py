@@ -11,10 +11,6 @@ from soundsafe.errors import InputError
 from soundsafe.training import devices
 from soundsafe.training.config import TrainConfig
 
-pytest.importorskip("safetensors")
-pytest.importorskip("lightning_fabric")
-pytest.importorskip("tensorboard")
-
 # Phase A alone, which ends at step 20: codecs decide by rounding, and so does what comes after them.
 RUN = """
 import sys

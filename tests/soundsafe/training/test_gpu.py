@@ -9,9 +9,6 @@ from soundsafe.models import INNWatermarker
 from soundsafe.pipeline.ingest_and_chunk import EULDriver
 from soundsafe.training import TrainConfig, train_network
 
-pytest.importorskip("safetensors")
-pytest.importorskip("lightning_fabric")
-pytest.importorskip("tensorboard")
 if not torch.cuda.is_available():
     pytest.skip("no GPU", allow_module_level=True)
 

@@ -5,10 +5,6 @@ import soundfile
 
 from soundsafe.cli import main
 
-pytest.importorskip("safetensors")
-pytest.importorskip("lightning_fabric")
-pytest.importorskip("tensorboard")
-
 
 @pytest.mark.slow
 def test_the_command_trains_on_a_folder_and_refuses_what_it_cannot_do(tmp_path, capsys, seconds):

@@ -5,15 +5,10 @@ import torch
 
 from soundsafe.errors import InputError
 from soundsafe.training import devices, trainer
+from soundsafe.training.checkpoint import build_model, read_checkpoint
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.plots import images
 from soundsafe.training.trainer import Diverged, train_network
-
-pytest.importorskip("safetensors")
-pytest.importorskip("lightning_fabric")
-pytest.importorskip("tensorboard")
-
-from soundsafe.training.checkpoint import build_model, read_checkpoint
 
 CFG = TrainConfig(rs_payload_bytes=1, steps=10, batch=1, evaluate_every=5, curriculum_frac=0.2)
 
@@ -50,6 +45,7 @@ def test_a_run_leaves_a_checkpoint_and_a_table_for_each_phase(whole):
     assert held["stability_share"][4] == pytest.approx(held["stability"][4] / held["stability"][0])
 
 
+@pytest.mark.slow
 def test_a_run_leaves_every_step_and_the_spread_of_gradient_norms_for_tensorboard(whole):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
