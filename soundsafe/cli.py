@@ -8,12 +8,11 @@ terminal the progress of whatever takes more than two seconds.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from soundsafe import console, keys
-from soundsafe.console import print_json, progress, tell
+from soundsafe.console import print_json, progress, tell, write
 from soundsafe.errors import InputError
 from soundsafe.files.audio_file import AudioReader, check_output
 from soundsafe.files.standard_streams import DASH, input_file, output_file
@@ -30,10 +29,12 @@ from soundsafe.streams.layers import layers_of
 from soundsafe.streams.strength import strength_of
 
 if TYPE_CHECKING:
-    from soundsafe.result import Decoded
     from soundsafe.service.batch import Summary
 
 __all__ = ["app", "main"]
+
+_MOST_LINES = 60
+"""Files of a batch that are printed, the others are in its tables."""
 
 _PUBLIC_KEY = "no key file: the public default key gives detection, but no security"
 _SHOWN_PACKAGES = ("numpy", "torch", "soundfile", "ldpc", "reedsolo", "lameenc")
@@ -119,11 +120,11 @@ def embed(
     with input_file(source) as audio, output_file(target) as marked:
         check_output(audio, marked)
         AudioReader(audio, tags=False).close()  # what cannot be read is refused before the codec is loaded
-        import soundsafe
-        from soundsafe.cells.profile import with_code
+        with progress("loading") as update:
+            import soundsafe
+            from soundsafe.cells.profile import with_code
 
-        profile = with_code(code)
-        with progress() as update:
+            profile = with_code(code)
             result = soundsafe.embed_file(
                 audio,
                 marked,
@@ -164,49 +165,21 @@ def decode(
         with AudioReader(audio, tags=False) as reader:
             for warning in reader.warnings:
                 _say(f"warning: {_as_asked(warning, audio)}")
-        import soundsafe
-        from soundsafe.result import of_several_keys
+        with progress("loading") as update:
+            import soundsafe
+            from soundsafe.console.answers import decoded_lines
+            from soundsafe.result import of_several_keys
 
-        with progress() as update:
             results = [soundsafe.decode_file(audio, key, progress=update) for key in tried]
     result = results[0] if len(tried) == 1 else of_several_keys(results, [keys.key_id(key) for key in tried])
     _public_key_note(key_file[0] if key_file else None)
     if as_json:
         print_json(result.to_json())
-    elif result.ok and result.payload is not None:
-        tell(f"payload: {result.payload.hex()}")
-        with contextlib.suppress(UnicodeDecodeError):
-            text = result.payload.decode()
-            if text.isprintable():
-                tell(f"text: {text}")
-        _tell_others(result)
-        if (result.tempo, result.pitch) != (1.0, 1.0):
-            tell(f"tempo times {result.tempo:.5f}, pitch times {result.pitch:.5f} ({result.layer} layer)")
-    elif result.id_ok:
-        tell(f"the payload cannot be read; its identifier is {result.id_hex}")
-    elif read := sum(eul.ok for eul in result.euls):
-        tell(f"a mark was found, but not all of its payload: {read} of {len(result.euls)} seconds read")
     else:
-        tell(f"no mark found (score {_decimal(result.score)})")
+        for line in decoded_lines(result):
+            tell(line)
     if not result.ok:
         raise typer.Exit(1)
-
-
-def _tell_others(result: Decoded) -> None:
-    """A line for each payload beyond the first."""
-    seconds = len(result.euls)
-    for number, found in enumerate(result.payloads):
-        key = f", key {found.key_id}" if found.key_id else ""
-        where = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in found.ranges[:8])
-        if number or key:
-            text = f" ({found.text})" if found.text and found.text.isprintable() else ""
-            which = "another payload" if number else "the first"
-            tell(
-                f"{which} in {found.euls} of {seconds} seconds{key}: {found.payload.hex()}{text}"
-                f"{f', {where}' if where else ''}"
-            )
-        elif len(result.payloads) > 1:
-            tell(f"in {found.euls} of {seconds} seconds: {where}")
 
 
 @batch.command("embed")
@@ -267,13 +240,22 @@ def batch_decode(
     source: Source, out: Out, key_file: KeyFile = None, jobs: Jobs = 1, as_json: Json = False
 ) -> None:
     """Read many files; exit code 1 where one has no mark or failed; goes on where it stopped."""
-    from soundsafe.service.batch import decode_all, gather
+    from soundsafe.console.screen import lines_of, screen
+    from soundsafe.service.batch import RESULTS, decode_all, gather
+    from soundsafe.service.batch_table import found_lines, write_csv
 
     key = _key(key_file)
     items = gather(source, out, _say)
     with progress() as update:
         summary = decode_all(items, out, key, jobs=jobs, progress=update, failed=_failed)
+    table = write_csv(out / RESULTS)
     _public_key_note(key_file)
+    if not as_json:
+        rows, left = found_lines(out / RESULTS, _MOST_LINES)
+        for line in lines_of(screen(), ("file", "answer", "seconds", "payload"), rows, {2}):
+            write(line)
+        if left:
+            tell(f"and {left} more in {table}")
     _end_batch(summary, summary.marked, "with a mark", out, as_json)
 
 
@@ -389,6 +371,10 @@ def info(
     if as_json:
         print_json(document)
         return
+    if source is not None:
+        for line in _room(document["file"]):
+            tell(line)
+        return
     shown = {**document, "model": "none: the carrier is deterministic"}
     for name, value in shown.items():
         if isinstance(value, dict):
@@ -396,6 +382,25 @@ def info(
         elif isinstance(value, list):
             value = ", ".join(value)
         tell(f"{name.replace('_', ' ')}: {value}")
+
+
+_CHANNELS = {1: "mono", 2: "stereo"}
+
+
+def _room(file: dict[str, Any]) -> Iterator[str]:
+    """What fits into a file, and what it is."""
+    euls, most = file["euls"], file["largest_payload_bytes"]
+    if euls:
+        every = f"; up to {BODY} are repeated in each of its {euls} seconds" if euls > 1 else ""
+        yield f"{file['path']}: room for a payload of 1 to {most} bytes{every}"
+    else:
+        yield f"{file['path']}: no room: a mark needs at least one second"
+    channels = _CHANNELS.get(file["channels"], f"{file['channels']} channels")
+    yield (
+        f"audio: {file['seconds']:.3f} s, {file['rate']} Hz, {channels}, {file['format']} {file['subtype']}"
+    )
+    for name, values in file["tags"].items():
+        yield f"{name}: {', '.join(values)}"
 
 
 @app.command()

@@ -219,6 +219,7 @@ class Decoded:
         return {
             "ok": self.ok,
             "payload_hex": self.payload_hex,
+            "text": self.text,
             "payloads": [found.to_json() for found in self.payloads],
             "score": round(self.score, 4),
             "code": self.code,

@@ -39,8 +39,8 @@ def compare(
 
         print_json(json_value({"rows": rows}), ascii_only=False)
         return
+    from soundsafe.console.screen import screen
     from soundsafe.eval.analysis.families import compare_families
-    from soundsafe.eval.commands.screen import screen
     from soundsafe.reports import tables
 
     console = screen()

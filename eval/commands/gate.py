@@ -62,7 +62,7 @@ def power(
     if as_json:
         print_json(json_value({"fall": fall, "rows": rows}), ascii_only=False)
         return
-    from soundsafe.eval.commands.screen import screen
+    from soundsafe.console.screen import screen
     from soundsafe.reports import tables
 
     console = screen()

@@ -8,9 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from soundsafe.console import print_json, write
+from soundsafe.console.screen import lines_of, screen
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.options import Json
-from soundsafe.eval.commands.screen import lines_of, screen
 
 __all__ = ["attack_item", "listing", "suite_item"]
 

@@ -34,7 +34,7 @@ def show_outcome(
     """Print a run: many attacks by families, several systems side by side.
 
     Args:
-        console: see `soundsafe.eval.commands.screen`.
+        console: see `soundsafe.console.screen`.
         outcome: what is printed.
         every_attack: a line for each attack, however many there are.
         categories: what came of each category of clips, too.

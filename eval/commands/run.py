@@ -128,9 +128,9 @@ def run(
         len(plan.system_names), len(plan.clips), len(plan.cells),
         len(plan.system_names) * len(plan.clips) * (1 + len(plan.cells)), folder,
     )  # fmt: skip
+    from soundsafe.console.screen import screen
     from soundsafe.eval.commands.drawing import draw
     from soundsafe.eval.commands.outcome import Outcome, next_steps, show_outcome
-    from soundsafe.eval.commands.screen import screen
     from soundsafe.eval.documents import summary_items
 
     steps = _Steps()

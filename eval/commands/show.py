@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soundsafe.console import print_json, tell, write
+from soundsafe.console.screen import lines_of, screen
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.listing import attack_item, params_text, suite_item
 from soundsafe.eval.commands.options import Json
-from soundsafe.eval.commands.screen import lines_of, screen
 
 if TYPE_CHECKING:
     from soundsafe.eval.commands.listing import Item

@@ -5,6 +5,7 @@ The output folder holds
 - the marked files, under the names of their sources (but `x.mp3` becomes `x.mp3.flac`);
 - `registry.sqlite`: one line for each marked file (`soundsafe.service.registry`);
 - `results.jsonl`: one line of JSON for each file, done, failed, or skipped as no audio by its name;
+- `results.csv`: of detections, the same as a table (`soundsafe.service.batch_table`), written at the end;
 - `summary.json`: the counts, written at the end.
 
 A file is made in `.work`, gets its line in the registry, and then its name. Killed in between, a line has no
@@ -59,7 +60,7 @@ SUFFIXES = (
 
 RESULTS, SUMMARY = "results.jsonl", "summary.json"
 _WORK = ".work"
-_OWN = (_WORK, RESULTS, SUMMARY, FILE_NAME, f"{FILE_NAME}-journal", ".lock")
+_OWN = (_WORK, RESULTS, SUMMARY, "results.csv", FILE_NAME, f"{FILE_NAME}-journal", ".lock")
 
 OPEN_S = 600.0
 """Seconds that reading the length of a file, or its tags, may take."""

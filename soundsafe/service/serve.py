@@ -1,8 +1,9 @@
 """The service: embed and decode by upload over HTTP, each call in a worker process.
 
-An upload is the request's body, the audio file as it is. It goes to disk as it arrives, so memory does not
-grow with its size, and waits there for a worker. The key is the service's own: no request brings one, and it
-is in no answer and no log. Needs the extra ``serve``.
+An upload is the request's body, the audio file as it is or in a form (`soundsafe.service.multipart`). It goes
+to disk as it arrives, so memory does not grow with its size, and waits there for a worker. The key is the
+service's own: no request brings one, and it is in no answer and no log. People have a page at `/`
+(`soundsafe.service.page`). Needs the extra ``serve``.
 
 ======================  ==================================================================================
 status                  means
@@ -28,7 +29,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,7 +43,7 @@ import uvicorn
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -51,8 +52,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.files.audio_file import AudioReader
 from soundsafe.message.container import MAX_PAYLOAD
+from soundsafe.service import page
 from soundsafe.service.claim import claim
 from soundsafe.service.connections import OncePerWhile, patient_protocol
+from soundsafe.service.multipart import Parts, boundary_of
 from soundsafe.service.workers import CallFailed, Worker
 
 __all__ = ["Limits", "create_app", "serve"]
@@ -64,6 +67,9 @@ _UPLOADS = "soundsafe-serve-"
 """How the folder of a service's uploads begins."""
 
 _STARTING_S = 60.0
+_MOST_NAMED = 1000
+"""Seconds that an answer's header names, at most."""
+
 _SPARE_FILES = 64
 _LOG = logging.getLogger("soundsafe.serve")
 _TYPES = {"flac": "audio/flac", "wav": "audio/x-wav"}
@@ -112,6 +118,28 @@ class _Asked(BaseModel, extra="forbid"):
     format: Literal["flac", "wav"] = "flac"
     quality: Literal["fast", "default", "best"] = "default"
 
+    def payload(self) -> bytes:
+        """What is marked; a `_Refused` where it is given twice or not at all."""
+        if (self.payload_hex is None) == (self.message is None):
+            raise _Refused(400, "give the payload once: payload_hex or message")
+        return bytes.fromhex(self.payload_hex) if self.payload_hex else (self.message or "").encode()
+
+
+def _with_fields(asked: _Asked, fields: dict[str, str]) -> _Asked:
+    """What is asked for by query and form together."""
+    given = asked.model_dump(exclude_unset=True)
+    if both := given.keys() & fields.keys():
+        raise _Refused(400, f"give {min(both)} once, in the query or in the form")
+    try:
+        return _Asked.model_validate(given | fields)
+    except ValidationError as error:
+        raise _Refused(400, _first_of(error.errors())) from None
+
+
+def _first_of(errors: Sequence[Any]) -> str:
+    """The first of several errors of validation, in a line."""
+    return f"{'.'.join(str(part) for part in errors[0]['loc'])}: {errors[0]['msg']}"
+
 
 def warm() -> None:
     """Runs in a worker: load what the first call would wait for."""
@@ -133,7 +161,8 @@ def mark_upload(
     from soundsafe.api import embed_file
 
     _check_length(path, longest)
-    answer = embed_file(path, target, payload, key, quality=quality).to_json()
+    result = embed_file(path, target, payload, key, quality=quality)
+    answer = result.to_json() | {"unmarked_seconds": result.unmarked_seconds[:_MOST_NAMED]}
     del answer["warnings"]  # a header has little room
     return answer
 
@@ -147,6 +176,14 @@ def _check_length(path: Path, longest: float) -> None:
 
 class _TooLong(InputError):
     pass
+
+
+def _boundary(request: Request) -> bytes | None:
+    """What parts the request's body; None where it is no form."""
+    try:
+        return boundary_of(request.headers.get("content-type", ""))
+    except InputError as error:
+        raise _Refused(400, str(error)) from None
 
 
 @dataclass
@@ -228,37 +265,52 @@ class _Service:
             self.waiting -= 1
 
     @contextlib.asynccontextmanager
-    async def upload(self, request: Request) -> AsyncIterator[Path]:
-        """The request's body in a folder of its own, which is gone afterwards, with what a worker that was
-        killed has left in it."""
+    async def upload(self, request: Request) -> AsyncIterator[tuple[Path, dict[str, str]]]:
+        """The uploaded file in a folder of its own, which is gone afterwards, with what a worker that was
+        killed has left in it; and the other fields where it came in a form."""
         try:
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             try:
                 path = folder / "upload"
                 with path.open("wb") as file:
-                    await self._receive(request, file)
-                yield path
+                    fields = await self._receive(request, file)
+                yield path, fields
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise _Refused(503, f"no room for the upload: {error.strerror}") from None
 
-    async def _receive(self, request: Request, file: Any) -> None:
+    async def _receive(self, request: Request, file: BinaryIO) -> dict[str, str]:
+        """Write the upload into `file`; the other fields of a form."""
+        try:
+            boundary = _boundary(request)
+            async with asyncio.timeout(self.limits.timeout):
+                if boundary is None:
+                    async for chunk in self._counted(request):
+                        file.write(chunk)
+                    return {}
+                parts = Parts(self._counted(request), boundary)
+                async for chunk in parts.file():
+                    file.write(chunk)
+                return parts.fields
+        except InputError as error:
+            raise _Refused(400, str(error)) from None
+        except TimeoutError:
+            raise _Refused(408, f"the upload took longer than {self.limits.timeout:g} s") from None
+
+    async def _counted(self, request: Request) -> AsyncIterator[bytes]:
+        """The request's body, as long as it is not larger than the limit."""
         most = int(self.limits.megabytes * 1e6)
         too_large = _Refused(413, f"the upload is larger than {self.limits.megabytes:g} MB")
         with contextlib.suppress(ValueError):
             if int(request.headers.get("content-length", "0")) > most:
                 raise too_large
         size = 0
-        try:
-            async with asyncio.timeout(self.limits.timeout):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > most:
-                        raise too_large
-                    file.write(chunk)
-        except TimeoutError:
-            raise _Refused(408, f"the upload took longer than {self.limits.timeout:g} s") from None
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > most:
+                raise too_large
+            yield chunk
 
 
 class _Download(StreamingResponse):
@@ -359,7 +411,7 @@ class _Counted:
         self.answers.labels(path, str(status)).inc()
 
 
-_PATHS = ("/embed", "/decode", "/health", "/metrics", "/openapi.json")
+_PATHS = ("/embed", "/decode", "/health", "/metrics", "/openapi.json", *page.PATHS)
 
 
 def _failure(status: int, message: str, headers: Any = None) -> JSONResponse:
@@ -374,7 +426,9 @@ _BODY = {
     "requestBody": {
         "required": True,
         "description": "An audio file, or a video with an audio track.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
     }
 }
 
@@ -428,8 +482,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        return _failure(400, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        return _failure(400, _first_of(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
@@ -440,7 +493,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
         """Read the mark of the audio in the body."""
         service: _Service = request.app.state.service
         with service.place():
-            async with service.upload(request) as path:
+            async with service.upload(request) as (path, _):
                 answer: dict[str, Any] = await service.call(
                     request, read_upload, path, key, limits.audio_seconds
                 )
@@ -464,17 +517,18 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
         _check_text(request.scope["query_string"])
         if len(request.query_params.multi_items()) > len(request.query_params):
             raise _Refused(400, "give each part of the query once")
-        if (asked.payload_hex is None) == (asked.message is None):
-            raise _Refused(400, "give the payload once: payload_hex or message")
-        payload = bytes.fromhex(asked.payload_hex) if asked.payload_hex else (asked.message or "").encode()
         service: _Service = request.app.state.service
+        if _boundary(request) is None:
+            asked.payload()  # refused before the upload is received
         with contextlib.ExitStack() as kept:
             kept.enter_context(service.place())
-            async with service.upload(request) as path:
+            async with service.upload(request) as (path, fields):
+                asked = _with_fields(asked, fields)
                 target = path.with_name(f"{path.name}.{asked.format}")
                 answer = await service.call(
-                    request, mark_upload, path, target, payload, key, asked.quality, limits.audio_seconds
-                )
+                    request, mark_upload, path, target, asked.payload(), key, asked.quality,
+                    limits.audio_seconds,
+                )  # fmt: skip
                 file = kept.enter_context(open(target, "rb"))
             return _Download(file, kept.pop_all(), limits.timeout, answer, _TYPES[asked.format])
 
@@ -491,6 +545,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
             prometheus_client.generate_latest(metrics), media_type="text/plain; version=0.0.4; charset=utf-8"
         )
 
+    page.add_pages(app)
     return app
 
 

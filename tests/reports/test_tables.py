@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from soundsafe.console.screen import screen
 from soundsafe.eval.analysis.families import ALL, FORGERY, FamilyRow
-from soundsafe.eval.commands.screen import screen
 from soundsafe.eval.rows import QualityRow, SummaryRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports import tables

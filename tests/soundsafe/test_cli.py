@@ -52,6 +52,7 @@ class FakeDecoded:
     pitch: float = 1.0
     euls: tuple[Eul, ...] = ()
     payloads: tuple[FoundPayload, ...] = ()
+    false_accept_bound: float = 2e-16
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -221,7 +222,7 @@ def test_audio_that_cannot_be_marked_is_exit_1(
 
 def test_decode_prints_payload_and_text(run: Run, clip: Path, calls: list[Any]) -> None:
     code, out, err = run("decode", "in.wav")
-    assert (code, out) == (0, "payload: 68656c6c6f\ntext: hello\n")
+    assert (code, out.splitlines()[:2]) == (0, ["payload: 68656c6c6f", "text: hello"])
     assert "no security" in err
     assert calls[0][:2] == (Path("in.wav"), DEFAULT_KEY)
 
@@ -229,10 +230,35 @@ def test_decode_prints_payload_and_text(run: Run, clip: Path, calls: list[Any]) 
 def test_decode_says_what_was_undone(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = FakeDecoded(payload=b"\xff", layer="tile", tempo=1.05)
     monkeypatch.setattr(soundsafe, "decode_file", lambda *a, **options: found, raising=False)
-    assert run("decode", "in.wav")[:2] == (
+    code, out, _ = run("decode", "in.wav")
+    assert (code, out.splitlines()) == (
         0,
-        "payload: ff\ntempo times 1.05000, pitch times 1.00000 (tile layer)\n",
+        [
+            "payload: ff",
+            "where: all over it (tile layer), 0 of 0 seconds by themselves",
+            "sure: of unmarked audio, fewer than 1 in 10^15 would give such an answer",
+            "changed: tempo times 1.05000, pitch times 1.00000 (tile layer)",
+        ],
     )
+
+
+def test_decode_says_where_each_payload_is(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    payloads = (
+        FoundPayload(b"to A", 3, ((0.0, 2.0), (130.0, 131.0)), "k1"),
+        FoundPayload(b"\xfe", 1, ((5.0, 6.0),), "k2"),
+    )
+    euls = tuple(Eul(float(i), i < 4, 0, 0, {}) for i in range(5))
+    found = FakeDecoded(payload=b"to A", euls=euls, payloads=payloads)
+    monkeypatch.setattr(soundsafe, "decode_file", lambda *a, **options: found, raising=False)
+    assert run("decode", "in.wav")[1].splitlines()[:-1] == [
+        "payload: 746f2041",
+        "text: to A",
+        "key: k1",
+        "where: 0.0-2.0 s, 2:10-2:11 (3 of 5 seconds)",
+        "another payload: fe",
+        "key: k2",
+        "where: 5.0-6.0 s (1 of 5 seconds)",
+    ]
 
 
 @pytest.mark.parametrize("payload", [b"\x1b[2Jgotcha", b"\xff\xfe", b"two\nlines"])
@@ -242,7 +268,9 @@ def test_decode_prints_no_text_that_could_act_on_a_terminal(
     monkeypatch.setattr(
         soundsafe, "decode_file", lambda *a, **options: FakeDecoded(payload=payload), raising=False
     )
-    assert run("decode", "in.wav")[:2] == (0, f"payload: {payload.hex()}\n")
+    code, out, _ = run("decode", "in.wav")
+    assert (code, out.splitlines()[0]) == (0, f"payload: {payload.hex()}")
+    assert "text" not in out
 
 
 @pytest.mark.parametrize(
@@ -263,7 +291,9 @@ def test_decode_without_a_payload_is_exit_1(
     run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, result: FakeDecoded, text: str
 ) -> None:
     monkeypatch.setattr(soundsafe, "decode_file", lambda *a, **options: result, raising=False)
-    assert run("decode", "in.wav")[:2] == (1, text)
+    code, out, _ = run("decode", "in.wav")
+    assert (code, out.splitlines()[0]) == (1, text.strip())
+    assert ("sure: " in out) == (text != "no mark found (score 0.2)\n")
     code, out, _ = run("decode", "in.wav", "--json")
     assert code == 1
     assert json.loads(out) == {"ok": False, "payload_hex": None, "score": result.score}
@@ -298,7 +328,10 @@ def test_info_of_a_file(run: Run, clip: Path) -> None:
         "euls": 3,
         "largest_payload_bytes": 525,
     }
-    assert "rate 8000" in run("info", "in.wav")[1]
+    assert run("info", "in.wav")[1].splitlines() == [
+        "in.wav: room for a payload of 1 to 525 bytes; up to 175 are repeated in each of its 3 seconds",
+        "audio: 3.001 s, 8000 Hz, stereo, WAV PCM_16",
+    ]
 
 
 def test_keygen_makes_a_key_once_and_never_shows_it(run: Run, clip: Path) -> None:

@@ -25,6 +25,7 @@ EMBEDDED = {
 DECODED = {
     "ok",
     "payload_hex",
+    "text",
     "score",
     "code",
     "layer",

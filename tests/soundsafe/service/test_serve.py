@@ -112,6 +112,51 @@ def test_an_upload_is_marked(client: TestClient, format: str, kind: str) -> None
     assert client.post("/embed", params={"message": "ü"}, content=b"a").content == b"a with \xc3\xbc"
 
 
+def test_forms_as_curl_and_browsers_send_them(client: TestClient) -> None:
+    form = {"file": ("song.flac", b"au\r\ndio\r\n--", "audio/flac")}
+    answer = client.post("/decode", files=form)
+    assert bytes.fromhex(answer.json()["payload_hex"]) == b"au\r\ndio\r\n--"
+    marked = client.post("/embed", files=form, data={"message": "to A", "format": "wav", "quality": "best"})
+    assert marked.content == b"au\r\ndio\r\n-- with to A"
+    assert marked.headers["content-type"] == "audio/x-wav"
+    assert json.loads(marked.headers["soundsafe-answer"])["quality"] == "best"
+    assert client.post("/embed?message=B", files=form).content.endswith(b" with B")
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"data": {"message": "x"}, "files": {"a": b"1", "b": b"2"}}, "more than one file"),
+        ({"data": {"message": "x", "format": "mp3"}, "files": {"a": b"1"}}, "format: "),
+        ({"data": {"massage": "x"}, "files": {"a": b"1"}}, "massage: "),
+        ({"files": {"a": b"1"}}, "give the payload once"),
+        ({"files": {"message": (None, "x")}}, "the form has no file"),
+        ({"data": {"message": "x"}, "files": {"a": bytes(1001)}}, "larger than 0.001 MB"),
+        (
+            {"content": b"--b\r\nhalf", "headers": {"content-type": "multipart/form-data; boundary=b"}},
+            "the form ends in the middle of a part",
+        ),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, "does not say what parts it"),
+    ],
+)
+def test_forms_that_make_no_sense(client: TestClient, form: dict[str, Any], says: str) -> None:
+    answer = client.post("/embed", **form)
+    assert answer.status_code == (413 if "larger" in says else 400)
+    assert says in answer.json()["error"]
+
+
+def test_pages_come_whole_and_from_here_alone(client: TestClient) -> None:
+    for path, word in (("/", "Drop audio here"), ("/page.css", "prefers-color-scheme"), ("/page.js", "Card")):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert word in answer.text
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+    docs = client.get("/docs").text
+    assert "POST /embed" in docs
+    assert "curl -F file=@song.flac" in docs
+    assert "http" not in client.get("/").text + client.get("/page.js").text + client.get("/page.css").text
+
+
 @pytest.mark.parametrize("path", ["/decode", "/embed?message=x"])
 @pytest.mark.parametrize(
     ("content", "status", "error"),

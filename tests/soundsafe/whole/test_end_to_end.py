@@ -37,6 +37,7 @@ DECODE_KEYS = {
     "ok",
     "payloads",
     "payload_hex",
+    "text",
     "score",
     "code",
     "layer",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from soundsafe.eval.commands.screen import screen
+from soundsafe.console.screen import screen
 
 
 def test_names_do_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:

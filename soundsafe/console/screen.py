@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from soundsafe.console import one_line
+from soundsafe.console.output import one_line
 
 __all__ = ["lines_of", "screen"]
 
