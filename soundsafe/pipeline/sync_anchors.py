@@ -16,7 +16,7 @@ import hmac
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -455,7 +455,9 @@ class SyncDetector:
         `threshold`, else 0. With `always_offset` the confidence is the pattern's, 0 where it is not found.
 
         Args:
-            audio_1s: ``[samples]`` or ``[channels, samples]``, finite.
+            audio_1s: ``[samples]`` or ``[channels, samples]``, finite; of longer audio than one second all
+                patterns count together, and two seconds are sure where one is not
+                (``benchmarks/sync_pattern.py``).
             threshold: confidence from which the pattern counts, 0 to 1.
             anchor_threshold: confidence from which anchors count, 0 to 1.
 
@@ -465,12 +467,12 @@ class SyncDetector:
         Raises:
             ValueError: another shape, or samples that are not finite.
         """
-        find = self.find or self.sync_anchor.find_pattern
+        find = self.find or partial(self.sync_anchor.find_pattern, period=self.sync_anchor.sr)
         if self.always_offset:
             offset, found = find(audio_1s)
             if found < threshold:
                 offset, found = 0, 0.0
-            second = torch.roll(as_tensor(audio_1s), -offset, -1)
+            second = torch.roll(as_tensor(audio_1s), -offset, -1)[..., : self.sync_anchor.sr]
             seed, _ = self.sync_anchor.detect_anchor_and_seed(second, anchor_threshold)
             return offset, found, seed
         seed, confidence = self.sync_anchor.detect_anchor_and_seed(audio_1s, anchor_threshold)

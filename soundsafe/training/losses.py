@@ -276,7 +276,7 @@ def compute_slot_stability_loss(
     second, in steps of 3 dB: gain does not move them. Under ``seed`` it is that of masked thresholds, floored
     to ``cfg.thr_step``. The value is exact, by the integers of ``PerceptualSignificanceMetric``. The gradient
     is that of the same distance without rounding (straight through), by the power of each band; tonality and
-    slopes of maskers are held.
+    slopes of maskers are held. A second in which nothing differs has none.
 
     Args:
         x_ref: the original, ``[batch, samples]`` at 44,100 Hz, or one second at another common rate, whose
@@ -300,11 +300,13 @@ def compute_slot_stability_loss(
             mag = _channel_magnitude(model, one_second_at_44k(one))
             plain = mag.detach().cpu().double().numpy()
             seed = cfg.profile == "seed"
-            value, smooth = _by_thresholds(mag, plain, cfg.thr_step) if seed else _by_levels(mag, plain)
-            exact.append(value)
+            whole, smooth = _by_thresholds(mag, plain, cfg.thr_step) if seed else _by_levels(mag, plain)
+            exact.append(whole)
             soft.append(smooth)
-        distance = (soft[0].detach() - soft[1]).abs().mean()
-        losses.append(distance - distance.detach() + float(np.abs(exact[0] - exact[1]).mean()))
+        value = float(np.abs(exact[0] - exact[1]).mean())
+        # Where nothing differs there is no gradient either: it would only make the mark fainter.
+        distance = (soft[0].detach() - soft[1]).abs().mean() * (value > 0)
+        losses.append(distance - distance.detach() + value)
     return torch.stack(losses).mean()
 
 

@@ -225,3 +225,15 @@ class TestDetector:
     def test_other_keys_have_other_noise(self):
         marked = SyncAnchor(pattern_type="noise", key=b"a").embed_pattern(music(5))
         assert SyncAnchor(pattern_type="noise", key=b"b").find_pattern(marked)[1] < 0.05
+
+
+def test_patterns_of_several_seconds_count_together():
+    anchor = SyncAnchor()
+    x = np.concatenate([anchor.embed_pattern(music(seed)).numpy() for seed in range(3)])[20_000:]
+    offset, together = anchor.find_pattern(x, period=RATE)
+    assert offset == RATE - 20_000
+    assert together > anchor.find_pattern(x[:RATE])[1] + 0.05
+    found = SyncDetector(always_offset=True).detect_robust(x)
+    assert found[:2] == (offset, together)
+    assert found[2] == anchor.detect_anchor_and_seed(x[offset : offset + RATE])[0]
+    assert anchor.find_pattern(music(5, seconds=3), period=RATE)[1] < 0.05
