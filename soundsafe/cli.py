@@ -21,7 +21,7 @@ import typer
 
 from soundsafe import console, keys
 from soundsafe.console import print_json, progress, tell, write
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, unknown
 from soundsafe.files.audio_file import AudioReader, check_output
 from soundsafe.files.standard_streams import DASH, input_file, output_file
 from soundsafe.message.container import BODY, MAX_PAYLOAD
@@ -218,7 +218,7 @@ def batch_embed(
     from soundsafe.cells.settings import QUALITIES
 
     if quality not in QUALITIES:
-        raise InputError(f"unknown quality {quality!r}: {', '.join(QUALITIES)}")
+        raise InputError(unknown("quality", quality, QUALITIES))
     with progress() as update:
         summary = embed_all(
             items,

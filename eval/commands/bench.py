@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundsafe.console import print_json, tracked, write
-from soundsafe.errors import InputError
+from soundsafe.console import print_json, tracked
+from soundsafe.errors import InputError, unknown
 from soundsafe.eval.commands.options import Json
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def bench(
     qualities = list(dict.fromkeys(quality or (["default"] if length else QUALITIES)))
     for name in qualities:
         if name not in QUALITIES:
-            raise InputError(f"unknown quality {name!r}: {', '.join(QUALITIES)}")
+            raise InputError(unknown("quality", name, QUALITIES))
     bundled = {c.clip: c for c in datasets.load("bundled").clips}
-    if unknown := [name for name in clip or () if name not in bundled]:
-        raise InputError(f"{unknown[0]} is no bundled clip: {', '.join(bundled)}")
+    for name in clip or ():
+        if name not in bundled:
+            raise InputError(unknown("bundled clip", name, bundled))
     clips = [bundled[name] for name in clip or bundled]
     if out is not None:
         make_folder(out)
@@ -86,10 +87,15 @@ def bench(
             from soundsafe.reports import plots
 
             write_atomically(out / "qualities.svg", plots.images(_draw(table, attack))[".svg"])
+    document = json.loads(table.to_json(orient="records"))
     if as_json:
-        print_json({"rows": json.loads(table.to_json(orient="records"))})
+        print_json({"rows": document})
     else:
-        write(table.T.to_string(header=False, float_format=lambda v: f"{v:.4g}") + "\n")
+        from soundsafe.console.screen import screen
+        from soundsafe.reports.costs import cost_table
+
+        console = screen()
+        console.print(cost_table(document, console.width, "" if length else attack))
 
 
 def _draw(table: pd.DataFrame, attack: str) -> Figure:

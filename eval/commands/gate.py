@@ -76,14 +76,18 @@ def gate(
         typer.Option(help="File that `soundsafe-eval baseline` wrote; a training run needs none."),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Append the checks as a table in Markdown, for CI's summaries.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fail (exit 1) where a run is significantly worse than a baseline, or accepts what bears no mark.
 
     The folder of `soundsafe train` fails where its stability loss did not fall to 5 % of its start.
     """
-    if junit is not None and not junit.parent.is_dir():
-        raise InputError(f"{junit.parent} is not a folder: make it, or give --junit another name")
+    for option, path in (("--junit", junit), ("--markdown", markdown)):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path.parent} is not a folder: make it, or give {option} another name")
     from soundsafe.eval.analysis import gate as gates
     from soundsafe.eval.analysis.phases import is_training, phase_table, training_gate
     from soundsafe.eval.analysis.stored import read_numeric, read_rows
@@ -98,6 +102,11 @@ def gate(
         raise InputError("missing option --baseline FILE: what the run is to be judged by")
     if junit is not None:
         write_atomically(junit, gates.junit(result))
+    if markdown is not None:
+        from soundsafe.reports.gate_table import gate_markdown
+
+        with markdown.open("a", encoding="utf-8") as file:
+            file.write(gate_markdown(result, str(run_dir), str(baseline)))
     failed = [c for c in result.checks if not c.ok]
     if as_json:
         print_json(gate_json(result), ascii_only=False)

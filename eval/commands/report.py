@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundsafe.console import tell
+from soundsafe.console import say, tell
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.options import Dataset, Scores
 
@@ -46,6 +46,7 @@ def report(
         Path | None, typer.Option(help="Card of the first system: .md, .html, .pdf.")
     ] = None,
     dataset_card: Annotated[Path | None, typer.Option(help="Card of the first run's data.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open what was made in the browser.")] = False,
 ) -> None:
     """Set stored runs side by side in one HTML file and a PDF."""
     if audio < 0:
@@ -108,3 +109,8 @@ def report(
     for path, data in [(path, render(content)) for path, render, content in wanted]:
         write_atomically(path, data)
         tell(str(path))
+    if show:
+        import webbrowser
+
+        if not webbrowser.open(asked[0].resolve().as_uri()):
+            say(f"no browser here: open {asked[0]} in one")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from soundsafe.console import print_json, say, tell, tracked, write
+from soundsafe.console import print_json, say, tell, tracked
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.options import Json
 
@@ -42,6 +42,7 @@ def time_to_payload(
     import pandas as pd
 
     from soundsafe import attacks, datasets
+    from soundsafe.console.screen import screen
     from soundsafe.eval.frames import table_bytes
     from soundsafe.eval.rows import control_of
     from soundsafe.eval.running.local_backend import workers
@@ -49,6 +50,7 @@ def time_to_payload(
     from soundsafe.eval.running.store import make_folder, write_atomically
     from soundsafe.eval.running.time_to_payload import LENGTHS_S, clip_rows, curves
     from soundsafe.reports import plots
+    from soundsafe.reports.costs import time_table
 
     named = dict.fromkeys(a for s in suite for a in attacks.suite(s).attacks if not control_of(a))
     found = {name: attacks.get(name) for name in named}
@@ -94,14 +96,14 @@ def time_to_payload(
         say(f"{frame['wrong'].sum()} answers were wrong, and count as none")
     if table.empty:
         say(f"no clip lasts {min(LENGTHS_S):g} s: there are no shares")
+    document = json.loads(table.to_json(orient="records"))
     if as_json:
-        print_json({"rows": json.loads(table.to_json(orient="records"))})
+        print_json({"rows": document})
         return
-    if not table.empty:
-        wide = table.pivot(index=["attack", "word"], columns="seconds", values="share")
-        wide = wide.reindex(names, level=0)
-        write((100 * wide).round(0).to_string(na_rep="-") + "\n")
-    tell(f"{len(clips)} clips, shares in percent; intervals in {out / 'curves.csv'}")
+    if document:
+        console = screen()
+        console.print(time_table(document, console.width))
+    tell(f"{len(clips)} clips; intervals in {out / 'curves.csv'}")
 
 
 def _draw(table: pd.DataFrame) -> Figure:
