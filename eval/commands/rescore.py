@@ -78,7 +78,7 @@ def rescore(
     if as_json:
         print_json(summary_items(result.summary), ascii_only=False)
         return
-    from soundsafe.eval.commands.screen import screen
+    from soundsafe.console.screen import screen
 
     show_outcome(screen(), Outcome(result.summary, result.rows, result.timing, folder))
     tell(f"Everything is in {folder}")

@@ -50,7 +50,7 @@ def write_csv(results: Path) -> Path:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for line in _lines(results):
-        first = next(iter(line.get("payloads") or ()), {})
+        first: dict[str, Any] = next(iter(line.get("payloads") or ()), {})
         places = ";".join(f"{start:g}-{end:g}" for start, end in first.get("ranges", ()))
         known = line | {"text": _text_of(line), "where": places}
         cells = ("" if (value := known.get(name)) is None else value for name in _COLUMNS)
