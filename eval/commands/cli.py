@@ -18,6 +18,7 @@ from soundsafe.eval.commands.compare import compare
 from soundsafe.eval.commands.dataset import app as dataset
 from soundsafe.eval.commands.gate import baseline, gate, power
 from soundsafe.eval.commands.history import history
+from soundsafe.eval.commands.leaderboard import leaderboard
 from soundsafe.eval.commands.listen import listen
 from soundsafe.eval.commands.listing import listing
 from soundsafe.eval.commands.peer import peer
@@ -62,7 +63,8 @@ app.command("list")(listing)
 app.command()(show)
 app.add_typer(dataset, name="dataset")
 for _command in (
-    baseline, power, gate, compare, history, walkthrough, report, listen, phases, time_to_payload, bench,
+    baseline, power, gate, compare, history, walkthrough, report, leaderboard, listen, phases,
+    time_to_payload, bench,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(peer, name="peer")

@@ -46,8 +46,8 @@ def _python_version(python: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _run(command: list[str], what: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], what: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode:
         last = ([line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"])[-1]
         raise InputError(f"{what} failed: {last.strip()}")
@@ -83,7 +83,7 @@ def install(environment: Environment, python: str = sys.executable, say: Say = p
         _run([python, "-m", "venv", str(folder)], "venv")
         for step in environment.steps:
             say(f"pip install {' '.join(step)}")
-            _run([inside, "-m", "pip", "install", "--quiet", *step], f"pip install {step[-1]}")
+            _run([inside, "-m", "pip", "install", "--quiet", *step], f"pip install {step[-1]}", folder)
         _without_cuda(folder, inside, say)
         packages = _run([inside, "-m", "pip", "list", "--format=json"], "pip list")
         versions = {item["name"]: item["version"] for item in json.loads(packages)}
