@@ -32,6 +32,9 @@ N_FFT = 882
 HOP = 441
 """Samples from frame to frame of the pipeline's grid: 10 ms."""
 
+_PIECE = 256
+"""Frames that are transformed at a time where that can be chosen: some 2 MB in two channels."""
+
 Array = torch.Tensor | NDArray[np.floating]
 
 
@@ -174,6 +177,73 @@ class Stft:
             return_complex=True,
         )
         return flat.reshape(*x.shape[:-1], *flat.shape[-2:])
+
+    def pieces(self, length: int) -> list[slice]:
+        """All frames of a signal, a few hundred at a time: what stays in a processor's cache is transformed
+        in half the time.
+
+        Args:
+            length: of the signal, in samples.
+
+        Returns:
+            Slices of frames, in order.
+        """
+        frames = self.frames(length)
+        return [slice(first, min(first + _PIECE, frames)) for first in range(0, frames, _PIECE)]
+
+    def padded(self, x: torch.Tensor) -> torch.Tensor:
+        """A signal with its reflected ends, of which `rows` takes frames.
+
+        Args:
+            x: ``[channels, samples]``, more than ``n_fft // 2`` of them.
+
+        Returns:
+            ``[channels, samples + n_fft]``.
+        """
+        return torch.nn.functional.pad(x[None], (self.n_fft // 2, self.n_fft // 2), mode="reflect")[0]
+
+    def rows(self, padded: torch.Tensor, frames: slice) -> torch.Tensor:
+        """Some frames of `forward`, as rows.
+
+        Args:
+            padded: of `padded`.
+            frames: which, from a first to a last.
+
+        Returns:
+            ``[channels, frames, bins]``.
+        """
+        here = padded[:, frames.start * self.hop : (frames.stop - 1) * self.hop + self.n_fft]
+        window = _window(self.n_fft, padded.dtype, padded.device)
+        return torch.fft.rfft(here.unfold(-1, self.n_fft, self.hop) * window)
+
+    def inverse_rows(self, rows: torch.Tensor, length: int) -> torch.Tensor:
+        """`inverse` of a spectrum whose frames are rows, on a grid whose frames are a whole number of hops.
+
+        Args:
+            rows: ``[channels, frames, bins]`` of a signal longer than ``n_fft // 2``; bins that are missing
+                at the end are 0.
+            length: of the signal, in samples.
+
+        Returns:
+            ``[channels, length]``.
+        """
+        share, half = self.n_fft // self.hop, self.n_fft // 2
+        window = _window(
+            self.n_fft, torch.float32 if rows.dtype == torch.complex64 else torch.float64, rows.device
+        )
+        weight = window.square().reshape(share, self.hop)
+        count = rows.shape[1]
+        total = window.new_zeros(len(rows), count + share - 1, self.hop)
+        weights = window.new_zeros(count + share - 1, self.hop)
+        for i in range(share):
+            weights[i : i + count] += weight[i]
+        for here in self.pieces(length):
+            frames = torch.fft.irfft(rows[:, here], n=self.n_fft).mul_(window)
+            parts = frames.unflatten(-1, (share, self.hop))
+            for i in range(share):
+                total[:, here.start + i : here.stop + i] += parts[..., i, :]
+        total.div_(weights.clamp_min(torch.finfo(weights.dtype).tiny))
+        return total.flatten(-2)[..., half : half + length]
 
     def inverse(self, spectrum: torch.Tensor, length: int) -> torch.Tensor:
         """The signal whose spectrum is nearest to a given one; differentiable.

@@ -76,7 +76,7 @@ def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Rea
         if found.payload is not None:
             wrong = np.packbits(code.encode_short_word(found.payload) ^ (llr < 0))
             word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True)
-            return word, attempts, replace(reading, llr=llr)
+            return word, attempts, replace(reading, soft=llr)
     return None, attempts, reading
 
 
@@ -109,7 +109,7 @@ def _read_long(
         (llr,) = read_jointly([reading.mixtures], [llr], code, beliefs, rounds=1)
         word, tried = code.read_word(llr)
         attempts += tried
-    return word, attempts, replace(reading, llr=llr)
+    return word, attempts, replace(reading, soft=llr)
 
 
 def _likely_cycles(readings: Sequence[Reading], number: Ints, settings: DetectorSettings) -> list[int]:

@@ -77,7 +77,7 @@ def read_cut(
         return None
     llr = np.sum([reading.llr for reading in found], axis=0)
     best = max(found, key=lambda reading: reading.fit)
-    return replace(best, llr=llr, start=lock.start)
+    return replace(best, soft=llr, start=lock.start)
 
 
 def _part(audio: Audio, start: float) -> _Part:
@@ -125,7 +125,7 @@ def _read_part(
         llr[part.there[geo.frame[lay.slots]]] += soft
     return Reading(
         start=0.0,
-        llr=llr * (1.0 - 2.0 * geo.scramble),
+        soft=llr * (1.0 - 2.0 * geo.scramble),
         layouts=tuple(layouts),
         scales=tuple(float(s) for s in choice.scales),
         fit=choice.fit,

@@ -29,16 +29,16 @@ from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, PHASES, SHORT_SCALES, Profile
 from soundsafe.cells.settings import RETREAT, Quality
-from soundsafe.distance.zimtohrli import distances
+from soundsafe.distance.zimtohrli import changed_most, distances
 from soundsafe.stft import HOP, RATE, istft, stft
 
 __all__ = [
     "HEADROOM",
     "Loudness",
+    "ShortBlock",
     "codec_by_pairs",
     "distances_of_change",
     "mark_block",
-    "mark_short_block",
 ]
 
 HEADROOM = 0.9999
@@ -67,6 +67,9 @@ _LEVELLING, _HEIGHTS = 0.22, (0.1, 4.0)
 height over the band's level, between these heights. At equal robustness it is heard less."""
 
 
+_UNKNOWN = torch.tensor(torch.nan)
+
+
 @dataclass
 class _Mixture:
     """One mixture of channels and the seconds that it carries; arrays start with ``[seconds, carriers]``."""
@@ -85,7 +88,7 @@ class _Mixture:
     region: torch.Tensor
     layouts: list[Layout]
     scale: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
-    aim: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
+    aim: torch.Tensor = field(default_factory=lambda: _UNKNOWN)  # NaN where it is still to be found
     low: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     high: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
 
@@ -165,7 +168,8 @@ def _set_scales(group: list[_Mixture], scale: torch.Tensor, n_data: int) -> None
         mixture.scale = scale
         mixture.step = mixture.base_step.clone()
         mixture.step[:, :n_data] *= torch.gather(scale, 1, mixture.region)
-        mixture.aim = mixture.low = mixture.high = torch.zeros(())
+        mixture.aim = _UNKNOWN
+        mixture.low = mixture.high = torch.zeros(())
 
 
 def _better_scale(
@@ -267,45 +271,65 @@ def _groups(
     return groups
 
 
-def mark_short_block(
-    audio: Audio,
-    first: int,
-    coded: Bits,
-    phase: int,
-    code: CellCode,
-    quality: Quality,
-    *,
-    factor: Floats,
-    named_by: Audio,
-) -> Audio:
-    """`mark_block` with short words: one scale for all regions of a second, no codec in the loop.
+class ShortBlock:
+    """A block that is marked with short words: one scale for all regions of a second, no codec in the loop.
+
+    It may be marked again on another host and at other scales: a second whose scale stays keeps its change,
+    from which the solver goes on.
 
     Args:
-        audio: the block and its surroundings, ``[channels, samples]``.
+        named_by: the unmarked block and its surroundings, ``[channels, samples]``, whose features choose the
+            slots.
         first: sample at which the first second starts, a multiple of 441; the others follow each other.
         coded: the bits of each second, ``[seconds, 2040]``, each 0 or 1.
         phase: that of the first second.
         code: key and profile.
         quality: how hard to work; its strength is the scale, or the nearest that there is.
-        factor: of that scale in each second, ``[seconds]``.
-        named_by: the audio as it was before another layer, whose features choose the slots.
     """
-    x = torch.from_numpy(np.ascontiguousarray(audio))
-    spectrum = stft(x)
-    source = spectrum if named_by is audio else stft(torch.from_numpy(np.ascontiguousarray(named_by)))
-    groups = _groups(source, first, coded, phase, code)
-    _set_short_scales(groups, quality.strength * factor, code.profile.regions, coded.shape[1])
-    solver = _Solver(x, spectrum, code.profile, quality, 0)
-    return solver.solve([mixture for group in groups for mixture in group], quality.steps).numpy()
 
+    def __init__(
+        self, named_by: Audio, first: int, coded: Bits, phase: int, code: CellCode, quality: Quality
+    ) -> None:
+        self._first, self._profile, self._quality, self._bits = first, code.profile, quality, coded.shape[1]
+        self._source = stft(torch.from_numpy(np.ascontiguousarray(named_by)))
+        self._named_by = named_by
+        self._groups = _groups(self._source, first, coded, phase, code)
+        self._scale = torch.zeros(len(coded))
+        self._amount = torch.zeros(self._source.shape, dtype=self._source.dtype)
 
-def _set_short_scales(groups: list[list[_Mixture]], wanted: Floats, regions: int, n_data: int) -> None:
-    """The nearest of the known scales for all regions of each second, `wanted` ``[seconds]``."""
-    known = np.array(SHORT_SCALES)
-    nearest = np.abs(np.log(known)[None] - np.log(wanted)[:, None]).argmin(1)
-    for group in groups:
-        scale = torch.from_numpy(known[nearest[group[0].euls]]).float()
-        _set_scales(group, scale[:, None].expand(-1, regions), n_data)
+    def mark(self, host: Audio, factor: Floats, steps: int) -> Audio:
+        """`host` with the mark.
+
+        Args:
+            host: ``[channels, samples]`` of the unmarked block's shape.
+            factor: of the scale in each second, ``[seconds]``, positive.
+            steps: of the solver.
+
+        Returns:
+            Of the same shape.
+        """
+        self._rescale(factor)
+        x = torch.from_numpy(np.ascontiguousarray(host))
+        spectrum = self._source if host is self._named_by else stft(x)
+        solver = _Solver(x, spectrum, self._profile, self._quality, 0)
+        return solver.solve([m for group in self._groups for m in group], steps, self._amount).numpy()
+
+    def _rescale(self, factor: Floats) -> None:
+        """Take the nearest of the known scales; seconds that get another one begin anew."""
+        known = np.array(SHORT_SCALES)
+        wanted = np.log(self._quality.strength * factor)
+        scale = torch.from_numpy(known[np.abs(np.log(known)[None] - wanted[:, None]).argmin(1)]).float()
+        other = scale != self._scale
+        self._scale = scale
+        for second in np.flatnonzero(other.numpy()):
+            at = self._first // HOP + second * EUL_FRAMES
+            self._amount[..., at : at + EUL_FRAMES] = 0.0
+        for group in self._groups:
+            here = torch.from_numpy(group[0].euls)
+            aims = [mixture.aim for mixture in group]
+            _set_scales(group, scale[here, None].expand(-1, self._profile.regions), self._bits)
+            for mixture, aim in zip(group, aims, strict=True):
+                mixture.aim = torch.where(other[here, None], torch.nan, aim)
 
 
 def _held_back(original: Audio, marked: Audio, first: int, loud: dict[int, float]) -> Audio:
@@ -338,13 +362,12 @@ class Loudness:
 
 
 def distances_of_change(original: Audio, marked: Audio, first: int, seconds: int) -> Floats:
-    """Distance of each second ``[seconds]`` from sample `first` on, of the channel with the largest share of
-    change: half the work of `Loudness` in stereo."""
+    """Distance of each second ``[seconds]`` from sample `first` on, of the channel of which the largest share
+    was changed: half the work of `Loudness` in stereo."""
     pairs = []
     for at in range(first, first + seconds * RATE, RATE):
         a, b = original[:, at : at + RATE], marked[:, at : at + RATE]
-        change = np.square(b - a).sum(axis=1) / np.maximum(np.square(a).sum(axis=1), 1e-9)
-        channel = int(change.argmax())
+        channel = changed_most(a, b)
         pairs.append((a[channel], b[channel]))
     return distances(pairs, RATE)
 
@@ -379,14 +402,17 @@ class _Solver:
         self.room = room * height.clamp(*_HEIGHTS).pow(-_LEVELLING)
         self.bound = x.abs().clamp_min(HEADROOM)
 
-    def solve(self, every: list[_Mixture], steps: int) -> torch.Tensor:
-        """The marked block after `steps` steps from the unmarked one."""
-        amount = torch.zeros(self.spectrum.shape, dtype=self.spectrum.dtype)
+    def solve(self, every: list[_Mixture], steps: int, amount: torch.Tensor | None = None) -> torch.Tensor:
+        """The marked block after `steps` steps from the unmarked one, or from what `amount`, in units of
+        `room`, adds to it; the steps go on into that."""
+        fresh = amount is None or not bool(amount.any())
+        if amount is None:
+            amount = torch.zeros(self.spectrum.shape, dtype=self.spectrum.dtype)
         flat = [a.view(-1) for a in amount]
         room = [r.reshape(-1) for r in self.room]
-        marked = self.x
+        marked = self.x if fresh else self._with(amount)
         for step in range(steps):
-            now = self.spectrum if step == 0 else stft(marked)
+            now = self.spectrum if step == 0 and fresh else stft(marked)
             seen = [mixture.observe(now, self.profile) for mixture in every]
             if self.quality.codecs and step % self.quality.refresh == 0:
                 turn = step // self.quality.refresh % len(self.quality.codecs)
@@ -394,9 +420,12 @@ class _Solver:
                 _note_shifts(every, [p for p, _ in seen], coded, self.profile, self.quality.memory)
             for mixture, (p, thr) in zip(every, seen, strict=True):
                 _move(mixture, p, thr, flat, room, self.quality)
-            marked = self.x + istft(amount * self.room, self.x.shape[-1])
-            marked = torch.minimum(torch.maximum(marked, -self.bound), self.bound)
+            marked = self._with(amount)
         return marked
+
+    def _with(self, amount: torch.Tensor) -> torch.Tensor:
+        marked = self.x + istft(amount * self.room, self.x.shape[-1])
+        return torch.minimum(torch.maximum(marked, -self.bound), self.bound)
 
     def _coded(self, audio: torch.Tensor, turn: int) -> torch.Tensor:
         return stft(codec_by_pairs(audio.numpy(), self.quality.codecs[turn], self.origin))
@@ -453,8 +482,7 @@ def _move(
 ) -> None:
     """One step of the carriers of `mixture`, into `amount` (flat, in units of `room`)."""
     error = displacement(p / mixture.step + mixture.dither, mixture.bits) * mixture.step
-    if not mixture.aim.ndim:
-        mixture.aim = quality.stay * error
+    mixture.aim = torch.where(mixture.aim.isnan(), quality.stay * error, mixture.aim)
     low, high = mixture.aim - quality.near * mixture.step, mixture.aim + quality.near * mixture.step
     if mixture.low.ndim:
         low = low - quality.trust * torch.maximum(mixture.low, -1.5 * mixture.step)
@@ -469,7 +497,7 @@ def _move(
         gain = _picked(room[c], mixture.whole) / thr * float(mixture.mix[c])
         gains.append((c, gain))
         power = power + (gain.square() * mixture.strength).sum(-1)
-    length = torch.where(power > _REACH, excess / power.clamp_min(_REACH), 0.0)
+    length = torch.where(power > _REACH, quality.reach * excess / power.clamp_min(_REACH), 0.0)
     for c, gain in gains:
         move = length[..., None] * gain * mixture.weight
         amount[c].index_add_(0, mixture.whole.reshape(-1), -move.reshape(-1))

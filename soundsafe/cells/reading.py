@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -76,7 +77,7 @@ class ShortReading:
 class Reading:
     """Soft values of one second, with what the detector took its slots from.
 
-    `start` in samples at 44.1 kHz; `llr` ``[2040]`` in the order of the coded bits, positive for 0;
+    `start` in samples at 44.1 kHz; `soft`: what `llr` is, or what works it out when it is first asked for;
     `layouts`: of each mixture of channels that carries the second; `scales` ``[regions]``; `fit`: how well
     the slots sit on the lattice (standard normal by chance); `mixtures`: the projections behind `llr`, to be
     read together with others; `short`: the same second as one with a short word. Layouts, scales and fit are
@@ -84,12 +85,17 @@ class Reading:
     """
 
     start: float
-    llr: Floats
+    soft: Floats | Callable[[], Floats]
     layouts: tuple[Layout, ...]
     scales: tuple[float, ...]
     fit: float
     mixtures: tuple[Positions, ...] = ()
     short: ShortReading = field(default_factory=ShortReading)
+
+    @cached_property
+    def llr(self) -> Floats:
+        """Soft values ``[2040]`` in the order of the coded bits, positive for 0."""
+        return self.soft() if callable(self.soft) else self.soft
 
     def for_both_words(self) -> Floats:
         """Soft values for a long word and for a short one ``[2, 2040]``."""
@@ -251,17 +257,21 @@ def read_second(
         both.append(_fit_mixture(mixed, code, phase, sure_fit, settings))
     fitted, fitted_short = zip(*both, strict=True)
     choice = choose_scales(fitted, code)
-    llr = np.zeros(len(geo.scramble))
-    for one in fitted:
-        region = torch.from_numpy(geo.region[one.layout.slots])
-        llr += soft_values(one.position / choice.scales[region] + one.layout.dither, one.layout, geo)
+
+    def soft() -> Floats:
+        llr = np.zeros(len(geo.scramble))
+        for one in fitted:
+            region = torch.from_numpy(geo.region[one.layout.slots])
+            llr += soft_values(one.position / choice.scales[region] + one.layout.dither, one.layout, geo)
+        return llr * (1.0 - 2.0 * geo.scramble)
+
     short = choose_short_scale(fitted_short)
     read = ShortReading(
         fits=short.fits,
         mixtures=tuple(Positions(one.position.numpy(), one.layout) for one in fitted_short),
     )
     read = replace(read, llr=read.at_scale(short.which, code))
-    return reading_of(start, llr * (1.0 - 2.0 * geo.scramble), read, both, choice, short)
+    return reading_of(start, soft, read, both, choice, short)
 
 
 def _fit_mixture(
@@ -300,19 +310,20 @@ def _codes(mixed: torch.Tensor, phase: int, code: CellCode, settings: DetectorSe
 
 def reading_of(
     start: float,
-    llr: Floats,
+    soft: Floats | Callable[[], Floats],
     read: ShortReading,
     fitted: Sequence[tuple[FittedLayout, FittedLayout]],
     choice: ScaleChoice,
     short: ShortChoice,
 ) -> Reading:
-    """A reading of mixtures on their layouts, with soft values ``[2040]`` in the order of the code."""
+    """A reading of mixtures on their layouts, with soft values ``[2040]`` in the order of the code, or what
+    works them out."""
     is_short = short.fit > choice.fit
     layouts = [one[is_short].layout for one in fitted]
     scales = (short.scale,) * len(choice.scales) if is_short else choice.scales.tolist()
     return Reading(
         start=start,
-        llr=llr,
+        soft=soft,
         layouts=tuple(layouts),
         scales=tuple(scales),
         fit=max(choice.fit, short.fit),
@@ -366,7 +377,7 @@ def read_equalised(
         total += undone.fit - CHANCE
     return Reading(
         start=start,
-        llr=llr * (1.0 - 2.0 * geo.scramble),
+        soft=llr * (1.0 - 2.0 * geo.scramble),
         layouts=tuple(layouts),
         scales=(1.0,) * profile.regions,
         fit=total / math.sqrt(len(layouts)),

@@ -49,11 +49,13 @@ class Quality:
         judge: a round trip that is not in the loop, and sets the scales.
         stay: share of the way to the lattice point that is not gone, 0 to 1 (distortion compensation: Chen
             and Wornell 2001).
+        reach: factor of a step, 1 to 2: frames overlap by half, so that about half of what is added to the
+            cells of one is not found there again.
         near: share of Delta round there that counts as near enough, 0 to 1.
         error_goal: share of the bits that should be wrong after the judge, 0 to 0.5; with
         error_goal_apart: where channels carry the second each by itself, and their soft values are added; and
         error_goal_mono: in mono.
-        probe: steps of a first pass at scale 1. After it, and after each but the last of
+        probe: steps of a first pass at the first scale. After it, and after each but the last of
         rounds: of `steps`, the judge's errors set the scales of each second anew.
         distance_limit: the largest Zimtohrli distance of a second, positive.
         strength: factor of the scales, and with them of the limit (`louder`), positive.
@@ -69,6 +71,7 @@ class Quality:
     codecs: tuple[Callable[[Audio], Audio], ...] = _CODECS
     judge: Callable[[Audio], Audio] = _JUDGE
     stay: float = 0.2
+    reach: float = 1.0
     near: float = 0.08
     error_goal: float = 0.049
     error_goal_apart: float = 0.1
@@ -92,6 +95,8 @@ class Quality:
             0.0 < goal < 0.5 for goal in (self.error_goal, self.error_goal_apart, self.error_goal_mono)
         ):
             raise ValueError("goals of errors lie between 0 and 0.5")
+        if not 1.0 <= self.reach <= 2.0:
+            raise ValueError("reach lies between 1 and 2")
         if self.distance_limit <= 0.0:
             raise ValueError("distance_limit must be positive")
         if self.strength <= 0.0:
@@ -108,12 +113,12 @@ QUALITIES: dict[str, Quality] = {
 }
 """The qualities that users name."""
 
-_SHORT = Quality(steps=6, codecs=(), rounds=0, distance_limit=0.9e-4, strength=1.0)
+_SHORT = Quality(probe=2, steps=3, reach=1.9, codecs=(), rounds=0, distance_limit=0.77e-4)
 
 SHORT_QUALITIES: dict[str, Quality] = {
-    "fast": replace(_SHORT, steps=4),
+    "fast": replace(_SHORT, probe=1, steps=2),
     "default": _SHORT,
-    "best": replace(_SHORT, steps=10),
+    "best": replace(_SHORT, steps=6),
 }
 """What they mean for short words: no codec in the loop, whose place a code of low rate takes. Strength is the
 scale of all seconds but those that exceed the limit."""

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from soundsafe.aliases import Audio
-from soundsafe.distance.zimtohrli import worst_channel
+from soundsafe.distance.zimtohrli import changed_most, distances
 
 __all__ = ["Difference", "compare"]
+
+_STRETCH_S = 4
+"""Seconds that are compared at a time: Zimtohrli's work grows with the square of that."""
 
 _SILENCE = 1e-6
 """RMS (full scale 1) under which a second counts as silent."""
@@ -34,14 +37,21 @@ class Difference:
             second = original[:, i * self.rate : (i + 1) * self.rate]
             if float(np.sqrt(np.mean(second.astype(np.float64) ** 2))) < _SILENCE:
                 self.silent.append(first + i)
-        if 2 * original.shape[1] >= self.rate:
-            self.distance += original.shape[1] * worst_channel(original, marked, self.rate)
-            self.compared += original.shape[1]
+        stretches = []
+        for at in range(0, original.shape[1], _STRETCH_S * self.rate):
+            a, b = original[:, at : at + _STRETCH_S * self.rate], marked[:, at : at + _STRETCH_S * self.rate]
+            if 2 * a.shape[1] >= self.rate:
+                channel = changed_most(a, b)
+                stretches.append((a[channel], b[channel]))
+        for (a, _), distance in zip(stretches, distances(stretches, self.rate), strict=True):
+            self.distance += len(a) * float(distance)
+            self.compared += len(a)
         self.samples += original.shape[1]
 
     @property
     def zimtohrli(self) -> float:
-        """Mean distance of the stretches that are long enough for one."""
+        """Mean distance of the stretches that are long enough for one, each of the channel of whose sound the
+        largest share was changed."""
         return self.distance / max(self.compared, 1)
 
     @property

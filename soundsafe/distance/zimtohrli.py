@@ -29,7 +29,7 @@ import soxr
 import zimtohrli
 from numpy.typing import NDArray
 
-__all__ = ["by_channel", "distances", "elsewhere_pids", "elsewhere_s", "worst_channel"]
+__all__ = ["by_channel", "changed_most", "distances", "elsewhere_pids", "elsewhere_s", "worst_channel"]
 
 Signal = NDArray[np.float32]
 
@@ -199,6 +199,14 @@ def distances(pairs: Sequence[tuple[Signal, Signal]], rate: int) -> NDArray[np.f
 def by_channel(original: Signal, marked: Signal, rate: int) -> NDArray[np.float64]:
     """`distances` of each channel of ``[channels, samples]``."""
     return distances(list(zip(original, marked, strict=True)), rate)
+
+
+def changed_most(original: NDArray[np.float32], marked: NDArray[np.float32]) -> int:
+    """The channel of ``[channels, samples]`` of whose energy the largest share was changed."""
+    if len(original) == 1:
+        return 0
+    change = np.square(marked - original).sum(axis=1) / np.maximum(np.square(original).sum(axis=1), 1e-9)
+    return int(change.argmax())
 
 
 def worst_channel(original: Signal, marked: Signal, rate: int) -> float:

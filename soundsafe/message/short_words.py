@@ -30,6 +30,9 @@ from soundsafe.message.short_code import encode_short, likeliest_messages
 __all__ = ["SHORTEST_WORD", "SHORT_PAYLOAD", "ShortRead", "encode_short_word", "is_short", "read_short_word"]
 
 _SIZES = (8, 16, 24)
+_LIKELIEST = (16, 8, 24)
+"""The order in which sizes are looked for."""
+
 _TAG = 8
 _VERSION = 3
 
@@ -118,7 +121,7 @@ def read_short_word(llr: Floats, key: bytes) -> ShortRead:
         llr: soft values ``[n]``, positive for 0; 0 where nothing is known. At least `SHORTEST_WORD`.
         key: under which the tag was made.
     """
-    sizes = [likeliest_messages(llr, 8 * (1 + size + _TAG), _CANDIDATES) for size in _SIZES]
+    sizes = [likeliest_messages(llr, 8 * (1 + size + _TAG), _CANDIDATES) for size in _LIKELIEST]
     attempts = 0
     # The likeliest of each size first: mostly one of them is the one.
     for some in (1, _CANDIDATES):

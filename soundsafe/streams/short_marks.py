@@ -1,7 +1,7 @@
 """Marking a block with a short payload, in one layer or both.
 
-Without a codec in the loop there is nothing to alternate for: tiles first, then cells on the tiled audio,
-then a look at what is too loud, which is marked once more and more quietly.
+Without a codec in the loop there is nothing to alternate for: tiles first, then cells on the tiled audio.
+After a few steps one looks at what will be too loud; that is marked anew, more quietly, the rest goes on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from soundsafe.aliases import Audio, Bits, Floats
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.embedder import HEADROOM, distances_of_change, mark_short_block
+from soundsafe.cells.embedder import HEADROOM, ShortBlock, distances_of_change
 from soundsafe.cells.settings import RETREAT, Quality
 from soundsafe.streams.both_layers import as_loud, shared, tiled_block
 from soundsafe.tiles.embedder import SHORT_EFFORT
@@ -20,6 +20,9 @@ __all__ = ["mark_short"]
 
 _QUIETEST = 0.35
 """Least factor of a second that is too loud: below it neither layer would read."""
+
+_GROWTH = 1.1
+"""How much further the steps that follow a first look move a second from the original."""
 
 
 def mark_short(
@@ -58,17 +61,17 @@ def mark_short(
     if tiles is not None:
         effort = SHORT_EFFORT.louder(strength)
         tiled = tiled_block(audio, first, len(coded), first_second, payload, tiles, effort, None, last)
+    block = ShortBlock(audio, first, coded, phase, code, quality)
 
-    def marked(factor: Floats) -> Audio:
+    def marked(factor: Floats, steps: int) -> Audio:
         host = audio if tiles is None else _host(audio, tiled, factor, first)
-        return mark_short_block(host, first, coded, phase, code, quality, factor=factor, named_by=audio)
+        return block.mark(host, factor, steps)
 
     ones = np.ones(len(coded))
-    out = marked(ones)
-    excess = distances_of_change(audio, out, first, len(coded)) / quality.distance_limit
-    if not (excess > 1.0).any():
-        return out
-    return marked(np.clip(excess, 1.0, _QUIETEST ** (-1.0 / RETREAT)) ** -RETREAT)
+    rough = marked(ones, quality.probe)
+    loud = _GROWTH * distances_of_change(audio, rough, first, len(coded)) / quality.distance_limit
+    factor = np.clip(loud, 1.0, _QUIETEST ** (-1.0 / RETREAT)) ** -RETREAT
+    return marked(factor, quality.steps)
 
 
 def _host(audio: Audio, tiled: Audio, factor: Floats, first: int) -> Audio:

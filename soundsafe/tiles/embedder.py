@@ -6,10 +6,11 @@ Each symbol is moved towards the nearest point of its lattice that says the righ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from soundsafe.aliases import Audio, Bits, Floats
@@ -23,7 +24,6 @@ from soundsafe.tiles.geometry import (
     band_power,
     edges_matrix,
     levels,
-    power_spectrum,
     relative,
     symbols,
 )
@@ -33,10 +33,12 @@ __all__ = ["DEFAULT_EFFORT", "SHORT_EFFORT", "TileEffort", "mark_tiles", "tile_b
 
 @dataclass(frozen=True)
 class TileEffort:
-    """`steps` of the solver; `compensation`: share of the way to the lattice point, and `pilot_compensation`
+    """`steps` of the solver and the factor of each, `reach` (frames overlap, so that less of a gain is found
+    again than was put in); `compensation`: share of the way to the lattice point, and `pilot_compensation`
     that of pilots; `limit_db`: largest gain."""
 
-    steps: int = 10
+    steps: int = 4
+    reach: float = 1.9
     compensation: float = 0.75
     limit_db: float = 2.0
     pilot_compensation: float = 0.75
@@ -47,12 +49,17 @@ class TileEffort:
             min(max(share, _MOST_COMPENSATION), factor * share)
             for share in (self.compensation, self.pilot_compensation)
         )
-        return TileEffort(self.steps, next(shares), factor * self.limit_db, next(shares))
+        return replace(
+            self,
+            compensation=next(shares),
+            pilot_compensation=next(shares),
+            limit_db=factor * self.limit_db,
+        )
 
 
 DEFAULT_EFFORT = TileEffort()
 
-SHORT_EFFORT = TileEffort(steps=4, compensation=0.5, pilot_compensation=0.65)
+SHORT_EFFORT = TileEffort(steps=2, reach=1.6, compensation=0.5, pilot_compensation=0.65)
 """For short payloads. Half of the way is the cheapest: with a lattice of 0.7 times the period and three
 quarters of the way music is a quarter further from the original, and phase vocoders leave less to read.
 Pilots, an eighth of all symbols, go further: in a few seconds they are what is missing first."""
@@ -134,32 +141,66 @@ def mark_tiles(
     # The neighbours' levels count as far as the detector hears them too.
     tiles = min(room + lead, core.stop + 2 * profile.radius)
     matrix = edges_matrix(geo.edges)
-    spectrum = GRID.forward(torch.from_numpy(np.ascontiguousarray(audio)))
-    to_frames = csr_array(_frames_matrix(tiles, spectrum.shape[-1], profile))
+    x = torch.from_numpy(np.ascontiguousarray(audio))
+    inside = slice(*_ends(matrix.sum(axis=0) > 0.0))  # bins that lie in bands
+    matrix = matrix[:, inside]
+    to_bins = csr_array(matrix.T.astype(np.float32))
+    to_frames = csr_array(_frames_matrix(tiles, GRID.frames(audio.shape[1]), profile))
     phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
     gain = np.zeros((geo.bands, tiles))
     target: Floats | None = None
     compensation = np.full(len(geo.band), effort.compensation)
     compensation[geo.pilot] = effort.pilot_compensation
-    y = audio
     tile_of = lead + np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
-    bins = torch.from_numpy(matrix.T.astype(np.float32))
-    for _ in range(effort.steps):
-        heard = y if beside is None else y + beside
-        power = band_power(power_spectrum(heard), matrix, y.shape[1])
-        level, share = levels(power, 0.0, 1.0, tiles, profile)
+    other = None if beside is None else torch.from_numpy(np.ascontiguousarray(beside))
+    spectrum, power = _rows(x, inside)
+    if other is not None:
+        power = _rows(x + other, inside)[1]
+    y = x
+    for step in range(effort.steps):
+        if step:
+            power = _rows(y if other is None else y + other, inside)[1]
+        level, share = levels(band_power(power, matrix, audio.shape[1]), 0.0, 1.0, tiles, profile)
         s = symbols(relative(level, profile)[:, core], geo)
         if target is None:
             u = s / geo.period + phase - 0.5 * bits
             target = s - compensation * (u - np.round(u)) * geo.period
         w = share[geo.band[None, :, None], tile_of]
         move = (target - s)[..., None] * np.sqrt(profile.symbol_tiles) / ((w**2).sum(-1, keepdims=True) + 0.5)
-        gain[geo.band[None, :, None], tile_of] += geo.sign[None] * w * move
+        gain[geo.band[None, :, None], tile_of] += effort.reach * geo.sign[None] * w * move
         np.clip(gain, -effort.limit_db, effort.limit_db, out=gain)
-        db = bins @ torch.from_numpy((gain @ to_frames).astype(np.float32))
-        factor = torch.exp(db * (np.log(10.0) / 20.0)).to(spectrum.dtype)  # in twice the time were it real
-        y = GRID.inverse(spectrum * factor, audio.shape[1]).numpy()
-    return y
+        y = x + _change(spectrum, to_bins @ (gain @ to_frames).astype(np.float32), inside, audio.shape[1])
+    return y.numpy()
+
+
+def _rows(x: torch.Tensor, inside: slice) -> tuple[torch.Tensor, NDArray[np.float32]]:
+    """The bins `inside` of the spectrum of ``[channels, samples]``, ``[channels, frames, bins]``, and their
+    power ``[bins, frames]`` summed over the channels."""
+    padded = GRID.padded(x)
+    count, width = GRID.frames(x.shape[-1]), inside.stop - inside.start
+    rows = torch.empty(len(x), count, width, dtype=torch.complex64)
+    power = torch.empty(count, width)
+    for here in GRID.pieces(x.shape[-1]):
+        rows[:, here] = GRID.rows(padded, here)[..., inside]
+        power[here] = (rows[:, here].real.square() + rows[:, here].imag.square()).sum(0)
+    return rows, power.numpy().T
+
+
+def _change(spectrum: torch.Tensor, db: NDArray[np.float32], inside: slice, samples: int) -> torch.Tensor:
+    """What gains in `db` ``[bins, frames]`` of the rows `spectrum` add to audio ``[channels, samples]``."""
+    rows = torch.zeros(*spectrum.shape[:2], inside.stop, dtype=spectrum.dtype)
+    for here in GRID.pieces(samples):
+        factor = torch.expm1(torch.from_numpy(db[:, here].T.copy()) * (np.log(10.0) / 20.0))
+        rows[:, here, inside] = spectrum[:, here] * factor.to(
+            spectrum.dtype
+        )  # in twice the time were it real
+    return GRID.inverse_rows(rows, samples)
+
+
+def _ends(flags: NDArray[np.bool_]) -> tuple[int, int]:
+    """The first that is true, and the one after the last."""
+    at = np.flatnonzero(flags)
+    return int(at[0]), int(at[-1]) + 1
 
 
 def _frames_matrix(tiles: int, frames: int, profile: TileProfile) -> Floats:

@@ -99,3 +99,15 @@ def test_errors():
         Stft(882, 883)
     with pytest.raises(ValueError, match="even"):
         Stft(881, 441)
+
+
+def test_rows_are_frames_of_the_same_transform(noise):
+    grid, x = Stft(1024, 256), torch.from_numpy(noise)
+    pieces = grid.pieces(x.shape[1])
+    assert [piece.start for piece in pieces[1:]] == [piece.stop for piece in pieces[:-1]]
+    assert pieces[-1].stop == grid.frames(x.shape[1])
+    rows = torch.cat([grid.rows(grid.padded(x), here) for here in pieces], dim=1)
+    torch.testing.assert_close(rows.transpose(1, 2), grid.forward(x), atol=1e-5, rtol=1e-5)
+    rows[..., 200:] = 0.0
+    shorter = grid.inverse_rows(rows[..., :200].contiguous(), x.shape[1])
+    torch.testing.assert_close(shorter, grid.inverse(rows.transpose(1, 2), x.shape[1]), atol=1e-6, rtol=0)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.embedder import HEADROOM, codec_by_pairs, mark_block
+from soundsafe.cells.embedder import HEADROOM, ShortBlock, codec_by_pairs, mark_block
 from soundsafe.cells.mixtures import mix_channels
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
 from soundsafe.cells.reading import read_second
-from soundsafe.cells.settings import QUALITIES
+from soundsafe.cells.settings import QUALITIES, SHORT_QUALITIES
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.stft import RATE
 
@@ -100,6 +100,37 @@ def test_more_steps_leave_fewer_errors(cut: Cut) -> None:
         readings = [read_second(marked, i * EUL_SAMPLES, i, CODE) for i in range(2)]
         wrong.append(sum(int(((r.llr < 0) != c).sum()) for r, c in zip(readings, coded, strict=True) if r))
     assert wrong[1] < wrong[0]
+
+
+def test_marking_again_changes_the_seconds_that_get_another_scale(cut: Cut) -> None:
+    audio = cut("soundtrack_a_new_journey", 4.0).copy()
+    coded = soundsafe.coded_bits(b"embedder", None, 4)
+    block = ShortBlock(audio, 0, coded, 0, CODE, SHORT_QUALITIES["default"])
+    first = block.mark(audio, np.ones(4), 3)
+    again = block.mark(audio, np.array([1.0, 1.0, 1.0, 0.5]), 3)
+    moved = [
+        np.abs(again[:, at : at + EUL_SAMPLES] - first[:, at : at + EUL_SAMPLES]).mean()
+        for at in range(0, 4 * EUL_SAMPLES, EUL_SAMPLES)
+    ]
+    assert max(moved[:3]) < 0.3 * moved[3]
+    for marked in (first, again):
+        for i in range(4):
+            reading = read_second(marked, i * EUL_SAMPLES, i, CODE)
+            assert reading is not None
+            assert np.mean((reading.short.llr < 0) != coded[i]) < 0.05
+
+
+def test_steps_that_reach_further_need_to_be_fewer(cut: Cut) -> None:
+    audio = cut("soundtrack_a_new_journey", 2.0).copy()
+    coded = soundsafe.coded_bits(b"embedder", None, 2)
+    wrong = []
+    for reach, steps in ((1.0, 2), (1.0, 4), (1.9, 2)):
+        quality = dataclasses.replace(SHORT_QUALITIES["default"], reach=reach, strength=0.5)
+        marked = ShortBlock(audio, 0, coded, 0, CODE, quality).mark(audio, np.ones(2), steps)
+        readings = [read_second(marked, i * EUL_SAMPLES, i, CODE) for i in range(2)]
+        soft = [r.short.llr * (1.0 - 2.0 * c) for r, c in zip(readings, coded, strict=True) if r]
+        wrong.append(float(np.mean(np.logaddexp(0.0, -np.concatenate(soft)))))
+    assert wrong[2] < wrong[1] < wrong[0]
 
 
 @pytest.mark.slow

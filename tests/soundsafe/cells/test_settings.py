@@ -34,7 +34,15 @@ def test_settings_that_contradict_themselves_are_refused(bad: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(
-    "bad", [{"steps": 0}, {"rounds": -1}, {"trust": 1.1}, {"error_goal": 0.5}, {"distance_limit": 0.0}]
+    "bad",
+    [
+        {"steps": 0},
+        {"rounds": -1},
+        {"trust": 1.1},
+        {"error_goal": 0.5},
+        {"reach": 2.1},
+        {"distance_limit": 0.0},
+    ],
 )
 def test_qualities_out_of_range_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
