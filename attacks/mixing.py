@@ -15,6 +15,7 @@ from soundsafe.attacks.folders import MUSIC, NOISES, ROOMS, Folder
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 
 SNR_DB = (0, 10, 20)
+BEDS_DB = (0, 10, 17, 20)
 
 
 @attack("voice_over", {f"voice_over_{db}dB": {"snr_db": db} for db in SNR_DB}, differentiable=True)
@@ -24,7 +25,7 @@ def voice_over(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: flo
     return at_snr(audio, np.repeat(voice(audio.shape[1], rate, rng), len(audio), axis=0), snr_db)
 
 
-@attack("music_bed", {f"music_bed_{db}dB": {"snr_db": db} for db in SNR_DB}, differentiable=True)
+@attack("music_bed", {f"music_bed_{db}dB": {"snr_db": db} for db in BEDS_DB}, differentiable=True)
 def music_bed(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """Plucked chords and a beat, made by rule; the same in all channels."""
     return at_snr(audio, np.repeat(music(audio.shape[1], rate, rng), len(audio), axis=0), snr_db)
@@ -82,7 +83,7 @@ def _recorded(folder: Folder, audio: Audio, rate: int, rng: np.random.Generator)
 
 @attack(
     "recorded",
-    {f"recorded_music_{db}dB": {"snr_db": db} for db in SNR_DB},
+    {f"recorded_music_{db}dB": {"snr_db": db} for db in BEDS_DB},
     differentiable=True,
     folder=MUSIC,
 )

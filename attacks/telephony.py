@@ -18,6 +18,7 @@ import soundfile
 
 from soundsafe import codecs
 from soundsafe.attacks import published
+from soundsafe.attacks.audiomarkbench import opus_round_trip
 from soundsafe.attacks.programs import Program
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 from soundsafe.errors import InputError
@@ -51,6 +52,16 @@ def telephone(
     """G.711 (its two laws), G.722 and AMR narrow band, at the codec's rate of 8 or 16 kHz. AMR delays
     by 5 ms, the others by less; length kept."""
     return _each(audio, rate, hz, lambda x: _packets(x, codec, hz, round(1000 * kbps)))
+
+
+@attack(
+    "telephone",
+    {f"telephone_opus_{k}": {"kbps": k} for k in (24, 16)},
+    engine="libopus (PyAV)",
+)
+def telephone_opus(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
+    """Opus of calls over the internet: one channel of 16 kHz. No delay, length kept."""
+    return _each(audio, rate, 16000, lambda x: opus_round_trip(x, 16000, 1000 * kbps, 5))
 
 
 @attack(
