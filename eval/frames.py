@@ -15,7 +15,7 @@ from soundsafe.files.tables import in_cell
 __all__ = ["measured_ber", "ran", "refusals_counted", "table_bytes", "to_frame"]
 
 _DTYPES = {"str": "str", "int": "int64", "float": "float64", "bool": "bool"}
-_PARITIES = ("parity_frames", "parity_bits", "parity_slots", "seed_parity")
+_PARITIES = ("parity_frames", "parity_bits", "parity_slots", "seed_parity", "parity_3db")
 
 
 def to_frame(rows: Iterable[Row]) -> pd.DataFrame:
@@ -52,15 +52,15 @@ def refusals_counted(rows: pd.DataFrame) -> pd.DataFrame:
     out["payload_bits"] = stated.mask(stated == 0, whole)
     for name in ("bits", "payload_bytes", "payload_bits"):
         out[name] = out[name].mask(refused, out.groupby("system")[name].transform("max"))
-    for name in ("bit_accuracy", "log10_p", "iou"):
+    for name in ("bit_accuracy", "log10_p", "iou", "parity_3db"):
         if name not in out:
             out[name] = np.nan
     cell = [rows["system"], rows["attack"]]
     for name in _PARITIES:
-        known = rows[name].notna()
+        known = out[name].notna()
         anywhere, here = (known.groupby(by).transform("any") for by in (rows["system"], cell))
         lost = refused.groupby(cell).transform("all")
-        out[name] = rows[name].mask(refused & (here | (anywhere & lost)), 0.0)
+        out[name] = out[name].mask(refused & (here | (anywhere & lost)), 0.0)
     return out
 
 

@@ -98,6 +98,9 @@ class Measured:
         clip_ok: the clip did, combining allowed.
         combined: how many seconds were combined for it.
         start_s: where the detector found the second.
+        parity_frames: share of frames whose features are equal, in the system's own unit; of the default
+            system that is alive or dead, one step a band and second.
+        parity_3db: share of frames whose levels are equal in steps of 3 dB, whatever the system's unit.
         parity_bands: share of frames whose feature is equal, for each band, joined by commas; '' for none.
         time_to_payload_s: seconds of audio needed for the payload; infinite where it never comes.
         bit_accuracy: share of the message's bits that the clip gave rightly, found or not; NaN where a system
@@ -135,6 +138,7 @@ class Measured:
     bit_accuracy: float = NAN
     log10_p: float = NAN
     iou: float = NAN
+    parity_3db: float = NAN
 
 
 @dataclass(frozen=True)
@@ -253,6 +257,7 @@ class SummaryRow:
     bit_accuracy: Figure = None
     log10_p: Figure = None
     iou: Figure = None
+    parity_3db: Figure = None
 
     def goodput_at(self, bits: int) -> Figure:
         """Goodput with no more than 16, 40 or 128 bits of the payload counted."""

@@ -122,6 +122,7 @@ def _ber_cells(s: Subject, attack: str) -> tuple[TableCell, TableCell]:
 
 _PARITIES: tuple[tuple[Callable[[SummaryRow], Measurement], str, str], ...] = (
     (lambda r: r.parity_frames, "frames", "share of frames whose quantised features all agree"),
+    (lambda r: r.parity_3db, "3 dB", "share of frames whose band levels all agree in steps of 3 dB"),
     (lambda r: r.parity_bits, "bits", "share of seconds with as many bits in every band"),
     (lambda r: r.parity_slots, "slots", "share of seconds whose list of slots agrees exactly"),
     (lambda r: r.seed_parity, "seed", "share of seconds whose seed agrees"),

@@ -128,6 +128,7 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         bit_accuracy=_mean(clips["bit_accuracy"]),
         log10_p=_median(clips["log10_p"]),
         iou=_mean(clips["iou"]),
+        parity_3db=_mean(rows["parity_3db"]),
     )
 
 

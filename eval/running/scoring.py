@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from soundsafe.aliases import Audio
 from soundsafe.eval.metrics import ber, message, parity, payload
 from soundsafe.eval.rows import NAN, Measured
 from soundsafe.eval.systems.answers import Answer, AnsweredSecond
@@ -244,6 +245,26 @@ def score(
                 row = _alike(row, found, reference[e.index])
         rows.append(row)
     return rows
+
+
+def with_levels(rows: Sequence[Measured], before: Audio, after: Audio, rate: int) -> list[Measured]:
+    """`rows` with how far the audio's levels agree, where the system has features and the second was found.
+
+    Args:
+        rows: from `score`.
+        before, after: the audio whose features the rows compare, ``[channels, samples]``.
+        rate: of both, in Hz.
+    """
+    out = []
+    for row in rows:
+        if not np.isnan(row.parity_frames):
+            second = before[:, row.eul * rate : (row.eul + 1) * rate]
+            at = -1 if np.isnan(row.start_s) else round(row.start_s * rate)
+            whole = at >= 0 and second.shape[1] == rate
+            share = parity.level_parity(second, after[:, at : at + rate], rate) if whole else 0.0
+            row = replace(row, parity_3db=share)
+        out.append(row)
+    return out
 
 
 def failed(n_samples: int, rate: int, truth: Truth | None, status: str, why: str) -> list[Measured]:

@@ -413,6 +413,8 @@ class _Bench:
                     control=bool(treatment.control),
                 ),
             )
+            before = original.audio if name == "none" else source
+            rows = _step("score_failed", lambda: scoring.with_levels(rows, before, attacked, rate))
         except _Failure as failure:
             rows = scoring.failed(samples, rate, truth, failure.status, str(failure))
             trace = failure.trace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from soundsafe.eval.running.scoring import (
     failed,
     match,
     score,
+    with_levels,
 )
 from soundsafe.eval.systems.answers import answer, answered_second, unmarked_seconds
 
@@ -115,6 +117,22 @@ def test_parity_of_a_missed_eul_is_none() -> None:
     assert [r.parity_frames for r in rows] == [0.75, 0, 0]
     assert [r.parity_slots for r in rows] == [1, 0, 0]
     assert [r.seed_parity for r in rows] == [0, 0, 0]
+
+
+def test_levels_are_compared_where_the_second_was_found() -> None:
+    rng = np.random.default_rng(0)
+    second = rng.normal(0, 0.1, (1, 44_100)).astype(np.float32)
+    other = np.cumsum(rng.normal(0, 0.1, (1, 44_100)), axis=1).astype(np.float32)
+    before = np.concatenate([second, other], axis=1)
+    after = np.concatenate([np.zeros((1, 100), np.float32), 0.5 * second, second], axis=1)
+    none = Measured(eul=0, start_s=100 / 44_100)
+    has = replace(none, parity_frames=1.0)
+    missed = replace(has, eul=1, start_s=np.nan)
+    rows = with_levels([none, has, replace(missed, start_s=1 + 100 / 44_100), missed], before, after, 44_100)
+    assert np.isnan(rows[0].parity_3db)
+    assert rows[1].parity_3db == 1.0
+    assert rows[2].parity_3db < 0.1
+    assert rows[3].parity_3db == 0.0
 
 
 def test_an_eul_of_an_unknown_place_counts_where_it_was_found_and_has_no_parity() -> None:
