@@ -80,7 +80,7 @@ def _own(name: str) -> list[str]:
 
 
 def test_unknown_suite_names_the_known() -> None:
-    with pytest.raises(InputError, match="unknown suite nope: did you mean noise?"):
+    with pytest.raises(InputError, match=r"unknown suite nope: did you mean noise\?"):
         attacks.suite("nope")
 
 
