@@ -236,7 +236,8 @@ def _checked(entry: Entry, item: Mapping[str, object]) -> None:
         raise InputError(f"{entry.clips} clips of {entry.groups} groups cannot be")
     if not entry.versions:
         raise InputError("versions are missing")
-    for row in (*entry.families, *entry.attacks):
+    rows: list[FamilyRow | AttackEntry] = [*entry.families, *entry.attacks]
+    for row in rows:
         what = row.family if isinstance(row, FamilyRow) else row.attack
         share, limits = row.clip_success, row.clip_success_ci95
         if share is not None and not 0 <= share <= 1:
@@ -245,9 +246,9 @@ def _checked(entry: Entry, item: Mapping[str, object]) -> None:
             raise InputError(f"{what}: {share:g} lies outside its interval")
         if row.clips > entry.clips:
             raise InputError(f"{what}: more clips than the entry has")
-    for row in entry.families:
-        if row.system != entry.system:
-            raise InputError(f"{row.family} is of {row.system}, not of {entry.system}")
+    for family in entry.families:
+        if family.system != entry.system:
+            raise InputError(f"{family.family} is of {family.system}, not of {entry.system}")
     if entry.family(UNATTACKED) is None:
         raise InputError(f"{UNATTACKED} is missing: without it nothing can be told from an attack's effect")
     bad = [a.attack for a in entry.attacks if control_of(a.attack) and a.attack != "unmarked"]

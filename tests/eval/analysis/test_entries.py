@@ -65,3 +65,9 @@ def test_a_share_outside_its_interval_is_refused(entry: Entry, tmp_path: Path) -
     path.write_text(json.dumps(item))
     with pytest.raises(InputError, match="lies outside its interval"):
         read_entry(path)
+
+
+def test_every_entry_in_results_is_sound() -> None:
+    stored = sorted((Path(__file__).parents[3] / "results").glob("*.json"))
+    entries = [read_entry(path) for path in stored]
+    assert len({(e.system, e.rows_digest) for e in entries}) == len(stored)
