@@ -232,6 +232,7 @@ def _answer(
     started: float,
     name: str,
     notes: tuple[str, ...] = (),
+    strength_db: float = 0.0,
 ) -> Embedded:
     """The answer for marked audio that was decoded again; raises NotMarkable where it does not read back."""
     rate = differ.rate
@@ -251,6 +252,7 @@ def _answer(
         + ("silence, nothing to hide in" if i in silent else "does not read back alone (too quiet or sparse)")
         for i in missing
     ]
+    margins = [eul.margin_db for eul in found.euls if eul.margin_db is not None]
     took = time.perf_counter() - started
     seconds = differ.samples / rate
     return Embedded(
@@ -265,6 +267,9 @@ def _answer(
         realtime_factor=took / max(seconds, 1e-9),
         warnings=[*warnings, *notes],
         unmarked_seconds=missing,
+        nmr_db=differ.nmr_db,
+        margin_db=min(margins, default=math.nan),
+        strength_db=strength_db,
     )
 
 
@@ -323,7 +328,7 @@ def embed(
     marked = np.concatenate([*parts, *marker.finish()], axis=1)
     again = marker.upright(_blocks(marked, rate))
     found, differ = _verified(_blocks(x, rate), _blocks(marked, rate), again, rate, code)
-    return _answer(marked, differ, found, payload, started, "the audio")
+    return _answer(marked, differ, found, payload, started, "the audio", strength_db=strength_db)
 
 
 @one_blas_thread
@@ -402,7 +407,7 @@ def embed_file(
                 again = marker.upright(three.blocks(size))
                 found, differ = _verified(one.blocks(size), two.blocks(size), again, info.rate, code)
             notes = (*reader.warnings, *writer.warnings)
-            answer = _answer(None, differ, found, payload, started, name, notes)
+            answer = _answer(None, differ, found, payload, started, name, notes, strength_db)
             writer.commit()
     report(1.0, "done")
     return answer

@@ -145,8 +145,9 @@ def embed(
         show = _say if target == DASH else tell
         show(
             f"{_shown(target, marked)}: {len(payload)} bytes, read back from {result.euls_verified} of"
-            f" {result.euls} seconds (SNR {_decimal(result.snr_db)} dB, Zimtohrli distance"
-            f" {1e5 * result.zimtohrli:.1f}e-5, {result.seconds:.1f} s of work)"
+            f" {result.euls} seconds (SNR {_decimal(result.snr_db)} dB, NMR {_decimal(result.nmr_db)} dB,"
+            f" Zimtohrli distance {1e5 * result.zimtohrli:.1f}e-5, margin {_decimal(result.margin_db)} dB,"
+            f" {result.seconds:.1f} s of work)"
         )
 
 
@@ -192,11 +193,13 @@ def batch_embed(
         str | None, typer.Option(metavar="TEXT", help="Payload: text; {NAME}: a column, a tag, file or name.")
     ] = None,
     payloads: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Columns: file, and payload_hex, message or others.")
+        Path | None,
+        typer.Option(metavar="CSV", help="Columns: file, and payload_hex, message, strength or others."),
     ] = None,
     key_file: KeyFile = None,
     quality: Quality = "default",
     layers: Layers = "eul,tile",
+    strength: Strength = "default",
     jobs: Jobs = 1,
     as_json: Json = False,
 ) -> None:
@@ -213,7 +216,8 @@ def batch_embed(
         plan = Payloads(table=table)
     else:
         plan = Payloads(fixed=_payload(payload_hex, payload_file, message))
-    key, chosen = _key(key_file), layers_of(layers)
+    key, chosen, strength_db = _key(key_file), layers_of(layers), strength_of(strength)
+    strengths = {file: strength_of(row["strength"]) for file, row in table.items() if row.get("strength")}
     items = gather(source, out, _say)
     from soundsafe.cells.settings import QUALITIES
 
@@ -227,6 +231,8 @@ def batch_embed(
             key,
             quality=quality,
             layers=chosen,
+            strength_db=strength_db,
+            strengths=strengths,
             jobs=jobs,
             progress=update,
             failed=_failed,

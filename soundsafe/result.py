@@ -31,6 +31,7 @@ class Eul:
         slots: SHA-256 of the slot list in hexadecimal, for the bench.
         seed: 32 bits, for the bench.
         id_hex: the identifier of the payload that it carries, where that is known.
+        margin_db: how many decibels noisier its word could be and still be read; None where it was not read.
 
     Example:
         >>> second = Eul(start_s=0.0, ok=True, corrected_bytes=3, erasures=0, allocator={})
@@ -48,6 +49,7 @@ class Eul:
     slots: str = ""
     seed: int | None = None
     id_hex: str | None = None
+    margin_db: float | None = None
 
     def __repr__(self) -> str:
         """One line, without the arrays."""
@@ -290,11 +292,15 @@ class Embedded:
         payload_bytes: 1 to 4096.
         capacity_bytes_per_eul: of payload, in one second.
         snr_db: of the mark, in dB; infinite, and null in JSON, where nothing was changed.
-        zimtohrli: perceptual distance, the worst channel's, mean over stretches of 16 s.
+        zimtohrli: perceptual distance, mean over stretches of 4 s, each of the channel that was changed most.
         seconds: of work.
         realtime_factor: seconds of work for each second of audio.
         warnings: each names a second that does not read back alone, and why, or what could not be kept.
         unmarked_seconds: numbers of the seconds that do not read back alone.
+        nmr_db: noise-to-mask ratio of ITU-R BS.1387, of the same stretches; NaN where nothing was changed.
+        margin_db: how many decibels noisier the weakest of the seconds that read back could be; NaN where
+            none read back alone, or the code does not say.
+        strength_db: as it was asked for.
 
     Example:
         >>> answer = Embedded(None, 2, 2, 16, 175, 34.5, 1e-5, 0.5, 0.25)
@@ -313,6 +319,9 @@ class Embedded:
     realtime_factor: float
     warnings: list[str] = field(default_factory=list)
     unmarked_seconds: list[int] = field(default_factory=list)
+    nmr_db: float = math.nan
+    margin_db: float = math.nan
+    strength_db: float = 0.0
 
     def __repr__(self) -> str:
         """One line, without the audio."""
@@ -332,6 +341,9 @@ class Embedded:
             "payload_bytes": self.payload_bytes,
             "capacity_bytes_per_eul": self.capacity_bytes_per_eul,
             "snr_db": round(self.snr_db, 3) if math.isfinite(self.snr_db) else None,
+            "nmr_db": round(self.nmr_db, 3) if math.isfinite(self.nmr_db) else None,
+            "margin_db": round(self.margin_db, 2) if math.isfinite(self.margin_db) else None,
+            "strength_db": self.strength_db,
             "zimtohrli": float(f"{self.zimtohrli:.4g}") if math.isfinite(self.zimtohrli) else None,
             "seconds": round(self.seconds, 3),
             "realtime_factor": round(self.realtime_factor, 4),

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Collection
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio
@@ -67,14 +66,12 @@ def zimtohrli(original: Audio, marked: Audio, rate: int) -> float:
 @metric("nmr_db", unit="dB", better="lower", level="marking")
 def nmr_db(original: Audio, marked: Audio, rate: int) -> float:
     """Noise-to-mask ratio by the ear model of ITU-R BS.1387 (basic); the worst channel, below 0 dB masked."""
-    from soundsafe.eval.metrics import nmr
+    from soundsafe.distance.nmr import masked_noise
 
     a, b = _check(original, marked)
     found = []
     for x, y in zip(a, b, strict=True):
-        if rate != nmr.RATE:
-            x, y = (soxr.resample(v, rate, nmr.RATE, quality="HQ") for v in (x, y))
-        found.append(nmr.noise_to_mask(x, y))
+        found.append(masked_noise(x, y, rate).db)
     known = [f for f in found if np.isfinite(f)]
     return max(known) if known else float("nan")
 

@@ -15,7 +15,7 @@ from soundsafe.cells.profile import EUL_SAMPLES, SHORT_SCALES
 from soundsafe.cells.reading import Reading, ShortReading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
-from soundsafe.message.short_words import ShortRead
+from soundsafe.message.short_words import ShortRead, short_margin_db
 from soundsafe.message.words import Word, worth
 
 __all__ = ["Combined", "combine", "read_alone"]
@@ -74,8 +74,10 @@ def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Rea
         found = code.read_short_word(llr)
         attempts += found.attempts
         if found.payload is not None:
-            wrong = np.packbits(code.encode_short_word(found.payload) ^ (llr < 0))
-            word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True)
+            coded = code.encode_short_word(found.payload)
+            wrong = np.packbits(coded ^ (llr < 0))
+            margin = short_margin_db(found.payload, llr, coded)
+            word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True, margin_db=margin)
             return word, attempts, replace(reading, soft=llr)
     return None, attempts, reading
 

@@ -181,6 +181,7 @@ def _eul(reading: Reading, word: Word | None) -> Eul:
         start_s=reading.start / RATE,
         ok=word is not None,
         corrected_bytes=0 if word is None else word.corrected_bytes,
+        margin_db=None if word is None else word.margin_db,
         erasures=int((np.abs(reading.llr) < ERASED).sum()),
         bits=(reading.llr < 0).astype(np.uint8),
         **described(reading.layouts, scales=list(reading.scales)),

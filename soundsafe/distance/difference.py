@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from soundsafe.aliases import Audio
+from soundsafe.distance.nmr import MaskedNoise, masked_noise
 from soundsafe.distance.zimtohrli import changed_most, distances
 
 __all__ = ["Difference", "compare"]
@@ -25,6 +26,7 @@ class Difference:
         self.rate = rate
         self.power = self.noise = self.distance = 0.0
         self.samples = self.compared = 0
+        self.masked = MaskedNoise()
         self.silent: list[int] = []
 
     def add(self, original: Audio, marked: Audio) -> None:
@@ -43,7 +45,8 @@ class Difference:
             if 2 * a.shape[1] >= self.rate:
                 channel = changed_most(a, b)
                 stretches.append((a[channel], b[channel]))
-        for (a, _), distance in zip(stretches, distances(stretches, self.rate), strict=True):
+        for (a, b), distance in zip(stretches, distances(stretches, self.rate), strict=True):
+            self.masked += masked_noise(a, b, self.rate)
             self.distance += len(a) * float(distance)
             self.compared += len(a)
         self.samples += original.shape[1]
@@ -53,6 +56,11 @@ class Difference:
         """Mean distance of the stretches that are long enough for one, each of the channel of whose sound the
         largest share was changed."""
         return self.distance / max(self.compared, 1)
+
+    @property
+    def nmr_db(self) -> float:
+        """Noise-to-mask ratio of the same stretches; NaN where nothing differs."""
+        return self.masked.db
 
     @property
     def snr_db(self) -> float:

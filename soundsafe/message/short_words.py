@@ -25,13 +25,25 @@ import numpy as np
 from soundsafe.aliases import Bits, Floats
 from soundsafe.keys import derive
 from soundsafe.message.container import BODY, Part, payload_id
+from soundsafe.message.margin import margin_db
 from soundsafe.message.short_code import encode_short, likeliest_messages
 
-__all__ = ["SHORTEST_WORD", "SHORT_PAYLOAD", "ShortRead", "encode_short_word", "is_short", "read_short_word"]
+__all__ = [
+    "SHORTEST_WORD",
+    "SHORT_PAYLOAD",
+    "ShortRead",
+    "encode_short_word",
+    "is_short",
+    "read_short_word",
+    "short_margin_db",
+]
 
 _SIZES = (8, 16, 24)
 _LIKELIEST = (16, 8, 24)
 """The order in which sizes are looked for."""
+
+_GAP_DB = 0.9
+"""How far the code lies from what words of its length could do, in dB, at 2 % lost words."""
 
 _TAG = 8
 _VERSION = 3
@@ -84,6 +96,21 @@ def encode_short_word(payload: bytes, key: bytes, n: int) -> Bits:
     size = next(size for size in _SIZES if len(payload) <= size)
     said = bytes([_VERSION << 5 | len(payload)]) + payload.ljust(size, b"\0")
     return encode_short(np.unpackbits(np.frombuffer(said + _tag(said, key), np.uint8)), n)
+
+
+def short_margin_db(payload: bytes, llr: Floats, coded: Bits) -> float:
+    """How many decibels noisier the word of a short payload could be.
+
+    Args:
+        payload: 1 to 24 bytes.
+        llr: soft values ``[n]``, positive for 0.
+        coded: its word, ``[n]``.
+
+    Returns:
+        dB, as `soundsafe.message.margin.margin_db`.
+    """
+    size = next(size for size in _SIZES if len(payload) <= size)
+    return margin_db(llr, coded, 8 * (1 + size + _TAG) / len(coded), _GAP_DB)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from soundsafe.message.coding import (
     rs_encode_255_191,
 )
 from soundsafe.message.container import Part, open_part
+from soundsafe.message.margin import margin_db
 from soundsafe.message.short_payloads import full_block_information, supposed
 
 __all__ = [
@@ -38,6 +39,9 @@ ErrorCode = Literal["ldpc", "rs"]
 
 ERASED = 0.05
 """A bit whose soft value is smaller than this says nothing and counts as erased."""
+
+_LDPC_GAP_DB = 1.0
+"""How far the code of low density lies from the capacity, in dB."""
 
 _RS_ERASURES = (0, 24, 48)
 
@@ -72,12 +76,14 @@ def encode_block(block: bytes, code: ErrorCode) -> Bits:
 @dataclass(frozen=True)
 class Word:
     """An authenticated block's part, with the bytes of the hard decisions that were wrong; `is_short`: it
-    came in a short word."""
+    came in a short word; `margin_db`: how much noisier it could be (`soundsafe.message.margin`), where that
+    is known."""
 
     part: Part
     corrected_bytes: int
     is_short: bool = False
     code: ErrorCode = "ldpc"
+    margin_db: float | None = None
 
 
 def beliefs(code: ErrorCode) -> Callable[[Floats], Floats] | None:
@@ -143,8 +149,10 @@ def _read_ldpc(llr: Floats, key: bytes) -> tuple[Word | None, int]:
         attempts += 1
         part = open_part(np.packbits(bits).tobytes(), key)
         if part is not None:
-            wrong = np.packbits(hard ^ _soft_code().encode(bits))
-            return Word(part, int(np.count_nonzero(wrong))), attempts
+            coded = _soft_code().encode(bits)
+            wrong = np.packbits(hard ^ coded)
+            margin = margin_db(llr, coded, len(bits) / len(coded), _LDPC_GAP_DB)
+            return Word(part, int(np.count_nonzero(wrong)), margin_db=margin), attempts
     return None, attempts
 
 

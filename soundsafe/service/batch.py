@@ -28,7 +28,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
@@ -39,7 +39,7 @@ from typing import Any, BinaryIO, Protocol
 from soundsafe.aliases import Progress
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.files.audio_file import AudioReader
-from soundsafe.files.names import existing
+from soundsafe.files.names import existing, value_of
 from soundsafe.files.tables import read_text
 from soundsafe.keys import key_id
 from soundsafe.message.container import payload_id
@@ -263,12 +263,18 @@ def _patience(item: Item, call: Call) -> float:
 
 
 def mark_one(
-    source: Path, target: Path, payload: bytes, key: bytes, quality: str, layers: tuple[str, ...]
+    source: Path,
+    target: Path,
+    payload: bytes,
+    key: bytes,
+    quality: str,
+    layers: tuple[str, ...],
+    strength_db: float,
 ) -> tuple[Line, str]:
     """Runs in a worker: the answer of the embedding and the SHA-256 of what it wrote."""
     from soundsafe.api import embed_file
 
-    answer = embed_file(source, target, payload, key, quality=quality, layers=layers)
+    answer = embed_file(source, target, payload, key, quality=quality, layers=layers, strength=strength_db)
     return answer.to_json(), sha256_of(target)
 
 
@@ -292,10 +298,13 @@ class _Embedding:
         key: bytes,
         quality: str,
         layers: tuple[str, ...],
+        strength_db: float,
+        strengths: Mapping[str, float],
     ) -> None:
         self.out, self.registry, self.payloads = out, registry, payloads
         self.key, self.key_id = key, key_id(key)
         self.quality, self.layers = quality, layers
+        self.strength_db, self.strengths = strength_db, strengths
         self.work = out / _WORK
         self.settings = {"quality": quality, "layers": list(layers)}
         self.before: dict[str, Mark] = {}  # without their answers, which are long
@@ -311,12 +320,19 @@ class _Embedding:
                 raise InputError(f"{_output(item.file)} is there already, and not in the registry")
             return None
         line = _marked_line(mark)
-        if any(line.get(name, asked) != asked for name, asked in self.settings.items()):
-            raise InputError("marked before with another quality or other layers: give another --out")
+        other = any(line.get(name, asked) != asked for name, asked in self.settings.items())
+        if other or line.get("strength_db", 0.0) != self._strength_of(item):
+            raise InputError(
+                "marked before with another quality, strength or other layers: give another --out"
+            )
         if there and payload is not None and self._is_done(mark, payload, json.dumps(_source(item))):
             return line
         self.before[item.file] = replace(mark, answer="")
         return None
+
+    def _strength_of(self, item: Item) -> float:
+        own = value_of(self.strengths, item.file)
+        return self.strength_db if own is None else own
 
     def _is_done(self, mark: Mark, payload: bytes, source: str) -> bool:
         """Whether `mark` is that of the source as it is now; raises InputError where more is different."""
@@ -351,7 +367,7 @@ class _Embedding:
         made = self.work / (secrets.token_hex(8) + output.suffix)
         self.running[item.file] = payload, made, source, there
         patience = _patience(item, call)
-        arguments = item.path, made, payload, self.key, self.quality, self.layers
+        arguments = item.path, made, payload, self.key, self.quality, self.layers, self._strength_of(item)
         answer: tuple[Line, str] = call(mark_one, *arguments, timeout=patience)
         return answer
 
@@ -436,18 +452,22 @@ def embed_all(
     *,
     quality: str = "default",
     layers: tuple[str, ...] = ("eul", "tile"),
+    strength_db: float = 0.0,
+    strengths: Mapping[str, float] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
     failed: Progress | None = None,
 ) -> Summary:
     """Mark `items` into the folder `out`, `jobs` at a time; what an earlier run finished there is kept.
 
+    `strength_db`: in decibels against the default; `strengths`: those of files that have their own.
+
     `failed` is called with the share done and a line on each file that failed. Raises InputError where
     nothing can be done at all; what is wrong with one file is said in its line.
     """
     _check_outputs(items)
     with _folder(out, _Embedding.name), Registry(out / FILE_NAME, write=True) as registry:
-        task = _Embedding(out, registry, payloads, key, quality, layers)
+        task = _Embedding(out, registry, payloads, key, quality, layers, strength_db, strengths or {})
         return _run(items, task, out, jobs, progress, failed)
 
 

@@ -117,6 +117,7 @@ class _Asked(BaseModel, extra="forbid"):
     message: str | None = Field(None, min_length=1, max_length=MAX_PAYLOAD)
     format: Literal["flac", "wav"] = "flac"
     quality: Literal["fast", "default", "best"] = "default"
+    strength: Literal["quiet", "default", "strong"] | Annotated[float, Field(ge=-6.0, le=6.0)] = "default"
 
     def payload(self) -> bytes:
         """What is marked; a `_Refused` where it is given twice or not at all."""
@@ -155,13 +156,13 @@ def read_upload(path: Path, key: bytes, longest: float) -> dict[str, Any]:
 
 
 def mark_upload(
-    path: Path, target: Path, payload: bytes, key: bytes, quality: str, longest: float
+    path: Path, target: Path, payload: bytes, key: bytes, quality: str, strength: str | float, longest: float
 ) -> dict[str, Any]:
     """Runs in a worker: mark the audio at `path` into `target`; the answer without its warnings."""
     from soundsafe.api import embed_file
 
     _check_length(path, longest)
-    result = embed_file(path, target, payload, key, quality=quality)
+    result = embed_file(path, target, payload, key, quality=quality, strength=strength)
     answer = result.to_json() | {"unmarked_seconds": result.unmarked_seconds[:_MOST_NAMED]}
     del answer["warnings"]  # a header has little room
     return answer
@@ -527,7 +528,7 @@ def create_app(key: bytes, limits: Limits | None = None, hosts: tuple[str, ...] 
                 target = path.with_name(f"{path.name}.{asked.format}")
                 answer = await service.call(
                     request, mark_upload, path, target, asked.payload(), key, asked.quality,
-                    limits.audio_seconds,
+                    asked.strength, limits.audio_seconds,
                 )  # fmt: skip
                 file = kept.enter_context(open(target, "rb"))
             return _Download(file, kept.pop_all(), limits.timeout, answer, _TYPES[asked.format])

@@ -32,7 +32,9 @@ class FakeEmbedded:
     euls: int = 3
     euls_verified: int = 2
     snr_db: float | None = 31.25
+    nmr_db: float = -19.04
     zimtohrli: float = 5.2e-5
+    margin_db: float = 4.0
     seconds: float = 0.5
     warnings: tuple[str, ...] = ("second 2: digital silence",)
 
@@ -135,7 +137,7 @@ def test_payloads(run: Run, clip: Path, calls: list[Any], option: str, value: st
     )
     assert (
         out == f"out.flac: {len(payload)} bytes, read back from 2 of 3 seconds"
-        " (SNR 31.2 dB, Zimtohrli distance 5.2e-5, 0.5 s of work)\n"
+        " (SNR 31.2 dB, NMR -19.0 dB, Zimtohrli distance 5.2e-5, margin 4.0 dB, 0.5 s of work)\n"
     )
     assert err.splitlines() == [
         "soundsafe: warning: second 2: digital silence",

@@ -113,7 +113,7 @@ class Card {
   async work() {
     const marking = mode() === "embed";
     const query = new URLSearchParams();
-    if (marking) for (const name of ["message", "format", "quality"]) query.set(name, form.elements[name].value);
+    if (marking) for (const name of ["message", "format", "quality", "strength"]) query.set(name, form.elements[name].value);
     const bar = this.find("progress");
     bar.hidden = false;
     this.say("Uploading");

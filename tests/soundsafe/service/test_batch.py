@@ -441,15 +441,28 @@ def test_a_registry_that_cannot_be_written_stops_the_batch(folder: Path) -> None
     assert (marks(Path("out")), audio_in(Path("out"))) == before
 
 
-@pytest.mark.parametrize("change", [{"quality": "best"}, {"layers": ("eul",)}])
+@pytest.mark.parametrize("change", [{"quality": "best"}, {"layers": ("eul",)}, {"strength_db": 2.0}])
 def test_another_quality_or_layers_are_refused(folder: Path, change: dict[str, Any]) -> None:
     embed()
     before = marks(Path("out")), audio_in(Path("out"))
     assert embed(**change).failed == 3
-    assert all("another quality or other layers" in line["error"] for line in lines().values())
+    assert all("another quality, strength or other layers" in line["error"] for line in lines().values())
     assert (marks(Path("out")), audio_in(Path("out"))) == before
     line = lines()["a.wav"] if embed().kept == 3 else {}
     assert (line["quality"], line["layers"]) == ("default", ["eul", "tile"])
+
+
+def test_a_table_gives_files_strengths_of_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def mark(source: Path, target: Path, payload: bytes, *rest: Any) -> tuple[dict[str, Any], str]:
+        seen[source.name] = rest[-1]
+        return fake_mark(source, target, payload, *rest)
+
+    monkeypatch.setattr(batch, "mark_one", mark)
+    assert embed(strength_db=-1.0, strengths={"a.wav": 3.0}).marked == 3
+    assert seen.pop("a.wav") == 3.0
+    assert set(seen.values()) == {-1.0}
 
 
 def test_a_second_batch_in_one_folder_is_refused(folder: Path) -> None:
@@ -596,6 +609,7 @@ def test_the_commands(folder: Path, run: Callable[..., tuple[int, str, str]]) ->
         (["batch", "embed", "in", "--out", "out", "--payloads", "t", "--payload-hex", "00"], "No such file"),
         (["batch", "embed", "in", "--out", "out", "--message", "x", "--quality", "odd"], "unknown quality"),
         (["batch", "embed", "in", "--out", "out", "--message", "x", "--layers", "odd"], "unknown layers"),
+        (["batch", "embed", "in", "--out", "out", "--message", "x", "--strength", "7"], "unknown strength"),
         (["batch", "embed", "in", "--message", "x"], "Missing option '--out'"),
         (["batch", "decode", "none", "--out", "out"], "cannot read none"),
         (["batch", "decode", "in", "--out", "out", "--jobs", "0"], "jobs"),

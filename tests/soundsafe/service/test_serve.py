@@ -72,13 +72,13 @@ def fake_read(path: Path, key: bytes, longest: float) -> dict[str, Any]:
 
 
 def fake_mark(
-    path: Path, target: Path, payload: bytes, key: bytes, quality: str, longest: float
+    path: Path, target: Path, payload: bytes, key: bytes, quality: str, strength: str | float, longest: float
 ) -> dict[str, Any]:
     partial = target.with_name(".soundsafe-0.tmp")  # what a worker that is killed leaves
     partial.write_bytes(path.read_bytes() + b" with " + payload)
     answer = fake_read(path, key, longest)
     partial.rename(target)
-    return answer | {"quality": quality}
+    return answer | {"quality": quality, "strength": strength}
 
 
 @pytest.fixture
@@ -103,12 +103,13 @@ def test_an_upload_is_read(client: TestClient) -> None:
 
 @pytest.mark.parametrize(("format", "kind"), [("flac", "audio/flac"), ("wav", "audio/x-wav")])
 def test_an_upload_is_marked(client: TestClient, format: str, kind: str) -> None:
-    query = {"payload_hex": "4142", "format": format, "quality": "fast"}
+    query = {"payload_hex": "4142", "format": format, "quality": "fast", "strength": "-1.5"}
     answer = client.post("/embed", params=query, content=b"audio")
     assert (answer.status_code, answer.content) == (200, b"audio with AB")
     assert answer.headers["content-type"] == kind
     assert answer.headers["content-length"] == "13"
     assert json.loads(answer.headers["soundsafe-answer"])["quality"] == "fast"
+    assert json.loads(answer.headers["soundsafe-answer"])["strength"] == -1.5
     assert client.post("/embed", params={"message": "ü"}, content=b"a").content == b"a with \xc3\xbc"
 
 
@@ -190,6 +191,8 @@ def test_what_goes_wrong_is_one_line(
         "?message=",
         "?message=x&format=mp3",
         "?message=x&quality=odd",
+        "?message=x&strength=loud",
+        "?message=x&strength=7",
         "?payload_hex=" + "00" * 4097,
         "?message=" + "x" * 4097,
     ],

@@ -9,15 +9,17 @@ plays at 92 dB SPL.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import soxr
 import torch
 from numpy.typing import NDArray
 
 from soundsafe.stft import Stft
 
-__all__ = ["RATE", "noise_to_mask"]
+__all__ = ["RATE", "MaskedNoise", "masked_noise", "noise_to_mask"]
 
 RATE = 48_000
 _GRID = Stft(2048, 1024)
@@ -62,27 +64,57 @@ def _bands() -> tuple[Array, Array, Array, Array, Array]:
 def _spread(energy: Array) -> Array:
     """Excitation ``[bands, frames]`` of band energies: each spreads to others, powers of 0.4 add up."""
     _, centre, _, _, _ = _bands()
-    apart = _STEP * (np.arange(len(centre))[:, None] - np.arange(len(centre)))  # [to, from], in Bark
 
     def added(of: Array) -> Array:
-        upper_db = -24.0 - 230.0 / centre[:, None] + 2.0 * np.log10(of)  # [from, frames], dB a Bark
-        out = np.zeros_like(of)
-        for source in range(len(centre)):
-            slope = np.where(apart[:, source, None] < 0, 27.0, upper_db[source][None])
-            share = 10 ** (slope * apart[:, source, None] / 10)
-            out += (of[source] * share / share.sum(axis=0)) ** 0.4
+        # Shares fall by the same factor from band to band, another for each source: bands equally far from
+        # their sources are summed together, without a power of each.
+        count = len(centre)
+        upper = 10.0 ** (_STEP / 10.0 * (-24.0 - 230.0 / centre[:, None] + 2.0 * np.log10(of)))
+        lower = 10.0 ** (-2.7 * _STEP)
+        up, down = count - np.arange(count)[:, None], np.arange(count)[:, None]  # bands above, itself, below
+        whole = (1.0 - upper**up) / (1.0 - upper) + lower * (1.0 - lower**down) / (1.0 - lower)
+        each, upper, lower = (of / whole) ** 0.4, upper**0.4, lower**0.4
+        out = each.copy()
+        rising, falling = each, each
+        for apart in range(1, count):
+            rising = rising[:-1] * upper[: count - apart]
+            falling = falling[1:] * lower
+            out[apart:] += rising
+            out[: count - apart] += falling
         return np.asarray(out**2.5)
 
     flat = added(np.ones((len(centre), 1)))
     return added(energy) / flat
 
 
-def noise_to_mask(original: NDArray[np.float32], marked: NDArray[np.float32]) -> float:
-    """Noise-to-mask ratio in dB of one channel, ``[samples]`` each at 48 kHz; below 0 dB noise is masked.
+@dataclass(frozen=True)
+class MaskedNoise:
+    """The sum of ratios of noise and mask over bands and frames that are not silent, and how many."""
 
-    The ratio is averaged over bands and over frames in which the original is not silent; NaN where there are
-    none or nothing differs.
+    total: float = 0.0
+    count: int = 0
+
+    def __add__(self, other: MaskedNoise) -> MaskedNoise:
+        return MaskedNoise(self.total + other.total, self.count + other.count)
+
+    @property
+    def db(self) -> float:
+        """Their mean in dB; NaN where there are none or nothing differs."""
+        return (
+            10.0 * float(np.log10(self.total / self.count)) if self.count and self.total > 0 else float("nan")
+        )
+
+
+def masked_noise(original: NDArray[np.float32], marked: NDArray[np.float32], rate: int = RATE) -> MaskedNoise:
+    """What `noise_to_mask` averages, to be added up over stretches.
+
+    Args:
+        original: one channel, ``[samples]``.
+        marked: as long.
+        rate: samples per second.
     """
+    if rate != RATE:
+        original, marked = (soxr.resample(v, rate, RATE, quality="HQ") for v in (original, marked))
     weights, _, internal, offset, decay = _bands()
     both = torch.from_numpy(np.stack([original, marked]).astype(np.float64))
     a, b = _GRID.forward(both).abs().numpy()
@@ -94,5 +126,13 @@ def noise_to_mask(original: NDArray[np.float32], marked: NDArray[np.float32]) ->
         held = decay * held + (1 - decay) * excited[:, frame]
         mask[:, frame] = np.maximum(held, excited[:, frame]) / offset
     loud = np.any(a > 0, axis=0)
-    ratio = float(np.mean(noise[:, loud] / mask[:, loud])) if loud.any() else 0.0
-    return 10 * float(np.log10(ratio)) if ratio > 0 else float("nan")
+    return MaskedNoise(float((noise[:, loud] / mask[:, loud]).sum()), len(noise) * int(loud.sum()))
+
+
+def noise_to_mask(original: NDArray[np.float32], marked: NDArray[np.float32]) -> float:
+    """Noise-to-mask ratio in dB of one channel, ``[samples]`` each at 48 kHz; below 0 dB noise is masked.
+
+    The ratio is averaged over bands and over frames in which the original is not silent; NaN where there are
+    none or nothing differs.
+    """
+    return masked_noise(original, marked).db
