@@ -14,7 +14,7 @@ from soundsafe.reports.load import AttackFacts, Evidence, Subject
 from soundsafe.reports.model import Block, Column, Figure, Section, Table, TableCell, Text, Value
 from soundsafe.reports.svg import Point, Series, dots, heat
 
-__all__ = ["bit_errors", "numbered", "pages", "parity"]
+__all__ = ["bit_errors", "drawn", "numbered", "pages", "parity"]
 
 # More lines in one chart cannot be read on a page.
 _LINES = 40
@@ -25,6 +25,11 @@ def pages(attacks: Sequence[AttackFacts]) -> list[Sequence[AttackFacts]]:
     parts = max(1, math.ceil(len(attacks) / _LINES))
     size = math.ceil(len(attacks) / parts) or 1
     return [attacks[i : i + size] for i in range(0, len(attacks), size)]
+
+
+def drawn(attacks: Sequence[AttackFacts]) -> list[Sequence[AttackFacts]]:
+    """`pages`; none where there is one dot, or more of them than anybody reads: a table says it better."""
+    return pages(attacks) if 1 < len(attacks) <= 2 * _LINES else []
 
 
 def numbered(name: str, index: int, parts: int) -> str:
@@ -68,7 +73,7 @@ def bit_errors(e: Evidence) -> Section | None:
     measured = [a for a in e.attacks if any(s.figures(a.name).ber is not None for s in e.subjects)]
     if not measured:
         return None
-    parts = pages(measured)
+    parts = drawn(measured)
     for i, part in enumerate(parts):
         series, data = _series(
             e.subjects, part, lambda r: (r.ber, r.ber_ci95), lambda v: f"{fmt.ber(v)} %", LOWEST_BER
@@ -137,7 +142,7 @@ def _band_figures(subjects: Sequence[Subject], attacks: Sequence[AttackFacts]) -
         known = [a for a in attacks if by.get(a.name)]
         if len({len(by[a.name]) for a in known}) != 1:
             continue
-        for part in pages(known):
+        for part in drawn(known):
             cells: list[list[tuple[int, str, str] | None]] = []
             data: list[tuple[Value, ...]] = []
             for a in part:
@@ -179,7 +184,7 @@ def parity(e: Evidence) -> Section | None:
         return None
     blocks: list[Block] = []
     attacks = [a for a in e.attacks if any(s.figures(a.name).parity_frames is not None for s in able)]
-    parts = pages(attacks)
+    parts = drawn(attacks)
     for i, part in enumerate(parts):
         if not part:
             continue

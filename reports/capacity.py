@@ -10,7 +10,7 @@ import numpy as np
 from soundsafe.eval.rows import EUL_S, GOODPUT_BITS
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, rate_axis
-from soundsafe.reports.bits import numbered, pages
+from soundsafe.reports.bits import drawn, numbered
 from soundsafe.reports.cells import name_cell
 from soundsafe.reports.load import AttackFacts, Evidence, Subject
 from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
@@ -78,7 +78,7 @@ def _equal_goodput(e: Evidence, attacks: Sequence[AttackFacts]) -> list[Block]:
     # The largest that all of them carry: none is then counted for less than it holds.
     smallest = min(s.payload_bits for _, s in able)
     size = max((n for n in GOODPUT_BITS if n <= smallest), default=GOODPUT_BITS[0])
-    field, parts = f"goodput_{size}_bps", pages(known)
+    field, parts = f"goodput_{size}_bps", drawn(known)
     out: list[Block] = [Heading("Goodput at equal payload")]
     for i, part in enumerate(parts):
         series, data = _rates(
@@ -133,7 +133,7 @@ def capacity(e: Evidence) -> Section | None:
     if not figures:
         return None
     blocks: list[Block] = []
-    parts = pages(figures)
+    parts = drawn(figures)
     values = [v for s in e.subjects for a in figures if (v := delivered(s, a.name)) is not None]
     for i, part in enumerate(parts):
         series, data = _rates(list(enumerate(e.subjects)), part, delivered, fmt.decibel)

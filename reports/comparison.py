@@ -8,13 +8,28 @@ from soundsafe.eval.analysis.stats import MIN_GROUPS
 from soundsafe.eval.analysis.stored import Run
 from soundsafe.eval.rows import ComparisonRow
 from soundsafe.reports import format as fmt
-from soundsafe.reports.bits import pages
+from soundsafe.reports.bits import drawn
 from soundsafe.reports.cells import ber_cell, name_cell, number_cell, share_cell
 from soundsafe.reports.load import AttackFacts, Evidence
-from soundsafe.reports.model import Block, Column, Figure, Section, Table, TableCell, Text, Tile, Tiles
+from soundsafe.reports.model import (
+    Block,
+    Column,
+    Figure,
+    Folded,
+    Section,
+    Table,
+    TableCell,
+    Text,
+    Tile,
+    Tiles,
+)
 from soundsafe.reports.svg import Axis, Point, Series, dots
 
 __all__ = ["comparison"]
+
+
+_SHORT = 20
+"""Longer tables are closed at first."""
 
 
 def _points(v: float, digits: int = 1) -> str:
@@ -69,7 +84,8 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
     systems = list(dict.fromkeys(r.system for r in rows))
     attacks = [AttackFacts(a, families.get(a, ""), {}) for a in dict.fromkeys(r.attack for r in rows)]
     by = {(r.system, r.attack): r for r in rows}
-    for i, part in enumerate(pages(attacks)):
+    charts: list[Block] = []
+    for i, part in enumerate(drawn(attacks)):
         series = []
         for k, system in enumerate(systems):
             points: list[Point | None] = []
@@ -83,7 +99,7 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
                 points.append(Point(r.difference, 0.0, low, high, tip))
             series.append(Series(system, k, tuple(points)))
         names = {a.name for a in part}
-        blocks.append(
+        charts.append(
             Figure(
                 f"{where}-figure-{i + 1}",
                 f"{title}: difference of payload success by attack, with 95 % intervals.",
@@ -154,10 +170,13 @@ def comparison(e: Evidence, first: Run, second: Run, number: int) -> Section:
         )
     order = {"worse": 0, "mixed": 1, "better": 2, "within noise": 3}
     table.sort(key=lambda cells: order[cells[2].text])
+    if charts:
+        blocks.append(Folded("Chart of the differences", tuple(charts)))
+    whole = Table(
+        f"{where}-table", f"{title}, attack by attack; what became worse first.", columns, tuple(table)
+    )
     blocks += [
-        Table(
-            f"{where}-table", f"{title}, attack by attack; what became worse first.", columns, tuple(table)
-        ),
+        whole if len(table) <= _SHORT else Folded(f"All {len(table)} attacks", (whole,)),
         Text(f"The same figures: `soundsafe-eval compare {first.name} {second.name}`.", "source"),
     ]
     return Section(where, title, tuple(blocks))

@@ -16,8 +16,9 @@ from soundsafe.eval.rows import Figure as Measurement
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import fitting, share_axis
 from soundsafe.reports.cells import name_cell, share_cell
+from soundsafe.reports.families import Families
 from soundsafe.reports.load import Evidence, Subject
-from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
+from soundsafe.reports.model import Block, Column, Figure, Folded, Heading, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines, strips
 
 __all__ = ["Roc", "detection", "roc", "upper_limit"]
@@ -153,6 +154,8 @@ def _score_strips(e: Evidence, clips: dict[str, pd.DataFrame]) -> list[Figure]:
                 data += [
                     (s.label, label, str(r.attack), str(r.clip), float(r.score)) for r in shown.itertuples()
                 ]
+        if max(len(points) for _, _, points in rows) < 3:
+            continue
         axis = fitting((float(v) for v in known["score"]), "score")
         out.append(
             Figure(
@@ -232,12 +235,31 @@ def _chance(rate: float) -> str:
     return f"{100 * rate:g} %" if rate >= 1e-3 else f"{rate:.0e}".replace("e-0", "e−")
 
 
-def detection(e: Evidence) -> Section | None:
-    """False accepts with their upper limits, scores, and the ROC over clips."""
+def _forged(e: Evidence, f: Families) -> list[Block]:
+    """Unmarked audio that an adversary makes look marked."""
+    if not f.forgeries:
+        return []
+    columns = [Column("Forgery"), *(Column(s.label, True, "clips falsely accepted, %") for s in e.subjects)]
+    rows = []
+    for part in f.forgeries:
+        cells = [name_cell(part.name)]
+        for s in e.subjects:
+            row = part.figures.get(s.label)
+            cells.append(
+                TableCell(fmt.DASH) if row is None else share_cell(row.clip_success, row.clip_success_ci95)
+            )
+        rows.append(tuple(cells))
+    caption = "Forgeries: unmarked audio that an adversary makes look marked. Here each success is a failure."
+    return [Table("forgeries", caption, tuple(columns), tuple(rows))]
+
+
+def detection(e: Evidence, f: Families) -> Section | None:
+    """False accepts with their upper limits, forgeries, scores, and the ROC over clips."""
     clips = {s.label: _clips(s.frame) for s in e.subjects}
     table = _false_accepts(e)
     found = {s.label: _rocs(s, clips[s.label]) for s in e.subjects}
-    blocks: list[Block] = [table] if table.rows else []
+    blocks: list[Block] = [*([table] if table.rows else []), *_forged(e, f)]
+    closed: list[Block] = []
     axis_x, axis_y = share_axis("false accepts, of clips"), share_axis()
     panels, data, areas = [], [], []
     for title in ("No attack", "All attacks together"):
@@ -282,7 +304,7 @@ def detection(e: Evidence) -> Section | None:
                 tuple(data),
             )
         )
-        blocks.append(
+        closed.append(
             Table(
                 "areas",
                 "Area under the ROC, and the share of marked clips that score above every clip without the "
@@ -298,8 +320,9 @@ def detection(e: Evidence) -> Section | None:
                 tuple(areas),
             )
         )
-    blocks += _rates(e)
-    blocks += _score_strips(e, clips)
+    closed += [*_rates(e), *_score_strips(e, clips)]
+    if closed:
+        blocks.append(Folded("Scores: areas, rates by attack, every clip", tuple(closed)))
     if not blocks:
         return None
     keyless = [s.label for s in e.subjects if not s.keyed]

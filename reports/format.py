@@ -7,7 +7,19 @@ import re
 
 from soundsafe.eval.rows import Interval
 
-__all__ = ["DASH", "ber", "count", "decibel", "interval", "number", "percent", "plain", "seconds"]
+__all__ = [
+    "DASH",
+    "ber",
+    "count",
+    "decibel",
+    "duration",
+    "interval",
+    "number",
+    "percent",
+    "plain",
+    "seconds",
+    "whole_percent",
+]
 
 DASH = "–"
 
@@ -41,6 +53,15 @@ def percent(value: object) -> str:
     if text == "0.0":
         return "0" if v <= 0 else "<0.1"
     return text
+
+
+def whole_percent(value: object) -> str:
+    """A share in whole per cent where there is no room for more: cut, so that 100 and 0 are said of these
+    alone."""
+    v = number(value)
+    if v is None:
+        return DASH
+    return "<1" if 0 < v < 0.01 else f"{math.floor(100 * v + 1e-9)}"
 
 
 def interval(value: Interval) -> str:
@@ -83,3 +104,19 @@ def seconds(value: object) -> str:
     if v >= 1000:
         return count(v)
     return f"{v:.3g}".replace("-", "−")
+
+
+def duration(value: object) -> str:
+    """Seconds as hours, minutes and seconds, the two largest of them.
+
+    >>> duration(42.4), duration(754), duration(7380)
+    ('42 s', '12 min 34 s', '2 h 3 min')
+    """
+    v = number(value)
+    if v is None:
+        return DASH
+    whole = round(v)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

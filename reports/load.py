@@ -24,7 +24,10 @@ from soundsafe.eval.rows import (
 )
 from soundsafe.reports.format import count, number, seconds
 
-__all__ = ["AttackFacts", "Evidence", "Subject", "distinct", "gather"]
+__all__ = ["NULL", "AttackFacts", "Evidence", "Subject", "distinct", "gather"]
+
+NULL = "null"
+"""The system that marks nothing (`soundsafe.eval.systems.baselines.Null`)."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,29 @@ class Subject:
         parts += [] if self.seconds is None else [f"{seconds(self.seconds)}\u00a0s"]
         return f"{self.label}: {', '.join(parts)}"
 
+    @cached_property
+    def groups(self) -> int:
+        """How many independent groups its clips are of."""
+        return int(self.frame["group"].nunique())
+
+    @cached_property
+    def clips(self) -> int:
+        return int(self.frame["clip"].nunique())
+
+    def work(self) -> tuple[float | None, float | None]:
+        """Seconds of work to mark and to read a second of audio; None where the run holds no times."""
+        t = self.run.timing
+        if not {"system", "clip", "embed_s", "clip_s", "decode_s", "audio_s"} <= set(t.columns):
+            return None, None
+        mine = t[t["system"] == self.system]
+        marked = mine.drop_duplicates("clip")
+        out = []
+        for work, audio in ((marked["embed_s"], marked["clip_s"]), (mine["decode_s"], mine["audio_s"])):
+            known = work.notna() & audio.notna()
+            total = float(audio[known].sum())
+            out.append(float(work[known].sum()) / total if total > 0 else None)
+        return out[0], out[1]
+
     @property
     def unit_s(self) -> float:
         """Seconds of what `success` counts: of an EUL, or of a clip."""
@@ -157,13 +183,23 @@ class AttackFacts:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All systems of all runs, and the attacks, controls and categories in order of first appearance."""
+    """All systems of all runs, and the attacks, controls and categories in order of first appearance.
+
+    `nulls` are systems that mark nothing, which show what chance gives: they are none of the `subjects`, but
+    where a report holds nothing else.
+    """
 
     runs: tuple[Run, ...]
     subjects: tuple[Subject, ...]
     attacks: tuple[AttackFacts, ...]
     controls: tuple[str, ...]
     categories: tuple[str, ...]
+    nulls: tuple[Subject, ...] = ()
+
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """The attacks that every system met."""
+        return frozenset(a.name for a in self.attacks if all(s.figures(a.name).euls for s in self.subjects))
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -189,6 +225,8 @@ def gather(runs: Sequence[Run]) -> Evidence:
         Subject(system if names.count(system) == 1 else f"{system} ({run.name})", system, run)
         for run, system in held
     )
+    nulls = tuple(s for s in subjects if s.system == NULL)
+    subjects = tuple(s for s in subjects if s.system != NULL) or nulls
     if not subjects:
         raise InputError("the runs hold no rows: nothing to report on")
     found: dict[str, AttackFacts] = {}
@@ -208,4 +246,5 @@ def gather(runs: Sequence[Run]) -> Evidence:
         attacks=tuple(sorted(attacks, key=lambda a: order[a.family])),
         controls=tuple(a for a in found if control_of(a)),
         categories=tuple(c for c in categories if c != "all"),
+        nulls=nulls if subjects != nulls else (),
     )

@@ -17,6 +17,7 @@ from soundsafe.reports.model import (
     Text,
     Tiles,
     Verdicts,
+    flat,
 )
 
 __all__ = ["render"]
@@ -73,7 +74,7 @@ def _block(b: Block) -> Iterator[str]:
         ]
         yield from _table(columns, rows, b.caption)
     elif isinstance(b, Table):
-        yield from _table(b.columns, b.rows, b.caption)
+        yield from _table(b.columns, b.printed, b.caption)
 
 
 def render(report: Report) -> bytes:
@@ -82,7 +83,7 @@ def render(report: Report) -> bytes:
     lines += [f"- {_text(name)}: {_text(value)}" for name, value in report.facts]
     for section in report.sections:
         lines += ["", f"## {_text(section.title)}"]
-        for block in section.blocks:
+        for block in flat(section.blocks):
             found = list(_block(block))
             lines += ["", *found] if found else []
     return ("\n".join(lines).strip() + "\n").encode("utf-8", errors="replace")

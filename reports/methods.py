@@ -137,20 +137,15 @@ def _systems(e: Evidence) -> Table:
 
 
 def _timing(e: Evidence) -> Table | None:
-    rows = []
-    for s in e.subjects:
-        t = s.run.timing
-        if not {"system", "clip", "embed_s", "clip_s", "decode_s", "audio_s"} <= set(t.columns):
-            continue
-        mine = t[t["system"] == s.system]
-        marked = mine.drop_duplicates("clip")
-        cells = [name_cell(s.label)]
-        for work, audio in ((marked["embed_s"], marked["clip_s"]), (mine["decode_s"], mine["audio_s"])):
-            known = work.notna() & audio.notna()
-            total = float(audio[known].sum())
-            factor = float(work[known].sum()) / total if total > 0 else None
-            cells.append(TableCell(fmt.DASH if factor is None else f"{factor:.3g}", factor))
-        rows.append(tuple(cells))
+    work = [(s, s.work()) for s in e.subjects]
+    rows = tuple(
+        (
+            name_cell(s.label),
+            *(TableCell(fmt.DASH) if v is None else TableCell(f"{v:.3g}", v) for v in factors),
+        )
+        for s, factors in work
+        if factors != (None, None)
+    )
     if not rows:
         return None
     return Table(
@@ -158,7 +153,7 @@ def _timing(e: Evidence) -> Table | None:
         "Seconds of work for each second of audio on the machine of the run, one thread for each process "
         "(not reproducible to the digit).",
         (Column("System"), Column("to embed", True), Column("to decode", True)),
-        tuple(rows),
+        rows,
     )
 
 
@@ -283,10 +278,9 @@ def limits(e: Evidence, *, listened: bool) -> list[str]:
     return out
 
 
-def methods(e: Evidence, clips: Sequence[Mapping[str, str]], *, listened: bool) -> Section:
-    """Definitions, data, versions, commands and limits."""
-    blocks: list[Block] = [Heading("Limits"), *(Text(t, "note") for t in limits(e, listened=listened))]
-    blocks += [
+def methods(e: Evidence, clips: Sequence[Mapping[str, str]]) -> Section:
+    """Definitions, data, versions and commands."""
+    blocks: list[Block] = [
         Heading("Definitions"),
         Table("definitions", "What each figure means.", (Column("Figure"), Column("Meaning")),
               tuple((TableCell(a), TableCell(b)) for a, b in DEFINITIONS)),
@@ -312,4 +306,4 @@ def methods(e: Evidence, clips: Sequence[Mapping[str, str]], *, listened: bool) 
                 Heading(f"Profile of {s.label}"),
                 Code(settings(profile)),
             ]
-    return Section("methods", "Methods, data and limits", tuple(blocks))
+    return Section("methods", "Methods and data", tuple(blocks))

@@ -5,29 +5,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from soundsafe.eval.rows import Json
 
 __all__ = [
     "Audio",
+    "Beside",
     "Block",
     "Code",
     "Column",
     "Figure",
+    "Folded",
     "Heading",
     "Image",
     "Report",
+    "RowGroup",
     "Section",
     "Table",
     "TableCell",
     "Text",
     "Tile",
     "Tiles",
+    "Track",
+    "Value",
     "Verdict",
     "Verdicts",
+    "flat",
 ]  # fmt: skip
 
 Value = str | int | float | bool | None
@@ -91,7 +97,8 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Column:
-    """`group` is a heading over neighbouring columns of the same group. `pdf`: also in the printed table."""
+    """`group` is a heading over neighbouring columns of the same group. `help` says what is in the column.
+    `pdf`: also in the printed table."""
 
     label: str
     numeric: bool = False
@@ -111,21 +118,50 @@ class TableCell:
 
 
 @dataclass(frozen=True)
+class RowGroup:
+    """A row that can be folded out to others of the same columns; `id` is what links lead to."""
+
+    id: str
+    head: tuple[TableCell, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
+
+
+@dataclass(frozen=True)
 class Table:
-    """Rows of one cell for each column. `id` also names its CSV file; `pdf`: also printed."""
+    """Rows of one cell for each column. `id` also names its CSV file.
+
+    Attributes:
+        pdf: also printed, where it is not too long for that.
+        groups: in place of `rows`, rows that fold out. Only their heads are printed.
+        notes: footnotes.
+        badges: short words set beside the first cell of a row, by that cell's text.
+    """
 
     id: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...] = ()
     pdf: bool = True
+    groups: tuple[RowGroup, ...] = ()
+    notes: tuple[str, ...] = ()
+    badges: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def every_row(self) -> tuple[tuple[TableCell, ...], ...]:
+        """All rows, those that are folded away too; of groups, what they fold out to."""
+        return self.rows + tuple(row for group in self.groups for row in group.rows)
+
+    @property
+    def printed(self) -> tuple[tuple[TableCell, ...], ...]:
+        """The rows that stand on paper."""
+        return self.rows + tuple(group.head for group in self.groups)
 
 
 @dataclass(frozen=True)
 class Figure:
     """A drawing as SVG (see `svg`), and the numbers in it: `columns` and `rows` of plain values.
 
-    `alt` says in words what the drawing shows.
+    `alt` says in words what the drawing shows. `pdf`: also printed.
     """
 
     id: str
@@ -134,11 +170,20 @@ class Figure:
     svg: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
+    pdf: bool = True
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Blocks that share a line where there is room; `widths`: their shares of it."""
+
+    blocks: tuple[Figure, ...]
+    widths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Image:
-    """A PNG picture, such as spectrograms."""
+    """A PNG picture."""
 
     id: str
     caption: str
@@ -147,24 +192,65 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Track:
+    """One version of a clip: MP3 bytes, and its spectrogram as a grey PNG, louder is brighter."""
+
+    label: str
+    mp3: bytes
+    spectrogram: bytes
+
+
+@dataclass(frozen=True)
 class Audio:
-    """Players for one clip: (label, FLAC bytes) each. Left out of the PDF."""
+    """Versions of one clip that play in step. Paper shows their spectrograms."""
 
     id: str
     caption: str
-    tracks: tuple[tuple[str, bytes], ...]
+    tracks: tuple[Track, ...]
+    alt: str = ""
+    seconds: float = 0.0
+    top_hz: float = 0.0
 
 
-Block = Text | Heading | Code | Tiles | Verdicts | Table | Figure | Image | Audio
+@dataclass(frozen=True)
+class Folded:
+    """Blocks that stay closed until a reader opens them. Paper shows them as they are."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+Block: TypeAlias = (
+    "Text | Heading | Code | Tiles | Verdicts | Table | Figure | Beside | Image | Audio | Folded"
+)
+
+
+def flat(blocks: Iterable[Block]) -> Iterator[Block]:
+    """All blocks, those that stand beside one another or are folded too, in their order."""
+    for b in blocks:
+        if isinstance(b, Beside | Folded):
+            yield from flat(b.blocks)
+        else:
+            yield b
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the report; `id` is what links lead to."""
+    """A titled part of the report.
+
+    Attributes:
+        id: what links lead to.
+        folded: closed until a reader opens it.
+        gist: what is in it, beside its title.
+        pdf: also printed.
+    """
 
     id: str
     title: str
     blocks: tuple[Block, ...]
+    folded: bool = False
+    gist: str = ""
+    pdf: bool = True
 
 
 @dataclass(frozen=True)

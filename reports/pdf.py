@@ -1,4 +1,7 @@
-"""A report as a PDF: the page's content set by Typst, with vector charts, captions and page numbers."""
+"""A report as a PDF: the page's content set by Typst, with vector charts, captions and page numbers.
+
+Tables of more than a page are not printed: they are attached to the PDF as CSV, every digit of them.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,17 @@ import matplotlib
 import typst
 
 from soundsafe.eval.rows import Json
+from soundsafe.reports.csv_files import table_csv
 from soundsafe.reports.format import plain
 from soundsafe.reports.html import read_template
 from soundsafe.reports.model import (
     Audio,
+    Beside,
     Block,
     Code,
     Column,
     Figure,
+    Folded,
     Heading,
     Image,
     Report,
@@ -29,6 +35,7 @@ from soundsafe.reports.model import (
     Text,
     Tiles,
     Verdicts,
+    flat,
 )  # fmt: skip
 from soundsafe.reports.svg import COLOURS, chart_css, level_colours, light_colour
 
@@ -39,6 +46,11 @@ FONT = "Libertinus Serif"
 
 # A page holds about so many columns of figures.
 _COLUMNS = 13
+_ROWS = 60
+"""Tables of more rows are attached, not printed; families of attacks are, whatever their number."""
+
+_LINES = 40
+"""Of commands and settings; longer ones stand in `run.json`."""
 _LONG_WORD = re.compile(r"[^\s\u200b]{13,}")
 
 
@@ -114,9 +126,18 @@ def _table(table: Table) -> list[dict[str, Json]]:
             "labels": [_breakable(c.label) for c in columns],
             "numeric": [c.numeric for c in columns],
             "heads": _heads(columns) if any(c.group for c in columns) else [],
-            "rows": [[_cell(row[i]) for i in part] for row in table.rows],
+            "rows": [[_cell(row[i]) for i in part] for row in table.printed],
+            "badges": {name: plain(text) for name, text in table.badges.items()},
+            "notes": [_runs(note) for note in table.notes] if n == len(parts) - 1 else [],
         })  # fmt: skip
     return out
+
+
+def _attached(table: Table, folder: Path, why: str) -> dict[str, Json]:
+    """A line in place of a table whose rows are attached as CSV."""
+    name = f"{table.id}.csv"
+    (folder / name).write_bytes(table_csv(table))
+    return {"kind": "attached", "file": name, "caption": plain(table.caption), "why": why}
 
 
 def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Json]]:
@@ -127,7 +148,14 @@ def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Json]]:
         elif isinstance(b, Heading):
             yield {"kind": "heading", "text": _breakable(b.text)}
         elif isinstance(b, Code):
-            yield {"kind": "code", "text": plain(b.text)}
+            lines = plain(b.text).splitlines()
+            more = [f"… {len(lines) - _LINES} more lines: see run.json"] if len(lines) > _LINES else []
+            yield {"kind": "code", "text": "\n".join(lines[:_LINES] + more)}
+        elif isinstance(b, Folded):
+            yield from _blocks(b.blocks, folder)
+        elif isinstance(b, Beside):
+            parts = [x for x in b.blocks if x.pdf]
+            yield {"kind": "beside", "widths": list(b.widths), "parts": list(_blocks(parts, folder))}
         elif isinstance(b, Tiles):
             yield {
                 "kind": "tiles",
@@ -142,9 +170,16 @@ def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Json]]:
                 ],
             }  # fmt: skip
         elif isinstance(b, Table):
-            if b.pdf:
+            if b.groups:
+                yield from _table(b)
+                yield _attached(b, folder, f"every one of {len(b.every_row)} attacks")
+            elif not b.pdf or len(b.rows) > _ROWS:
+                yield _attached(b, folder, f"{len(b.rows)} rows")
+            else:
                 yield from _table(b)
         elif isinstance(b, Figure):
+            if not b.pdf:
+                continue
             name = f"{b.id}.svg"
             (folder / name).write_text(_chart(b.svg), encoding="utf-8")
             yield {"kind": "figure", "file": name, "caption": plain(b.caption), "alt": plain(b.alt)}
@@ -153,11 +188,19 @@ def _blocks(blocks: Iterable[Block], folder: Path) -> Iterable[dict[str, Json]]:
             (folder / name).write_bytes(b.png)
             yield {"kind": "figure", "file": name, "caption": plain(b.caption), "alt": plain(b.alt)}
         elif isinstance(b, Audio):
+            pictures: list[Json] = []
+            for i, track in enumerate(b.tracks):
+                name = f"{b.id}-{i}.png"
+                (folder / name).write_bytes(track.spectrogram)
+                pictures.append({"file": name, "label": _breakable(track.label)})
+            caption = (
+                f"{plain(b.caption)} Spectrograms, {b.seconds:g} s wide and up to {b.top_hz / 1000:g} kHz, "
+                "from -100 to -20 dB of full scale. To be heard in the HTML report."
+            )
             yield {
-                "kind": "text",
-                "runs": [["The clip can be heard in the HTML report.", False]],
-                "style": "source",
-            }
+                "kind": "pictures", "pictures": pictures, "caption": caption.replace(" -", " −"),
+                "alt": plain(b.alt),
+            }  # fmt: skip
 
 
 def _chart(svg: str) -> str:
@@ -184,6 +227,14 @@ def render(report: Report) -> bytes:
             "sections": [
                 {"title": _breakable(s.title), "blocks": list(_blocks(s.blocks, folder))}
                 for s in report.sections
+                if s.pdf
+            ],
+            "appendix": [
+                _attached(t, folder, f"{len(t.every_row)} rows")
+                for s in report.sections
+                if not s.pdf
+                for t in flat(s.blocks)
+                if isinstance(t, Table)
             ],
         }
         (folder / "report.json").write_text(json.dumps(document, ensure_ascii=True), encoding="utf-8")

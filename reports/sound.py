@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import soundfile
-from matplotlib.figure import Figure as Drawing
+import soxr
 from numpy.typing import NDArray
 from scipy.signal import stft
 
@@ -25,16 +27,20 @@ from soundsafe.reports.model import (
     Block,
     Column,
     Figure,
+    Folded,
     Heading,
-    Image,
     Section,
     Table,
     TableCell,
     Text,
+    Track,
 )
 from soundsafe.reports.svg import Point, strips
 
-__all__ = ["RESIDUAL_GAIN_DB", "examples_section", "quality", "worst_clips"]
+__all__ = [
+    "PLAYED_S", "RESIDUAL_GAIN_DB", "examples_blocks", "flac", "mp3", "quality", "spectrogram",
+    "worst_clips",
+]  # fmt: skip
 
 RESIDUAL_GAIN_DB = 20.0
 """How much the difference of marked and clean audio is amplified to be heard."""
@@ -98,6 +104,7 @@ def quality(e: Evidence) -> Section | None:
             tuple(rows),
         )
     ]
+    strip: list[Block] = []
     for n in names:
         title, scale, digits, unit = _shown(n)
         lines, values, data = [], [], []
@@ -117,13 +124,13 @@ def quality(e: Evidence) -> Section | None:
                     points.append(Point(v, tip=f"{clip}: {fmt.decibel(v * scale, digits)} {unit}"))
                 if points:
                     lines.append((f"{s.label}, {category}" if category else s.label, index, points))
-        if len(set(values)) < 2:
-            continue
+        if max((len(points) for _, _, points in lines), default=0) < 3 or len(set(values)) < 2:
+            continue  # a dot or two: the table says as much
         better = {"higher": "higher is better", "lower": "lower is better", "zero": "0 is best"}.get(
             units[n].better if n in units else "", ""
         )
         axis = fitting(values, f"{title}, {unit}" if unit else title, scale=scale)
-        blocks.append(
+        strip.append(
             Figure(
                 f"quality-{n.replace('_', '-')}",
                 f"{title} of each marked clip against its original, with medians"
@@ -134,6 +141,8 @@ def quality(e: Evidence) -> Section | None:
                 tuple(data),
             )
         )
+    if strip:
+        blocks.append(Folded("Every clip", tuple(strip)))
     missing = [_shown(n)[0] for n in QUALITY if n not in names]
     if missing:
         blocks.append(Text(f"Not measured in these runs: {', '.join(missing)}.", "note"))
@@ -199,8 +208,16 @@ def worst_clips(e: Evidence) -> Section | None:
     return Section("clips", "Clip by clip", tuple(blocks))
 
 
-PLAYED_S = 5.0
+PLAYED_S = 4.0
 """Seconds of each example that are put into the report."""
+
+_OPEN = 2
+"""Further clips are closed at first."""
+
+_TOP_HZ = 16_000.0
+_FLOOR_DB, _CEILING_DB = -100.0, -20.0
+_WIDE, _TALL, _GREYS = 400, 128, 32
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 def residual(example: Example) -> NDArray[np.float32]:
@@ -216,68 +233,102 @@ def flac(audio: NDArray[np.float32], rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def spectrograms(example: Example) -> bytes:
-    """PNG of the spectrograms of clean, marked and amplified residual audio, beside one another."""
-    window = max(256, int(2 ** round(np.log2(example.rate * 0.023))))
-    drawing = Drawing(figsize=(9.0, 2.5), layout="constrained")
-    axes = drawing.subplots(1, 3, sharey=True)
-    image = None
-    parts = (
-        ("original", example.clean),
-        ("marked", example.marked),
-        (f"difference +{RESIDUAL_GAIN_DB:g} dB", residual(example)),
-    )
-    for ax, (title, audio) in zip(axes, parts, strict=True):
-        mono = audio.mean(axis=0)
-        if len(mono) < window:
-            mono = np.pad(mono, (0, window - len(mono)))
-        hz, at, z = stft(mono, example.rate, nperseg=window, noverlap=window // 2)
-        level = 20 * np.log10(np.abs(z) + 1e-7)
-        image = ax.pcolormesh(
-            at, hz / 1000, level, vmin=-100, vmax=-20, cmap="cividis", shading="auto", rasterized=True
-        )
-        ax.set_title(title, fontsize=8)
-        ax.set_xlabel("s", fontsize=8)
-        ax.tick_params(labelsize=7)
-    axes[0].set_ylabel("kHz", fontsize=8)
-    if image is not None:
-        drawing.colorbar(image, ax=axes, pad=0.01).ax.tick_params(labelsize=7)
+def mp3(audio: NDArray[np.float32], rate: int) -> bytes:
+    """The audio as MP3, about 190 kbit/s in stereo: what a page can carry, and every browser plays."""
+    audio = audio[:2]
+    if rate not in _MP3_RATES:
+        audio = soxr.resample(audio.T, rate, 44100).T
+        rate = 44100
     buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    soundfile.write(
+        buffer, np.clip(audio.T, -1, 1), rate, format="MP3", subtype="MPEG_LAYER_III",
+        bitrate_mode="VARIABLE", compression_level=0.2,
+    )  # fmt: skip
     return buffer.getvalue()
+
+
+def _png(grey: NDArray[np.uint8]) -> bytes:
+    """A PNG of 8-bit grey values [rows, columns] (ISO/IEC 15948), each row predicted from the one above."""
+    rows = np.concatenate([grey[:1], np.diff(grey, axis=0)]).astype(np.uint8)
+    lines = b"".join(b"\x02" + row.tobytes() for row in rows)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", grey.shape[1], grey.shape[0], 8, 0, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def top_hz(rate: int) -> float:
+    """The highest frequency of a spectrogram."""
+    return min(_TOP_HZ, rate / 2)
+
+
+def spectrogram(audio: NDArray[np.float32], rate: int) -> bytes:
+    """A grey PNG of levels from -100 dB (black) to -20 dB of full scale (white), low frequencies at its foot.
+
+    Grey, so that a page can give it the colours of either theme.
+
+    Args:
+        audio: [channels, samples]; their mean is shown.
+        rate: samples a second.
+    """
+    mono = audio.mean(axis=0)
+    window = max(256, int(2 ** round(np.log2(rate * 0.023))))
+    if len(mono) < window:
+        mono = np.pad(mono, (0, window - len(mono)))
+    hz, _, z = stft(mono, rate, nperseg=window, noverlap=window - max(1, len(mono) // _WIDE))
+    level = 20 * np.log10(np.abs(z[hz <= top_hz(rate)]) + 1e-7)
+    places = np.linspace(0, level.shape[0] - 1, _TALL).round().astype(int)
+    times = np.linspace(0, level.shape[1] - 1, _WIDE).round().astype(int)
+    share = np.clip((level[np.ix_(places, times)] - _FLOOR_DB) / (_CEILING_DB - _FLOOR_DB), 0, 1)
+    grey = (np.round(share * (_GREYS - 1)) * (255 / (_GREYS - 1))).astype(np.uint8)
+    return _png(grey[::-1])
 
 
 def _short(example: Example) -> Example:
     n = round(PLAYED_S * example.rate)
-    return replace(example, clean=example.clean[:, :n], marked=example.marked[:, :n])
+    attacked = None if example.attacked is None else example.attacked[:, :n]
+    return replace(example, clean=example.clean[:, :n], marked=example.marked[:, :n], attacked=attacked)
 
 
-def examples_section(examples: Sequence[Example], missing: Sequence[str] = ()) -> Section | None:
-    """Players and spectrograms of example clips; None where there are none. `missing`: why not of others."""
+def _tracks(x: Example) -> tuple[Track, ...]:
+    versions = [
+        ("original", x.clean), ("marked", x.marked), (f"difference, +{RESIDUAL_GAIN_DB:g} dB", residual(x)),
+        *([(f"after {x.attack}", x.attacked)] if x.attacked is not None else []),
+    ]  # fmt: skip
+    return tuple(Track(label, mp3(a, x.rate), spectrogram(a, x.rate)) for label, a in versions)
+
+
+def examples_blocks(examples: Sequence[Example], missing: Sequence[str] = ()) -> list[Block]:
+    """Players with spectrograms of example clips. `missing`: why not of others."""
+    left_out: list[Block] = [Text(f"Not to be heard here: {line}.", "note") for line in missing]
     if not examples:
-        return None
-    examples = [_short(x) for x in examples]
+        return left_out
     text = (
-        "Clips marked again with the run's own seed. The difference of marked and original audio is "
-        f"amplified by {RESIDUAL_GAIN_DB:g} dB and limited to full scale. At most the first {PLAYED_S:g} "
-        "seconds."
+        "Clips marked again with the run's own seed: switch between the versions while they play. The "
+        f"difference of marked and original audio is amplified by {RESIDUAL_GAIN_DB:g} dB and limited to "
+        "full scale; the attack is the one nearest to where this clip is lost. MP3 of about 190 kbit/s: to "
+        "judge what can be heard, use `soundsafe-eval listen`, which codes without loss."
     )
-    blocks: list[Block] = [Text(text), *(Text(f"Not here: {line}.", "note") for line in missing)]
-    for i, x in enumerate(examples, start=1):
+    blocks: list[Block] = [Heading("To hear and to see"), Text(text), *left_out]
+    players: list[Block] = []
+    for i, x in enumerate(map(_short, examples), start=1):
         name = f"{x.system}, {x.clip}"
-        tracks = (
-            ("original", x.clean),
-            ("marked", x.marked),
-            (f"difference, +{RESIDUAL_GAIN_DB:g} dB", residual(x)),
+        again = "" if x.attacked is None else f" After {x.attack} the payload {x.outcome}."
+        tracks = _tracks(x)
+        players.append(
+            Audio(
+                f"audio-{i}",
+                f"{name}.{again}",
+                tracks,
+                f"Spectrograms of {x.clip}: {', '.join(t.label for t in tracks)}.",
+                x.clean.shape[1] / x.rate,
+                top_hz(x.rate),
+            )
         )
-        blocks += [
-            Heading(name),
-            Audio(f"audio-{i}", name, tuple((label, flac(a, x.rate)) for label, a in tracks)),
-            Image(
-                f"spectrogram-{i}",
-                f"{name}: spectrograms in dB below full scale.",
-                f"Spectrograms of {x.clip}: original, marked, and their difference amplified.",
-                spectrograms(x),
-            ),
-        ]
-    return Section("examples", "To hear and to see", tuple(blocks))
+    blocks += players[:_OPEN]
+    if players[_OPEN:]:
+        blocks.append(Folded(f"{len(players) - _OPEN} more", tuple(players[_OPEN:])))
+    return blocks

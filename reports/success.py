@@ -1,4 +1,4 @@
-"""Sections on whether the payload came back: matrix, categories, severity, time."""
+"""Sections on whether the payload came back: by kind of audio, by strength, and after how long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soundsafe.reports.load import Evidence, Subject
 from soundsafe.reports.model import Block, Column, Figure, Heading, Section, Table, TableCell, Text
 from soundsafe.reports.svg import Panel, Point, Series, lines
 
-__all__ = ["categories", "matrix", "severity", "time_to_payload"]
+__all__ = ["categories", "severity", "time_to_payload"]
 
 _PANELS = 8
 _HALF = 0.5
@@ -23,46 +23,6 @@ _HALF = 0.5
 
 def _source(text: str) -> Text:
     return Text(text, "source")
-
-
-def matrix(e: Evidence) -> Section:
-    """Attack × system: payload success of single EULs and of whole clips, with intervals."""
-    columns = [Column("Attack"), Column("Family", pdf=False)]
-    for s in e.subjects:
-        columns += [
-            Column("one second", True, s.measured_on, "share of seconds whose own codeword decodes, %"),
-            Column("whole clip", True, s.measured_on, "share of clips whose payload is recovered, %"),
-        ]
-    rows = []
-    for attack in e.attacks:
-        cells = [name_cell(attack.name), name_cell(attack.family)]
-        for s in e.subjects:
-            row = s.figures(attack.name)
-            # Without colour what a system does not even try: to read a second by itself.
-            cells += [
-                share_cell(row.payload_success, row.payload_success_ci95, matrix=not s.whole_clips),
-                not_run(share_cell(row.clip_success, row.clip_success_ci95, matrix=True), row),
-            ]
-        rows.append(tuple(cells))
-    caption = (
-        "Payload recovered after each attack, in per cent, with 95 % intervals. One second: the codeword "
-        "of a second decoded by itself. Whole clip: the payload recovered from the clip, combining allowed. "
-        "The stronger the colour, the worse. Above each system: its payload, and how much audio each figure "
-        "is of."
-    )
-    blocks: list[Block] = [
-        Table("matrix", caption, tuple(columns), tuple(rows)),
-        _source(
-            "From `summary.json`, category `all`: `payload_success`, `clip_success` and their intervals."
-        ),
-    ]
-    if any(s.figures(a.name).payload_success_ci95 is None for s in e.subjects for a in e.attacks):
-        few = (
-            "Without an interval: fewer than five independent groups of clips, too few to know how groups "
-            "differ."
-        )
-        blocks.append(Text(few, "note"))
-    return Section("robustness", "Robustness", tuple(blocks))
 
 
 def categories(e: Evidence) -> Section | None:
@@ -152,6 +112,7 @@ def severity(e: Evidence) -> Section | None:
                 lines(part),
                 ("system", "attack", "parameter", "value", "success", "clip_success", "low", "high"),
                 tuple(row for numbers in data[first : first + _PANELS] for row in numbers),
+                pdf=len(panels) <= _PANELS,
             )
         )
     columns = (

@@ -30,7 +30,9 @@ __all__ = [
     "Point",
     "Series",
     "chart_css",
+    "cloud",
     "dots",
+    "field",
     "heat",
     "level_colours",
     "light_colour",
@@ -375,6 +377,79 @@ def heat(
             canvas.text("m", left + wide * (k + 0.5), bottom + 13, text, "middle")
     canvas.text("m", (left + right) / 2, bottom + 31, name, "middle")
     return canvas.svg(_FULL, bottom + 40)
+
+
+def field(
+    labels: Sequence[str],
+    columns: Sequence[tuple[str, int]],
+    cells: Sequence[Sequence[tuple[int, str, str] | None]],
+) -> str:
+    """A field of coloured cells whose lines go on in further blocks beside the first, to stay low.
+
+    Args:
+        labels: of the lines, top to bottom, then block by block.
+        columns: name and index of the series of each column: its marker stands above the cells.
+        cells: for each line and column its level (see `level_colours`), text and tip, or None.
+    """
+    canvas = _Canvas()
+    blocks = next((n for n, most in enumerate((14, 32, 84), start=1) if len(labels) <= most), 4)
+    tall = math.ceil(len(labels) / blocks)
+    step = 30.0 if tall <= 8 else 24.0 if tall <= 14 else 17.0
+    top = canvas.legend(columns, 4, 12, _FULL - 8) + 14
+    gap = 22.0
+    whole = (_FULL - gap * (blocks - 1)) / blocks
+    room = min(max((_width(t) for t in labels), default=0) + 10, whole * 0.62)
+    wide = min(150.0 if blocks == 1 else 96.0, (whole - room) / max(1, len(columns)))
+    most = int((room - 8) / 6.2)
+    for i, (label, line) in enumerate(zip(labels, cells, strict=True)):
+        x, y = (whole + gap) * (i // tall), top + step * (i % tall)
+        if i % tall == 0:
+            for k, (_, index) in enumerate(columns):
+                canvas.marker(index, x + room + wide * (k + 0.5), top - 10, size=4)
+        canvas.text("t", x + room - 8, y + step / 2 + 4, _cut(label, most), "end")
+        for k, cell in enumerate(line):
+            if cell is not None:
+                level, text, tip = cell
+                canvas.box(f"c{level}", x + room + wide * k, y, wide - 2, step - 2, tip)
+                canvas.text(f"f{level}", x + room + wide * (k + 0.5) - 1, y + step / 2 + 2.5, text, "middle")
+    return canvas.svg(_FULL, top + step * tall + 4)
+
+
+def cloud(
+    points: Sequence[tuple[str, int, Point]],
+    x: Axis,
+    y: Axis,
+    *,
+    upright: tuple[float, str] | None = None,
+    height: float = 300,
+) -> str:
+    """Points in a plane, each with its name and its interval of y.
+
+    Args:
+        points: (name, index of the series, point).
+        x, y: the axes.
+        upright: a value of x to draw a line at, and its name.
+        height: of the plane in pixels.
+    """
+    canvas = _Canvas()
+    width, left, up = 420.0, 52.0, 26.0
+    right, down = width - 14, up + height
+    series = [Series(name, index, (point,)) for name, index, point in points]
+    _panel(canvas, Panel("", x, y, tuple(series)), left, right, up, down)
+    if upright is not None:
+        at = left + (right - left) * x.share(upright[0])
+        canvas.line("r", at, up, at, down)
+        before = at > (left + right) / 2
+        canvas.text("m", at + (-6 if before else 6), up + 12, upright[1], "end" if before else "start")
+    taken: list[float] = []
+    for name, _, p in sorted(points, key=lambda q: -q[2].y):
+        px, py = left + (right - left) * x.share(p.x), down - (down - up) * y.share(p.y) - 8
+        while any(abs(py - other) < 14 for other in taken):
+            py += 14
+        taken.append(py)
+        before = px > (left + right) / 2
+        canvas.text("t", px + (-9 if before else 9), py, _cut(name, 28), "end" if before else "start")
+    return canvas.svg(width, down + 42)
 
 
 def _stairs(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

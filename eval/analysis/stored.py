@@ -25,11 +25,13 @@ __all__ = [
     "Example",
     "Run",
     "RunDocument",
+    "RunTimes",
     "read_configuration",
     "read_document",
     "read_numeric",
     "read_rows",
     "read_run",
+    "read_times",
 ]
 
 _NEEDED = (
@@ -41,13 +43,19 @@ _KEY = ["system", "attack", "clip", "eul"]
 
 @dataclass(frozen=True)
 class Example:
-    """A clip of a run, original and marked: float32 [channels, samples] in [-1, 1] at `rate` Hz."""
+    """A clip of a run, original and marked: float32 [channels, samples] in [-1, 1] at `rate` Hz.
+
+    `attacked`: marked audio after `attack`, where there is one; `outcome`: what became of its payload.
+    """
 
     system: str
     clip: str
     rate: int
     clean: NDArray[np.float32]
     marked: NDArray[np.float32]
+    attacked: NDArray[np.float32] | None = None
+    attack: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,14 @@ class RunDocument:
 
 
 @dataclass(frozen=True)
+class RunTimes:
+    """When a run ended (UTC, ISO 8601) and how many seconds it took; '' and None where that is not known."""
+
+    finished: str = ""
+    seconds: Figure = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run's folder: `frame` holds its rows, a line for each EUL; `timing` its times, maybe none."""
 
@@ -108,6 +124,7 @@ class Run:
     summary: Summary
     document: RunDocument
     timing: pd.DataFrame
+    times: RunTimes = RunTimes()
 
 
 def _object(path: Path, folder: Path) -> dict[str, Json]:
@@ -244,6 +261,15 @@ def _completed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**missing) if missing else frame
 
 
+def read_times(folder: Path) -> RunTimes:
+    """When the run of a folder ended and how long it took, as its `timing.json` says; nothing without one."""
+    path = folder / "timing.json"
+    if not path.is_file():
+        return RunTimes()
+    item = _object(path, folder)
+    return RunTimes(_text(item.get("finished")), figure(item.get("seconds")))
+
+
 def read_run(folder: Path) -> Run:
     """A finished run's folder.
 
@@ -270,4 +296,5 @@ def read_run(folder: Path) -> Run:
         summary=summary,
         document=read_document(folder),
         timing=timing,
+        times=read_times(folder),
     )

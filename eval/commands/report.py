@@ -39,7 +39,10 @@ def report(
     pdf: Annotated[Path | None, typer.Option(help="PDF file; RUN_DIR/report.pdf where none is.")] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Reviewed figures to judge the runs by.")] = None,
-    audio: Annotated[int, typer.Option(help="Put in so many of each system's worst clips to hear.")] = 0,
+    audio: Annotated[
+        int | None,
+        typer.Option(help="So many of each system's worst clips to hear; 1 where that is quick, 0: none."),
+    ] = None,
     scores: Scores = None,
     dataset: Dataset = None,
     model_card: Annotated[
@@ -49,19 +52,20 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="Open what was made in the browser.")] = False,
 ) -> None:
     """Set stored runs side by side in one HTML file and a PDF."""
-    if audio < 0:
+    if audio is not None and audio < 0:
         raise InputError(f"--audio {audio}: a number of clips is needed")
     from soundsafe.eval.analysis import gate
     from soundsafe.eval.analysis.phases import is_training
     from soundsafe.eval.analysis.stored import read_run
     from soundsafe.eval.commands.stored import listened, worst, writable
-    from soundsafe.eval.running.examples import clip_facts
+    from soundsafe.eval.running.examples import clip_facts, mp3_distance
     from soundsafe.eval.running.store import write_atomically
     from soundsafe.reports import cards
     from soundsafe.reports import html as html_file
     from soundsafe.reports import pdf as pdf_file
     from soundsafe.reports.content import build
     from soundsafe.reports.listen import section
+    from soundsafe.reports.overview import Reference
     from soundsafe.reports.training import read_training, training_report
 
     trained = [folder for folder in run_dirs if is_training(folder)]
@@ -88,7 +92,8 @@ def report(
         if not runs:
             document = training_report(trainings[0], title)
         else:
-            examples, missing = worst(evaluated, runs, audio, dataset) if audio else ([], [])
+            examples, missing = worst(evaluated, runs, audio, dataset) if audio != 0 else ([], [])
+            known_mp3 = mp3_distance(runs[0].document, dataset)
             document = build(
                 runs,
                 title=title,
@@ -98,6 +103,7 @@ def report(
                 unheard=missing,
                 listening=heard,
                 trainings=trainings,
+                mp3=None if known_mp3 is None else Reference(*known_mp3),
             )
         wanted += [(html, html_file.render, document)] if html is not None else []
         wanted += [(pdf, pdf_file.render, document)] if pdf is not None else []

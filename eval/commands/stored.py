@@ -26,16 +26,30 @@ def writable(path: Path | None) -> None:
         raise InputError(f"{path.parent} is not a folder: make it, or give another name")
 
 
+LONGEST_S = 30.0
+"""Clips that are longer are not marked again for a report unless it is asked for: it would take too long."""
+
+
 def marked_again(
-    wanted: Sequence[tuple[Path, Subject, Sequence[str]]], dataset: str | None
+    wanted: Sequence[tuple[Path, Subject, Sequence[str]]],
+    dataset: str | None,
+    *,
+    attacked: bool = False,
+    asked: bool = True,
 ) -> tuple[list[Example], list[str]]:
     """Clips of runs' systems, marked again, under the systems' labels; one line for each system or clip
     that is left out, and why.
 
+    Args:
+        wanted: each system, its run's folder, and names of clips.
+        dataset: where the clips are, if not where the run found them.
+        attacked: attack them too, see `telling_attack`.
+        asked: say on stderr what is left out, and take nothing at all for an error.
+
     Raises:
         InputError: nothing could be marked again.
     """
-    from soundsafe.eval.running.examples import mark_again, system_of
+    from soundsafe.eval.running.examples import attack_again, mark_again, system_of, telling_attack
 
     out: list[Example] = []
     missing: list[str] = []
@@ -49,14 +63,17 @@ def marked_again(
         for clip in clips:
             try:
                 again = mark_again(document, system, [clip], dataset=dataset)
+                attack = telling_attack(subject.frame, subject.system, clip) if attacked else ""
+                if attack:
+                    again = [attack_again(document, x, attack, subject.frame) for x in again]
             except InputError as error:
                 missing.append(str(error))
             else:
                 out += [replace(x, system=subject.label) for x in again]
     missing = list(dict.fromkeys(missing))
-    if missing and not out:
+    if missing and not out and asked:
         raise InputError(missing[0])
-    for line in missing:
+    for line in missing if asked else ():
         say(f"left out: {line}")
     return out, missing
 
@@ -71,16 +88,17 @@ def subjects(folders: Sequence[Path], runs: Sequence[Run]) -> list[tuple[Path, S
 
 
 def worst(
-    folders: Sequence[Path], runs: Sequence[Run], many: int, dataset: str | None
+    folders: Sequence[Path], runs: Sequence[Run], many: int | None, dataset: str | None
 ) -> tuple[list[Example], list[str]]:
-    """The worst clips of each system."""
+    """The worst clips of each system, attacked too: so many, or one of those that do not take long."""
     from soundsafe.eval.running.examples import worst_first
 
-    wanted = [
-        (folder, subject, worst_first(subject.frame, subject.system)[:many])
-        for folder, subject in subjects(folders, runs)
-    ]
-    return marked_again(wanted, dataset)
+    wanted = []
+    for folder, subject in subjects(folders, runs):
+        frame = subject.frame if many is not None else subject.frame[subject.frame["clip_s"] <= LONGEST_S]
+        clips = worst_first(frame, subject.system)[: 1 if many is None else many]
+        wanted.append((folder, subject, clips))
+    return marked_again(wanted, dataset, attacked=True, asked=many is not None)
 
 
 def listened(folders: Sequence[Path], files: Sequence[Path]) -> Scores:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from soundsafe import datasets
+from soundsafe import attacks, datasets
 from soundsafe.datasets import Clip
 from soundsafe.errors import InputError, NotMarkable, defect
 from soundsafe.eval.analysis.stored import Example, RunDocument
+from soundsafe.eval.rows import JOIN, real
 from soundsafe.eval.running import seeds
 from soundsafe.eval.running.messages import message_of
 from soundsafe.eval.running.plan import content
 from soundsafe.eval.systems import registry as systems
 from soundsafe.eval.systems.interface import System
 
-__all__ = ["clip_facts", "mark_again", "system_of", "worst_first"]
+__all__ = [
+    "attack_again", "clip_facts", "mark_again", "mp3_distance", "system_of", "telling_attack", "worst_first",
+]  # fmt: skip
 
 
 def _clips(document: RunDocument, dataset: str | None) -> list[Clip]:
@@ -56,6 +60,84 @@ def worst_first(rows: pd.DataFrame, system: str) -> list[str]:
     mine = rows[(rows["system"] == system) & rows["snr_db"].notna()].drop_duplicates("clip")
     order = mine.assign(_distance=mine["zimtohrli"].fillna(0.0))
     return [str(c) for c in order.sort_values(["_distance", "snr_db"], ascending=[False, True])["clip"]]
+
+
+def telling_attack(rows: pd.DataFrame, system: str, clip: str) -> str:
+    """The attack nearest to where a clip is lost; '' where none was run.
+
+    Of those that lose it, the one that most clips survive; else the one that leaves the fewest seconds.
+
+    Attacks that change the length, or need more than the audio, are passed over: versions play in step.
+    """
+    mine = rows[(rows["system"] == system) & rows["status"].eq("ok")]
+    names = [a for a in mine["attack"].unique() if a != "none" and real(a) and _plays_in_step(a)]
+    cells = mine[mine["attack"].isin(names)]
+    its = cells[cells["clip"] == clip].groupby("attack", sort=False)
+    found, alone = its["clip_ok"].max(), its["payload_ok"].mean()
+    if not len(found):
+        return ""
+    lost = found.index[~found.astype(bool)]
+    if not len(lost):
+        return str(alone.idxmin())
+    whole = cells.drop_duplicates(["attack", "clip"]).groupby("attack", sort=False)["clip_ok"].mean()
+    return str(whole.loc[lost].idxmax())
+
+
+def _plays_in_step(name: str) -> bool:
+    steps = name.split(JOIN)
+    try:
+        return not any(
+            a.changes_length or a.needs_access or a.family == "adversarial" for a in map(attacks.get, steps)
+        )
+    except InputError:  # of a plug-in that is not here
+        return False
+
+
+def attack_again(document: RunDocument, example: Example, attack: str, rows: pd.DataFrame) -> Example:
+    """The example with its marked audio after an attack, exactly as the run attacked it, and the outcome.
+
+    Args:
+        document: what the run's `run.json` says.
+        example: from `mark_again`, under its system's own name.
+        attack: from `telling_attack`.
+        rows: of the run.
+    """
+    method = attacks.get(attack)
+    rng = seeds.generator(document.seed or 0, example.clip, method.name, method.params)
+    heard = np.asarray(method.apply(example.marked.copy(), example.rate, rng), dtype=np.float32)
+    its = rows[
+        (rows["system"] == example.system) & (rows["clip"] == example.clip) & (rows["attack"] == attack)
+    ]
+    read = bool(its["clip_ok"].any())
+    return replace(
+        example, attacked=heard, attack=attack, outcome="still reads" if read else "does not read any more"
+    )
+
+
+_REFERENCE_CLIPS, _REFERENCE_S = 8, 4.0
+
+
+def mp3_distance(document: RunDocument, dataset: str | None = None) -> tuple[float, int] | None:
+    """Mean distance of MP3 at 192 kbit/s from the originals, and over how many clips.
+
+    Over the first seconds of some of the run's clips, evenly chosen: it is there to read other distances by.
+    None where the dataset is not where the run found it.
+    """
+    from soundsafe.codecs import mp3_roundtrip
+    from soundsafe.eval.metrics.quality import zimtohrli
+
+    try:
+        clips = _clips(document, dataset)
+    except InputError:
+        return None
+    found = []
+    for i in np.linspace(0, len(clips) - 1, min(len(clips), _REFERENCE_CLIPS)).round().astype(int):
+        audio, rate = clips[i].read()
+        part = np.ascontiguousarray(audio[:, : round(_REFERENCE_S * rate)])
+        if part.shape[1] >= rate:
+            found.append(zimtohrli(part, mp3_roundtrip(part, rate, kbps=192, align=True), rate))
+    known = [v for v in found if np.isfinite(v)]
+    return (float(np.mean(known)), len(known)) if known else None
 
 
 def system_of(folder: Path, document: RunDocument, name: str) -> System:

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pandas as pd
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.environments import numeric, remark
 from soundsafe.eval.analysis.families import family_rows
+from soundsafe.eval.analysis.stored import read_times
 from soundsafe.eval.documents import csv_bytes, summary_json
 from soundsafe.eval.frames import table_bytes
 from soundsafe.eval.rows import Json, Summary
@@ -21,11 +23,11 @@ from soundsafe.eval.running.plan import Plan
 from soundsafe.eval.running.store import write_atomically
 from soundsafe.eval.systems import registry
 
-__all__ = ["document_of", "prepare", "write_document", "write_errors", "write_figures"]
+__all__ = ["document_of", "prepare", "write_document", "write_errors", "write_figures", "write_times"]
 
 RUN_FILES = (
     "results.parquet", "summary.csv", "summary.json", "quality.csv", "parity_by_band.csv", "families.csv",
-    "timing.csv", "run.json", "store", "attacked", "plots", "errors.txt",
+    "timing.csv", "timing.json", "run.json", "store", "attacked", "plots", "errors.txt",
 )  # fmt: skip
 
 
@@ -53,6 +55,21 @@ def write_document(out: Path, document: dict[str, Json]) -> None:
     """Write `run.json`."""
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
     write_atomically(out / "run.json", f"{text}\n".encode())
+
+
+def write_times(out: Path, seconds: float) -> None:
+    """Write `timing.json`: when the run ended, and how long it took in all calls that made it.
+
+    Args:
+        out: the run's folder.
+        seconds: what this call took, by the clock.
+    """
+    before = read_times(out).seconds or 0.0
+    item = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(before + seconds, 1),
+    }
+    write_atomically(out / "timing.json", f"{json.dumps(item)}\n".encode())
 
 
 def prepare(out: Path, document: dict[str, Json], *, resume: bool, force: bool) -> list[str]:

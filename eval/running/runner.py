@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from soundsafe.eval.running.run_folder import (
     write_document,
     write_errors,
     write_figures,
+    write_times,
 )
 from soundsafe.eval.running.store import (
     CellLine,
@@ -327,6 +329,7 @@ def run(
         >>> len(rows), rows["payload_ok"].any()
         (2, np.False_)
     """
+    started = time.monotonic()
     document = document_of(plan, "unfinished")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is not a folder: give --out another name")
@@ -375,6 +378,7 @@ def run(
         result = replace(_assemble(plan, units, out), remarks=tuple(remarks))
         write_figures(out, result.rows, result.timing, result.summary)
         write_errors(out, [f"{_named(f)}\n{f.traceback}" for f in result.failures])
+        write_times(out, time.monotonic() - started)
         write_document(out, document | {"state": "finished"})
     return result
 

@@ -13,9 +13,10 @@ from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import markdown
 from soundsafe.reports.content import build
 from soundsafe.reports.detection import detection, roc, upper_limit
+from soundsafe.reports.families import families
 from soundsafe.reports.load import gather
 from soundsafe.reports.methods import limits
-from soundsafe.reports.model import Section, Table
+from soundsafe.reports.model import Section, Table, flat
 
 ATTACKS = [
     ("none", "control", {}, 0.0), ("mp3_128", "mp3", {"kbps": 128}, 1.0),
@@ -31,7 +32,7 @@ def rows(make_rows: Callable[..., pd.DataFrame]) -> pd.DataFrame:
 
 def _table(section: Section | None, name: str) -> Table:
     assert section is not None
-    (found,) = (b for b in section.blocks if isinstance(b, Table) and b.id == name)
+    (found,) = (b for b in flat(section.blocks) if isinstance(b, Table) and b.id == name)
     return found
 
 
@@ -51,7 +52,7 @@ def test_failed_clips_are_in_the_roc(
     failed &= rows["attack"].isin(["none", "unmarked"])
     rows.loc[failed, ["status", "score"]] = "refused", float("nan")
     e = gather([read_run(make_run(tmp_path / "x", rows))])
-    areas = _table(detection(e), "areas").rows
+    areas = _table(detection(e, families(e)), "areas").rows
     assert [[c.value for c in row[2:]] for row in areas] == [[8, 12, 0.5, 0.5], [16, 12, 1.0, 1.0]]
 
 
@@ -59,7 +60,7 @@ def test_limits_by_clips_beside_those_by_euls(
     rows: pd.DataFrame, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     e = gather([read_run(make_run(tmp_path / "x", rows))])
-    assert "as if those of one clip were" in _table(detection(e), "false-accepts").caption
+    assert "as if those of one clip were" in _table(detection(e, families(e)), "false-accepts").caption
     assert upper_limit(0, 8) == pytest.approx(1 - 0.05 ** (1 / 8))
     text = markdown.render(build(e.runs)).decode()
     assert "0 of 64 seconds without the mark, 0 of 8 clips: 95 % upper limit 31.2 % of clips" in text
@@ -82,4 +83,4 @@ def test_one_attack_without_its_own_controls_relabels_no_others(
     plain = rows[rows["attack"] == "unmarked"]
     more = [plain.assign(attack=f"unmarked+then+{name}") for name in attacked]
     e = gather([read_run(make_run(tmp_path / "x", pd.concat([rows, *more], ignore_index=True)))])
-    assert f"against 8 unmarked clips, {wording}" in _table(detection(e), "rates").caption
+    assert f"against 8 unmarked clips, {wording}" in _table(detection(e, families(e)), "rates").caption

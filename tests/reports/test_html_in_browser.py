@@ -50,7 +50,8 @@ def file(
     folder = tmp_path_factory.mktemp("page")
     other = make_run(folder / "later", make_rows([("soundsafe", 2.0, 175)]))
     noise = np.random.default_rng(0).normal(0, 0.1, (2, 8000)).astype(np.float32)
-    examples = [Example("soundsafe", "clip_1", 8000, noise, (0.99 * noise).astype(np.float32))]
+    marked = (0.99 * noise).astype(np.float32)
+    examples = [Example("soundsafe", "clip_1", 8000, noise, marked, 0.5 * noise, "mp3_64", "still reads")]
     report = build([read_run(four_systems), read_run(other)], examples=examples)
     path = folder / "report.html"
     path.write_bytes(html.render(report))
@@ -104,6 +105,9 @@ def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
 ) -> None:
     with _Open(browser, file, viewport={"width": width, "height": 900}, color_scheme=theme) as opened:
         page = opened.page
+        assert page.evaluate("document.documentElement.scrollHeight") < 7000 * (1 if width > 1000 else 2)
+        page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
+        page.locator("#all tbody tr").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert light is (theme == "light")
@@ -119,38 +123,71 @@ def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
 
 
 @pytest.mark.slow
-def test_tables_sort_and_filter(browser: Any, file: Path) -> None:
+def test_families_sort_fold_out_and_filter(browser: Any, file: Path, tmp_path: Path) -> None:
     with _Open(browser, file) as opened:
         page = opened.page
         table = page.locator("#matrix")
         head = table.locator("thead tr").last.locator("th")
-        assert table.locator("tbody tr").count() == 15
+        families = table.locator("tbody.head")
+        assert families.count() == 8
+        assert table.locator("tbody.rows tr:visible").count() == 0
 
-        def values() -> list[float | None]:
-            return table.locator("tbody tr").evaluate_all(
-                "rows => rows.map(r => r.cells[2].dataset.v === undefined ? null : "
-                "Number(r.cells[2].dataset.v))"
-            )
+        def values() -> list[float]:
+            return families.evaluate_all("bodies => bodies.map(b => Number(b.rows[0].cells[1].dataset.v))")
 
-        head.nth(2).locator("button").click()
-        assert values() == sorted(values(), key=lambda v: -(v or 0))
-        assert head.nth(2).get_attribute("aria-sort") == "descending"
-        head.nth(2).locator("button").press("Enter")
-        assert values() == sorted(values(), key=lambda v: v or 0)
-        head.nth(0).locator("button").click()
-        names = table.locator("tbody th").all_inner_texts()
+        head.nth(1).locator(".sort").click()
+        assert values() == sorted(values(), reverse=True)
+        assert head.nth(1).get_attribute("aria-sort") == "descending"
+        head.nth(1).locator(".sort").press("Enter")
+        assert values() == sorted(values())
+        page.locator("#family-mp3 .fold").click()
+        rows = table.locator("tbody.rows tr:visible")
+        rows.nth(3).wait_for()
+        assert rows.count() == 4
+        head.nth(0).locator(".sort").click()
+        names = rows.locator("th").all_inner_texts()
         assert names.index("mp3_64") < names.index("mp3_128")
         table.locator("[data-filter]").fill("MP3 128")
-        shown = [r for r in table.locator("tbody tr").all() if r.is_visible()]
-        assert len(shown) == 1
-        assert table.locator(".shown").inner_text() == "1 of 15"
+        page.wait_for_function("document.querySelector('#matrix .shown').textContent === '1 of 14'")
+        assert rows.count() == 1
+        with page.expect_download() as waiting:
+            table.locator("[data-csv]").click()
+        waiting.value.save_as(tmp_path / "matrix.csv")
+        lines = (tmp_path / "matrix.csv").read_text().splitlines()
+        assert lines[0].startswith("Family,Attack,")
+        assert len(lines) == 1 + 8 + 14
+        head.nth(1).locator(".help").click()
+        assert "combining allowed" in page.locator("#help").inner_text()
+
+
+@pytest.mark.slow
+def test_what_is_closed_opens_for_a_link_and_long_tables_say_that_they_go_on(
+    browser: Any, file: Path
+) -> None:
+    with _Open(browser, file, viewport={"width": 400, "height": 800}) as opened:
+        page = opened.page
+        assert page.locator("#standing .cue").inner_text() == "More to the right →"
+        assert not page.locator("#bers").is_visible()
+        page.evaluate("location.hash = 'bits'")
+        page.locator("#bers").wait_for()
+        page.evaluate("location.hash = 'parity'")
+        term = page.locator("#parity .term").first
+        term.scroll_into_view_if_needed()
+        term.click()
+        shown = page.locator(".pop:popover-open")
+        assert len(shown.inner_text()) > 30
+        box = shown.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 400
 
 
 @pytest.mark.slow
 def test_all_figures_can_be_searched(browser: Any, file: Path) -> None:
     with _Open(browser, file) as opened:
         page = opened.page
+        page.locator("#explorer > summary").click()
         body = page.locator("#all tbody tr")
+        body.first.wait_for()
         assert body.count() == 50
         page.locator("#find").fill("perth mp3_64")
         assert body.count() == 1
@@ -164,7 +201,9 @@ def test_all_figures_can_be_searched(browser: Any, file: Path) -> None:
 def test_charts_speak_zoom_and_save(browser: Any, file: Path, tmp_path: Path) -> None:
     with _Open(browser, file) as opened:
         page = opened.page
+        page.evaluate("location.hash = 'bits'")
         figure = page.locator("#ber-1")
+        figure.locator("summary").click()
         mark = figure.locator("[data-tip]").first
         mark.scroll_into_view_if_needed()
         mark.hover()
@@ -182,9 +221,8 @@ def test_charts_speak_zoom_and_save(browser: Any, file: Path, tmp_path: Path) ->
             assert path.name == f"ber-1.{kind}"
             assert path.read_bytes().startswith(start)
             assert b"var(--" not in path.read_bytes()
-        figure.locator("summary").click()
         numbers = json.loads(figure.locator(".numbers").text_content())
-        assert figure.locator("details tbody tr").count() == len(numbers["rows"])
+        assert figure.locator(".numbers-table tbody tr").count() == len(numbers["rows"])
 
 
 @pytest.mark.slow
@@ -203,13 +241,22 @@ def test_theme_button_and_keyboard(browser: Any, file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_audio_can_be_decoded(browser: Any, file: Path) -> None:
+def test_versions_of_a_clip_play_in_step(browser: Any, file: Path) -> None:
     with _Open(browser, file) as opened:
-        seconds = opened.page.evaluate(
-            "async () => { const a = document.querySelector('audio'); a.preload = 'auto'; a.load();"
-            "await new Promise((y, n) => { a.onloadedmetadata = y; a.onerror = n; }); return a.duration; }"
-        )
-        assert seconds == pytest.approx(1.0)
+        player = opened.page.locator(".player")
+        picks = player.locator(".pick")
+        assert picks.locator(".name").all_inner_texts() == [
+            "original", "marked", "difference, +20 dB", "after mp3_64"
+        ]  # fmt: skip
+        picks.nth(1).click()
+        player.locator(".play", has_text="Stop").wait_for()
+        assert picks.nth(1).get_attribute("aria-pressed") == "true"
+        player.press("4")
+        assert picks.nth(3).get_attribute("aria-pressed") == "true"
+        player.locator(".play", has_text="Play").wait_for()  # a second of audio has ended by itself
+        assert player.locator(".time").inner_text() == "0.0 s"
+        boxes = picks.locator("img").evaluate_all("all => all.map(i => [i.naturalWidth, i.naturalHeight])")
+        assert boxes == [[400, 128]] * 4
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_pages_are_numbered_and_tables_and_figures_captioned(document: tuple[Pdf
     for i, page in enumerate(reader.pages, start=1):
         assert f"{i} / {many}" in page.extract_text()
     words = " ".join(text.split())
-    for part in ("Table 1.", "Figure 1.", "Robustness", "Limits", "noise_white_20dB", "soundsafe-eval run"):
+    for part in ("Table 1.", "Figure 1.", "Robustness", "Attached: matrix.csv", "soundsafe-eval run"):
         assert part in words, part
 
 
@@ -50,7 +50,9 @@ def test_it_is_a_tagged_document_with_a_title_and_an_outline(document: tuple[Pdf
     assert reader.metadata is not None
     assert reader.metadata.title == "How well the mark survives"
     assert reader.root_object["/MarkInfo"]["/Marked"]  # type: ignore[index]
-    assert len(reader.outline) > 8
+    assert len(reader.outline) > 6
+    assert b"mp3,mp3_64," in reader.attachments["matrix.csv"][0]
+    assert "bers.csv" in reader.attachments
 
 
 @pytest.mark.slow
