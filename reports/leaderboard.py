@@ -16,6 +16,7 @@ from markupsafe import Markup
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.entries import AttackEntry, Entry
 from soundsafe.eval.analysis.families import ALL, PROCESSING, UNATTACKED
+from soundsafe.eval.analysis.verdicts import Verdict
 from soundsafe.eval.frames import table_bytes
 from soundsafe.eval.rows import Figure, Json, real
 from soundsafe.reports import format as fmt
@@ -23,7 +24,7 @@ from soundsafe.reports.cells import share_level
 from soundsafe.reports.html import colour_css, environment, read_template, script_json, script_source
 from soundsafe.reports.svg import chart_css
 
-__all__ = ["Line", "classes", "csv_table", "latex", "lines", "markdown", "page"]
+__all__ = ["Line", "classes", "csv_table", "latex", "lines", "markdown", "page", "verdict_table"]
 
 _CLASSES = (("presence", 0, 0), ("up to 20 bits", 1, 20), ("21 to 64 bits", 21, 64), ("more", 65, 10**9))
 """Payloads that are near enough to each other to compare: name, fewest and most bits."""
@@ -167,6 +168,40 @@ def markdown(board: Sequence[Line]) -> bytes:
         cells = [c.replace("|", "\\|") for c in _short(line, families, "{} ({})")]
         rows.append("| " + " | ".join([f"`{cells[0]}`", *cells[1:]]) + " |")
     return ("\n".join(rows) + "\n").encode()
+
+
+def verdict_table(found: Sequence[Verdict], own: str) -> bytes:
+    """Paired verdicts as Markdown: how often each system was beaten, then every line that is no plain tie."""
+    others = list(dict.fromkeys(v.other for v in found))
+    rows = [f"| `{own}` against | losses | ties | wins | all families: own | other | difference | p |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for other in others:
+        mine = [v for v in found if v.other == other]
+        count = [sum(v.verdict == k and v.family != ALL for v in mine) for k in ("loss", "tie", "win")]
+        total = next((v for v in mine if v.family == ALL), None)
+        cells = [f"`{other}`", *map(str, count)]
+        if total is not None:
+            cells += [fmt.percent(total.own_success), fmt.percent(total.other_success)]
+            cells += [_points(total), f"{total.p:.3g}"]
+        rows.append("| " + " | ".join(cells) + " |")
+    rows += ["", "| verdict | against | family | own | other | difference, 95 % | p | p, Holm |",
+             "|---|---|---|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for v in found:
+        if v.family != ALL and (v.verdict == "loss" or v.difference):
+            cells = [v.verdict, f"`{v.other}`", v.family, fmt.percent(v.own_success)]
+            cells += [fmt.percent(v.other_success), _points(v), f"{v.p:.3g}", f"{v.p_holm:.3g}"]
+            rows.append("| " + " | ".join(cells) + " |")
+    return ("\n".join(rows) + "\n").encode()
+
+
+def _points(v: Verdict) -> str:
+    """A difference in points of per cent, with its interval."""
+
+    def signed(x: float) -> str:
+        return f"{100 * x:+.1f}".replace("-", "−")
+
+    text = signed(v.difference)
+    return text if v.difference_ci95 is None else f"{text} ({' to '.join(map(signed, v.difference_ci95))})"
 
 
 _TEX = {"\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{",

@@ -37,6 +37,19 @@ def _file_name(entry: Entry) -> str:
     return re.sub(r"[^a-z0-9.+=-]+", "_", f"{entry.system}{seconds}".lower()) + ".json"
 
 
+def _verdicts(runs: list[Path], own: str) -> bytes:
+    """One system against all others of the runs' folders."""
+    from soundsafe.eval.analysis.stored import read_rows
+    from soundsafe.eval.analysis.verdicts import verdicts
+    from soundsafe.reports.leaderboard import verdict_table
+
+    frames = {}
+    for path in runs:
+        if (path / "run.json").is_file():
+            frames |= {str(name): rows for name, rows in read_rows(path).groupby("system", sort=False)}
+    return verdict_table(verdicts(frames, own), own)
+
+
 def leaderboard(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, stored entries, folders of these.")
@@ -53,6 +66,10 @@ def leaderboard(
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Only clips of this length.")] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Leaderboard",
+    against: Annotated[
+        str | None, typer.Option(help="System that --verdicts sets against every other, from runs' folders.")
+    ] = None,
+    verdicts: Annotated[Path | None, typer.Option(help="Markdown of paired verdicts, losses first.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only look whether every entry is sound.")] = False,
 ) -> None:
     """Set systems of any number of runs and machines on one board."""
@@ -61,18 +78,21 @@ def leaderboard(
     from soundsafe.eval.running.store import make_folder, write_atomically
     from soundsafe.reports import leaderboard as board_of
 
+    if (against is None) != (verdicts is None):
+        raise InputError("--against and --verdicts go together")
     entries = [entry for path in runs for entry in _found(path)]
     if check:
         tell(f"{len(entries)} entries are sound")
         return
     board = board_of.lines(entries, payload=payload, seconds=seconds)
-    if not any((html, csv, markdown, latex, store)):
+    if not any((html, csv, markdown, latex, store, verdicts)):
         html = Path("leaderboard.html")
     asked = [
         (html, lambda: board_of.page(board, title)),
         (csv, lambda: board_of.csv_table(board)),
         (markdown, lambda: board_of.markdown(board)),
         (latex, lambda: board_of.latex(board)),
+        (verdicts, lambda: _verdicts(runs, str(against))),
     ]
     for path, _ in asked:
         writable(path)
