@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from soundsafe import attacks, coded_bits, embed
@@ -284,10 +285,27 @@ _STAGES: dict[str, Callable[[Second], Figure]] = {
 
 
 def stages(second: Second) -> dict[str, bytes]:
-    """PNG of each stage by file name, the same to the byte for the same second."""
-    out = {}
-    for name, draw in _STAGES.items():
-        buffer = io.BytesIO()
-        draw(second).savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-        out[f"{name}.png"] = buffer.getvalue()
-    return out
+    """PNG of each stage by file name, and all in one, ``walk.png``; equal to the byte for the same second."""
+    out = {f"{name}.png": _png(draw(second)) for name, draw in _STAGES.items()}
+    return {**out, "walk.png": _png(_walk(list(out.values())))}
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _walk(images: list[bytes]) -> Figure:
+    """All stages on one page, two beside each other, in reading order."""
+    pictures = [imread(io.BytesIO(data), format="png") for data in images]
+    rows = -(-len(pictures) // 2)
+    tallest = [max(len(p) for p in pictures[2 * r : 2 * r + 2]) for r in range(rows)]
+    figure = Figure(figsize=(13.0, 6.5 * sum(tallest) / pictures[0].shape[1]), layout="constrained")
+    fields = figure.subplots(rows, 2, squeeze=False, gridspec_kw={"height_ratios": tallest})
+    for axes in fields.flat:
+        axes.set_axis_off()
+    for axes, picture in zip(fields.flat, pictures, strict=False):
+        axes.imshow(picture, interpolation="antialiased")
+        axes.set_anchor("NW")
+    return figure
