@@ -118,7 +118,7 @@ def fitted(
         dropped.insert(0, shown.pop(last))
     if dropped:
         order = [column for column in columns if column in dropped]
-        caption = f"{caption} In a wider terminal: {', '.join(c.name.strip() for c in order)}.".strip()
+        caption = f"{caption} In a wider terminal: {' · '.join(c.name.strip() for c in order)}.".strip()
     table = Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,

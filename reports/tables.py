@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from soundsafe.eval.analysis.families import ALL, FORGERY, FamilyChange, FamilyRow
@@ -230,26 +230,14 @@ def category_tables(rows: Iterable[SummaryRow], width: int = 120, *, title: str 
     )
 
 
-Fact = Callable[[QualityRow], str]
-
-_FACTS: dict[str, Fact] = {
-    "false accepts": lambda q: f"{q.false_accepts} of {q.unmarked_euls} s",
-    "Zimtohrli distance, 1e-5": lambda q: _with_worst(q.zimtohrli, q.zimtohrli_worst, 1e5, ".1f"),
-    "SNR, dB": lambda q: _with_worst(q.snr_db, q.snr_db_worst, 1.0, ".1f"),
-    "loudness, LU": lambda q: _with_worst(q.lufs_difference, q.lufs_difference_worst, 1.0, ".3f"),
-}
-
-
-def _with_worst(value: Figure, worst: Figure, scale: float, spec: str) -> str:
-    if value is None:
-        return fmt.DASH
-    return f"{value * scale:{spec}}" + ("" if worst is None else f" (worst {worst * scale:{spec}})")
+def _scaled(value: Figure, scale: float, spec: str) -> str:
+    return fmt.DASH if value is None else f"{value * scale:{spec}}"
 
 
 def facts(
     quality: Iterable[QualityRow], bits: Mapping[str, int], costs: Mapping[str, Cost], width: int = 120
-) -> list[Fitted]:
-    """What each system carries, what marking does to the sound, what it costs: a column for each system.
+) -> Fitted:
+    """One line for each system: what it carries, what marking does to the sound, and what it costs.
 
     Args:
         quality: rows of a summary; those of all categories together are shown.
@@ -257,19 +245,29 @@ def facts(
         costs: by system; a system may lack them.
         width: of the terminal.
     """
-    whole = {row.system: row for row in quality if row.category == "all"}
-    lines: dict[str, dict[str, Cell | str]] = {
-        "payload, bits": {s: str(bits.get(s) or "presence only") for s in whole}
-    }
-    for name, fact in _FACTS.items():
-        lines[name] = {s: fact(row) for s, row in whole.items()}
-    lines["false accepts"] = {
-        s: Cell(_FACTS["false accepts"](row), f"bold {_BAD}" if row.false_accepts else _GOOD)
-        for s, row in whole.items()
-    }
-    lines["embed, s of work per s"] = {s: f"{c.embed:.3f}" for s, c in costs.items()}
-    lines["decode, s of work per s"] = {s: f"{c.decode:.3f}" for s, c in costs.items()}
-    return matrix(lines, list(whole), width, head="of the marked audio")
+    rows = [row for row in quality if row.category == "all"]
+    accepts = [
+        Cell(f"{row.false_accepts} of {row.unmarked_euls}", f"bold {_BAD}" if row.false_accepts else _GOOD)
+        for row in rows
+    ]
+    work = [costs.get(row.system) for row in rows]
+    columns = [
+        Column("system", [row.system for row in rows], left=True),
+        Column("bits", [str(bits.get(row.system) or "presence") for row in rows], 3),
+        Column("false accepts, s", accepts),
+        Column("Zimtohrli, 1e-5", [_scaled(row.zimtohrli, 1e5, ".1f") for row in rows]),
+        Column("worst, 1e-5", [_scaled(row.zimtohrli_worst, 1e5, ".1f") for row in rows], 5),
+        Column("SNR, dB", [_plain(row.snr_db) for row in rows], 2),
+        Column("worst, dB", [_plain(row.snr_db_worst) for row in rows], 6),
+        Column("loudness, LU", [_plain(row.lufs_difference, ".3f") for row in rows], 8),
+        Column("worst, LU", [_plain(row.lufs_difference_worst, ".3f") for row in rows], 9),
+        Column("embed, s/s", [fmt.DASH if c is None else f"{c.embed:.3f}" for c in work], 1),
+        Column("decode, s/s", [fmt.DASH if c is None else f"{c.decode:.3f}" for c in work], 4),
+    ]
+    caption = (
+        "False accepts: of seconds without a mark of the key. s/s: seconds of work for a second of audio."
+    )
+    return fitted(columns, width, caption=caption)
 
 
 _VERDICTS = {"better": _GOOD, "worse": f"bold {_BAD}", "mixed": _FAIR}

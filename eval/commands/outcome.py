@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "next_steps", "show_outcome"]
 
 
+_MOST_NAMED = 4
+"""Systems that a title names."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A finished run: its summary, its rows (a line for each second), its times, maybe none, its folder."""
@@ -43,7 +47,8 @@ def show_outcome(
     for suite in dict.fromkeys(row.suite for row in rows):
         mine = [row for row in rows if row.suite == suite]
         systems = list(dict.fromkeys(row.system for row in mine))
-        title = f"{', '.join(systems)}, suite {suite}: {_size(mine)}"
+        named = ", ".join(systems) if len(systems) <= _MOST_NAMED else f"{len(systems)} systems"
+        title = f"{named}, suite {suite}: {_size(mine)}"
         attacks = tables.attack_lines(mine)
         by_family = len(attacks) > tables.FEW and not every_attack
         if by_family:
@@ -51,9 +56,9 @@ def show_outcome(
             title += f", {len(attacks)} attacks by family"
         if len(systems) == 1:
             if by_family:
-                console.print(tables.family_table(families, console.width, title=title))
+                console.print(tables.family_table(families, console.width, title=title), "")
             else:
-                console.print(tables.attack_table(mine, console.width, title=title))
+                console.print(tables.attack_table(mine, console.width, title=title), "")
         else:
             lines = tables.family_lines(families) if by_family else attacks
             sections = [i + k for i, name in enumerate(lines) if name == ALL for k in (0, 1)]
@@ -63,7 +68,7 @@ def show_outcome(
                 sections=sections,
             ):  # fmt: skip
                 console.print(table)
-        console.print()
+                console.print()
         if categories:
             for system in systems:
                 its = [row for row in mine if row.system == system]
@@ -72,8 +77,8 @@ def show_outcome(
                 ):
                     console.print(table)
                 console.print()
-    for table in tables.facts(outcome.summary.quality, _bits(rows), _costs(outcome.timing), console.width):
-        console.print(table)
+    costs = _costs(outcome.timing)
+    console.print(tables.facts(outcome.summary.quality, _bits(rows), costs, console.width))
 
 
 def next_steps(outcome: Outcome, every_attack: bool) -> list[str]:
