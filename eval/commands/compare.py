@@ -63,5 +63,5 @@ def _verdicts(rows: Sequence[ComparisonRow]) -> str:
     for verdict in ("better", "worse", "mixed"):
         attacks = named.get(verdict, [])
         which = f" ({', '.join(attacks[:4])}{' …' if len(attacks) > 4 else ''})" if attacks else ""
-        out.append(f"{verdict} after {len(attacks)}{which}")
-    return f"B is {', '.join(out)}, within noise after {len(named.get('within noise', []))}."
+        out.append(f"{verdict} after {len(attacks)} attacks{which}")
+    return f"B is {', '.join(out)}; the rest is within noise ({len(named.get('within noise', []))})."

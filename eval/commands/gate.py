@@ -16,6 +16,9 @@ from soundsafe.eval.commands.options import Json, RunDir
 __all__ = ["baseline", "gate", "power"]
 
 
+_NO_BASELINE = "missing option --baseline FILE: what the run is to be judged by"
+
+
 def baseline(
     run_dir: RunDir,
     out: Annotated[Path | None, typer.Option(help="File to write; baselines/SUITE.json by default.")] = None,
@@ -88,6 +91,8 @@ def gate(
     for option, path in (("--junit", junit), ("--markdown", markdown)):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path.parent} is not a folder: make it, or give {option} another name")
+    if baseline is None and not run_dir.is_dir():
+        raise InputError(_NO_BASELINE)
     from soundsafe.eval.analysis import gate as gates
     from soundsafe.eval.analysis.phases import is_training, phase_table, training_gate
     from soundsafe.eval.analysis.stored import read_numeric, read_rows
@@ -99,14 +104,14 @@ def gate(
     elif is_training(run_dir):
         result = training_gate(phase_table(run_dir))
     else:
-        raise InputError("missing option --baseline FILE: what the run is to be judged by")
+        raise InputError(_NO_BASELINE)
     if junit is not None:
         write_atomically(junit, gates.junit(result))
     if markdown is not None:
         from soundsafe.reports.gate_table import gate_markdown
 
         with markdown.open("a", encoding="utf-8") as file:
-            file.write(gate_markdown(result, str(run_dir), str(baseline)))
+            file.write(gate_markdown(result, str(run_dir), str(baseline or "its own start")))
     failed = [c for c in result.checks if not c.ok]
     if as_json:
         print_json(gate_json(result), ascii_only=False)

@@ -121,7 +121,11 @@ def _cells(kind: str, item: Item) -> list[str]:
         left = f"left out: {item['left_out']}" if item["left_out"] else ""
         return [str(item["attack"]), str(item["family"]), str(item["source"]), left or params_text(item)]
     if kind == "metrics":
-        return [str(item["metric"]), f"{item['better']} is better", f"{item['description']} ({item['unit']})"]
+        return [
+            str(item["metric"]),
+            _BETTER.get(str(item["better"]), ""),
+            f"{item['description']} ({item['unit']})",
+        ]
     return [str(value) for value in item.values()]
 
 
@@ -130,6 +134,8 @@ def params_text(item: Item) -> str:
     params = item["params"]
     return " ".join(f"{k}={v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
 
+
+_BETTER = {"lower": "lower is better", "higher": "higher is better", "zero": "zero is better"}
 
 _HEADS = {
     "suites": ("suite", "attacks", "what"),
