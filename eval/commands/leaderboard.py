@@ -12,6 +12,8 @@ from soundsafe.console import tell
 from soundsafe.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from soundsafe.eval.analysis.entries import Entry
 
 __all__ = ["leaderboard"]
@@ -43,7 +45,7 @@ def _verdicts(runs: list[Path], own: str) -> bytes:
     from soundsafe.eval.analysis.verdicts import verdicts
     from soundsafe.reports.leaderboard import verdict_table
 
-    frames = {}
+    frames: dict[str, pd.DataFrame] = {}
     for path in runs:
         if (path / "run.json").is_file():
             frames |= {str(name): rows for name, rows in read_rows(path).groupby("system", sort=False)}
