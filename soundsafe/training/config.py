@@ -34,9 +34,7 @@ class TrainConfig:
         w_perc: weight of the perceptual loss, at least 0.
         w_inv: weight of the invertibility loss, at least 0.
         w_stab: weight of the stability loss before its ramp, at least 0.
-        profile: whose features the stability loss and the random channel look at: ``robust`` (levels in
-            dB, which gain does not move) or ``seed`` (thresholds, as in the original design).
-        thr_step: quantisation step of those thresholds (``seed``), above 0, in units of magnitude.
+        thr_step: quantisation step of the profile ``seed``'s thresholds, above 0, in units of magnitude.
         stability_ramp_start: share of training at which `w_stab` begins to rise.
         stability_ramp_end: share at which it reaches 0.5.
         stability_ramp: ``rollout`` (through 0.3 at 0.6) or ``linear``.
@@ -59,6 +57,8 @@ class TrainConfig:
         devices: how many share each batch, a process each.
         precision: of training, ``32-true`` or ``bf16-mixed``.
         seed: of everything random, 0 to 2^63 - 1.
+        profile: whose features the stability loss and the random channel look at: ``robust`` (levels in
+            dB, which gain does not move) or ``seed`` (thresholds, as in the original design).
 
     Raises:
         ValueError: a value of another type or out of its range.
@@ -74,7 +74,6 @@ class TrainConfig:
     w_perc: float = 1.0
     w_inv: float = 1.0
     w_stab: float = 0.05
-    profile: str = "robust"
     thr_step: float = 0.10
     stability_ramp_start: float = 0.33
     stability_ramp_end: float = 1.0
@@ -98,6 +97,7 @@ class TrainConfig:
     devices: int = 1
     precision: str = "32-true"
     seed: int = 0
+    profile: str = "robust"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sn_layers", tuple(_SN_LAYERS if self.sn_layers is None else self.sn_layers))

@@ -15,7 +15,7 @@ def test_a_plot_for_each_stage(command: Any, tmp_path: Path) -> None:
     code, text, errors = command("walkthrough", "rock", "--out", tmp_path / "walk")
     assert (code, errors) == (0, "")
     plots = sorted((tmp_path / "walk").iterdir())
-    assert [p.name[0] for p in plots] == list("12345678")
+    assert [p.name[0] for p in plots] == list("12345678w")  # and all on one page
     assert text.split() == [str(p) for p in plots]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in plots)
 
