@@ -326,13 +326,14 @@ class Scores:
     """The statistics of all listeners' answers to one test.
 
     `abx`: for all listeners of a system together, then each. `screened`: names of listeners whose ratings
-    were left out.
+    were left out. `names`: of all of them, those without one numbered.
     """
 
     listeners: int
     abx: tuple[Abx, ...]
     ratings: tuple[Rating, ...]
     screened: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 def scores(answers: Sequence[Answers], key: Key) -> Scores:
@@ -364,7 +365,7 @@ def scores(answers: Sequence[Answers], key: Key) -> Scores:
     kept = [clips for clips in rated if not _fails(clips)]
     conditions = (REFERENCE, *key.systems, ANCHOR)
     ratings = [r for condition in conditions if (r := _rating(condition, kept)) is not None]
-    return Scores(len(answers), tuple(abx), tuple(ratings), tuple(screened))
+    return Scores(len(answers), tuple(abx), tuple(ratings), tuple(screened), tuple(names))
 
 
 def _p(value: float | None) -> TableCell:
@@ -377,46 +378,53 @@ def _range(limits: tuple[float, float] | None, digits: int = 1) -> str:
     return " … ".join("∞" if math.isinf(v) else fmt.decibel(v, digits) for v in limits)
 
 
+def _abx_table(result: Scores) -> Table:
+    """One line for all listeners together, then one for each."""
+    systems = list(dict.fromkeys(a.system for a in result.abx))
+    by = {(a.listener, a.system): a for a in result.abx}
+    pooled = [by["", system] for system in systems]
+    adjusted = dict(zip(systems, holm([a.p for a in pooled]).tolist(), strict=True))
+    columns = [Column("Listener")]
+    for system in systems:
+        columns += [
+            Column("right", True, system),
+            Column("right %", True, system, "50 % is guessing; exact 95 % interval"),
+            Column("d'", True, system, "how far apart the two sound, in units of the listener's own noise"),
+            Column("p", True, system, "exact, one-sided; of all listeners: adjusted over systems (Holm)"),
+        ]
+    rows = []
+    for name in ("", *result.names):
+        if not any((name, system) in by for system in systems):
+            continue
+        cells = [name_cell(name or "all")]
+        for system in systems:
+            a = by.get((name, system))
+            if a is None:
+                cells += [TableCell(fmt.DASH)] * 4
+                continue
+            d = "∞" if math.isinf(a.d_prime) else fmt.decibel(a.d_prime, 2)
+            known = a.d_prime if math.isfinite(a.d_prime) else None
+            cells += [
+                TableCell(f"{a.right} of {a.trials}", a.right),
+                TableCell(fmt.percent(a.share), a.share, None, fmt.interval(a.share_ci95)),
+                TableCell(d, known, None, _range(a.d_prime_ci95, 2)),
+                _p(a.p if name else adjusted[system]),
+            ]
+        rows.append(tuple(cells))
+    caption = (
+        "ABX: how often listeners told which of original and marked was played. Exact one-sided binomial "
+        "test, as if trials were independent."
+    )
+    return Table("abx", caption, tuple(columns), tuple(rows))
+
+
 def section(result: Scores) -> Section:
     """The listening test's section of a report, from `scores`."""
     n = result.listeners
     blocks: list[Block] = [Text(f"{n} listener{'' if n == 1 else 's'}, blind, in an order drawn for each.")]
     abx, ratings = result.abx, result.ratings
     if abx:
-        pooled = [a for a in abx if not a.listener]
-        adjusted = dict(zip((a.system for a in pooled), holm([a.p for a in pooled]).tolist(), strict=True))
-        rows = []
-        for a in abx:
-            d = "∞" if math.isinf(a.d_prime) else fmt.decibel(a.d_prime, 2)
-            rows.append(
-                (
-                    name_cell(a.system),
-                    name_cell(a.listener or "all"),
-                    TableCell(str(a.trials), a.trials),
-                    TableCell(str(a.right), a.right),
-                    TableCell(fmt.percent(a.share), a.share, None, fmt.interval(a.share_ci95)),
-                    TableCell(
-                        d, a.d_prime if math.isfinite(a.d_prime) else None, None, _range(a.d_prime_ci95, 2)
-                    ),
-                    _p(a.p),
-                    _p(adjusted[a.system] if not a.listener else None),
-                )
-            )
-        columns = (
-            Column("System"),
-            Column("Listener"),
-            Column("Trials", True),
-            Column("Right", True),
-            Column("Right %", True),
-            Column("d'", True),
-            Column("p", True),
-            Column("p, Holm", True),
-        )
-        caption = (
-            "ABX: how often listeners told which of original and marked was played. 50 % is guessing; "
-            "exact one-sided binomial test, exact 95 % intervals, as if trials were independent."
-        )
-        blocks.append(Table("abx", caption, columns, tuple(rows)))
+        blocks.append(_abx_table(result))
     if ratings:
         rated = []
         for r in ratings:

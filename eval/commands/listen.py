@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from soundsafe.console import print_json, say, tell
+from soundsafe.console import print_json, tell
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.options import Dataset, Json, Scores
 
@@ -70,13 +70,20 @@ def _count(run_dirs: list[Path], scores: list[Path], as_json: bool) -> None:
     if as_json:
         print_json(json_value(result), ascii_only=False)
         return
-    for a in result.abx:
-        who = f", {a.listener}" if a.listener else ""
+    told = {(a.listener, a.system): a for a in result.abx}
+    systems = list(dict.fromkeys(a.system for a in result.abx))
+    for system in systems:
+        a = told["", system]
         tell(
-            f"ABX {a.system}{who}: {a.right} of {a.trials} right, p = {a.p:.2g}, d' = {a.d_prime:.2f} "
+            f"ABX {system}: {a.right} of {a.trials} right, p = {a.p:.2g}, d' = {a.d_prime:.2f} "
             f"({a.d_prime_ci95[0]:.2f} to {a.d_prime_ci95[1]:.2f})"
         )
     for r in result.ratings:
         tell(f"rating {r.condition}: {r.mean:.1f} ({r.ratings} ratings)")
-    for name in result.screened:
-        say(f"left out of the ratings, did not find the hidden reference: {name}")
+    for name in result.names:
+        parts = [
+            f"{s} {told[name, s].right} of {told[name, s].trials} right" for s in systems if (name, s) in told
+        ]
+        if name in result.screened:
+            parts.append("ratings left out: the hidden reference was not found")
+        tell(f"{name}: {', '.join(parts) or 'no ABX answers'}")

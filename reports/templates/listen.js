@@ -61,11 +61,21 @@
     });
     playing = true;
     one("play").textContent = "Stop";
+    noted();
+  };
+  // An answer is asked for when everything that it is about has been heard.
+  const known = new Set();
+  let waiting = () => {};
+  const noted = () => {
+    if (playing) known.add(heard);
+    [...one("player").children].forEach((b, k) => b.classList.toggle("known", known.has(k)));
+    waiting();
   };
   const listen = (i) => {
     heard = i;
     voices.forEach((v, k) => v.gain.gain.setTargetAtTime(k === i ? 1 : 0, context.currentTime, 0.008));
     [...one("player").children].forEach((b, k) => b.setAttribute("aria-pressed", String(k === i)));
+    noted();
   };
 
   const trials = [];
@@ -93,7 +103,7 @@
     const [a, b] = swap ? [trial.code, trial.clip.reference] : [trial.clip.reference, trial.code];
     codes = [a, b, [a, b][x]];
     one("task").textContent = "Which one is X?";
-    one("hint").textContent = "X is the same as A or the same as B.";
+    one("hint").textContent = "X is the same as A or the same as B. Play all three, then answer.";
     versions(["A", "B", "X"]);
     let answer = null;
     const row = make("div", undefined, { class: "choice", role: "group", "aria-label": "Answer" });
@@ -107,17 +117,19 @@
       row.append(button);
     }
     one("answer").replaceChildren(row);
+    waiting = () => { for (const b of row.children) b.disabled = known.size < 3; };
     commit = () => answers.abx.push({ condition: trial.code, x: "AB"[x], answer });
   };
   const rate = (trial) => {
     const order = shuffled(trial.clip.conditions);
     codes = [trial.clip.reference, ...order];
     one("task").textContent = "How close is each version to the reference?";
-    one("hint").textContent = "One of the versions is the reference itself: give it 100.";
+    one("hint").textContent = "One of the versions is the reference itself: give it 100. Play a version to rate it.";
     versions(["Reference", ...order.map((_, i) => String(i + 1))]);
     const scale = make("div", undefined, { class: "scale", "aria-hidden": "true" });
     for (const word of ["bad", "poor", "fair", "good", "excellent"]) scale.append(make("span", word));
     const touched = new Set();
+    const ready = () => { one("next").disabled = touched.size < order.length || !known.has(0); };
     const rows = order.map((code, i) => {
       const row = make("label", undefined, { class: "rate" });
       const input = make("input", undefined, { type: "range", min: "0", max: "100", step: "1", value: "50" });
@@ -126,7 +138,7 @@
       const given = () => {
         shown.textContent = input.value;
         touched.add(code);
-        one("next").disabled = touched.size < order.length;
+        ready();
       };
       input.addEventListener("input", given);
       input.addEventListener("change", given);
@@ -134,6 +146,10 @@
       return [row, input, code];
     });
     one("answer").replaceChildren(scale, ...rows.map(([row]) => row));
+    waiting = () => {
+      rows.forEach(([, input], i) => { input.disabled = !known.has(i + 1); });
+      ready();
+    };
     commit = () => rows.forEach(([, input, code]) => answers.ratings.push({ condition: code, rating: Number(input.value) }));
   };
   const next = async () => {
@@ -153,6 +169,7 @@
     one("progress").textContent = `${current + 1} of ${trials.length}`;
     one("next").disabled = true;
     one("play").disabled = true;
+    known.clear();
     one("from").value = 0;
     one("to").value = 1;
     (trial.kind === "abx" ? abx : rate)(trial);

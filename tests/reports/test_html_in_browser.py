@@ -275,12 +275,17 @@ def test_a_listener_goes_through_the_test(browser: Any, tmp_path: Path) -> None:
             page.locator("#play:not([disabled])").click()
             page.locator("#player button").nth(2).click()
             assert page.locator("#play").inner_text() == "Stop"
+            assert page.locator(".choice button").first.is_disabled()  # B was not heard
+            page.locator("#player button").nth(1).click()
             page.locator(".choice button").first.click()
             page.locator("#next").click()
         page.locator("#play:not([disabled])").wait_for()
         assert page.locator("#player button").count() == 4
         assert _violations(page) == []
         assert page.locator("#next").is_disabled()
+        assert page.locator(".rate input").nth(1).is_disabled()
+        for version in page.locator("#player button").all():
+            version.click()
         for slider in page.locator(".rate input").all():
             slider.focus()
             slider.press("ArrowRight")
