@@ -383,6 +383,8 @@ def field(
     labels: Sequence[str],
     columns: Sequence[tuple[str, int]],
     cells: Sequence[Sequence[tuple[int, str, str] | None]],
+    *,
+    width: float = _FULL,
 ) -> str:
     """A field of coloured cells whose lines go on in further blocks beside the first, to stay low.
 
@@ -390,14 +392,15 @@ def field(
         labels: of the lines, top to bottom, then block by block.
         columns: name and index of the series of each column: its marker stands above the cells.
         cells: for each line and column its level (see `level_colours`), text and tip, or None.
+        width: of all blocks together, in pixels.
     """
     canvas = _Canvas()
     blocks = next((n for n, most in enumerate((14, 32, 84), start=1) if len(labels) <= most), 4)
     tall = math.ceil(len(labels) / blocks)
     step = 30.0 if tall <= 8 else 24.0 if tall <= 14 else 17.0
-    top = canvas.legend(columns, 4, 12, _FULL - 8) + 14
+    top = canvas.legend(columns, 4, 12, width - 8) + 14
     gap = 22.0
-    whole = (_FULL - gap * (blocks - 1)) / blocks
+    whole = (width - gap * (blocks - 1)) / blocks
     room = min(max((_width(t) for t in labels), default=0) + 10, whole * 0.62)
     wide = min(150.0 if blocks == 1 else 96.0, (whole - room) / max(1, len(columns)))
     most = int((room - 8) / 6.2)
@@ -412,7 +415,7 @@ def field(
                 level, text, tip = cell
                 canvas.box(f"c{level}", x + room + wide * k, y, wide - 2, step - 2, tip)
                 canvas.text(f"f{level}", x + room + wide * (k + 0.5) - 1, y + step / 2 + 2.5, text, "middle")
-    return canvas.svg(_FULL, top + step * tall + 4)
+    return canvas.svg(width, top + step * tall + 4)
 
 
 def cloud(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from soundsafe.errors import InputError
 from soundsafe.eval.analysis.phases import STABLE, phase_table, read_table
 from soundsafe.reports import format as fmt
 from soundsafe.reports.axes import decades, fitting, share_axis
-from soundsafe.reports.cells import name_cell
+from soundsafe.reports.cells import name_cell, share_level
 from soundsafe.reports.model import (
+    Beside,
     Block,
     Column,
     Figure,
+    Folded,
     Report,
     Section,
     Table,
@@ -29,7 +31,7 @@ from soundsafe.reports.model import (
     Verdict,
     Verdicts,
 )  # fmt: skip
-from soundsafe.reports.svg import Axis, Panel, Point, Series, dots, lines
+from soundsafe.reports.svg import Axis, Panel, Point, Series, dots, field, lines
 
 __all__ = ["STABLE", "Training", "phase_sections", "read_training", "training_report"]
 
@@ -147,29 +149,47 @@ def _curves(t: Training, phase: str | None) -> Figure | None:
     )
 
 
-def _errors(t: Training) -> Figure:
-    """Bit errors by attack, a series for each phase."""
+def _field(
+    t: Training,
+    column: str,
+    title: str,
+    name: str,
+    text: Callable[[float], str],
+    level: Callable[[float], int],
+) -> Figure:
+    """A figure of each attack at the end of each phase, as a field."""
     attacks = [str(a) for a in dict.fromkeys(t.table["attack"])]
-    held = {(str(r.phase), str(r.attack)): fmt.number(float(r.ber)) for r in t.table.itertuples()}
-    series, data = [], []
-    for k, phase in enumerate(t.phases):
-        points: list[Point | None] = []
-        for a in attacks:
+    keys = zip(t.table["phase"].astype(str), t.table["attack"].astype(str), strict=True)
+    held = dict(zip(keys, map(fmt.number, t.table[column].astype(float)), strict=True))
+    cells: list[list[tuple[int, str, str] | None]] = []
+    data = []
+    for a in attacks:
+        line: list[tuple[int, str, str] | None] = []
+        for phase in t.phases:
             value = held.get((phase, a))
             data.append((phase, a, value))
-            tip = f"phase {phase}, {a}: {fmt.ber(value)} %"
-            points.append(None if value is None else Point(value, tip=tip))
-        series.append(Series(f"phase {phase}", k, tuple(points)))
-    ticks = tuple((v / 10, f"{10 * v} %") for v in range(7))
-    axis = Axis(0.0, 0.6, ticks, "bit error rate; 50 % is guessing")
+            tip = "" if value is None else f"phase {phase}, {a}: {text(value)} %"
+            line.append(None if value is None else (level(value), text(value), tip))
+        cells.append(line)
     return Figure(
-        "training-ber",
-        "Bit error rate by attack at the end of each phase.",
-        f"Dot plot of bit error rates for {len(attacks)} attacks and {len(t.phases)} phases.",
-        dots(attacks, series, axis, reference=0.5),
-        ("phase", "attack", "ber"),
+        f"training-{name}",
+        f"{title} at the end of each phase, in per cent; the stronger the colour, the worse.",
+        f"Field of {len(attacks)} attacks by {len(t.phases)} phases: {title.lower()}. The tables of the "
+        "phases hold the same figures.",
+        field(attacks, [(f"phase {p}", k) for k, p in enumerate(t.phases)], cells, width=560),
+        ("phase", "attack", column),
         tuple(data),
     )
+
+
+def _errors(t: Training) -> Figure:
+    """Bit errors by attack and phase; half of the bits wrong is guessing."""
+    return _field(t, "ber", "Bit error rate", "ber", fmt.ber, lambda v: share_level(max(0.0, 1 - 2 * v)))
+
+
+def _payload(t: Training) -> Figure:
+    """Share of seconds that decode, by attack and phase."""
+    return _field(t, "payload_ok", "Seconds that decode", "payload", fmt.whole_percent, share_level)
 
 
 def _parity(t: Training) -> Figure | None:
@@ -323,12 +343,17 @@ def _phase(t: Training, phase: str) -> Section:
 
 
 def phase_sections(t: Training) -> list[Section]:
-    """One section across the phases, then one for each phase that has ended."""
-    across: list[Block] = [_verdicts(t), _across(t)]
-    across += [b for b in (_curves(t, None), _errors(t), _parity(t), _layers(t)) if b is not None]
+    """One section across the phases, made to be read in two minutes; closed, one for each that has ended."""
+    across: list[Block] = [_verdicts(t), Beside((_errors(t), _payload(t)), (1, 1))]
+    curves = _curves(t, None)
+    across += [*([curves] if curves is not None else []), _across(t)]
+    more = [b for b in (_parity(t), _layers(t)) if b is not None]
+    if more:
+        across.append(Folded("Parity of each phase, gradient norm of each layer", tuple(more)))
     across.append(Text(f"The same as a table: `soundsafe-eval phases {t.name}`.", "source"))
     title = f"Training: phases of {t.name}"
-    return [Section("training", title, tuple(across)), *(_phase(t, p) for p in t.phases)]
+    phases = (replace(_phase(t, p), folded=True, gist="step by step, and every attack") for p in t.phases)
+    return [Section("training", title, tuple(across)), *phases]
 
 
 def training_report(t: Training, title: str | None = None) -> Report:

@@ -79,12 +79,12 @@ def marked_again(
 
 
 def subjects(folders: Sequence[Path], runs: Sequence[Run]) -> list[tuple[Path, Subject]]:
-    """Every system of the runs, with its run's folder."""
+    """Every system of the runs, with its run's folder; those that mark nothing come last."""
     from soundsafe.reports.load import gather
 
     gathered = gather(runs)
     found = {run.name: folder for run, folder in zip(gathered.runs, folders, strict=True)}
-    return [(found[subject.run.name], subject) for subject in gathered.subjects]
+    return [(found[subject.run.name], subject) for subject in (*gathered.subjects, *gathered.nulls)]
 
 
 def worst(
@@ -92,9 +92,12 @@ def worst(
 ) -> tuple[list[Example], list[str]]:
     """The worst clips of each system, attacked too: so many, or one of those that do not take long."""
     from soundsafe.eval.running.examples import worst_first
+    from soundsafe.reports.load import NULL
 
     wanted = []
     for folder, subject in subjects(folders, runs):
+        if subject.system == NULL:
+            continue
         frame = subject.frame if many is not None else subject.frame[subject.frame["clip_s"] <= LONGEST_S]
         clips = worst_first(frame, subject.system)[: 1 if many is None else many]
         wanted.append((folder, subject, clips))

@@ -13,7 +13,7 @@ from soundsafe.eval.analysis.stored import read_run
 from soundsafe.eval.commands.cli import main
 from soundsafe.reports import html, markdown, pdf
 from soundsafe.reports.content import build
-from soundsafe.reports.model import Figure, Section, Table, Verdicts
+from soundsafe.reports.model import Figure, Section, Table, Verdicts, flat
 from soundsafe.reports.training import phase_sections, read_training, training_report
 
 ENDS = {"A": 20, "B": 36, "C": 60}
@@ -43,7 +43,7 @@ def made(folder: Path, *, fall: float = 40.0, layers: int = 3) -> Path:
 
 
 def block(section: Section, name: str) -> Figure | Table | Verdicts:
-    return next(b for b in section.blocks if isinstance(b, Figure | Table | Verdicts) and b.id == name)
+    return next(b for b in flat(section.blocks) if isinstance(b, Figure | Table | Verdicts) and b.id == name)
 
 
 def test_one_section_across_and_one_for_each_phase(tmp_path: Path) -> None:

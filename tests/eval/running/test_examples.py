@@ -138,7 +138,7 @@ def test_what_cannot_mark_again_is_left_out_and_named(run: Path, command: Any, t
     assert (code, err) == (0, f"left out: {line}\n")
     text = (tmp_path / "r.html").read_text()
     assert text.count("<audio") == 3  # original, marked, difference; null marks nothing
-    assert f"Not here: {line}." in text
+    assert f"Not to be heard here: {line}." in text
     code, _, err = command("listen", run, "--clips", 1, "--out", tmp_path / "page.html")
     assert (code, err) == (0, f"left out: {line}\n")
     assert (tmp_path / "page.html").stat().st_size > 10_000
@@ -158,7 +158,7 @@ def test_a_run_of_peers_that_are_gone_is_one_line(
     for arguments in (("report", folder, "--audio", 1, "--html", tmp_path / "r.html"), ("listen", folder)):
         code, out, err = command(*arguments)
         assert (code, out, err.count("\n")) == (2, "", 1)
-        assert "wavmark is not installed: pip install wavmark" in err
+        assert "wavmark is not installed: soundsafe-eval peer install wavmark" in err
     assert not (tmp_path / "r.html").exists()
 
 
