@@ -94,14 +94,16 @@ _LISTS: dict[str, Callable[[], Sequence[Item]]] = {
 }  # fmt: skip
 
 _NEXT = {
-    "suites": "soundsafe-eval show suite NAME lists its attacks",
-    "attacks": "soundsafe-eval show attack NAME tells more; soundsafe-eval run --attack NAME runs it",
-    "systems": "soundsafe-eval run --system NAME tests one; peer: needs the program or package of that name",
+    "suites": "next: soundsafe-eval show suite NAME",
+    "attacks": "next: soundsafe-eval show attack NAME, soundsafe-eval run --attack NAME",
+    "systems": "next: soundsafe-eval show system NAME, soundsafe-eval run --system NAME",
 }
 
 
 def _payload(item: Item) -> str:
     size = item["payload_bytes"]
+    if not item["available"]:
+        return "not installed"
     return f"{size} bytes" if isinstance(size, int) and size else "–"
 
 
@@ -115,8 +117,7 @@ def _cells(kind: str, item: Item) -> list[str]:
             str(item["description"]),
         ]
     if kind == "systems":
-        missing = "" if item["available"] else " (not installed)"
-        return [str(item["system"]), _payload(item), f"{item['description']}{missing}"]
+        return [str(item["system"]), _payload(item), str(item["description"])]
     if kind == "attacks":
         left = f"left out: {item['left_out']}" if item["left_out"] else ""
         return [str(item["attack"]), str(item["family"]), str(item["source"]), left or params_text(item)]

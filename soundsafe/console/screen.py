@@ -74,6 +74,9 @@ def lines_of(
         room = max(_SHORTEST, console.width - cell_len(_GAP.join([*cells, ""])))
         end = row[-1]
         if cells and console.is_terminal and cell_len(end) > room:
-            end = set_cell_size(end, room - 1).rstrip() + "…"
+            end = set_cell_size(end, room - 1).rpartition(" ")[0].rstrip(" ,;:") or set_cell_size(
+                end, room - 1
+            )
+            end += "…"
         line = _GAP.join([*cells, end]).rstrip()
         yield (f"\x1b[1m{line}\x1b[0m" if number == 0 and console.color_system else line) + "\n"
