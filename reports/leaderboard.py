@@ -22,6 +22,7 @@ from soundsafe.eval.rows import Figure, Json, real
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import share_level
 from soundsafe.reports.html import colour_css, environment, read_template, script_json, script_source
+from soundsafe.reports.latex import escaped
 from soundsafe.reports.svg import chart_css
 
 __all__ = ["Line", "classes", "csv_table", "latex", "lines", "markdown", "page", "verdict_table"]
@@ -204,15 +205,6 @@ def _points(v: Verdict) -> str:
     return text if v.difference_ci95 is None else f"{text} ({' to '.join(map(signed, v.difference_ci95))})"
 
 
-_TEX = {"\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{",
-        "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", ">": "$>$",
-        "<": "$<$"}  # fmt: skip
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(c, c) for c in text)
-
-
 def latex(board: Sequence[Line]) -> bytes:
     """The board as a LaTeX table (package booktabs): payload back, in per cent, intervals small below."""
     families = _families(board)
@@ -221,11 +213,11 @@ def latex(board: Sequence[Line]) -> bytes:
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
         "\\toprule",
-        " & ".join(_tex(h) for h in heads) + r" \\",
+        " & ".join(escaped(h) for h in heads) + r" \\",
         "\\midrule",
     ]
     for line in board:
-        cells = [_tex(c) for c in _short(line, families, "{}|{}")]
+        cells = [escaped(c) for c in _short(line, families, "{}|{}")]
         made = [re.sub(r"^(.*)\|(.*)$", r"\1 {\\tiny[\2]}", c) for c in cells]
         rows.append(" & ".join(made) + r" \\")
     return ("\n".join([*rows, "\\bottomrule", "\\end{tabular}"]) + "\n").encode()

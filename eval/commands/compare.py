@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soundsafe.console import print_json, say, tell
-from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.options import Json, Latex
 
 if TYPE_CHECKING:
     from soundsafe.eval.rows import ComparisonRow
@@ -23,13 +23,16 @@ def compare(
     every_attack: Annotated[
         bool, typer.Option("--attacks", help="Print a line for each attack, however many.")
     ] = False,
+    latex: Latex = None,
     as_json: Json = False,
 ) -> None:
     """Compare two runs attack by attack, over the EULs that both hold."""
     from soundsafe.eval.analysis.compare import compare as compare_runs
     from soundsafe.eval.analysis.environments import remark
     from soundsafe.eval.analysis.stored import read_numeric, read_rows
+    from soundsafe.eval.commands.stored import writable
 
+    writable(latex)
     a, b = read_rows(run_a), read_rows(run_b)
     rows = compare_runs(a, b)
     for line in remark(str(run_a), *(read_numeric(run) for run in (run_a, run_b))):
@@ -41,16 +44,23 @@ def compare(
         return
     from soundsafe.console.screen import screen
     from soundsafe.eval.analysis.families import compare_families
+    from soundsafe.eval.running.store import write_atomically
     from soundsafe.reports import tables
+    from soundsafe.reports.latex import Sheets
 
-    console = screen()
+    console, sheets = screen(), Sheets()
     title = f"A: {run_a}   B: {run_b}"
-    if every_attack or len({row.attack for row in rows}) <= tables.FEW:
-        console.print(tables.comparison_table(rows, console.width, title=title))
-    else:
-        console.print(tables.family_comparison_table(compare_families(a, b), console.width, title=title))
+    by_family = len({row.attack for row in rows}) > tables.FEW and not every_attack
+    families = compare_families(a, b) if by_family else []
+    for sheet in (console, *([] if latex is None else [sheets])):
+        if by_family:
+            sheet.print(tables.family_comparison_table(families, sheet.width, title=title))
+        else:
+            sheet.print(tables.comparison_table(rows, sheet.width, title=title))
+    if latex is not None:
+        write_atomically(latex, sheets.document())
     console.print(_verdicts(rows), soft_wrap=True)
-    if not every_attack and len({row.attack for row in rows}) > tables.FEW:
+    if by_family:
         tell(f"next: soundsafe-eval compare {run_a} {run_b} --attacks")
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Dataset", "Json", "RunDir", "Scores"]
+__all__ = ["Dataset", "Json", "Latex", "RunDir", "Scores"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+Latex = Annotated[Path | None, typer.Option(metavar="FILE.tex", help="Write the tables as LaTeX, too.")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a finished run.")]
 Dataset = Annotated[
     str | None, typer.Option(help="Where the clips are now, if not where the run found them.")

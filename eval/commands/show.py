@@ -12,7 +12,7 @@ from soundsafe.console import print_json, tell, write
 from soundsafe.console.screen import lines_of, screen
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.listing import attack_item, params_text, suite_item
-from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.options import Json, Latex
 
 if TYPE_CHECKING:
     from soundsafe.eval.commands.listing import Item
@@ -41,11 +41,12 @@ def show(
     categories: Annotated[
         bool, typer.Option("--categories", help="Of a run: what came of each category of clips, too.")
     ] = False,
+    latex: Latex = None,
     as_json: Json = False,
 ) -> None:
     """Print a stored run as `run` did, or tell what a suite, an attack or a system is."""
     if len(what) == 1:
-        _show_run(Path(what[0]), every_attack, categories, as_json)
+        _show_run(Path(what[0]), every_attack, categories, latex, as_json)
         return
     if len(what) != 2 or what[0] not in _KINDS:
         raise InputError(f"show {' '.join(what)}: give RUN_DIR, or {', '.join(_KINDS)} with a NAME")
@@ -81,8 +82,11 @@ def _show_suite(item: Item) -> None:
         write(line)
 
 
-def _show_run(folder: Path, every_attack: bool, categories: bool, as_json: bool) -> None:
+def _show_run(folder: Path, every_attack: bool, categories: bool, latex: Path | None, as_json: bool) -> None:
     from soundsafe.eval.analysis.stored import read_run
+    from soundsafe.eval.commands.stored import writable
+
+    writable(latex)
 
     if not folder.exists():
         raise InputError(f"{folder}: no such run; soundsafe-eval show suite NAME shows a suite")
@@ -95,6 +99,13 @@ def _show_run(folder: Path, every_attack: bool, categories: bool, as_json: bool)
     from soundsafe.eval.commands.outcome import Outcome, next_steps, show_outcome
 
     outcome = Outcome(run.summary, run.frame, run.timing, folder)
+    if latex is not None:
+        from soundsafe.eval.running.store import write_atomically
+        from soundsafe.reports.latex import Sheets
+
+        sheets = Sheets()
+        show_outcome(sheets, outcome, every_attack=every_attack, categories=categories)
+        write_atomically(latex, sheets.document())
     show_outcome(screen(), outcome, every_attack=every_attack, categories=categories)
     for line in next_steps(outcome, every_attack):
         tell(f"next: {line}")
