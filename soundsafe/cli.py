@@ -540,7 +540,7 @@ def _end_batch(summary: Summary, good: int, kind: str, out: Path, as_json: bool)
 
 
 def _decimal(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}"
+    return "unknown" if value is None or math.isnan(value) else f"{value:.1f}"
 
 
 def _say(text: str) -> None:

@@ -14,12 +14,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import reedsolo
-from ldpc import BpDecoder
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from ldpc import BpDecoder
 
 __all__ = [
     "INTERLEAVE_DEPTH",
@@ -398,6 +401,8 @@ def _code() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
 @lru_cache(maxsize=1)
 def _decoder() -> tuple[BpDecoder, csr_matrix]:
+    from ldpc import BpDecoder  # half a second, which short words do without
+
     checks = csr_matrix(_code()[0])
     decoder = BpDecoder(checks, error_rate=0.05, max_iter=MAX_ITERATIONS, bp_method="product_sum")
     return decoder, checks.astype(np.int32)

@@ -16,9 +16,9 @@ import hashlib
 import hmac
 import threading
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ldpc import BpDecoder
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
@@ -26,6 +26,9 @@ from soundsafe.aliases import Bits, Floats
 from soundsafe.keys import derive
 from soundsafe.message.coding import K
 from soundsafe.message.container import payload_id
+
+if TYPE_CHECKING:
+    from ldpc import BpDecoder
 
 __all__ = [
     "IDENTIFIER_BITS",
@@ -93,6 +96,8 @@ def encode_payload(block: bytes, n: int) -> Bits:
 
 @lru_cache(maxsize=2)
 def _decoder(n: int) -> tuple[BpDecoder, csr_matrix]:
+    from ldpc import BpDecoder  # half a second, which short words do without
+
     rows = _edges(n)
     checks = len(rows)
     left = csr_matrix(

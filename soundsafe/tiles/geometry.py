@@ -275,7 +275,7 @@ def band_power(power: NDArray[np.float32], matrix: Floats, samples: int) -> Band
     A sparse product in double precision: a dense one is BLAS's, whose kernels for different processors round
     differently, and marks would then depend on the machine.
     """
-    return BandPower(_from_zero(csr_array(matrix) @ power.astype(np.float64)), samples)
+    return BandPower(_from_zero(csr_array(matrix) @ power.astype(np.float64, order="C", copy=False)), samples)
 
 
 def _from_zero(x: Floats) -> Floats:

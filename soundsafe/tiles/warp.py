@@ -55,7 +55,7 @@ class Spectrogram:
     """Power of some audio, and of its bands at any pitch (kept for those last asked for)."""
 
     def __init__(self, audio: Audio, geo: TileGeometry) -> None:
-        self.power = geometry.power_spectrum(audio)
+        self.power = geometry.power_spectrum(audio).astype(np.float64, order="C")  # as its bands are summed
         self.samples = audio.shape[1]
         self.geo = geo
         self._kept: dict[tuple[float, bool], BandPower] = {}
