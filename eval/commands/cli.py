@@ -15,6 +15,7 @@ import typer
 from soundsafe import console
 from soundsafe.eval.commands.bench import bench
 from soundsafe.eval.commands.compare import compare
+from soundsafe.eval.commands.curve import curve
 from soundsafe.eval.commands.dataset import app as dataset
 from soundsafe.eval.commands.gate import baseline, gate, power
 from soundsafe.eval.commands.history import history
@@ -64,7 +65,7 @@ app.command()(show)
 app.add_typer(dataset, name="dataset")
 for _command in (
     baseline, power, gate, compare, history, walkthrough, report, leaderboard, listen, phases,
-    time_to_payload, bench,
+    time_to_payload, curve, bench,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(peer, name="peer")

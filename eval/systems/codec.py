@@ -24,22 +24,31 @@ __all__ = [
 
 
 class Soundsafe:
-    """This package's codec: default profile, default quality, all layers."""
+    """This package's codec: default profile, default quality, all layers.
+
+    Args:
+        payload_bytes: of the payload, 1 to 4096; None: as many as a second holds.
+        strength: ``quiet``, ``default``, ``strong``, or decibels against the default.
+    """
 
     name = "soundsafe"
 
-    def __init__(self) -> None:
+    def __init__(self, payload_bytes: int | None = None, strength: str | float = "default") -> None:
         from soundsafe.cells.profile import ROBUST
         from soundsafe.message.container import BODY
+        from soundsafe.streams.strength import strength_of
 
-        self.payload_bytes = BODY
+        self.payload_bytes = BODY if payload_bytes is None else payload_bytes
+        self.strength_db = strength_of(strength)
         self.profile = ROBUST
         self.layers: tuple[str, ...] = ("eul", "tile")
 
     def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Embedded:
         from soundsafe import embed
 
-        return embed(audio, rate, payload, key, profile=self.profile, layers=self.layers)
+        return embed(
+            audio, rate, payload, key, profile=self.profile, layers=self.layers, strength=self.strength_db
+        )
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Decoded:
         from soundsafe import decode
@@ -66,6 +75,7 @@ class Soundsafe:
             "profile_digest": self.profile.digest,
             "quality": "default",
             "layers": list(self.layers),
+            **({"strength_db": self.strength_db} if self.strength_db else {}),
             **({"tile_profile_digest": ROBUST_TILES.digest} if "tile" in self.layers else {}),
         }
 
