@@ -106,6 +106,8 @@ class Measured:
         bit_accuracy: share of the message's bits that the clip gave rightly, found or not; NaN where a system
             does not tell its bits. `log10_p`: how likely that is by guessing.
         iou: where a system says which samples are marked, their overlap with those that are.
+        prefix_s: shortest beginning of the audio that gives the payload by itself, where somebody asked;
+            infinite where all of it does not.
     """
 
     eul: int
@@ -139,6 +141,7 @@ class Measured:
     log10_p: float = NAN
     iou: float = NAN
     parity_3db: float = NAN
+    prefix_s: float = NAN
 
 
 @dataclass(frozen=True)
@@ -208,11 +211,16 @@ class SummaryRow:
         failed_euls: seconds beside `euls` that are in no figure, since a step of their cell failed.
         refused_euls: seconds among `euls` that the system refused to mark or read.
         time_to_payload_s: the median over clips, None where half of them never give the payload.
+        time_to_payload_by: `prefixes` where beginnings of the audio were read by themselves, on equal terms
+            for all systems, else `seconds`; goodput is of the same times.
         goodput_16_bps: (also 40, 128) bits of a payload of 16 per second of audio until a clip gives it.
         detection_1e2: (also 1e3, 1e6) share of clips that score above the threshold of that false-positive
             rate, found on `detection_unmarked_clips` unmarked clips, attacked in the same way where the run
-            has them (`detection_calibration`); where these are fewer than the inverse of the rate, the
-            threshold is that of a fitted tail.
+            has them (`detection_calibration`); None where these are fewer than the inverse of the rate.
+        detection_1e2_ci95: (also 1e3, 1e6) of that share.
+        detection_1e2_fpr_ci95: (also 1e3, 1e6) of the false-positive rate that the threshold really has.
+        detection_extrapolated: rates among these, as `1e3,1e6`, whose threshold is of a fitted tail, since
+            somebody asked; '' for none.
         offset_error_samples: the median distance.
         bit_accuracy: mean share of the message's bits that clips gave rightly, found or not.
         log10_p: median of how likely that is by guessing.
@@ -258,6 +266,14 @@ class SummaryRow:
     log10_p: Figure = None
     iou: Figure = None
     parity_3db: Figure = None
+    detection_1e2_ci95: Interval = None
+    detection_1e3_ci95: Interval = None
+    detection_1e6_ci95: Interval = None
+    detection_1e2_fpr_ci95: Interval = None
+    detection_1e3_fpr_ci95: Interval = None
+    detection_1e6_fpr_ci95: Interval = None
+    detection_extrapolated: str = ""
+    time_to_payload_by: str | None = None
 
     def goodput_at(self, bits: int) -> Figure:
         """Goodput with no more than 16, 40 or 128 bits of the payload counted."""

@@ -215,6 +215,10 @@ def _rates(e: Evidence) -> list[Block]:
             cells += [share_cell(share(row), matrix=True) for _, share in known]
         rows.append(tuple(cells))
     caption = f"The score alone, by attack: area under the ROC against {many} unmarked clips, {how}"
+    if beyond := {rate for f in found for rate in f.detection_extrapolated.split(",") if rate}:
+        rates = ", ".join(_chance(FALSE_POSITIVE_RATES[r]) for r in FALSE_POSITIVE_RATES if r in beyond)
+        how = f"{how}; thresholds at {rates} are extrapolated beyond what these clips show"
+        caption = f"The score alone, by attack: area under the ROC against {many} unmarked clips, {how}"
     if known:
         caption += ", and marked clips above the threshold of a false-positive rate, in per cent"
     out: list[Block] = [Heading("By attack"), Table("rates", f"{caption}.", tuple(columns), tuple(rows))]

@@ -175,11 +175,19 @@ def _curve(times: np.ndarray, last: float) -> list[tuple[float, float]]:
     return out
 
 
+_UNEQUAL = (
+    "Systems are not on equal terms here: one that does not read by the second is charged the whole clip. "
+    "`--metric prefix_s` has every system read ever shorter beginnings of the audio."
+)
+
+
 def time_to_payload(e: Evidence) -> Section | None:
     """After how many seconds the payload is there: curves over clips, and medians by attack."""
     real = {s.label: s.ran[s.ran["attack"].map(control_of) == ""] for s in e.subjects}
     clips = {k: f.drop_duplicates(["attack", "clip"]) for k, f in real.items()}
-    times = {k: f["time_to_payload_s"].to_numpy(dtype=float) for k, f in clips.items()}
+    equal = all(f["prefix_s"].notna().any() for f in clips.values())
+    column = "prefix_s" if equal else "time_to_payload_s"
+    times = {k: f[column].to_numpy(dtype=float) for k, f in clips.items()}
     ends = [float(t[np.isfinite(t)].max()) for t in times.values() if np.isfinite(t).any()]
     blocks: list[Block] = []
     if ends:
@@ -193,7 +201,7 @@ def time_to_payload(e: Evidence) -> Section | None:
             series = []
             for index, s in enumerate(e.subjects):
                 part = clips[s.label]
-                values = part.loc[part["attack"].map(wanted).astype(bool), "time_to_payload_s"]
+                values = part.loc[part["attack"].map(wanted).astype(bool), column]
                 if not len(values):
                     continue
                 t = values.fillna(np.inf).to_numpy(dtype=float)
@@ -237,6 +245,8 @@ def time_to_payload(e: Evidence) -> Section | None:
         rows.append(tuple(cells))
     if not rows:
         return None
+    if not equal and len(e.subjects) > 1:
+        blocks.insert(0, Text(_UNEQUAL, "note"))
     blocks += [
         Table(
             "times",

@@ -56,7 +56,10 @@ def commands(run: Run) -> str:
         parts += ["--seconds", f"{c.seconds:g}"]
     for metric in c.metrics:
         parts += ["--metric", metric]
-    if any(control_of(a) not in ("", a) for a in c.attacks):
+    attacked = {control for a in c.attacks if (control := control_of(a)) not in ("", a)}
+    if "wrong_key" in attacked:
         parts.append("--attacked-controls")
+    elif not attacked and "unmarked" in c.attacks:
+        parts.append("--no-attacked-controls")
     parts += ["--seed", str(c.seed or 0), "--out", run.name]
     return "\n".join([*lines, shlex.join(parts)])

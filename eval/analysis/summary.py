@@ -8,8 +8,8 @@ false accept rate over decodes that did not happen would flatter).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from soundsafe.eval.rows import (
     BandRow,
     BreakdownRow,
     Figure,
+    Interval,
     QualityRow,
     Summary,
     SummaryRow,
@@ -71,7 +72,43 @@ def _number(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool) -> SummaryRow:
+@dataclass(frozen=True)
+class _Detected:
+    """Shares of clips above the threshold of each false-positive rate, with their intervals, by the rate's
+    name; and the rates whose thresholds are extrapolated."""
+
+    share: Mapping[str, Figure]
+    interval: Mapping[str, Interval]
+    false_positives: Mapping[str, Interval]
+    extrapolated: tuple[str, ...]
+
+
+def _detected(clips: pd.DataFrame, unmarked: pd.DataFrame, extrapolate: bool) -> _Detected:
+    share: dict[str, Figure] = {}
+    interval: dict[str, Interval] = {}
+    false_positives: dict[str, Interval] = {}
+    known = unmarked[np.isfinite(unmarked["score"])]
+    scores = clips["score"].to_numpy(dtype=float)
+    extrapolated = []
+    for name, rate in detection.FALSE_POSITIVE_RATES.items():
+        point = detection.operating_point(
+            known["score"], rate, groups=known["group"].nunique(), extrapolate=extrapolate
+        )
+        told = ~np.isnan(scores)
+        if point is None or not told.any():
+            share[name] = interval[name] = false_positives[name] = None
+            continue
+        above = np.where(told, scores > point.threshold, np.nan)
+        share[name] = float(np.nanmean(above))
+        interval[name] = proportion_interval(above, clips["group"])
+        false_positives[name] = point.false_positives
+        extrapolated += [name] * point.extrapolated
+    return _Detected(share, interval, false_positives, tuple(extrapolated))
+
+
+def _row(
+    head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool, extrapolate: bool
+) -> SummaryRow:
     """`head` with the figures of one attack on one category: `rows` are its EULs, `unmarked` clips without a
     mark, which are `attacked` in the same way or not at all."""
     control = not real(head.attack)
@@ -84,13 +121,12 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
     success = _mean(rows["payload_ok"].astype(float))
     size = float(clips["payload_bits"].max()) if len(clips) else None
     mean_ber = _mean(rows["ber"])
-    times = [] if control else clips["time_to_payload_s"].fillna(np.inf).tolist()
+    by_prefixes = "prefix_s" in clips and bool(clips["prefix_s"].notna().any())
+    needed = clips["prefix_s"].fillna(np.inf) if by_prefixes else clips["time_to_payload_s"]
+    times = [] if control else needed.fillna(np.inf).tolist()
     goodputs = [goodput_of(n, (size or 0) / 8, times) if times else None for n in GOODPUT_BITS]
     scores = clips["score"], unmarked["score"]
-    detected = {
-        ending: _number(detection.detection_rate(*scores, rate))
-        for ending, rate in detection.FALSE_POSITIVE_RATES.items()
-    }
+    detected = _detected(clips, unmarked, extrapolate)
     known = int(unmarked["score"].notna().sum())
     calibration = "attacked" if attacked else "unattacked"
     return replace(
@@ -108,16 +144,16 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         payload_success_ci95=proportion_interval(rows["payload_ok"], rows["group"]),
         clip_success=_mean(clips["clip_ok"].astype(float)),
         clip_success_ci95=proportion_interval(clips["clip_ok"], clips["group"]),
-        time_to_payload_s=None if control else _median(clips["time_to_payload_s"]),
+        time_to_payload_s=None if control else _median(needed),
         goodput_bps=None if control or success is None or size is None else goodput(success, size / 8),
         goodput_16_bps=goodputs[0],
         goodput_40_bps=goodputs[1],
         goodput_128_bps=goodputs[2],
         capacity_bits=None if control or mean_ber is None else capacity(bits, mean_ber),
         auc=_number(detection.auc(*scores)),
-        detection_1e2=detected["1e2"],
-        detection_1e3=detected["1e3"],
-        detection_1e6=detected["1e6"],
+        detection_1e2=detected.share["1e2"],
+        detection_1e3=detected.share["1e3"],
+        detection_1e6=detected.share["1e6"],
         detection_unmarked_clips=known,
         detection_calibration=calibration if known else None,
         parity_frames=_mean(rows["parity_frames"]),
@@ -129,11 +165,24 @@ def _row(head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked:
         log10_p=_median(clips["log10_p"]),
         iou=_mean(clips["iou"]),
         parity_3db=_mean(rows["parity_3db"]),
+        detection_1e2_ci95=detected.interval["1e2"],
+        detection_1e3_ci95=detected.interval["1e3"],
+        detection_1e6_ci95=detected.interval["1e6"],
+        detection_1e2_fpr_ci95=detected.false_positives["1e2"],
+        detection_1e3_fpr_ci95=detected.false_positives["1e3"],
+        detection_1e6_fpr_ci95=detected.false_positives["1e6"],
+        detection_extrapolated=",".join(detected.extrapolated),
+        time_to_payload_by=None if control else "prefixes" if by_prefixes else "seconds",
     )
 
 
-def summary_rows(rows: pd.DataFrame) -> list[SummaryRow]:
-    """A row for each system × suite × attack × category, in the order in which they first appear."""
+def summary_rows(rows: pd.DataFrame, *, extrapolate: bool = False) -> list[SummaryRow]:
+    """A row for each system × suite × attack × category, in the order in which they first appear.
+
+    Args:
+        rows: of a run.
+        extrapolate: find thresholds of false-positive rates beyond what the unmarked clips show.
+    """
     rows = by_suite(refusals_counted(rows))
     plain = rows[(rows["attack"].map(control_of) == "unmarked") & (rows["status"] == "ok")]
     plain = plain.drop_duplicates(["system", "attack", "clip"])
@@ -149,7 +198,7 @@ def summary_rows(rows: pd.DataFrame) -> list[SummaryRow]:
                 continue
             head = SummaryRow(system, suite, attack, json.loads(chosen["params"].iloc[0]), category)
             alike = unmarked if category == "all" else unmarked[unmarked["category"] == category]
-            out.append(rounded(_row(head, chosen, alike, attacked)))
+            out.append(rounded(_row(head, chosen, alike, attacked, extrapolate)))
     order = {key: i for i, key in enumerate(dict.fromkeys((r.system, r.suite) for r in out))}
     return sorted(out, key=lambda r: order[r.system, r.suite])
 
@@ -237,9 +286,9 @@ def quality_rows(rows: pd.DataFrame) -> list[QualityRow]:
     return out
 
 
-def summarise(rows: pd.DataFrame) -> Summary:
-    """All that a run says of its rows: the document `summary.json`."""
-    found = summary_rows(rows)
+def summarise(rows: pd.DataFrame, *, extrapolate: bool = False) -> Summary:
+    """All that a run says of its rows: the document `summary.json`. Arguments as of `summary_rows`."""
+    found = summary_rows(rows, extrapolate=extrapolate)
     return Summary(
         rows=tuple(found),
         quality=tuple(quality_rows(rows)),

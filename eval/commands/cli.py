@@ -59,9 +59,9 @@ def _root(
 
 
 app.command()(run)
-app.command()(rescore)
 app.command("list")(listing)
 app.command()(show)
+app.command()(rescore)
 app.add_typer(dataset, name="dataset")
 for _command in (
     baseline, power, gate, compare, history, walkthrough, report, leaderboard, listen, phases,

@@ -83,7 +83,7 @@ def _metrics() -> list[Item]:
             "unit": m.unit,
             "better": m.better,
             "level": m.level,
-            "description": m.description + (" (only when asked for)" if m.package else ""),
+            "description": m.description + (" (only when asked for)" if m.on_request else ""),
         }
         for m in metrics()
     ]

@@ -29,6 +29,12 @@ def rescore(
     threshold: Annotated[
         float | None, typer.Option(help="Accept clips whose score is at least this.")
     ] = None,
+    extrapolate: Annotated[
+        bool,
+        typer.Option(
+            "--extrapolate", help="Find thresholds of false-positive rates beyond 1/n of n unmarked clips."
+        ),
+    ] = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="Measure this of the kept marked audio (list metrics says which); repeatable."),
@@ -66,6 +72,7 @@ def rescore(
             system=system,
             marked_by=marked_by,
             threshold=threshold,
+            extrapolate=extrapolate,
             metrics=metric or [],
             dataset=dataset,
             jobs=jobs or os.cpu_count() or 1,

@@ -69,7 +69,25 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/SUITE by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     attacked_controls: Annotated[
-        bool, typer.Option("--attacked-controls", help="Look for false accepts after every attack too.")
+        bool | None,
+        typer.Option(
+            "--attacked-controls/--no-attacked-controls",
+            help="Attack both controls, unmarked audio and the wrong key, or none; the first by default.",
+            show_default=False,
+        ),
+    ] = None,
+    unmarked_pool: Annotated[
+        str | None,
+        typer.Option(
+            help="More audio without a mark, for thresholds: a dataset, or a folder.",
+            autocompletion=completion.dataset_names,
+        ),
+    ] = None,
+    extrapolate: Annotated[
+        bool,
+        typer.Option(
+            "--extrapolate", help="Find thresholds of false-positive rates beyond 1/n of n unmarked clips."
+        ),
     ] = False,
     metric: Annotated[
         list[str] | None,
@@ -118,6 +136,7 @@ def run(
         seed=seed,
         attacked_controls=attacked_controls,
         metrics=metric or [],
+        pool=unmarked_pool,
     )
     for line in plan.left_out:
         say(f"left out: {line}")
@@ -144,6 +163,7 @@ def run(
             backend=backend,
             cell_timeout=cell_timeout,
             keep_attacked=keep_attacked,
+            extrapolate=extrapolate,
             progress=lambda done, total: steps.counted(done, total, update),
             doing=lambda words: steps.named(words, update),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from soundsafe.eval.metrics.registry import metric
 from soundsafe.eval.rows import GOODPUT_BITS
@@ -15,6 +15,7 @@ __all__ = [
     "goodput",
     "goodput_of",
     "payload_success",
+    "prefix",
     "time_to_payload",
 ]
 
@@ -43,6 +44,31 @@ def time_to_payload(ends_s: Sequence[float], clip_ok: bool, clip_s: float) -> fl
     clip, since this measures nothing shorter than it.
     """
     return min([*ends_s, float(clip_s)]) if clip_ok else math.inf
+
+
+_STEP_S = 0.5
+"""By how much beginnings of the audio differ that are tried."""
+
+
+@metric("prefix_s", unit="s", better="lower", level="clip", costly=True)
+def prefix(gives: Callable[[float], bool], clip_s: float) -> float:
+    """Seconds of audio, from its beginning, that give the payload when they are read by themselves.
+
+    By bisection in steps of half a second, which takes it that what a beginning gives a longer one gives too.
+
+    Args:
+        gives: whether so many seconds of the audio give the payload.
+        clip_s: length of the audio, which gives it.
+
+    Example:
+        >>> prefix(lambda seconds: seconds >= 2.2, 9.7)
+        2.5
+    """
+    low, high = 0, math.ceil(clip_s / _STEP_S)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if gives(middle * _STEP_S) else (middle, high)
+    return min(high * _STEP_S, clip_s)
 
 
 @metric("goodput_bps", unit="bit/s", better="higher", level="eul")

@@ -19,7 +19,8 @@ class Metric:
     """`level` is what it is measured on: each EUL, each clip, each marking (original against
     marked) or each attack (before against after).
 
-    `package`: the module of an outside package that it needs, which is then measured only when asked for.
+    `package`: the module of an outside package that it needs. Such a metric, and one that is `costly`, is
+    measured only when asked for.
     """
 
     name: str
@@ -29,6 +30,12 @@ class Metric:
     description: str
     function: Callable[..., float]
     package: str = ""
+    costly: bool = False
+
+    @property
+    def on_request(self) -> bool:
+        """Whether it is measured only when asked for."""
+        return self.costly or bool(self.package)
 
 
 _METRICS: dict[str, Metric] = {}
@@ -41,6 +48,7 @@ def metric(
     better: Literal["higher", "lower", "zero", "as stated"],
     level: Literal["eul", "clip", "marking", "attack"],
     package: str = "",
+    costly: bool = False,
 ) -> Callable[[F], F]:
     """Register the decorated function; the first line of its docstring is the description."""
 
@@ -48,7 +56,7 @@ def metric(
         if name in _METRICS:
             raise ValueError(f"metric {name} is registered twice")
         text = (function.__doc__ or "").strip().split("\n", 1)[0]
-        _METRICS[name] = Metric(name, unit, better, level, text, function, package)
+        _METRICS[name] = Metric(name, unit, better, level, text, function, package, costly)
         return function
 
     return register
@@ -74,4 +82,4 @@ def to_ask(names: Iterable[str]) -> tuple[str, ...]:
             raise InputError(
                 f"metric {name} needs a package that is missing: pip install 'soundsafe[quality]'"
             )
-    return tuple(m.name for m in metrics() if m.package and m.name in wanted)
+    return tuple(m.name for m in metrics() if m.on_request and m.name in wanted)

@@ -49,6 +49,7 @@ class Plan:
         seconds: how much of each clip; None: all of it.
         metrics: names of metrics that are measured only when asked for.
         left_out: attacks of the suites that cannot be run here, and why.
+        pool: audio without a mark, for thresholds alone.
         notes: what a reader of the figures should know of the dataset, a line each.
 
     Example:
@@ -69,6 +70,7 @@ class Plan:
     metrics: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    pool: tuple[Clip, ...] = ()
 
     def configuration(self) -> dict[str, Json]:
         """Everything that decides the rows; a run is resumed only where it is equal.
@@ -87,6 +89,8 @@ class Plan:
             "seed": self.seed,
             "seconds": self.seconds,
         }
+        if self.pool:
+            document["pool"] = hashlib.sha256(" ".join(c.clip for c in self.pool).encode()).hexdigest()[:16]
         if self.metrics:
             document["metrics"] = list(self.metrics)
         attacks = [attack for t in treatments if (attack := t.registered()) is not None]
@@ -147,8 +151,9 @@ def make_plan(
     limit: int | None = None,
     seconds: float | None = None,
     seed: int = 0,
-    attacked_controls: bool = False,
+    attacked_controls: bool | None = None,
     metrics: str | Sequence[str] = (),
+    pool: str | os.PathLike[str] | None = None,
 ) -> Plan:
     """Look everything up and refuse what cannot be run.
 
@@ -162,8 +167,11 @@ def make_plan(
         seconds: the first so many seconds of each clip.
         seed: of the whole run.
         attacked_controls: also look for marks where none should be found after every attack:
-            `unmarked+then+…` and `wrong_key+then+…`.
+            `unmarked+then+…` and `wrong_key+then+…`. None: unmarked audio alone, where `unmarked` is asked
+            for; thresholds of the score are found there. False: none.
         metrics: names of metrics that are measured only when asked for (`list metrics` says which).
+        pool: name of a dataset or a folder of audio without a mark, whose scores say where thresholds lie;
+            see `soundsafe.eval.running.unmarked_pool`.
 
     Returns:
         A plan that `run` takes.
@@ -182,10 +190,11 @@ def make_plan(
         raise InputError(f"--seconds {seconds:g}: a positive number is needed")
     extra = to_ask(_names(metrics))
     asked = _asked(_attacks(attacks))
-    if attacked_controls:
+    usual = CONTROLS[:1] if CONTROLS[0] in asked.cells else ()
+    if kinds := usual if attacked_controls is None else CONTROLS if attacked_controls else ():
         for treatment, labels in list(asked.cells.values()):
             if not treatment.control and treatment.name != "none":
-                for control in CONTROLS:
+                for control in kinds:
                     name = f"{control}{JOIN}{treatment.name}"
                     asked.cells.setdefault(name, (Treatment(name, treatment.attack), labels))
     if not asked.cells:
@@ -211,7 +220,14 @@ def make_plan(
         metrics=extra,
         left_out=tuple(f"{name} {reason}" for name, reason in asked.left_out.items()),
         notes=(data.note,) if data.note and len(clips) > 1 else (),
+        pool=() if pool is None else _pool(pool, clips, seconds),
     )
+
+
+def _pool(pool: str | os.PathLike[str], clips: Iterable[Clip], seconds: float | None) -> tuple[Clip, ...]:
+    from soundsafe.eval.running.unmarked_pool import pieces
+
+    return pieces(pool, seconds, {digest for clip in clips if (digest := content(clip)) is not None})
 
 
 @dataclass

@@ -74,6 +74,7 @@ def rescore(
     system: SystemSpec | None = None,
     marked_by: str | None = None,
     threshold: float | None = None,
+    extrapolate: bool = False,
     metrics: Sequence[str] = (),
     dataset: str | None = None,
     jobs: int = 0,
@@ -89,6 +90,7 @@ def rescore(
             system of the run again.
         marked_by: which system's audio the decoder reads, where the run has several.
         threshold: see `at_threshold`.
+        extrapolate: see `soundsafe.eval.analysis.summary.summary_rows`.
         metrics: measured of the kept marked audio, of those that `list metrics` says are measured when asked.
         dataset: where the clips are now, if not where the run found them.
         jobs: see `soundsafe.eval.run`.
@@ -108,31 +110,36 @@ def rescore(
     if out.resolve() == folder.resolve():
         raise InputError(f"--out {out} is the run itself: give another folder")
     if system is None and not metrics:
-        if threshold is None:
-            raise InputError("nothing to do: give --system, --metric or --threshold")
-        return _by_rows(folder, out, threshold, force=force)
+        if threshold is None and not extrapolate:
+            raise InputError("nothing to do: give --system, --metric, --threshold or --extrapolate")
+        return _by_rows(folder, out, threshold, extrapolate=extrapolate, force=force)
     if not (folder / runner.KEPT).is_dir():
         raise InputError(f"{folder} kept no audio: soundsafe-eval run --keep-attacked does")
     plan, markers = _plan(folder, document, system, marked_by, metrics, dataset)
     again = runner.Reread(folder, markers)
-    result = runner.run(plan, out, jobs=jobs, force=force, progress=progress, again=again)
+    result = runner.run(
+        plan, out, jobs=jobs, force=force, progress=progress, extrapolate=extrapolate, again=again
+    )
     if threshold is None:
         return result
     rows = at_threshold(result.rows, threshold)
-    summary = summarise(rows)
+    summary = summarise(rows, extrapolate=extrapolate)
     write_figures(out, rows, result.timing, summary)
     return runner.Result(
         rows, summary, result.timing, out, result.unmeasured, result.failures, result.remarks
     )
 
 
-def _by_rows(folder: Path, out: Path, threshold: float, *, force: bool) -> runner.Result:
-    """A run's rows at another threshold."""
-    rows = at_threshold(read_rows(folder), threshold)
+def _by_rows(
+    folder: Path, out: Path, threshold: float | None, *, extrapolate: bool, force: bool
+) -> runner.Result:
+    """A run's rows summed up anew."""
+    rows = read_rows(folder)
+    rows = rows if threshold is None else at_threshold(rows, threshold)
     if (out / "run.json").exists() and not force:
         raise InputError(f"{out} holds a run: --force replaces it, --out goes elsewhere")
     make_folder(out)
-    summary = summarise(rows)
+    summary = summarise(rows, extrapolate=extrapolate)
     path = folder / "timing.csv"
     timing = pd.read_csv(path) if path.is_file() else pd.DataFrame()
     write_figures(out, rows, timing, summary)

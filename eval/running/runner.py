@@ -28,7 +28,7 @@ from soundsafe.eval.analysis.summary import summarise, summary_rows
 from soundsafe.eval.documents import to_item
 from soundsafe.eval.frames import to_frame
 from soundsafe.eval.rows import RAN, Figure, Json, Row, Summary, real
-from soundsafe.eval.running import local_backend
+from soundsafe.eval.running import local_backend, unmarked_pool
 from soundsafe.eval.running.audio_store import AudioStore
 from soundsafe.eval.running.plan import AttackSpec, Plan, SystemSpec, make_plan
 from soundsafe.eval.running.run_folder import (
@@ -47,7 +47,7 @@ from soundsafe.eval.running.store import (
     lines_in,
     make_folder,
 )
-from soundsafe.eval.running.units import Before, Unit, params_text
+from soundsafe.eval.running.units import Before, Treatment, Unit, params_text
 from soundsafe.eval.running.worker import run_unit
 from soundsafe.service.claim import claim
 
@@ -181,6 +181,32 @@ def _units(
     return units
 
 
+def _pool_units(plan: Plan, document: Mapping[str, Json], cell_timeout: float | None) -> list[Unit]:
+    """Units of the plan's pool, of each system; what earlier runs measured of it is there already."""
+    described = document["systems"]
+    assert isinstance(described, dict)
+    folder = unmarked_pool.shared_folder()
+    if plan.pool:
+        make_folder(folder)
+    treatments = tuple(t for t, _ in plan.cells if t.control == "unmarked")
+    return [
+        Unit(
+            system=system,
+            system_name=name,
+            clip=clip,
+            treatments=treatments or (Treatment("unmarked", None),),
+            seed=plan.seed,
+            seconds=plan.seconds,
+            identity=address(described[name], document["source"], document["versions"]),
+            folder=folder,
+            cell_timeout=cell_timeout,
+            marks=False,
+        )
+        for system, name in zip(plan.systems, plan.system_names, strict=True)
+        for clip in plan.pool
+    ]
+
+
 def _audio(folder: Path, clip: str, *, keep: bool, share: bool) -> AudioStore | None:
     """Where a clip's attacked audio goes: to stay, or for as long as the clip's units are worked on."""
     if keep:
@@ -220,7 +246,7 @@ def _timing(times: Sequence[_Times]) -> pd.DataFrame:
     return timing
 
 
-def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
+def _assemble(plan: Plan, units: list[Unit], folder: Path, *, extrapolate: bool = False) -> Result:
     """Rows and times of finished units, in the plan's order, and what failed."""
     rows: list[Row] = []
     unmeasured: list[str] = []
@@ -236,7 +262,8 @@ def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
         for treatment in unit.treatments:
             line = lines[unit.cell_key(treatment)]
             assert isinstance(line, CellLine)
-            family, params, labels = known[treatment.name]
+            family, params, labels = known.get(treatment.name, ("unmarked", "{}", ()))
+            labels = labels if unit.marks else (unmarked_pool.SUITE,)
             first = line.rows[0]
             if first.status not in RAN:
                 failures.append(
@@ -271,7 +298,8 @@ def _assemble(plan: Plan, units: list[Unit], folder: Path) -> Result:
                 )
             )  # fmt: skip
     frame = to_frame(rows)
-    return Result(frame, summarise(frame), _timing(times), folder, tuple(unmeasured), tuple(failures))
+    summary = summarise(frame, extrapolate=extrapolate)
+    return Result(frame, summary, _timing(times), folder, tuple(unmeasured), tuple(failures))
 
 
 def _text(value: str | bool | None) -> str:
@@ -293,6 +321,7 @@ def run(
     doing: Callable[[str], None] | None = None,
     cell_timeout: float | None = None,
     keep_attacked: bool = False,
+    extrapolate: bool = False,
     again: Reread | None = None,
 ) -> Result:
     """Run a plan into a folder.
@@ -312,6 +341,7 @@ def run(
         cell_timeout: seconds that a cell may take, then it did not run (`timed_out`); None: any time.
         keep_attacked: keep marked and attacked audio in the folder `attacked`, for `rescore`: four bytes a
             sample.
+        extrapolate: see `soundsafe.eval.analysis.summary.summary_rows`.
         again: nothing is marked and attacked; the audio that an earlier run kept is read, see
             `soundsafe.eval.running.rescoring`.
 
@@ -344,10 +374,11 @@ def run(
             plan, out / "store", document, cell_timeout,
             keep=keep_attacked, share=backend == "local" and again is None, again=again,
         )  # fmt: skip
+        pool = _pool_units(plan, document, cell_timeout)
         # All systems of a clip one after the other: what they share need not be kept for long.
         place = {str(clip.clip): i for i, clip in enumerate(plan.clips)}
-        by_clip = sorted(units, key=lambda unit: place[str(unit.clip.clip)])
-        total = sum(1 + len(u.treatments) for u in units)
+        by_clip = [*sorted(units, key=lambda unit: place[str(unit.clip.clip)]), *pool]
+        total = sum(1 + len(u.treatments) for u in by_clip)
         count = 0
 
         def tick() -> None:
@@ -375,7 +406,9 @@ def run(
         tick()
         if doing is not None:
             doing("summing up: intervals and tests")
-        result = replace(_assemble(plan, units, out), remarks=tuple(remarks))
+        result = replace(
+            _assemble(plan, [*units, *pool], out, extrapolate=extrapolate), remarks=tuple(remarks)
+        )
         write_figures(out, result.rows, result.timing, result.summary)
         write_errors(out, [f"{_named(f)}\n{f.traceback}" for f in result.failures])
         write_times(out, time.monotonic() - started)
@@ -417,13 +450,15 @@ class Rows(pd.DataFrame):
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
-    def summary(self, category: str = "all") -> pd.DataFrame:
+    def summary(self, category: str = "all", *, extrapolate: bool = False) -> pd.DataFrame:
         """A line for each system and attack, with the figures of `soundsafe.eval.rows.SummaryRow`.
 
         Args:
             category: of the manifest, or `all`.
+            extrapolate: find thresholds of false-positive rates beyond what the unmarked clips show.
         """
-        found = [to_item(row) for row in summary_rows(self) if row.category == category]
+        rows = summary_rows(self, extrapolate=extrapolate)
+        found = [to_item(row) for row in rows if row.category == category]
         return pd.DataFrame(found).set_index(["system", "attack"])
 
 
@@ -442,6 +477,7 @@ def evaluate(
     cell_timeout: float | None = None,
     progress: Progress | None = None,
     keep_attacked: bool = False,
+    pool: str | os.PathLike[str] | None = None,
 ) -> Rows:
     """Evaluate watermarks under attacks.
 
@@ -459,6 +495,7 @@ def evaluate(
         cell_timeout: seconds that one attack on one clip may take; None: any time.
         progress: called with (steps done, steps in all) as they change.
         keep_attacked: keep marked and attacked audio in `out`, for `rescore`.
+        pool: see `make_plan`.
 
     Returns:
         A frame with one row for each system x clip x attack x second; its `summary()` has a line for each
@@ -473,7 +510,15 @@ def evaluate(
         ['gain_-3dB', 'none']
     """
     plan = make_plan(
-        system, attacks, dataset, split=split, limit=limit, seconds=seconds, seed=seed, metrics=metrics
+        system,
+        attacks,
+        dataset,
+        split=split,
+        limit=limit,
+        seconds=seconds,
+        seed=seed,
+        metrics=metrics,
+        pool=pool,
     )
     for note in plan.notes:
         warnings.warn(f"{plan.dataset}: {note}", stacklevel=2)

@@ -129,7 +129,8 @@ class Unit:
     names those that are measured because somebody asked, `cell_timeout` is in seconds.
 
     `audio`: where attacked audio is kept, or is found by other systems, which are given the same clip
-    (`shared`); None: nowhere. `before`: nothing is marked and attacked, the audio of an earlier run is read.
+    (`shared`); None: nowhere. `marks`: not so for audio of a pool, which is read unmarked alone. `before`:
+    nothing is marked and attacked, the audio of an earlier run is read.
     """
 
     system: System | str
@@ -144,6 +145,7 @@ class Unit:
     cell_timeout: float | None = None
     audio: AudioStore | None = None
     shared: bool = False
+    marks: bool = True
     before: Before | None = None
 
     @property

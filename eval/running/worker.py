@@ -6,6 +6,7 @@ the store already holds are not computed again.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -26,6 +27,7 @@ from soundsafe.attacks import Access
 from soundsafe.console import Terminated
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.metrics import attacked as attack_metrics
+from soundsafe.eval.metrics import payload as payload_metrics
 from soundsafe.eval.metrics import quality
 from soundsafe.eval.rows import Attacked, Measured, Quality
 from soundsafe.eval.running import adversary, scoring, seeds
@@ -223,7 +225,7 @@ class _Bench:
         n = max(1, int(source.audio.shape[1] / source.rate / EUL_S))
         bits = _step("system_failed", lambda: system.coded_bits(payload, self.key, n))
         try:
-            unmarked = self.marked.unmarked
+            unmarked = self.marked.unmarked if self.unit.marks else frozenset(range(n))
         except _Failure:
             unmarked = frozenset(range(n))
         coded = None if bits is None else np.asarray(bits)
@@ -276,6 +278,8 @@ class _Bench:
     def marking_line(self) -> MarkingLine:
         """What marking did to this clip, or why there is none."""
         before = self.unit.before
+        if not self.unit.marks:
+            return MarkingLine(self.unit.marking_key)
         if before is not None and not self.unit.metrics:
             line = self._before.get(before.marking_key)
             if isinstance(line, MarkingLine):
@@ -379,6 +383,20 @@ class _Bench:
             attack_metrics.attacked_zimtohrli(before, after, self.original.rate),
         )
 
+    def _prefix(self, attacked: Audio, all_gives: bool) -> float:
+        """The shortest beginning of attacked audio that gives the payload by itself; infinite for none."""
+        rate, payload = self.original.rate, self.payload
+
+        def gives(seconds: float) -> bool:
+            heard = np.ascontiguousarray(attacked[:, : round(seconds * rate)])
+            try:
+                decoded = answer(self.system.decode(heard, rate, self.key))
+            except (NotMarkable, InputError):  # too short for it
+                return False
+            return payload_metrics.clip_success(decoded.ok, decoded.payload, payload)
+
+        return payload_metrics.prefix(gives, attacked.shape[1] / rate) if all_gives else math.inf
+
     def cell_line(self, treatment: Treatment) -> CellLine:
         """Run one cell: what was measured, and the times."""
         key, name = self.unit.cell_key(treatment), treatment.name
@@ -415,6 +433,9 @@ class _Bench:
             )
             before = original.audio if name == "none" else source
             rows = _step("score_failed", lambda: scoring.with_levels(rows, before, attacked, rate))
+            if "prefix_s" in self.unit.metrics and not treatment.control:
+                needed = _step("decode_failed", lambda: self._prefix(attacked, rows[0].clip_ok))
+                rows = [replace(row, prefix_s=needed) for row in rows]
         except _Failure as failure:
             rows = scoring.failed(samples, rate, truth, failure.status, str(failure))
             trace = failure.trace

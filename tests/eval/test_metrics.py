@@ -56,15 +56,63 @@ def test_payload_figures() -> None:
     assert payload.goodput(0.5, 175) == 700
 
 
-def test_thresholds_are_quantiles_or_of_a_fitted_tail() -> None:
+def test_thresholds_are_quantiles_or_where_asked_for_of_a_fitted_tail() -> None:
     rng = np.random.default_rng(0)
+
+    def threshold(scores: object, rate: float, beyond: bool = False) -> float:
+        point = detection.operating_point(scores, rate, extrapolate=beyond)  # type: ignore[arg-type]
+        if point is None:
+            return math.nan
+        assert point.extrapolated == (point.false_positives is None) == beyond
+        return point.threshold
+
     many = rng.exponential(1.0, 20_000)
-    assert detection.threshold(many, 1e-3) == pytest.approx(math.log(1000), abs=0.6)
-    few = [detection.threshold(rng.exponential(1.0, 200), 1e-6) for _ in range(50)]
+    assert threshold(many, 1e-3) == pytest.approx(math.log(1000), abs=0.6)
+    assert math.isnan(threshold(rng.exponential(1.0, 200), 1e-6))
+    few = [threshold(rng.exponential(1.0, 200), 1e-6, beyond=True) for _ in range(50)]
     assert np.median(few) == pytest.approx(math.log(1e6), rel=0.1)
     # Of Gaussian scores, whose tail is shorter, it errs on the safe side.
-    assert detection.threshold(rng.normal(size=2000), 1e-6) > 4.75
-    assert math.isnan(detection.threshold([1.0, 2.0, math.nan], 1e-3))
+    assert threshold(rng.normal(size=2000), 1e-6, beyond=True) > 4.75
+    assert math.isnan(threshold([1.0, 2.0, math.nan], 1e-3, beyond=True))
+
+
+def test_a_perfect_detector_detects_all_whatever_its_scores_are_bounded_by() -> None:
+    rng = np.random.default_rng(1)
+    for unmarked in (rng.uniform(0.0, 0.6, 100), np.zeros(100)):
+        assert detection.detection_rate(np.ones(20), unmarked) == 1
+        assert math.isnan(detection.detection_rate(np.ones(20), unmarked, 1e-6))
+    bounded = rng.beta(2, 9, 60)
+    assert detection.detection_rate(np.full(20, 1 - 1e-9), bounded, 1e-6, extrapolate=True) == 1
+    wide = np.clip(
+        rng.normal(0.5, 0.5, 60), 0, 1
+    )  # some unmarked scores lie at the bound: no rarer one is told
+    assert math.isnan(detection.detection_rate(np.ones(20), wide, 1e-6, extrapolate=True))
+    # An unmarked clip that scores like a marked one counts as often as it comes: once in 200 is below 1 %.
+    one = np.array([*np.zeros(199), 1.0])
+    assert detection.detection_rate(np.ones(20), one) == 1
+    assert detection.detection_rate(np.ones(20), one, 1e-3) != 1
+
+
+def test_a_threshold_has_the_false_positive_rate_that_its_interval_says() -> None:
+    rng = np.random.default_rng(2)
+    held, rates = 0, []
+    for _ in range(400):
+        point = detection.operating_point(rng.normal(size=250), 0.01)
+        assert point is not None
+        assert point.false_positives is not None
+        true = 0.5 * math.erfc(point.threshold / math.sqrt(2))
+        rates.append(true)
+        held += point.false_positives[0] <= true <= point.false_positives[1]
+    assert held / 400 == pytest.approx(0.95, abs=0.03)
+    assert np.mean(rates) == pytest.approx(2 / 251, rel=0.1)
+    alike = detection.operating_point(rng.normal(size=250), 0.01, groups=25)
+    assert alike is not None
+    assert alike.false_positives is not None
+    assert alike.false_positives[1] > 5 * 2 / 251
+
+
+def test_rates_of_detection() -> None:
+    many = np.random.default_rng(0).exponential(1.0, 20_000)
     assert detection.detection_rate([0.0, 30.0, math.nan], many, 1e-3) == 0.5
     assert math.isnan(detection.detection_rate([], many))
 

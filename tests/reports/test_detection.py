@@ -72,9 +72,9 @@ def test_limits_by_clips_beside_those_by_euls(
 @pytest.mark.parametrize(
     ("attacked", "wording"),
     [
-        ([], "not attacked,"),
-        (["mp3_64"], "attacked in the same way where known,"),
-        (["mp3_64", "mp3_128"], "attacked in the same way,"),
+        ([], "not attacked"),
+        (["mp3_64"], "attacked in the same way where known"),
+        (["mp3_64", "mp3_128"], "attacked in the same way"),
     ],
 )
 def test_one_attack_without_its_own_controls_relabels_no_others(

@@ -211,7 +211,7 @@ def test_tables_by_attack_hold_the_summary(
 
 
 GOODPUT = ("goodput_16_bps", "goodput_40_bps", "goodput_128_bps")
-SCORE = ("auc", "detection_1e2", "detection_1e3", "detection_1e6")
+SCORE = ("auc",)  # too few unmarked clips for a threshold
 
 
 @pytest.mark.parametrize(

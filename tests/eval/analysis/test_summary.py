@@ -164,7 +164,7 @@ def test_what_was_refused_was_not_detected_and_has_no_parity() -> None:
     rows = _failing("none", failed, parity_bands=ones)
     rows += [dataclasses.replace(r, score=int(r.clip[1:]) / 10) for r in _rows("unmarked", clips=8)]
     frame = to_frame(rows)
-    row = _one(summary_rows(frame), suite="a", attack="none", category="all")
+    row = _one(summary_rows(frame, extrapolate=True), suite="a", attack="none", category="all")
     assert row.clip_success == row.detection_1e2 == row.auc == row.parity_slots == 0.5
     assert row.seed_parity is None  # the system has none
     (bands, _) = band_rows(frame)
@@ -212,14 +212,21 @@ def test_parity_by_band() -> None:
 def test_detection_is_calibrated_on_what_was_attacked_alike() -> None:
     """The attack lifts unmarked scores: against unattacked ones every marked clip would be detected."""
 
-    def clips(attack: str, first: float) -> list[Row]:
-        rows = [_rows(attack, clips=10, family="", payload_ok=False, clip_ok=False)[4 * i] for i in range(10)]
-        return [dataclasses.replace(r, score=first + 0.1 * i) for i, r in enumerate(rows)]
+    def clips(attack: str, first: float, many: int = 100) -> list[Row]:
+        rows = _rows(attack, clips=many, family="", payload_ok=False, clip_ok=False)[::4]
+        return [dataclasses.replace(r, score=first + i / many) for i, r in enumerate(rows)]
 
-    rows = clips("mp3", 7.0) + clips("unmarked", 5.0)
+    rows = clips("mp3", 7.0, 10) + clips("unmarked", 5.0)
     plain = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
     assert (plain.detection_1e2, plain.auc) == (1, 1)
-    assert (plain.detection_calibration, plain.detection_unmarked_clips) == ("unattacked", 10)
+    low, high = plain.detection_1e2_ci95
+    assert 0.6 < low < high == 1
+    assert plain.detection_1e2_fpr_ci95 == pytest.approx((0.00025, 0.0362), rel=0.02)  # 1 of 101
+    assert plain.detection_1e3 is plain.detection_1e3_ci95 is plain.detection_1e3_fpr_ci95 is None
+    assert plain.detection_extrapolated == ""
+    beyond = _one(summary_rows(to_frame(rows), extrapolate=True), suite="a", attack="mp3", category="all")
+    assert (beyond.detection_1e3, beyond.detection_extrapolated) == (0, "1e3,1e6")
+    assert (plain.detection_calibration, plain.detection_unmarked_clips) == ("unattacked", 100)
     rows += clips("unmarked+then+mp3", 6.95)
     alike = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
     assert alike.detection_calibration == "attacked"

@@ -254,3 +254,33 @@ def test_rows_sum_themselves_up(clips: Path, fakes: ModuleType) -> None:
     assert table.loc[("toy", "none"), "payload_success"] == 1
     assert set(rows.summary("speech")["clips"]) == {1}
     assert type(rows[rows["attack"] == "none"]) is pd.DataFrame
+
+
+def test_time_to_payload_by_prefixes_is_on_equal_terms(fakes: ModuleType, clips: Path) -> None:
+    """A system that reads by the second and one that reads clips alone: both from the shortest beginning."""
+
+    class Whole(fakes.Toy):  # type: ignore[name-defined]
+        name = "whole"
+
+        def decode(self, audio: Any, rate: int, key: bytes) -> Any:
+            found = super().decode(audio, rate, key)
+            return Found(ok=found.ok, payload=found.payload, score=found.score)
+
+        def layouts(self, audio: Any, rate: int, key: bytes) -> list[Any]:
+            return []
+
+    asked = ["none", "unmarked", fakes.Shift(4000, name="late")]
+    rows = runner.evaluate([fakes.Toy(), Whole()], asked, clips, limit=2, metrics="prefix_s")
+    first = rows.drop_duplicates(["system", "attack", "clip"]).set_index(["system", "attack"])["prefix_s"]
+    for system in ("toy", "whole"):
+        assert first[system, "none"].tolist() == [1.0, 1.0]  # a second's mark is shorter than a second
+        assert first[system, "late"].tolist() == [1.5, 1.5]
+        assert first[system, "unmarked"].isna().all()
+    figures = rows.summary()
+    for system in ("toy", "whole"):
+        found = figures.loc[system, "late"]
+        assert (found.time_to_payload_s, found.time_to_payload_by) == (1.5, "prefixes")
+        assert found.goodput_16_bps == pytest.approx(16 / 1.5, rel=1e-5)
+    usual = runner.evaluate([fakes.Toy(), Whole()], ["none"], clips, limit=1).summary()
+    assert usual["time_to_payload_s"].tolist() == [1.0, 3.0]  # which is no comparison, and says so
+    assert usual["time_to_payload_by"].tolist() == ["seconds", "seconds"]
