@@ -59,7 +59,7 @@ def commands(run: Run) -> str:
     attacked = {control for a in c.attacks if (control := control_of(a)) not in ("", a)}
     if "wrong_key" in attacked:
         parts.append("--attacked-controls")
-    elif not attacked and "unmarked" in c.attacks:
+    elif not attacked and any(s.version is not None for s in c.suites):
         parts.append("--no-attacked-controls")
     parts += ["--seed", str(c.seed or 0), "--out", run.name]
     return "\n".join([*lines, shlex.join(parts)])

@@ -100,6 +100,9 @@ def run(
     keep_attacked: Annotated[
         bool, typer.Option("--keep-attacked", help="Keep attacked audio for rescore: 4 bytes a sample.")
     ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="Where systems put their models, as torch names it: cuda, say.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start the run in the folder afresh.")] = False,
     every_attack: Annotated[
@@ -163,6 +166,7 @@ def run(
             backend=backend,
             cell_timeout=cell_timeout,
             keep_attacked=keep_attacked,
+            device=device,
             extrapolate=extrapolate,
             progress=lambda done, total: steps.counted(done, total, update),
             doing=lambda words: steps.named(words, update),

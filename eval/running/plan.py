@@ -167,8 +167,8 @@ def make_plan(
         seconds: the first so many seconds of each clip.
         seed: of the whole run.
         attacked_controls: also look for marks where none should be found after every attack:
-            `unmarked+then+…` and `wrong_key+then+…`. None: unmarked audio alone, where `unmarked` is asked
-            for; thresholds of the score are found there. False: none.
+            `unmarked+then+…` and `wrong_key+then+…`. None: unmarked audio alone, after attacks of suites;
+            thresholds of the score are found there. False: none.
         metrics: names of metrics that are measured only when asked for (`list metrics` says which).
         pool: name of a dataset or a folder of audio without a mark, whose scores say where thresholds lie;
             see `soundsafe.eval.running.unmarked_pool`.
@@ -190,11 +190,12 @@ def make_plan(
         raise InputError(f"--seconds {seconds:g}: a positive number is needed")
     extra = to_ask(_names(metrics))
     asked = _asked(_attacks(attacks))
-    usual = CONTROLS[:1] if CONTROLS[0] in asked.cells else ()
-    if kinds := usual if attacked_controls is None else CONTROLS if attacked_controls else ():
+    versions = {s.suite for s in asked.suites if s.version is not None}
+    if attacked_controls is None or attacked_controls:
         for treatment, labels in list(asked.cells.values()):
-            if not treatment.control and treatment.name != "none":
-                for control in kinds:
+            usual = attacked_controls or not versions.isdisjoint(labels)
+            if usual and not treatment.control and treatment.name != "none":
+                for control in CONTROLS if attacked_controls else CONTROLS[:1]:
                     name = f"{control}{JOIN}{treatment.name}"
                     asked.cells.setdefault(name, (Treatment(name, treatment.attack), labels))
     if not asked.cells:

@@ -147,6 +147,7 @@ def _units(
     *,
     keep: bool = False,
     share: bool = False,
+    device: str | None = None,
     again: Reread | None = None,
 ) -> list[Unit]:
     """The units of a plan in its order. `keep`: all audio, beside `folder`; `share`: what several need."""
@@ -176,12 +177,15 @@ def _units(
                     audio=_audio(folder, str(clip.clip), keep=keep, share=share),
                     shared=len(plan.systems) > 1,
                     before=befores.get((name, str(clip.clip))),
+                    device=device,
                 )
             )
     return units
 
 
-def _pool_units(plan: Plan, document: Mapping[str, Json], cell_timeout: float | None) -> list[Unit]:
+def _pool_units(
+    plan: Plan, document: Mapping[str, Json], cell_timeout: float | None, device: str | None
+) -> list[Unit]:
     """Units of the plan's pool, of each system; what earlier runs measured of it is there already."""
     described = document["systems"]
     assert isinstance(described, dict)
@@ -201,6 +205,7 @@ def _pool_units(plan: Plan, document: Mapping[str, Json], cell_timeout: float | 
             folder=folder,
             cell_timeout=cell_timeout,
             marks=False,
+            device=device,
         )
         for system, name in zip(plan.systems, plan.system_names, strict=True)
         for clip in plan.pool
@@ -322,6 +327,7 @@ def run(
     cell_timeout: float | None = None,
     keep_attacked: bool = False,
     extrapolate: bool = False,
+    device: str | None = None,
     again: Reread | None = None,
 ) -> Result:
     """Run a plan into a folder.
@@ -342,6 +348,7 @@ def run(
         keep_attacked: keep marked and attacked audio in the folder `attacked`, for `rescore`: four bytes a
             sample.
         extrapolate: see `soundsafe.eval.analysis.summary.summary_rows`.
+        device: where systems that have a model put it, as torch names it; None: where they do by themselves.
         again: nothing is marked and attacked; the audio that an earlier run kept is read, see
             `soundsafe.eval.running.rescoring`.
 
@@ -361,6 +368,8 @@ def run(
     """
     started = time.monotonic()
     document = document_of(plan, "unfinished")
+    if device is not None:
+        document["device"] = device
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is not a folder: give --out another name")
     if resume and not force and not out.exists():
@@ -372,9 +381,9 @@ def run(
         (out / "store").mkdir(exist_ok=True)
         units = _units(
             plan, out / "store", document, cell_timeout,
-            keep=keep_attacked, share=backend == "local" and again is None, again=again,
+            keep=keep_attacked, device=device, share=backend == "local" and again is None, again=again,
         )  # fmt: skip
-        pool = _pool_units(plan, document, cell_timeout)
+        pool = _pool_units(plan, document, cell_timeout, device)
         # All systems of a clip one after the other: what they share need not be kept for long.
         place = {str(clip.clip): i for i, clip in enumerate(plan.clips)}
         by_clip = [*sorted(units, key=lambda unit: place[str(unit.clip.clip)]), *pool]
@@ -478,6 +487,7 @@ def evaluate(
     progress: Progress | None = None,
     keep_attacked: bool = False,
     pool: str | os.PathLike[str] | None = None,
+    device: str | None = None,
 ) -> Rows:
     """Evaluate watermarks under attacks.
 
@@ -496,6 +506,7 @@ def evaluate(
         progress: called with (steps done, steps in all) as they change.
         keep_attacked: keep marked and attacked audio in `out`, for `rescore`.
         pool: see `make_plan`.
+        device: where systems that have a model put it, as torch names it.
 
     Returns:
         A frame with one row for each system x clip x attack x second; its `summary()` has a line for each
@@ -527,7 +538,7 @@ def evaluate(
             out = stack.enter_context(tempfile.TemporaryDirectory(prefix="soundsafe-eval-"))
         result = run(
             plan, Path(out), jobs=jobs, cell_timeout=cell_timeout, progress=progress,
-            keep_attacked=keep_attacked,
+            keep_attacked=keep_attacked, device=device,
         )  # fmt: skip
     if lines := none_ran(result):
         error = InputError(lines[0])

@@ -130,7 +130,7 @@ class Unit:
 
     `audio`: where attacked audio is kept, or is found by other systems, which are given the same clip
     (`shared`); None: nowhere. `marks`: not so for audio of a pool, which is read unmarked alone. `before`:
-    nothing is marked and attacked, the audio of an earlier run is read.
+    nothing is marked and attacked, the audio of an earlier run is read. `device`: where models are to work.
     """
 
     system: System | str
@@ -147,6 +147,7 @@ class Unit:
     shared: bool = False
     marks: bool = True
     before: Before | None = None
+    device: str | None = None
 
     @property
     def key(self) -> str:

@@ -12,9 +12,9 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -147,6 +147,20 @@ class _Made(Generic[T]):
         return self.value
 
 
+@lru_cache(maxsize=2)
+def _loaded(run: str, name: str, device: str | None) -> System:
+    """A system by its name, which a process loads once in a run."""
+    return _on(systems.get(name), device)
+
+
+def _on(system: System, device: str | None) -> System:
+    """A system whose model is on a device; as it is where it has no choice, or none was asked for."""
+    move = getattr(system, "to", None)
+    if device is not None and callable(move):
+        move(device)
+    return system
+
+
 class _Bench:
     """The lazily made parts of one unit: audio, marking, clean layouts. Each is made once, or failed once."""
 
@@ -158,9 +172,11 @@ class _Bench:
     @cached_property
     def _system(self) -> _Made[System]:
         spec = self.unit.system
+        device = self.unit.device
         if not isinstance(spec, str):
-            return _Made(spec)
-        return _Made.by(lambda: _step("system_failed", lambda: systems.get(spec)))
+            return _Made.by(lambda: _step("system_failed", lambda: _on(spec, device)))
+        run = str(self.unit.folder)
+        return _Made.by(lambda: _step("system_failed", lambda: _loaded(run, spec, device)))
 
     @property
     def system(self) -> System:
@@ -266,6 +282,14 @@ class _Bench:
         if marked not in self._layouts_of:
             self._layouts_of[marked] = _Made.by(lambda: self._layouts(marked))
         return self._layouts_of[marked].get()
+
+    @property
+    def batch(self) -> int:
+        """How many clips the system reads at once."""
+        try:
+            return max(1, int(getattr(self.system, "batch", 1)))
+        except _Failure:
+            return 1
 
     @cached_property
     def access(self) -> Access:
@@ -397,49 +421,133 @@ class _Bench:
 
         return payload_metrics.prefix(gives, attacked.shape[1] / rate) if all_gives else math.inf
 
-    def cell_line(self, treatment: Treatment) -> CellLine:
-        """Run one cell: what was measured, and the times."""
-        key, name = self.unit.cell_key(treatment), treatment.name
-        left, delay = Attacked(), None
-        samples, rate, truth = _samples(self.unit), 1000, None  # in case the audio cannot be read
-        attack_s = decode_s = audio_s = None
-        trace = ""
+    def cell_lines(self, treatments: Sequence[Treatment]) -> list[CellLine]:
+        """Run cells, which are read together where the system reads several clips at once."""
+        cells = [self._ready(treatment) for treatment in treatments]
+        self._decode([cell for cell in cells if cell.failure is None])
+        return [self._scored(cell) for cell in cells]
+
+    def _ready(self, treatment: Treatment) -> _Cell:
+        """A cell up to what is to be read."""
+        # In case the audio cannot be read.
+        cell = _Cell(treatment, _samples(self.unit), 1000)
         try:
             original = self.original
-            samples, rate, truth = original.audio.shape[1], original.rate, self.truth
+            cell.samples, cell.rate = original.audio.shape[1], original.rate
+            cell.truth = self.truth
             source = original.audio if treatment.control == "unmarked" else self.marked.audio
             start = time.perf_counter()
-            made = _step("attack_failed", lambda: self._attacked(treatment, source, rate))
-            attacked, delay = made.audio, made.delay
-            middle = time.perf_counter()
-            left = _step("score_failed", lambda: self._left(treatment, source, made))
-            begin = time.perf_counter()
-            secret = seeds.wrong_key(self.unit.seed) if treatment.control == "wrong_key" else self.key
-            decoded = _step("decode_failed", lambda: self.system.decode(attacked.copy(), rate, secret))
-            attack_s, decode_s = middle - start, time.perf_counter() - begin
-            audio_s = attacked.shape[1] / rate
-            rows = _step(
-                "score_failed",
-                lambda: scoring.score(
-                    answer(decoded),
-                    self.truth,
-                    n_samples=samples,
-                    n_attacked=attacked.shape[1],
-                    rate=rate,
-                    delay=delay,
-                    reference=[] if treatment.control else self.layouts(marked=name != "none"),
-                    control=bool(treatment.control),
-                ),
-            )
-            before = original.audio if name == "none" else source
-            rows = _step("score_failed", lambda: scoring.with_levels(rows, before, attacked, rate))
-            if "prefix_s" in self.unit.metrics and not treatment.control:
-                needed = _step("decode_failed", lambda: self._prefix(attacked, rows[0].clip_ok))
-                rows = [replace(row, prefix_s=needed) for row in rows]
+            rate = original.rate
+            made = cell.made = _step("attack_failed", lambda: self._attacked(treatment, source, rate))
+            cell.attack_s = time.perf_counter() - start
+            cell.left = _step("score_failed", lambda: self._left(treatment, source, made))
+            cell.secret = seeds.wrong_key(self.unit.seed) if treatment.control == "wrong_key" else self.key
         except _Failure as failure:
-            rows = scoring.failed(samples, rate, truth, failure.status, str(failure))
-            trace = failure.trace
-        return CellLine(key, name, tuple(rows), left, attack_s, decode_s, audio_s, trace, delay)
+            cell.failure = failure
+        return cell
+
+    def _decode(self, cells: Sequence[_Cell]) -> None:
+        """Read what is to be read: together where the system does, and one by one where that fails."""
+        many = getattr(self.system, "decode_batch", None) if len(cells) > 1 else None
+        groups: dict[bytes, list[_Cell]] = {}
+        for cell in cells:
+            groups.setdefault(cell.secret, []).append(cell)
+        for secret, group in groups.items():
+            if many is not None and len(group) > 1 and self._decode_together(many, group, secret):
+                continue
+            for cell in group:
+                start = time.perf_counter()
+                try:
+                    cell.decoded = _step("decode_failed", partial(self._decode_one, cell))
+                except _Failure as failure:
+                    cell.failure = failure
+                cell.decode_s = time.perf_counter() - start
+
+    def _decode_one(self, cell: _Cell) -> object:
+        assert cell.made is not None
+        return self.system.decode(cell.made.audio.copy(), cell.rate, cell.secret)
+
+    def _decode_together(
+        self, many: Callable[..., Sequence[object]], cells: Sequence[_Cell], secret: bytes
+    ) -> bool:
+        """Read cells at once; False where that is not possible."""
+        start = time.perf_counter()
+        audio = [cell.made.audio.copy() for cell in cells if cell.made is not None]
+        try:
+            answers = list(_step("decode_failed", lambda: many(audio, cells[0].rate, secret)))
+        except _Failure as failure:
+            if failure.status != "timed_out":
+                return False
+            for cell in cells:
+                cell.failure = failure
+            return True
+        if len(answers) != len(cells):
+            return False
+        each = (time.perf_counter() - start) / len(cells)
+        for cell, found in zip(cells, answers, strict=True):
+            cell.decoded, cell.decode_s = found, each
+        return True
+
+    def _scored(self, cell: _Cell) -> CellLine:
+        """A cell that was read, as a line: what was measured, and the times."""
+        treatment, made = cell.treatment, cell.made
+        key, name = self.unit.cell_key(treatment), treatment.name
+        failure, audio_s = cell.failure, None
+        if failure is None:
+            assert made is not None
+            try:
+                rows = _step("score_failed", lambda: self._rows(cell, made))
+                if "prefix_s" in self.unit.metrics and not treatment.control:
+                    needed = _step("decode_failed", lambda: self._prefix(made.audio, rows[0].clip_ok))
+                    rows = [replace(row, prefix_s=needed) for row in rows]
+                audio_s = made.audio.shape[1] / cell.rate
+            except _Failure as error:
+                failure = error
+        if failure is not None:
+            rows = scoring.failed(cell.samples, cell.rate, cell.truth, failure.status, str(failure))
+        return CellLine(
+            key,
+            name,
+            tuple(rows),
+            cell.left,
+            cell.attack_s if cell.decode_s is not None else None,
+            cell.decode_s if cell.decoded is not None else None,
+            audio_s,
+            "" if failure is None else failure.trace,
+            None if made is None else made.delay,
+        )
+
+    def _rows(self, cell: _Cell, made: Made) -> list[Measured]:
+        rows = scoring.score(
+            answer(cell.decoded),
+            self.truth,
+            n_samples=cell.samples,
+            n_attacked=made.audio.shape[1],
+            rate=cell.rate,
+            delay=made.delay,
+            reference=[] if cell.treatment.control else self.layouts(marked=cell.treatment.name != "none"),
+            control=bool(cell.treatment.control),
+        )
+        original = cell.treatment.name == "none" or cell.treatment.control == "unmarked"
+        before = self.original.audio if original else self.marked.audio
+        return scoring.with_levels(rows, before, made.audio, cell.rate)
+
+
+@dataclass
+class _Cell:
+    """One attack on one clip on its way: attacked, read, or failed."""
+
+    treatment: Treatment
+    samples: int
+    rate: int
+    truth: scoring.Truth | None = None
+    made: Made | None = None
+    left: Attacked = field(default_factory=Attacked)
+    secret: bytes = b""
+    decoded: object = None
+    attack_s: float | None = None
+    decode_s: float | None = None
+    failure: _Failure | None = None
 
 
 def _die_with(parent: int) -> None:
@@ -470,11 +578,14 @@ def missing_lines(unit: Unit, done: Collection[str], *, end_process: bool = True
         with time_limit(unit.cell_timeout, end_process=end_process):
             line: Line = bench.marking_line()
         yield line
-    for treatment in unit.treatments:
-        if unit.cell_key(treatment) not in done:
-            with time_limit(unit.cell_timeout, end_process=end_process):
-                line = bench.cell_line(treatment)
-            yield line
+    left = [treatment for treatment in unit.treatments if unit.cell_key(treatment) not in done]
+    many = bench.batch if len(left) > 1 else 1
+    for first in range(0, len(left), many):
+        part = left[first : first + many]
+        limit = None if unit.cell_timeout is None else len(part) * unit.cell_timeout
+        with time_limit(limit, end_process=end_process):
+            lines = bench.cell_lines(part)
+        yield from lines
 
 
 def run_unit(unit: Unit, parent: int | None = None, one: Callable[[], None] | None = None) -> str:

@@ -40,6 +40,10 @@ class AnsweredDetection(Protocol):
 class System(Protocol):
     """A watermark under test. Audio is float32 `[channels, samples]` in [-1, 1]; a key is 32 bytes.
 
+    Where a system has them, the bench also calls `decode_batch(audio, rate, key)`, which reads a list of
+    clips (`batch`: how many at most) and answers as `decode` for each, and `to(device)`, which moves its
+    model to a device as torch names it (`--device`).
+
     Example:
         >>> class Silent(SimpleSystem):
         ...     name, payload_bytes = "silent", 2

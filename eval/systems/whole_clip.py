@@ -7,6 +7,7 @@ bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,9 @@ class WholeClipSystem(SimpleSystem):
         rate: at which it works, in Hz; None: at any.
         mono: it works on one channel, the mean of all; what it adds goes to all of them.
         minimum_s: shorter audio it cannot mark.
+        chunk_s: longer audio is marked and read in pieces of this length, each with all bits; the end joins
+            the last one where it is shorter than half a piece, or than `minimum_s`. None: all at once.
+        batch: clips that `read_batch` takes at a time.
 
     Example:
         >>> class Loud(WholeClipSystem):
@@ -67,6 +71,8 @@ class WholeClipSystem(SimpleSystem):
     rate: int | None = None
     mono: bool = False
     minimum_s: float = 0.0
+    chunk_s: float | None = None
+    batch: int = 1
 
     @property
     def payload_bytes(self) -> int:  # type: ignore[override]
@@ -100,6 +106,26 @@ class WholeClipSystem(SimpleSystem):
         """
         raise NotImplementedError
 
+    def read_batch(self, audio: Sequence[Audio], rate: int, key: bytes) -> Sequence[Found]:
+        """Read several clips, for systems that are quicker so (`batch`); one by one where it is not written.
+
+        Args:
+            audio: of any lengths, each as `read` gets it.
+            rate: samples per second.
+            key: 32 bytes.
+
+        Returns:
+            What `read` returns, for each.
+        """
+        return [self.read(one, rate, key) for one in audio]
+
+    def _pieces(self, samples: int, rate: int) -> list[slice]:
+        """Where the pieces lie that are marked and read one by one."""
+        size = samples if self.chunk_s is None else max(1, round(self.chunk_s * rate))
+        least = max(size // 2, round(self.minimum_s * rate))
+        starts = [0, *(at for at in range(size, samples, size) if samples - at >= least)]
+        return [slice(a, b) for a, b in zip(starts, [*starts[1:], samples], strict=True)]
+
     def _own(self, audio: Audio, rate: int) -> tuple[Audio, int]:
         """The audio as the system wants it, and its rate."""
         own = audio.mean(axis=0, keepdims=True, dtype=np.float32) if self.mono else audio
@@ -113,19 +139,46 @@ class WholeClipSystem(SimpleSystem):
             raise NotMarkable(f"{self.name} needs {self.minimum_s:g} s")
         host, own_rate = self._own(audio, rate)
         bits = bits_of(payload, self.payload_bits)
-        marked = np.asarray(plain(self.mark(host.copy(), own_rate, bits, key)), np.float32)
-        if marked.shape != host.shape:
-            raise ValueError(f"mark returned shape {marked.shape} for audio of shape {host.shape}")
+        pieces = [host[:, at] for at in self._pieces(host.shape[1], own_rate)]
+        done = [np.asarray(plain(self.mark(p.copy(), own_rate, bits, key)), np.float32) for p in pieces]
+        for piece, its in zip(pieces, done, strict=True):
+            if its.shape != piece.shape:
+                raise ValueError(f"mark returned shape {its.shape} for audio of shape {piece.shape}")
+        marked = np.concatenate(done, axis=1)
         if host.shape == audio.shape and own_rate == rate:
             return Marked(marked)
         return mixed_in(audio, rate, marked - host, own_rate)
 
     def decode(self, audio: Audio, rate: int, key: bytes) -> Found:
         """As `System.decode`; audio that is too short bears no mark."""
-        if audio.shape[1] < self.minimum_s * rate:
-            return Found(ok=False)
-        own, own_rate = self._own(audio, rate)
-        found = self.read(own, own_rate, key)
+        return self.decode_batch([audio], rate, key)[0]
+
+    def decode_batch(self, audio: Sequence[Audio], rate: int, key: bytes) -> list[Found]:
+        """As `decode`, of several clips; `read_batch` gets their pieces, no more than `batch` at a time."""
+        long_enough = [one.shape[1] >= self.minimum_s * rate for one in audio]
+        owns = [self._own(one, rate) for one, good in zip(audio, long_enough, strict=True) if good]
+        cut = [[own[:, at] for at in self._pieces(own.shape[1], own_rate)] for own, own_rate in owns]
+        todo = [np.ascontiguousarray(piece) for pieces in cut for piece in pieces]
+        read: list[Found] = []
+        for first in range(0, len(todo), self.batch):
+            part = todo[first : first + self.batch]
+            if len(part) == 1:
+                read.append(self.read(part[0], owns[0][1], key))
+                continue
+            answers = list(self.read_batch(part, owns[0][1], key))
+            if len(answers) != len(part):
+                raise ValueError(f"read_batch answered {len(answers)} times for {len(part)} clips")
+            read += answers
+        its = iter(read)
+        found = iter([_together([next(its) for _ in pieces], [p.shape[1] for p in pieces]) for pieces in cut])
+        own_of = iter(owns)
+        return [
+            self._placed(next(found), one, rate, *next(own_of)) if good else Found(ok=False)
+            for one, good in zip(audio, long_enough, strict=True)
+        ]
+
+    def _placed(self, found: Found, audio: Audio, rate: int, own: Audio, own_rate: int) -> Found:
+        """With which samples of `audio` are marked, where those of `own` were judged."""
         if found.present is None or own.shape[1] == audio.shape[1]:
             return found
         judged = np.asarray(plain(found.present))
@@ -140,7 +193,28 @@ class WholeClipSystem(SimpleSystem):
             "keyed": self.keyed,
             "rate": self.rate,
             "minimum_s": self.minimum_s,
+            **({} if self.chunk_s is None else {"chunk_s": self.chunk_s}),
         }
+
+
+def _together(found: Sequence[Found], samples: Sequence[int]) -> Found:
+    """What the pieces of a clip say together: bits and scores on average, `ok` where half of them are."""
+    if len(found) == 1:
+        return found[0]
+    bits = [np.asarray(plain(f.bits), np.float64) for f in found if f.bits is not None]
+    judged = [np.asarray(plain(f.present), np.float64) for f in found if f.present is not None]
+    for its, wanted in zip(judged, samples, strict=False):
+        if its.shape != (wanted,):
+            raise ValueError(f"{its.size} samples judged, {wanted} there")
+    payload = next((f.payload for f in found if f.ok and f.payload is not None), None)
+    ok = 2 * sum(bool(f.ok) for f in found) >= len(found)
+    return Found(
+        ok=ok,
+        payload=payload if ok and not bits else None,
+        score=float(np.mean([f.score for f in found])),
+        bits=np.mean(bits, axis=0) if len(bits) == len(found) else None,
+        present=np.concatenate(judged) if len(judged) == len(found) else None,
+    )
 
 
 def payload_bits_of(system: System) -> int:

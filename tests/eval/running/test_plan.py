@@ -13,6 +13,18 @@ from soundsafe.errors import InputError
 from soundsafe.eval.running.plan import make_plan
 
 
+def test_unmarked_audio_is_attacked_as_suites_are(fakes: ModuleType, clips: Path, suite_file: Path) -> None:
+    def names(asked: list[str], attacked: bool | None) -> list[str]:
+        plan = make_plan(fakes.Toy(), asked, clips, limit=1, attacked_controls=attacked)
+        return [cell.name for cell, _ in plan.cells if "+then+" in cell.name]
+
+    suite = [str(suite_file)]
+    assert names(suite, None) == ["unmarked+then+gain_-3dB", "unmarked+then+gain_+3dB"]
+    assert names(suite, False) == names(["none", "unmarked", "gain_-3dB"], None) == []
+    assert names([*suite, "gain_-6dB"], None) == names(suite, None)
+    assert names(["gain_-6dB"], True) == ["unmarked+then+gain_-6dB", "wrong_key+then+gain_-6dB"]
+
+
 def test_attacked_controls(fakes: ModuleType, clips: Path) -> None:
     plan = make_plan(fakes.Toy(), ["none", "gain_-3dB"], clips, limit=1, attacked_controls=True)
     names = [cell.name for cell, _ in plan.cells]

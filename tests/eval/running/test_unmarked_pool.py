@@ -42,11 +42,11 @@ def test_thresholds_of_a_pool(fakes: ModuleType, clips: Path, pool: Path, tmp_pa
             return super().decode(audio, rate, key)
 
     asked = ["none", "unmarked", "gain_-3dB"]
-    plan = make_plan(Counted(), asked, clips, limit=2, seconds=1.0, pool=pool)
+    plan = make_plan(Counted(), asked, clips, limit=2, seconds=1.0, pool=pool, attacked_controls=True)
     assert len(plan.pool) == 2 * 52
     result = runner.run(plan, tmp_path / "run", jobs=0)
     assert len(marked) == 2
-    assert read.count(8000) == 2 * 4 + 2 + 104 * 2  # cells, the layouts of marked audio, the pool's two
+    assert read.count(8000) == 2 * 5 + 2 + 104 * 2  # cells, the layouts of marked audio, the pool's two
     found = {(r.suite, r.attack): r for r in result.summary.rows if r.category == "all"}
     row = found["custom", "gain_-3dB"]
     assert (row.clips, row.detection_unmarked_clips, row.detection_1e2) == (2, 106, 1)
@@ -57,7 +57,7 @@ def test_thresholds_of_a_pool(fakes: ModuleType, clips: Path, pool: Path, tmp_pa
 
     del marked[:], read[:]
     again = runner.run(plan, tmp_path / "again", jobs=0)
-    assert len(read) == 2 * 4 + 2  # the run's own clips alone
+    assert len(read) == 2 * 5 + 2  # the run's own clips alone
     assert again.rows.equals(result.rows)
     assert summary_rows(again.rows) == list(result.summary.rows)
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from soundsafe.aliases import Audio, Bits
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval import evaluate
 from soundsafe.eval.analysis.compare import compare
 from soundsafe.eval.analysis.gate import check, make_baseline
 from soundsafe.eval.analysis.summary import summary_rows
 from soundsafe.eval.rows import SummaryRow
+from soundsafe.eval.systems import registry
 from soundsafe.eval.systems.interface import Found
 from soundsafe.eval.systems.whole_clip import WholeClipSystem, bits_of, bytes_of
 
@@ -198,3 +202,84 @@ def test_bits_and_bytes() -> None:
     for n in (0, 1, 7, 8, 10, 20, 30):
         bits = np.random.default_rng(n).integers(0, 2, n).astype(np.uint8)
         assert np.array_equal(bits_of(bytes_of(bits), n), bits)
+
+
+class _Many(WholeClipSystem):
+    """Reads three clips at a time, on a device, and says how it was asked; its mark is an offset."""
+
+    name, keyed, batch = "many", False, 3
+    asked: ClassVar[list[int]] = []
+    devices: ClassVar[list[str]] = []
+    made: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        self.made.append(1)
+
+    def to(self, device: str) -> None:
+        self.devices.append(device)
+
+    def mark(self, audio: Audio, rate: int, bits: Bits, key: bytes) -> Audio:
+        return audio + np.float32(0.1)
+
+    def read(self, audio: Audio, rate: int, key: bytes) -> Found:
+        score = float(audio.mean())
+        return Found(ok=score > 0.05, score=score)
+
+    def read_batch(self, audio: Sequence[Audio], rate: int, key: bytes) -> list[Found]:
+        self.asked.append(len(audio))
+        return [self.read(one, rate, key) for one in audio]
+
+
+def test_clips_are_read_together_on_a_device_by_one_model(
+    clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry._REGISTERED, "many", _Many)
+    for seen in (_Many.asked, _Many.devices, _Many.made):
+        seen.clear()
+    names = ["none", "unmarked", "gain_-3dB", "gain_+3dB", "gain_-6dB"]
+    together = evaluate("many", names, clips, limit=2, device="cpu")
+    assert _Many.asked == [3, 2, 3, 2]
+    assert _Many.devices == ["cpu"]  # two clips, one model
+    monkeypatch.setattr(_Many, "batch", 1)
+    alone = evaluate("many", names, clips, limit=2)
+    assert _Many.asked == [3, 2, 3, 2]
+    pd.testing.assert_frame_equal(together, alone)
+    monkeypatch.setattr(_Many, "batch", 2)
+    monkeypatch.setattr(_Many, "read_batch", lambda *given: 1 / 0)
+    pd.testing.assert_frame_equal(evaluate("many", names, clips, limit=2), alone)  # then one by one
+
+
+class _Piecewise(WholeClipSystem):
+    """Marks with the length of what it was given, in bits, and reads the same."""
+
+    name, payload_bits, keyed, chunk_s, minimum_s = "piecewise", 4, False, 2.0, 0.5
+
+    def mark(self, audio: Audio, rate: int, bits: Bits, key: bytes) -> Audio:
+        out = audio.copy()
+        out[:, : len(bits)] = np.where(bits, 0.5, -0.5)
+        out[:, -1] = 0.25
+        return out
+
+    def read(self, audio: Audio, rate: int, key: bytes) -> Found:
+        present = np.zeros(audio.shape[1])
+        present[: rate // 2] = 1
+        return Found(
+            ok=audio[0, -1] == 0.25, bits=audio[0, :4] > 0, score=audio.shape[1] / rate, present=present
+        )
+
+
+def test_long_audio_is_marked_and_read_in_pieces() -> None:
+    system, rate = _Piecewise(), 100
+    audio = np.zeros((2, 480), np.float32)  # two pieces, and a rest that is too short for one
+    marked = system.embed(audio, rate, b"\xa0", bytes(32)).audio
+    assert np.flatnonzero(marked[1] == 0.25).tolist() == [199, 479]
+    found = system.decode(marked, rate, bytes(32))
+    assert (found.ok, found.score) == (True, pytest.approx((2.0 + 2.8) / 2))
+    assert np.asarray(found.bits).tolist() == [1, 0, 1, 0]
+    assert found.present is not None
+    assert np.flatnonzero(np.diff(np.asarray(found.present))).tolist() == [49, 199, 249]
+    marked[:, 200:204] *= -1  # one of two pieces says otherwise: nobody knows
+    assert np.asarray(system.decode(marked, rate, bytes(32)).bits).tolist() == [0.5] * 4
+    assert not system.decode(audio, rate, bytes(32)).ok
+    assert not system.decode(audio[:, :40], rate, bytes(32)).ok
+    assert [s.stop for s in system._pieces(700, rate)] == [200, 400, 600, 700]
