@@ -399,7 +399,9 @@ class _Solver:
         room = -torch.nn.functional.max_pool1d(-own, 3, 1, 1)
         room = torch.where(room.square() > profile.mark_floor, room, 0.0)
         height = spectrum.abs() / (own * 10.0 ** (profile.masking_offset_db / 20.0))
-        self.room = room * height.clamp(*_HEIGHTS).pow(-_LEVELLING)
+        # Not by torch, whose powers depend on the processor.
+        levelled = height.clamp(*_HEIGHTS).double().numpy() ** -_LEVELLING
+        self.room = room * torch.from_numpy(levelled).to(room.dtype)
         self.bound = x.abs().clamp_min(HEADROOM)
 
     def solve(self, every: list[_Mixture], steps: int, amount: torch.Tensor | None = None) -> torch.Tensor:

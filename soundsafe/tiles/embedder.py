@@ -144,7 +144,7 @@ def mark_tiles(
     x = torch.from_numpy(np.ascontiguousarray(audio))
     inside = slice(*_ends(matrix.sum(axis=0) > 0.0))  # bins that lie in bands
     matrix = matrix[:, inside]
-    to_bins = csr_array(matrix.T.astype(np.float32))
+    to_bins = csr_array(matrix.T)
     to_frames = csr_array(_frames_matrix(tiles, GRID.frames(audio.shape[1]), profile))
     phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
     gain = np.zeros((geo.bands, tiles))
@@ -169,7 +169,7 @@ def mark_tiles(
         move = (target - s)[..., None] * np.sqrt(profile.symbol_tiles) / ((w**2).sum(-1, keepdims=True) + 0.5)
         gain[geo.band[None, :, None], tile_of] += effort.reach * geo.sign[None] * w * move
         np.clip(gain, -effort.limit_db, effort.limit_db, out=gain)
-        y = x + _change(spectrum, to_bins @ (gain @ to_frames).astype(np.float32), inside, audio.shape[1])
+        y = x + _change(spectrum, to_bins @ (gain @ to_frames), inside, audio.shape[1])
     return y.numpy()
 
 
@@ -186,14 +186,13 @@ def _rows(x: torch.Tensor, inside: slice) -> tuple[torch.Tensor, NDArray[np.floa
     return rows, power.numpy().T
 
 
-def _change(spectrum: torch.Tensor, db: NDArray[np.float32], inside: slice, samples: int) -> torch.Tensor:
+def _change(spectrum: torch.Tensor, db: Floats, inside: slice, samples: int) -> torch.Tensor:
     """What gains in `db` ``[bins, frames]`` of the rows `spectrum` add to audio ``[channels, samples]``."""
     rows = torch.zeros(*spectrum.shape[:2], inside.stop, dtype=spectrum.dtype)
     for here in GRID.pieces(samples):
-        factor = torch.expm1(torch.from_numpy(db[:, here].T.copy()) * (np.log(10.0) / 20.0))
-        rows[:, here, inside] = spectrum[:, here] * factor.to(
-            spectrum.dtype
-        )  # in twice the time were it real
+        # Not torch's exponential, whose last bits depend on the processor; in twice the time were it real.
+        factor = np.expm1(db[:, here].T * (np.log(10.0) / 20.0)).astype(np.complex64)
+        rows[:, here, inside] = spectrum[:, here] * torch.from_numpy(factor)
     return GRID.inverse_rows(rows, samples)
 
 

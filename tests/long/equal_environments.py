@@ -35,7 +35,10 @@ PAYLOADS = (16, 175)
 
 
 def attacked(names: list[str] | None, out: Path, given: Path) -> dict[str, str]:
-    """Every mark and every attack of this process's setting: the digest of its audio, which `out` keeps."""
+    """Marks and attacks of this process's setting (None: every one): the digest of each one's audio.
+
+    The first setting's audio is kept in `out`, which is `given` then; the others say how far they are off.
+    """
     import torch
 
     from soundsafe import attacks, datasets, embed
@@ -62,7 +65,7 @@ def attacked(names: list[str] | None, out: Path, given: Path) -> dict[str, str]:
             keep(f"mark of {size} bytes, {clip.clip}", made)
     audio, rate = clips[0].read()
     audio = np.ascontiguousarray(audio[:, rate : (1 + SECONDS) * rate])
-    for attack in map(attacks.get, names) if names else attacks.all_attacks():
+    for attack in attacks.all_attacks() if names is None else map(attacks.get, names):
         if attack.left_out or attack.needs_access or attack.weights:
             continue
         try:
@@ -106,15 +109,18 @@ def of_setting(kernel: str, arguments: list[str]) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--attack", action="append", help="only this one, and no mark; repeatable")
+    parser.add_argument("--marks", action="store_true", help="no attack, marks alone")
     parser.add_argument("--kernels", action="append", help="VARIABLE=VALUE beside the usual ones; repeatable")
     parser.add_argument("--json", type=Path, help="also write what was found")
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--given", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.out:
-        print(json.dumps(attacked(asked.attack, asked.out, asked.given)))
+        print(json.dumps(attacked([] if asked.marks else asked.attack, asked.out, asked.given)))
         return
-    only = [part for name in asked.attack or [] for part in ("--attack", name)]
+    only = (
+        ["--marks"] if asked.marks else [part for name in asked.attack or [] for part in ("--attack", name)]
+    )
     report: dict[str, dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         first: dict[str, str] = {}
