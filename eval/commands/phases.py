@@ -69,7 +69,8 @@ def _summary(table: pd.DataFrame) -> str:
     for phase, part in table.groupby("phase", sort=False):
         row, words = part.iloc[0], []
         if "payload_bytes" in part:
-            words.append(f"{int(row['payload_bytes'])} bytes a second")
+            count = int(row["payload_bytes"])
+            words.append(f"{count} byte{'s' if count > 1 else ''} a second")
         if "stability_share" in part:
             share, low, high = (100 * row[f"stability_share{end}"] for end in ("", "_low", "_high"))
             words.append(f"stability {share:.1f} % of its start (95 %: {low:.1f} to {high:.1f}; "

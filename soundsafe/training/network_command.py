@@ -94,8 +94,9 @@ def train_from_folder(
     lines = [f"{len(train)} seconds to train on, {len(validation)} to validate"]
     for row in rows:
         lines.append(
-            f"{cfg.rs_payload_bytes} bytes a second: BER {row['ber']:.3f}, payload_ok {row['payload_ok']:.2f}"
-            f", SNR {row['snr_db']:.1f} dB, parity of frames {row['parity_frames']:.3f}"
+            f"{cfg.rs_payload_bytes} payload byte(s) a second: BER {row['ber']:.3f}, "
+            f"payload_ok {row['payload_ok']:.2f}, SNR {row['snr_db']:.1f} dB, "
+            f"parity of frames {row['parity_frames']:.3f}"
         )
         share, low, high = (100 * row[f"stability_share{end}"] for end in ("", "_low", "_high"))
         lines.append(f"stability loss {share:.1f} % of its start (95 %: {low:.1f} to {high:.1f})")

@@ -22,6 +22,9 @@ _LOSSES = {
 }
 _COLOURS = {"A": "#7a9cc6", "B": "#1f5fa8", "C": "#c8641b"}
 _INK = "#333333"
+_CONTROLS = ("unmarked", "wrong_key")
+"""Rows of what bears no mark that could be read: not drawn."""
+
 _STRETCHES = 60
 """Points of a curve at most: each the median of a stretch of steps."""
 
@@ -52,7 +55,10 @@ def images(
 
 
 def _figures(table: pd.DataFrame, log: pd.DataFrame, validation: pd.DataFrame | None) -> dict[str, Figure]:
-    size = "" if "payload_bytes" not in table else f", {int(table['payload_bytes'].iloc[0])} bytes a second"
+    size = ""
+    if "payload_bytes" in table:
+        count = int(table["payload_bytes"].iloc[0])
+        size = f", {count} byte{'s' if count > 1 else ''} a second"
     figures = {
         "ber": _by_attack(table, "ber", f"Wrong bits before any code, %{size}", 55.0, guess=50.0),
         "payload": _by_attack(table, "payload_ok", f"Seconds whose payload reads back, %{size}", 103.0),
@@ -68,7 +74,7 @@ def _figures(table: pd.DataFrame, log: pd.DataFrame, validation: pd.DataFrame | 
         for name in losses:
             axes.plot(*_smooth(log, name), label=_LOSSES[name], linewidth=1.4)
         axes.set_yscale("log")
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.12))
     layers = log.filter(like="grad/")
     if layers.shape[1]:
         figures["gradient_norms"] = _gradients(log, layers)
@@ -79,7 +85,10 @@ def _by_attack(
     table: pd.DataFrame, column: str, title: str, end: float, guess: float | None = None
 ) -> Figure:
     """Attacks downwards, a dot for each phase, with the interval where the table has one."""
-    attacks = list(dict.fromkeys(table["attack"]))
+    known = table[~table["attack"].isin(_CONTROLS)]
+    if column in known:
+        known = known[known[column].notna()]
+    attacks = list(dict.fromkeys(known["attack"]))
     phases = list(dict.fromkeys(table["phase"]))
     figure = Figure(figsize=(8, 1.6 + 0.3 * max(2, len(attacks))), layout="constrained")
     axes = figure.subplots()

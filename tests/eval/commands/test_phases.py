@@ -61,7 +61,7 @@ def test_what_the_bench_measured_stands_beside_what_training_did(tmp_path, capsy
         pd.DataFrame(rows).to_csv(tmp_path / f"phase_{phase}" / "suite.csv", index=False)
     assert _run(tmp_path) == 0
     shown = capsys.readouterr().out
-    assert "phase B: 1 bytes a second; stability 4.0 % of its start (95 %: 2.0 to 7.0; goal 5)" in shown
+    assert "phase B: 1 byte a second; stability 4.0 % of its start (95 %: 2.0 to 7.0; goal 5)" in shown
     table = pd.read_csv(tmp_path / "phases.csv")
     assert list(table["attack"]) == ["none", "mp3_192", "held_out"] * 2
     assert table["stable"].all()
