@@ -69,7 +69,7 @@ class _Baseline(SimpleSystem):
     payload_bytes = PAYLOAD_BYTES
 
     def describe(self) -> dict[str, object]:
-        return {"version": version("soundsafe")}
+        return {"version": version("soundsafe"), "checked": True}
 
 
 class SpreadSpectrum(_Baseline):
