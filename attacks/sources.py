@@ -18,6 +18,7 @@ __all__ = [
     "RAWBENCH",
     "SOUNDSAFE",
     "STIRMARK",
+    "STIRMARK_OPEN",
     "TORCHAUDIO_SOURCE",
     "Source",
     "joined",
@@ -42,6 +43,9 @@ DEEPMARK = Source("DeepMark benchmark (deepmarkpy/deepmarkpy-benchmark e15a9fc)"
 A_FILES = Source("The A-Files 2.0.1 (PyPI: the-a-files)", "GPL-3.0-only")
 AUDIOWMARK = Source("audiowmark's tests (swesterfeld/audiowmark d091006)", "GPL-3.0-or-later")
 STIRMARK = Source("StirMark Benchmark for Audio (ITCC 2001), as described in print", "none stated")
+STIRMARK_OPEN = Source(
+    "StirMark Benchmark for Audio (ITCC 2001), where print names an effect and not how: ours", "none stated"
+)
 
 
 def joined(sources: Sequence[Source]) -> Source:

@@ -1,9 +1,13 @@
 """The attacks of StirMark Benchmark for Audio, by name.
 
 Steinebach, Petitcolas, Raynal, Dittmann, Fontaine, Seibel, Fates and Croce Ferri, "StirMark benchmark: audio
-watermarking attacks", ITCC 2001, and its later versions. Written anew from the published descriptions, which
-do not say everything; amplitudes are in steps of 16 bits, as there, and lengths in samples at any rate. Time
-stretching, pitch shifting and further filters are in families of their own.
+watermarking attacks", ITCC 2001, and its later versions. Written anew from the published descriptions. What
+these say whole, an operation on samples and its parameters, has the source `STIRMARK`. Where they name an
+effect and leave open how it is computed (shape and scale of noises, windows of transforms, weights of
+smoothing, timing of the compressor, the statistics of `Stat1` and `Stat2`), the source is `STIRMARK_OPEN`,
+and figures need not be those of the benchmark's own program. Amplitudes are in steps of 16 bits, as there,
+and lengths in samples at any rate. Time stretching, pitch shifting and further filters are in families of
+their own.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
-from soundsafe.attacks.sources import STIRMARK
+from soundsafe.attacks.sources import STIRMARK, STIRMARK_OPEN
 
 Spectrum = NDArray[np.complexfloating]
 
@@ -44,14 +48,14 @@ def add_sinus(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: f
     "stirmark",
     {f"stirmark_AddNoise_{a}": {"amplitude": a} for a in (100, 300, 900)},
     differentiable=True,
-    source=STIRMARK,
+    source=STIRMARK_OPEN,
 )
 def add_noise(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: float) -> Audio:
     """Noise, uniform up to `amplitude`."""
     return audio + np.float32(amplitude * STEP) * _uniform(audio.shape, rng)
 
 
-@attack("stirmark", {"stirmark_AddDynNoise": {"percent": 20}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_AddDynNoise": {"percent": 20}}, differentiable=True, source=STIRMARK_OPEN)
 def add_dyn_noise(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
     """Noise, uniform up to a share of each sample."""
     return audio + audio * np.float32(percent / 100) * _uniform(audio.shape, rng)
@@ -61,7 +65,7 @@ def add_dyn_noise(audio: Audio, rate: int, rng: np.random.Generator, *, percent:
     "stirmark",
     {"stirmark_AddFFTNoise": {"size": 1024, "amplitude": 300}},
     differentiable=True,
-    source=STIRMARK,
+    source=STIRMARK_OPEN,
 )
 def add_fft_noise(audio: Audio, rate: int, rng: np.random.Generator, *, size: int, amplitude: float) -> Audio:
     """Noise in each bin of block transforms."""
@@ -88,7 +92,7 @@ def amplify(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float
     "stirmark",
     {"stirmark_Compressor": {"threshold_db": -6.1, "ratio": 2.1}},
     differentiable=True,
-    source=STIRMARK,
+    source=STIRMARK_OPEN,
 )
 def compressor(
     audio: Audio, rate: int, rng: np.random.Generator, *, threshold_db: float, ratio: float
@@ -172,7 +176,7 @@ def exchange(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     "stirmark",
     {f"stirmark_ExtraStereo_{s}": {"strength": s} for s in (30, 50, 70)},
     differentiable=True,
-    source=STIRMARK,
+    source=STIRMARK_OPEN,
 )
 def extra_stereo(audio: Audio, rate: int, rng: np.random.Generator, *, strength: float) -> Audio:
     """The difference of the channels made stronger by `strength` / 10."""
@@ -184,7 +188,7 @@ def extra_stereo(audio: Audio, rate: int, rng: np.random.Generator, *, strength:
     "stirmark",
     {"stirmark_FFT_HLPassQuick": {"low_hz": 150, "high_hz": 13500, "size": 16384}},
     differentiable=True,
-    source=STIRMARK,
+    source=STIRMARK_OPEN,
 )
 def fft_hl_pass(
     audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, high_hz: float, size: int
@@ -207,7 +211,7 @@ def fft_real_reverse(audio: Audio, rate: int, rng: np.random.Generator, *, size:
     return _by_blocks(audio, size, lambda spectrum: -spectrum.real + 1j * spectrum.imag)
 
 
-@attack("stirmark", {"stirmark_FFT_Stat1": {"size": 1024}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_FFT_Stat1": {"size": 1024}}, differentiable=True, source=STIRMARK_OPEN)
 def fft_stat1(audio: Audio, rate: int, rng: np.random.Generator, *, size: int) -> Audio:
     """Each bin becomes the mean of itself and the next."""
     return _by_blocks(
@@ -232,7 +236,7 @@ def lsb_zero(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     return ((pcm & ~1) * STEP).astype(np.float32)
 
 
-@attack("stirmark", {"stirmark_Normalize": {}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_Normalize": {}}, differentiable=True, source=STIRMARK_OPEN)
 def normalize(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """As loud as 16 bits allow."""
     peak = np.abs(audio).max(initial=0.0)
@@ -252,25 +256,25 @@ def rc_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float)
     return _first_order(audio, rate, hz, "low")
 
 
-@attack("stirmark", {"stirmark_Smooth": {}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_Smooth": {}}, differentiable=True, source=STIRMARK_OPEN)
 def smooth(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each local extreme becomes the mean of its neighbours."""
     return _where(audio, lambda before, here, after: (here - before) * (here - after) > 0)
 
 
-@attack("stirmark", {"stirmark_Smooth2": {}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_Smooth2": {}}, differentiable=True, source=STIRMARK_OPEN)
 def smooth2(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each sample on a slope becomes the mean of its neighbours."""
     return _where(audio, lambda before, here, after: (here - before) * (here - after) < 0)
 
 
-@attack("stirmark", {"stirmark_Stat1": {}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_Stat1": {}}, differentiable=True, source=STIRMARK_OPEN)
 def stat1(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each sample becomes the mean of itself and the next."""
     return np.concatenate([(audio[:, :-1] + audio[:, 1:]) / 2, audio[:, -1:]], axis=1)
 
 
-@attack("stirmark", {"stirmark_Stat2": {}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_Stat2": {}}, differentiable=True, source=STIRMARK_OPEN)
 def stat2(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Each sample becomes three fifths of itself and a fifth of either neighbour."""
     out = audio.copy()
@@ -290,7 +294,7 @@ def zero_cross(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: 
     return np.where(np.abs(audio) < amplitude * STEP, np.float32(0), audio)
 
 
-@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True, source=STIRMARK_OPEN)
 def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """The `samples` after each sample that is zero in 16 bits set to zero too."""
     from scipy.ndimage import maximum_filter1d

@@ -111,7 +111,10 @@ def test_the_gradient_removes(stereo: Audio) -> None:
     assert not simple.ask(out)[0]
 
 
-@pytest.mark.parametrize(("name", "better"), [("square_20dB_50q", -1), ("forge_search_20dB_50q", 1)])
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [("square_20dB_50q", -1), ("square_waveform_20dB_50q", -1), ("forge_search_20dB_50q", 1)],
+)
 def test_searches_move_the_score_their_way(name: str, better: int, stereo: Audio) -> None:
     simple = Simple(stereo)
     source = simple.marked(0) if better < 0 else stereo
@@ -123,12 +126,28 @@ def test_searches_move_the_score_their_way(name: str, better: int, stereo: Audio
     assert better * simple.score(found) > better * simple.score(start)
 
 
-def test_the_boundary_is_found_and_crossed(stereo: Audio) -> None:
+@pytest.mark.parametrize("name", ["boundary_20dB_50q", "hop_skip_20dB_50q"])
+def test_the_boundary_is_found_and_crossed(name: str, stereo: Audio) -> None:
     """A detector that gives up at an SNR of 30 dB: what comes back lies a little below that."""
     simple = Simple(stereo)
     access = dataclasses.replace(simple.access, ask=lambda audio: (_snr(stereo, audio) > 30, float("nan")))
-    out = attacks.get("boundary_20dB_50q").apply(stereo, RATE, np.random.default_rng(0), access)
+    out = attacks.get(name).apply(stereo, RATE, np.random.default_rng(0), access)
     assert 27 < _snr(stereo, out) <= 30
+
+
+@pytest.mark.parametrize("name", ["boundary_20dB_50q", "hop_skip_20dB_50q"])
+def test_more_questions_take_less_change(name: str, stereo: Audio) -> None:
+    """Of few samples, in which a direction says something; whatever comes back is rejected."""
+    simple = Simple(stereo[:1, RATE : RATE + 1000])
+    marked = simple.marked(0)
+    ask = attacks.get(name).function
+    found = []
+    for queries in (12, 600):
+        rng = np.random.default_rng(2)
+        out = ask(marked, RATE, rng, snr_db=-12.0, queries=queries, access=simple.access)
+        assert not simple.ask(out)[0]
+        found.append(_snr(marked, out))
+    assert found[1] > found[0] + 3
 
 
 @pytest.mark.parametrize("name", ["copy_20dB", "forge_average_20dB"])
