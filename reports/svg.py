@@ -401,7 +401,7 @@ def field(
     top = canvas.legend(columns, 4, 12, width - 8) + 14
     gap = 22.0
     whole = (width - gap * (blocks - 1)) / blocks
-    room = min(max((_width(t) for t in labels), default=0) + 10, whole * 0.62)
+    room = min(max((_width(t) for t in labels), default=0) + 18, whole * 0.62)
     wide = min(150.0 if blocks == 1 else 96.0, (whole - room) / max(1, len(columns)))
     most = int((room - 8) / 6.2)
     for i, (label, line) in enumerate(zip(labels, cells, strict=True)):

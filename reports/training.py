@@ -344,7 +344,9 @@ def _phase(t: Training, phase: str) -> Section:
 
 def phase_sections(t: Training) -> list[Section]:
     """One section across the phases, made to be read in two minutes; closed, one for each that has ended."""
-    across: list[Block] = [_verdicts(t), Beside((_errors(t), _payload(t)), (1, 1))]
+    across: list[Block] = [_verdicts(t)]
+    if len(t.table) > 1:  # one cell is in the table below
+        across.append(Beside((_errors(t), _payload(t)), (1, 1)))
     curves = _curves(t, None)
     across += [*([curves] if curves is not None else []), _across(t)]
     more = [b for b in (_parity(t), _layers(t)) if b is not None]

@@ -54,14 +54,16 @@ def source_hash() -> str:
 def commit() -> str | None:
     """The commit of the checkout that this package runs from, by links too (an editable install).
 
-    None for an installed copy, which may differ from the checkout it was made of; `source` tells it apart.
+    Of an installed copy the commit that it was built from, see `setup.py`; None where that was not known.
+    `source` tells a copy apart that was changed since.
     """
     spec = find_spec("soundsafe")
     if spec is None or spec.origin is None:
         return None
-    checkout = Path(spec.origin).resolve().parents[1]
+    built = Path(spec.origin).resolve().parent / "commit.txt"
+    checkout = built.parents[1]
     if not (checkout / ".git").exists():
-        return None
+        return built.read_text(encoding="ascii").strip() if built.is_file() else None
     try:
         out = subprocess.run(
             ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10

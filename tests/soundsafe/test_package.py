@@ -115,7 +115,7 @@ def source_in(folder: Path, *, links: bool = True) -> Path:
         linked = ("__pycache__",) if links or room != "soundsafe" else ("__pycache__", *ROOMS[1:])
         ignore = shutil.ignore_patterns(*linked)
         shutil.copytree(ROOT / room, folder / room, symlinks=True, ignore=ignore)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -177,6 +177,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("setuptools", "77")
     folder = tmp_path_factory.mktemp("wheel")
     source = source_in(folder / "source")
+    (source / "soundsafe" / "commit.txt").write_text("c0ffee\n")  # as a source archive has it
     build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder))
     pip(*build, str(source), cwd=folder)
     return next(folder.glob("*.whl"))
@@ -204,6 +205,8 @@ for name in names:
 from soundsafe import attacks, datasets
 clips = datasets.load("bundled").clips
 clips[0].read()
+from soundsafe.eval.running.environment import commit
+assert commit() == "c0ffee"
 print(json.dumps([soundsafe.__file__, names, len(clips), len(attacks.all_attacks()), list(attacks.suites())]))
 """
 
