@@ -1,10 +1,11 @@
 """What marked audio tells of its key to somebody who has the program: keyed patterns that repeat.
 
-Everything here works from audio alone. The lattice phase of a symbol or pilot is the same whenever its place
-in the cycle comes again, so the sum of unit phasors of the right candidate grows with every repetition, and
-that of a wrong one does not. A phasor of a sum is a product of phasors, one for each tile or cell, so the
-candidates are two tables multiplied with each other: 450,450 symbols of a band take a few hundredths of a
-second.
+Everything here works from audio alone. In marks of version 1 the lattice phase of a symbol or pilot is the
+same whenever its place in the cycle comes again, so the sum of unit phasors of the right candidate grows with
+every repetition, and that of a wrong one does not. Where symbols follow from the audio too, only blocks of
+one description at one place of the cycle repeat, which are few (`learn_described`). A phasor of a sum is a
+product of phasors, one for each tile or cell, so the candidates are two tables multiplied with each other:
+450,450 symbols of a band take a few hundredths of a second.
 
 The audio must start where its mark starts, and be at 44.1 kHz.
 """
@@ -12,6 +13,7 @@ The audio must start where its mark starts, and be at 44.1 kHz.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,13 +25,18 @@ from numpy.typing import NDArray
 from soundsafe.aliases import Audio
 from soundsafe.cells.masking import ANALYZER, threshold
 from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, PHASES, ROBUST, Profile
+from soundsafe.pipeline.descriptions import description
 from soundsafe.stft import stft
 from soundsafe.tiles import geometry as tiles
+from soundsafe.tiles.blocks import block_features, described_powers
 from soundsafe.tiles.geometry import ROBUST_TILES, TileProfile
 
 __all__ = [
+    "DescribedSymbols",
     "Pilot",
     "TileSymbols",
+    "best_symbols",
+    "learn_described",
     "learn_pilots",
     "learn_tiles",
     "periods",
@@ -182,6 +189,74 @@ def _beside(first: Ints) -> Ints:
     return np.array(out)
 
 
+def best_symbols(levels: Floats, place: Ints, period: float, fold: int = 1) -> tuple[Ints, Floats]:
+    """Both symbols of a band whose lattice phases agree most where they should be alike.
+
+    Args:
+        levels: relative levels in dB ``[blocks, block_tiles]``.
+        place: blocks of equal number should have equal phases ``[blocks]``.
+        period: of the lattice in dB, for a sum of tiles without its norm.
+        fold: 2 where bits may differ.
+
+    Returns:
+        Patterns ``[2, block_tiles]`` of -1, 0 and 1, and how far their phases concentrate ``[2]``.
+    """
+    tried = _candidates(levels, place, period, fold)
+    first = tried[_concentration(_symbol_phasors(tried, levels, period, fold), place).argmax()]
+    beside = _beside(first)
+    second = beside[_concentration(_symbol_phasors(beside, levels, period, fold), place).argmax()]
+    pattern = np.stack([first, second])
+    return pattern, _concentration(_symbol_phasors(pattern, levels, period, fold), place)
+
+
+@dataclass(frozen=True)
+class DescribedSymbols:
+    """What was learned of the blocks that are described by `word` at `place` of the cycle, of which there are
+    so many `blocks`: `pattern` ``[bands, 2, block_tiles]`` and `score` ``[bands, 2]`` as in `TileSymbols`."""
+
+    word: int
+    place: int
+    blocks: int
+    pattern: Ints
+    score: Floats
+
+
+def learn_described(
+    files: Sequence[Audio], *, bands: Ints, classes: int = 3, profile: TileProfile = ROBUST_TILES
+) -> tuple[list[DescribedSymbols], int]:
+    """What repeats in marks that are bound to their audio: blocks of one description, which everybody can
+    work out, at one place of the cycle.
+
+    Args:
+        files: float32 ``[channels, samples]`` each, at 44.1 kHz, from the start of the mark on, with one
+            payload of one part.
+        bands: those that are looked at.
+        classes: how many sets of blocks alike are tried, the largest first.
+        profile: of the tile layer.
+
+    Returns:
+        What stands out most in each, right or not; and how many sets there are.
+    """
+    levels, named = [], []
+    for audio in files:
+        own = _tile_levels(audio, profile)
+        powers = described_powers(tiles.power_spectrum(audio), 1.0, audio.shape[1])
+        features = block_features(powers, 0.0, profile.block, own.shape[1])
+        levels.append(own)
+        named += [(description(each), i % profile.cycle) for i, each in enumerate(features)]
+    every = np.concatenate(levels, axis=1)
+    found = []
+    for (word, place), count in Counter(named).most_common(classes):
+        here = np.array([i for i, each in enumerate(named) if each == (word, place)])
+        pattern = np.zeros((len(every), 2, profile.block_tiles), np.int64)
+        score = np.zeros((len(every), 2))
+        for band in bands.tolist() if count > 1 else []:
+            same = np.zeros(len(here), np.int64)
+            pattern[band], score[band] = best_symbols(every[band, here], same, periods(profile)[band])
+        found.append(DescribedSymbols(word, place, count, pattern, score))
+    return found, len(set(named))
+
+
 def learn_tiles(
     files: Sequence[Audio],
     *,
@@ -212,13 +287,8 @@ def learn_tiles(
         if bands is not None and band not in bands:
             continue
         own, fold = levels[band], 1 if alike or band in pilots else 2
-        tried = _candidates(own, place, period, fold)
-        first = tried[_concentration(_symbol_phasors(tried, own, period, fold), place).argmax()]
-        beside = _beside(first)
-        second = beside[_concentration(_symbol_phasors(beside, own, period, fold), place).argmax()]
-        pattern[band] = first, second
+        pattern[band], score[band] = best_symbols(own, place, period, fold)
         phasors = _symbol_phasors(pattern[band], own, period, fold)
-        score[band] = _concentration(phasors, place)
         for at in np.unique(place):
             angle = np.angle(phasors[:, place == at].sum(axis=1))
             turn[band, :, at] = angle / (2 * np.pi * fold) % (1.0 / fold)

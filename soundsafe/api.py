@@ -41,7 +41,7 @@ from soundsafe.keys import given
 from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.result import Decoded, Embedded, Eul
 from soundsafe.stft import RATE, stft
-from soundsafe.streams.layers import LAYERS, layers_of
+from soundsafe.streams.layers import LAYERS, layers_of, tile_code_beside
 from soundsafe.streams.marker import BLOCK_EULS, Marker, words_of_seconds
 from soundsafe.streams.reader import decoded, read, to_44k
 from soundsafe.streams.strength import strength_of
@@ -112,7 +112,7 @@ def _verified(
 
 
 def _tiles(code: CellCode, layers: tuple[str, ...]) -> TileCode | None:
-    return TileCode(code.key) if "tile" in layers else None
+    return tile_code_beside(code) if "tile" in layers else None
 
 
 def _blocks(audio: Audio, rate: int) -> Iterator[Audio]:
@@ -149,7 +149,7 @@ def decode(audio: object, rate: int, key: bytes | None = None, *, profile: Profi
     x, rate = _array(audio, rate), int(rate)  # NumPy's small integers overflow
     started = time.perf_counter()
     code = CellCode(given(key), profile)
-    found, recovered = read(lambda: _blocks(x, rate), rate, code, TileCode(code.key))
+    found, recovered = read(lambda: _blocks(x, rate), rate, code, tile_code_beside(code))
     return decoded(found, recovered, code, started, x.shape[1] / rate, rate)
 
 
@@ -200,7 +200,7 @@ def decode_file(
     with AudioReader(path, tags=False) as reader:
         rate = reader.info.rate
     code = CellCode(given(key), profile)
-    found, recovered = read(blocks, rate, code, TileCode(code.key))
+    found, recovered = read(blocks, rate, code, tile_code_beside(code))
     return decoded(found, recovered, code, started, seconds, rate)
 
 
@@ -470,7 +470,8 @@ def layouts(audio: object, rate: int, key: bytes | None = None, *, profile: Prof
         here = spectrum[..., i * EUL_FRAMES : (i + 1) * EUL_FRAMES]
         mixed = [mix_channels(here, mix) for mix in mixtures(x.shape[0], i % PHASES)]
         found = [
-            choose_layout(features(one, profile), code_of_second(one, code), i % PHASES) for one in mixed
+            choose_layout(features(one, profile), code_of_second(one, i % PHASES, code), i % PHASES)
+            for one in mixed
         ]
         out.append(Eul(start_s=float(i), ok=False, corrected_bytes=0, erasures=0, **described(found)))
     return out

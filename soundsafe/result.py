@@ -153,6 +153,7 @@ class Decoded:
         realtime_factor: seconds of work for each second of audio.
         factor_confidence: 0 (nothing authenticated) to 1, how surely the three factors are no accident.
         payloads: every payload that was read and authenticated, the one with most seconds, `payload`, first.
+        warnings: what should be known of the mark that was read: that it can be forged.
 
     Example:
         >>> import soundsafe
@@ -179,6 +180,7 @@ class Decoded:
     realtime_factor: float
     factor_confidence: float = 0.0
     payloads: tuple[FoundPayload, ...] = ()
+    warnings: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether a payload was read: `if soundsafe.decode(audio, rate): ...`."""
@@ -236,6 +238,7 @@ class Decoded:
             "factor_confidence": round(self.factor_confidence, 6),
             "offset_samples": self.offset_samples,
             "false_accept_bound": self.false_accept_bound,
+            "warnings": self.warnings,
             "seconds": round(self.seconds, 3),
             "realtime_factor": round(self.realtime_factor, 4),
         }

@@ -1,15 +1,17 @@
 """What a key gives away to somebody who has marked audio and the program: learning, forging, removing.
 
-``python -m soundsafe.eval.commands.learn_key [DATASET] [--split S] [--files N]... [--seconds S] [--own]``
+``python -m soundsafe.eval.commands.learn_key [DATASET] [--files N]... [--own] [--bound]``
 joins clips to files of so many seconds, marks them with one key, learns from the first N files, without the
 key, the symbols of the tile layer and the pilots of the cell layer, and prints one JSON line for each step:
 
+- `learn_described`: what blocks of one description at one place of the cycle give away, the commonest three;
 - `learn`: how many of symbols, pilots and signs are right, from how much audio, in how much CPU time;
 - `forge`: a file that was never marked, with the learned word written into it, and what `decode` says;
 - `remove`: a marked file with the learned pilots moved by half a step, and beside it the same with patterns
   drawn by lot, and white noise of the same size.
 
-`--own`: each file carries a payload of its own. `--targets`: files that are forged and freed of their mark.
+`--bound`: marks that are bound to their audio. `--own`: each file carries a payload of its own.
+`--targets`: files that are forged and freed of their mark.
 """
 
 from __future__ import annotations
@@ -29,16 +31,33 @@ from soundsafe import datasets
 from soundsafe.aliases import Audio
 from soundsafe.attacks import at_snr
 from soundsafe.attacks.learned import remove_pilots, remove_tile_pilots, write_tiles
-from soundsafe.attacks.learning import Pilot, TileSymbols, learn_pilots, learn_tiles
+from soundsafe.attacks.learning import (
+    DescribedSymbols,
+    Pilot,
+    TileSymbols,
+    learn_described,
+    learn_pilots,
+    learn_tiles,
+)
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.profile import PATTERNS
+from soundsafe.cells.profile import HOST_BOUND, PATTERNS, ROBUST, Profile
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.errors import InputError
 from soundsafe.eval.running import seeds
 from soundsafe.stft import RATE
-from soundsafe.tiles.geometry import TileCode
+from soundsafe.tiles.blocks import symbols_of_blocks
+from soundsafe.tiles.geometry import BOUND_TILES, TileCode
 
-__all__ = ["Learned", "Outcome", "main", "right_pilots", "right_symbols", "study"]
+__all__ = [
+    "Learned",
+    "LearnedDescribed",
+    "Outcome",
+    "main",
+    "right_described",
+    "right_pilots",
+    "right_symbols",
+    "study",
+]
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,51 @@ def right_symbols(found: TileSymbols, key: bytes) -> tuple[int, int]:
     each = true.reshape(found.pattern.shape)
     same = [(found.pattern[:, i] == s * each[:, j]).all(-1) for i in (0, 1) for j in (0, 1) for s in (1, -1)]
     return int(np.sum(same)), len(geo.band)
+
+
+@dataclass(frozen=True)
+class LearnedDescribed:
+    """What was learned of blocks that are described alike: of so many `blocks` there are `sets`, the largest
+    three of `sizes`; `symbols` of `of_symbols` that were looked at in these are right."""
+
+    files: int
+    blocks: int
+    sets: int
+    sizes: list[int]
+    symbols: int
+    of_symbols: int
+    cpu_s: float
+    step: str = "learn_described"
+
+
+_LOOKED_AT = np.arange(4, 148, 16)
+"""Bands whose symbols are looked at in blocks that are described alike, none of pilots."""
+
+
+def right_described(found: Sequence[DescribedSymbols], key: bytes) -> tuple[int, int]:
+    """How many symbols are those of `key`, up to a sign, and how many were looked at."""
+    code = TileCode(key, BOUND_TILES)
+    right = of = 0
+    for one in found:
+        own = symbols_of_blocks(np.array([one.place]), [one.word], code)
+        true = np.zeros((len(code.geometry.band), one.pattern.shape[2]), np.int64)
+        np.put_along_axis(true, own.position[0], own.sign[0].astype(np.int64), axis=1)
+        each = true.reshape(one.pattern.shape)
+        of += 2 * len(_LOOKED_AT)
+        right += sum(
+            int((one.pattern[_LOOKED_AT, i] == s * each[_LOOKED_AT, j]).all(-1).sum())
+            for i in (0, 1) for j in (0, 1) for s in (1, -1)
+        )  # fmt: skip
+    return right, of
+
+
+def _described(files: Sequence[Audio], key: bytes) -> LearnedDescribed:
+    started = time.process_time()
+    found, sets = learn_described(files, bands=_LOOKED_AT)
+    took = time.process_time() - started
+    blocks = sum(audio.shape[1] // TileCode(key).profile.block for audio in files)
+    sizes = [one.blocks for one in found]
+    return LearnedDescribed(len(files), blocks, sets, sizes, *right_described(found, key), round(took, 2))
 
 
 def right_pilots(found: Sequence[Pilot], key: bytes) -> tuple[int, int]:
@@ -132,8 +196,10 @@ def _learned(files: Sequence[Audio], own: bool, key: bytes) -> tuple[TileSymbols
     return symbols, pilots, row
 
 
-def _outcome(step: str, by: str, files: int, before: Audio, after: Audio, key: bytes) -> Outcome:
-    found = soundsafe.decode(after, RATE, key)
+def _outcome(
+    step: str, by: str, files: int, before: Audio, after: Audio, key: bytes, profile: Profile = ROBUST
+) -> Outcome:
+    found = soundsafe.decode(after, RATE, key, profile=profile)
     noise = float(np.sum((after - before).astype(np.float64) ** 2))
     snr = 10 * np.log10(float(np.sum(before.astype(np.float64) ** 2)) / max(noise, 1e-20))
     return Outcome(
@@ -154,8 +220,14 @@ def _by_lot(symbols: TileSymbols, pilots: Sequence[Pilot]) -> tuple[TileSymbols,
 
 
 def study(
-    clips: Sequence[datasets.Clip], files: Sequence[int], seconds: float, own: bool, targets: int, seed: int
-) -> Iterator[Learned | Outcome]:
+    clips: Sequence[datasets.Clip],
+    files: Sequence[int],
+    seconds: float,
+    own: bool,
+    targets: int,
+    seed: int,
+    bound: bool = False,
+) -> Iterator[Learned | LearnedDescribed | Outcome]:
     """The rows, as they come; see the module. Raises InputError where there is too little audio."""
     key = seeds.bench_key(seed)
     plain = list(_files(clips, seconds))
@@ -163,27 +235,32 @@ def study(
         raise InputError(
             f"{max(files) + targets} files of {seconds:g} s are needed, the clips make {len(plain)}"
         )
+    profile = HOST_BOUND if bound else ROBUST
     marked = []
     for i, audio in enumerate(plain[: max(files)]):
         payload = seeds.payload_of(seed, f"file {i if own else 0}", 16)
-        done = soundsafe.embed(audio, RATE, payload, key, quality="fast").audio
+        done = soundsafe.embed(audio, RATE, payload, key, quality="fast", profile=profile).audio
         assert done is not None  # only files leave it out
         marked.append(done)
     for n in files:
         symbols, pilots, row = _learned(marked[:n], own, key)
         yield row
+        if bound and not own:
+            yield _described(marked[:n], key)
         for audio in plain[max(files) :][: 0 if own else targets]:
             forged = write_tiles(audio, symbols)
-            yield _outcome("forge", "learned word", n, audio, forged, key)
+            yield _outcome("forge", "learned word", n, audio, forged, key, profile)
         for audio in marked[: min(targets, n)]:
             removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
-            outcome = _outcome("remove", "learned pilots", n, audio, removed, key)
+            outcome = _outcome("remove", "learned pilots", n, audio, removed, key, profile)
             yield outcome
             other_symbols, other_pilots = _by_lot(symbols, pilots)
             other = remove_tile_pilots(remove_pilots(audio, other_pilots), other_symbols)
-            yield _outcome("remove", "patterns by lot", n, audio, other, key)
+            yield _outcome("remove", "patterns by lot", n, audio, other, key, profile)
             noise = np.random.default_rng(seed).standard_normal(audio.shape).astype(np.float32)
-            yield _outcome("remove", "white noise", n, audio, at_snr(audio, noise, outcome.snr_db), key)
+            yield _outcome(
+                "remove", "white noise", n, audio, at_snr(audio, noise, outcome.snr_db), key, profile
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -194,12 +271,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--files", type=int, nargs="+", default=[1, 7])
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--own", action="store_true")
+    parser.add_argument("--bound", action="store_true")
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
     try:
         clips = datasets.load(asked.dataset, split=asked.split).clips
-        for row in study(clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed):
+        for row in study(
+            clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed, asked.bound
+        ):
             print(json.dumps(dataclasses.asdict(row)), flush=True)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from soundsafe import attacks, coded_bits, embed
 from soundsafe.cells.code import CellCode
+from soundsafe.cells.host import code_of_second
 from soundsafe.cells.lattice import cell_index, project
 from soundsafe.cells.layout import Features, Layout, choose_layout, features
 from soundsafe.cells.masking import ANALYZER, threshold
@@ -84,7 +85,7 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
     own, after = of(audio), of(marked)
     after_attack = of(np.ascontiguousarray(attacked[:, start : start + 2 * EUL_SAMPLES]))
     feats = features(own, ROBUST)
-    lay = choose_layout(feats, CellCode(), 0)
+    lay = choose_layout(feats, code_of_second(own, 0, CellCode()), 0)
     reading = read_second(np.ascontiguousarray(attacked, np.float32), float(start), 0, CellCode())
     if reading is None:
         raise InputError(f"{name}: {attack} leaves no whole second")
@@ -108,7 +109,7 @@ def analyse(name: str, audio: NDArray[np.float32], rate: int, attack: str = "mp3
 
 def _positions(spectrum: torch.Tensor, lay: Layout, scale: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where each slot lies on its lattice, ``[2040]`` in [0, 2): 0 is a zero, 1 a one."""
-    geo = CellCode().geometry
+    geo = CellCode(host=lay.host).geometry
     index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
     p = project(spectrum / threshold(spectrum, ROBUST), index, geo)[lay.slots].numpy()
     return np.mod(p / geo.step[lay.slots].numpy() / scale + lay.dither.numpy(), 2.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -59,7 +60,6 @@ def _gradient(audio: Audio, rate: int, payload: bytes, code: CellCode) -> Audio:
     n = audio.shape[1] // EUL_SAMPLES
     bits = torch.from_numpy(np.asarray(coded_bits(payload, code.key, n, code.profile), dtype=np.uint8))
     geo = code.geometry
-    index = cell_index(geo, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
     x = torch.from_numpy(audio.copy()).requires_grad_(True)
     spectrum = stft(x)
     total = torch.zeros(())
@@ -73,7 +73,9 @@ def _gradient(audio: Audio, rate: int, payload: bytes, code: CellCode) -> Audio:
         wanted = (bits[eul] ^ torch.from_numpy(geo.scramble)).float()
         for mix, lay in zip(mixtures(len(audio), phase), reading.layouts, strict=True):
             mixed = mix_channels(part, mix)
-            p = project(mixed / threshold(mixed, code.profile), index, geo)[lay.slots]
+            own = replace(code, host=lay.host).geometry
+            index = cell_index(own, torch.zeros(1, dtype=torch.int64), EUL_FRAMES)[0]
+            p = project(mixed / threshold(mixed, code.profile), index, own)[lay.slots]
             position = p / geo.step[lay.slots] / scale[torch.from_numpy(geo.region[lay.slots])] + lay.dither
             total = total + torch.cos(math.pi * (position - wanted)).sum()
     if not total.requires_grad:

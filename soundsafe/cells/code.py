@@ -6,6 +6,7 @@ and profile apart.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,7 +23,7 @@ from soundsafe.keys import DEFAULT_KEY, derive, keyed_integers
 from soundsafe.message import short_words, words
 from soundsafe.message.coding import N
 
-__all__ = ["CellCode", "Geometry", "PilotCells", "pilots_alone"]
+__all__ = ["CellCode", "Geometry"]
 
 _COARSE, _FINE, _PILOT = range(3)
 """Kinds of carriers."""
@@ -30,7 +31,7 @@ _COARSE, _FINE, _PILOT = range(3)
 
 @dataclass(frozen=True)
 class Geometry:
-    """All carriers of one second under one code: fixed by key and profile, not by audio.
+    """All carriers of one second under one code: fixed by key, profile and the code's description of audio.
 
     Arrays of length ``[carriers]``: `frame`, `band`, `step` (Delta), `region` (that share a scale), with
     `bins` ``[carriers, cells]`` (unused places have weight 0) and `weight` ``[carriers, cells]``,
@@ -68,7 +69,9 @@ class CellCode:
     Args:
         key: a secret, not empty; the public default key where none is given.
         profile: the carrier's parameters.
-        host: what describes a second's audio, where the profile binds its marks to it; None otherwise.
+        host: what describes the audio of a second that is marked (`soundsafe.pipeline.descriptions`), times
+            four, and its phase; None for what all seconds share, the pilots, and for whole seconds of marks
+            of version 1.
 
     Example:
         >>> code = CellCode()
@@ -80,27 +83,17 @@ class CellCode:
     profile: Profile = ROBUST
     host: int | None = None
 
-    def of_host(self, word: int) -> CellCode:
-        """The code of seconds whose audio is described by `word` (`soundsafe.cells.host`), with carriers,
-        dithers and pilots of their own; what decides the payload's authenticity stays the same."""
-        return replace(self, host=word)
+    def of_host(self, word: int, phase: int) -> CellCode:
+        """The code of seconds of `phase` whose audio is described by `word`: carriers, dithers and order of
+        the bits are theirs alone; pilots, and what decides the payload's authenticity, stay the same."""
+        return replace(self, host=PHASES * word + phase)
 
     @property
     def secret(self) -> bytes:
-        """What carriers, dithers and pilots are derived from."""
+        """What carriers of bits, their dithers and order are derived from."""
         if self.host is None:
             return self.key
-        return keyed_integers(derive(self.key, "hosts", 32), f"host {self.host}", 4).tobytes()
-
-    @property
-    def partition_secret(self) -> bytes:
-        """What decides which cells form a carrier."""
-        return derive(self.secret, "cells", 32)
-
-    @property
-    def pilot_secret(self) -> bytes:
-        """What dithers and signs of the pilots are drawn from."""
-        return derive(self.secret, "pilots", 32)
+        return _hosts_secret(self.key) + self.host.to_bytes(4, "big")
 
     @property
     def geometry(self) -> Geometry:
@@ -210,11 +203,22 @@ def _cells(by_pattern: list[list[_Carrier]], turns: Ints) -> tuple[Ints, NDArray
 
 @lru_cache(maxsize=64)
 def _geometry(code: CellCode) -> Geometry:
-    """The carriers that the key makes of the profile's bands."""
-    key, secret, profile = code.key, code.secret, code.profile
+    """The carriers that the key makes of the profile's bands, for the code's description of audio."""
+    return _shared_geometry(code) if code.host is None else _own_geometry(code)
+
+
+@lru_cache(maxsize=16)
+def _hosts_secret(key: bytes) -> bytes:
+    return derive(key, "hosts", 32)
+
+
+def _shared_geometry(code: CellCode) -> Geometry:
+    """What seconds have whatever their audio: all of marks of version 1; of later ones pilots, and where
+    carriers are of which kind and size."""
+    key, profile = code.key, code.profile
     usual = _bins_between(profile.band_low, profile.band_high)
     fine_bands = _bins_between(profile.fine_low, profile.fine_high)
-    carriers, turns = _partition(code.partition_secret, profile, usual, fine_bands)
+    carriers, turns = _partition(derive(key, "cells", 32), profile, usual, fine_bands)
     by_pattern = [[c for c in carriers if c.pattern == p] for p in range(PATTERNS)]
     # Patterns take turns from frame to frame, each with as many carriers of the same kinds.
     turn = np.arange(EUL_FRAMES) % PATTERNS
@@ -232,7 +236,7 @@ def _geometry(code: CellCode) -> Geometry:
     step[kind == _FINE] *= profile.fine_scale
     order = np.argsort(frame[is_pilot] * 1000 + band[is_pilot], kind="stable")
     pilot = np.flatnonzero(is_pilot)[order].reshape(EUL_FRAMES, -1)
-    dither, sign = _pilot_draws(code.pilot_secret, pilot.shape[1], fresh=profile.host_bound)
+    dither, sign = _pilot_draws(derive(key, "pilots", 32), pilot.shape[1])
     data = np.flatnonzero(kind == _COARSE)
     fine = np.flatnonzero(kind == _FINE)
     return Geometry(
@@ -250,51 +254,81 @@ def _geometry(code: CellCode) -> Geometry:
         capacity=np.bincount(band[data], minlength=ANALYZER.n_critical_bands),
         fine=fine,
         fine_capacity=np.bincount(band[fine], minlength=ANALYZER.n_critical_bands),
-        slot_key=derive(secret, "slots", 32),
-        dither_key=derive(secret, "dither", 32),
+        slot_key=derive(key, "slots", 32),
+        dither_key=derive(key, "dither", 32),
         anchor_salt=derive(key, "anchors", 16).hex(),
         scramble=(keyed_integers(derive(key, "scramble", 32), "bits", N) % 2).astype(np.uint8),
     )
 
 
 @dataclass(frozen=True)
-class PilotCells:
-    """The pilots of a `Geometry`, worked out by themselves: `bins` ``[PATTERNS, pilots, cells]`` and complex
-    `weight` likewise, `dither` ``[EUL_FRAMES, pilots]``, `sign` ``[PHASES, EUL_FRAMES, pilots]``."""
+class _Places:
+    """Where the bins of carriers of bits may be put anew: one pool for each pattern, band and kind.
 
-    bins: Ints
-    weight: NDArray[np.complex64]
-    dither: torch.Tensor
-    sign: torch.Tensor
+    `pool` ``[n]``, ascending, and `bin` ``[n]``: the bins that a pool holds. `row`, `cell` ``[n]``: places of
+    its carriers, rows of one frame of each pattern ``[PATTERNS * carriers a frame]``. `norm`
+    ``[carriers, cells]``: size of the weights, 0 in unused places and for pilots.
+    """
+
+    pool: Ints
+    bin: Ints
+    row: Ints
+    cell: Ints
+    norm: NDArray[np.float32]
 
 
-def pilots_alone(code: CellCode) -> PilotCells:
-    """The pilots of the code's geometry, in a tenth of the time that all of it takes."""
-    profile = code.profile
-    usual = _bins_between(profile.band_low, profile.band_high)
-    bands = sorted(_pilot_bands(profile, usual))
-    cell_key = code.partition_secret
+@lru_cache(maxsize=8)
+def _places(shared: CellCode) -> _Places:
+    """The places of a code without a host."""
+    geo = shared.geometry
+    rows = PATTERNS * (len(geo.frame) // EUL_FRAMES)  # the first frame of each pattern
+    used = geo.weight.numpy() != 0
+    used[geo.pilot.reshape(-1)] = False
+    is_fine = np.isin(np.arange(rows), geo.fine)
+    row, cell = np.nonzero(used[:rows])
+    pool = (geo.frame[row] * ANALYZER.n_critical_bands + geo.band[row]) * 2 + is_fine[row]
+    order = np.argsort(pool, kind="stable")
+    row, cell = row[order], cell[order]
+    size = np.sqrt(np.maximum(used.sum(axis=1, keepdims=True), 1))
+    return _Places(pool[order], geo.bins[row, cell], row, cell, (used / size).astype(np.float32))
+
+
+_ROOTS = np.array([1, 1j, -1, -1j], np.complex64)
+
+
+def _own_geometry(code: CellCode) -> Geometry:
+    """The shared geometry with the bins of each band dealt anew to its carriers, and the quarter turn of each
+    cell drawn anew for every frame, so that no two frames weigh their cells alike."""
+    base = replace(code, host=None)
+    shared, places = base.geometry, _places(base)
+    secret = code.secret
+    draws = keyed_integers(secret, "cells", len(places.pool))
+    dealt = places.bin[np.lexsort((draws, places.pool))]
+    pattern = len(shared.frame) // EUL_FRAMES * PATTERNS
+    cells = shared.bins[:pattern].copy()
+    cells[places.row, places.cell] = dealt
+    bins = np.concatenate([cells] * (EUL_FRAMES // PATTERNS))
     count = len(ANALYZER.bin_frequencies)
-    bins, turns = [], []
-    for pattern in range(PATTERNS):
-        draws = keyed_integers(cell_key, f"bins {pattern}", 2 * count)
-        own = np.stack([_groups(usual[band], draws, profile.cells)[0] for band in bands])
-        bins.append(own)
-        turns.append((draws[count:][own] % 4).astype(np.int64))
-    roots = np.array([1, 1j, -1, -1j], np.complex64)
-    weight = roots[np.stack(turns)] / np.float32(np.sqrt(bins[0].shape[1]))
-    dither, sign = _pilot_draws(code.pilot_secret, len(bands), fresh=profile.host_bound)
-    return PilotCells(np.stack(bins), weight, dither, sign)
+    stream = hashlib.shake_256(secret + b"turns").digest(EUL_FRAMES * count)
+    turns = np.frombuffer(stream, np.uint8).reshape(EUL_FRAMES, count)
+    weight = _ROOTS[turns[shared.frame[:, None], bins] % 4] * places.norm
+    pilots = shared.pilot.reshape(-1)
+    weight[pilots] = shared.weight.numpy()[pilots]
+    return replace(
+        shared,
+        bins=bins,
+        weight=torch.from_numpy(weight),
+        slot_key=secret + b"slots",
+        dither_key=secret + b"dither",
+    )
 
 
-def _pilot_draws(secret: bytes, count: int, fresh: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Dithers ``[EUL_FRAMES, pilots]`` and signs ``[PHASES, EUL_FRAMES, pilots]`` of `count` pilots a frame;
-    `fresh`: with a dither for each frame, not for each pattern."""
-    own = EUL_FRAMES if fresh else PATTERNS
-    drawn = keyed_integers(secret, "dither", own * count) % (1 << 32)
-    dither = (drawn.astype(np.float64) / (1 << 31)).reshape(own, count)
+def _pilot_draws(secret: bytes, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dithers ``[EUL_FRAMES, pilots]`` and signs ``[PHASES, EUL_FRAMES, pilots]`` of pilots."""
+    drawn = keyed_integers(secret, "dither", PATTERNS * count) % (1 << 32)
+    dither = (drawn.astype(np.float64) / (1 << 31)).reshape(PATTERNS, count)
     sign = (keyed_integers(secret, "sign", PHASES * EUL_FRAMES * count) % 2).astype(np.float32) * 2 - 1
     return (
-        torch.tensor(dither[np.arange(EUL_FRAMES) % own], dtype=torch.float32),
+        torch.tensor(dither[np.arange(EUL_FRAMES) % PATTERNS], dtype=torch.float32),
         torch.from_numpy(sign.reshape(PHASES, EUL_FRAMES, count)),
     )

@@ -11,8 +11,9 @@ import numpy as np
 from soundsafe.aliases import Floats, Ints
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.joint import read_jointly
+from soundsafe.cells.layout import Layout
 from soundsafe.cells.profile import EUL_SAMPLES, SHORT_SCALES
-from soundsafe.cells.reading import Reading, ShortReading
+from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
 from soundsafe.message.short_words import ShortRead, short_margin_db
@@ -70,7 +71,7 @@ def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Rea
     if not code.has_short_words:
         return None, 0, reading
     attempts = 0
-    for llr in _at_likely_scales(reading.short, code):
+    for llr, layouts in _at_likely_scales(reading, code):
         found = code.read_short_word(llr)
         attempts += found.attempts
         if found.payload is not None:
@@ -78,7 +79,7 @@ def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Rea
             wrong = np.packbits(coded ^ (llr < 0))
             margin = short_margin_db(found.payload, llr, coded)
             word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True, margin_db=margin)
-            return word, attempts, replace(reading, soft=llr)
+            return word, attempts, replace(reading, soft=llr, layouts=layouts)
     return None, attempts, reading
 
 
@@ -88,12 +89,17 @@ def _usual_scales(fits: Floats) -> list[int]:
     return [best] if fits[best] >= _SEEN_FIT else [best, *(which for which in _USUAL if which != best)]
 
 
-def _at_likely_scales(short: ShortReading, code: CellCode) -> Iterator[Floats]:
-    """Soft values of one second for a short word, at one likely scale after the other."""
-    yield short.llr
+def _at_likely_scales(reading: Reading, code: CellCode) -> Iterator[tuple[Floats, tuple[Layout, ...]]]:
+    """Soft values of one second for a short word, at one likely scale after the other, and their layouts."""
+    short = reading.short
+    own = tuple(one.layout for one in short.mixtures) or reading.layouts
+    yield short.llr, own
     if short.mixtures:
         for which in _usual_scales(short.fits)[1:]:
-            yield short.at_scale(which, code)
+            yield short.at_scale(which, code), own
+    for other in short.under_other_codes():
+        for which in _usual_scales(other.fits):
+            yield other.at_scale(which, code), tuple(one.layout for one in other.mixtures)
 
 
 def _read_long(

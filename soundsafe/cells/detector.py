@@ -36,7 +36,8 @@ class Detection:
     with most seconds, which is `payload`, first. `euls`: every second that was read;
     `combined`: how many were added up; `score`: the pilots' best z; `start`: sample at which the mark that
     answered begins, or the first clock; `bound`: on the chance of a false accept; `samples` of the stream;
-    `code`: the error-correcting code of what was read, None where no second was read by itself.
+    `code`: the error-correcting code of what was read, None where no second was read by itself;
+    `is_learnable`: the payload was read from marks of version 1 alone, which anybody may have learned.
     """
 
     payload: bytes | None
@@ -49,6 +50,7 @@ class Detection:
     samples: int
     payloads: tuple[FoundPayload, ...] = ()
     code: ErrorCode | None = None
+    is_learnable: bool = False
 
 
 def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR) -> Detection:
@@ -81,6 +83,7 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         samples=tracker.samples,
         payloads=tuple(payloads),
         code=collector.word_code,
+        is_learnable=payload is not None and collector.is_learnable(payload),
     )
 
 
@@ -99,6 +102,7 @@ class _Collector:
         self._passed: list[Part | None] = []  # of seconds that others took the place of
         self._soft: list[Floats | None] = []  # soft values of each of `euls` that was not read alone
         self._clock_of: dict[Part, float] = {}  # where the clock began under which each was read first
+        self._learnable: dict[Part, bool] = {}  # whether each was read from marks of version 1 alone
         self._whole = False
         self._short_first = True  # whether the last word that was read was a short one
         self._equaliser_tries = settings.equalised_tries
@@ -111,6 +115,9 @@ class _Collector:
         if word is not None:
             self._short_first = word.is_short
         self._parts.append(None if word is None else word.part)
+        if word is not None:
+            earlier = self._learnable.get(word.part, True)
+            self._learnable[word.part] = earlier and reading.is_learnable
         if word is not None:
             self.word_code = self.word_code or word.code
         self._soft.append(None if word is not None else reading.for_both_words().astype(np.float16))
@@ -136,6 +143,15 @@ class _Collector:
         names = identifiers(payloads, carrying)
         euls = [replace(eul, id_hex=name) for eul, name in zip(self.euls, names, strict=True)]
         return found_payloads(payloads, euls, carrying), euls
+
+    def is_learnable(self, payload: bytes) -> bool:
+        """Whether nothing of `payload` was read from marks that are bound to their audio; of seconds that
+        were added up, most."""
+        its = [old for part, old in self._learnable.items() if part.belongs_to(payload, self.code.key)]
+        if its:
+            return any(its)
+        old = [reading.is_learnable for reading in self._readings]
+        return 2 * sum(old) >= len(old)
 
     def clocks_of(self, payload: bytes) -> list[float]:
         """Where the clocks begin under which parts of `payload` were read: the first clock of a stream may be

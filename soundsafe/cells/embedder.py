@@ -120,7 +120,7 @@ def _make_mixture(
     frames = (starts[:, None] + torch.arange(EUL_FRAMES)[None]).reshape(-1)
     mixed = mix_channels(spectrum, mix)[:, frames]
     parts = [mixed[:, i * EUL_FRAMES : (i + 1) * EUL_FRAMES] for i in range(len(euls))]
-    codes = [code_of_second(part, code) for part in parts]
+    codes = [code_of_second(part, int(phases[e]), code) for part, e in zip(parts, euls, strict=True)]
     geometries = [own.geometry for own in codes]
     layouts = [
         choose_layout(features(part, code.profile), own, int(phases[e]))

@@ -28,6 +28,7 @@ __all__ = [
     "fit_by_scale",
     "fits",
     "project",
+    "project_slots",
     "soft_values",
 ]
 
@@ -63,6 +64,13 @@ def cell_index(geo: Geometry, first_frames: torch.Tensor, frames: int) -> torch.
 def correlate(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:
     """Complex projections ``[seconds, carriers]`` of `ratio` ``[bins, frames]``, spectrum over threshold."""
     return (ratio.reshape(-1)[index] * geo.weight.conj()).sum(-1)
+
+
+def project_slots(ratio: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
+    """Projections ``[2040]`` in steps of the slots of a layout, of one second ``[bins, EUL_FRAMES]``."""
+    at = torch.from_numpy(geo.bins[lay.slots] * ratio.shape[1] + geo.frame[lay.slots][:, None])
+    picked = ratio.reshape(-1)[at] * geo.weight[lay.slots].conj()
+    return picked.real.sum(-1) / geo.step[lay.slots]
 
 
 def project(ratio: torch.Tensor, index: torch.Tensor, geo: Geometry) -> torch.Tensor:

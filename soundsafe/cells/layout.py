@@ -73,7 +73,8 @@ class Layout:
     """The slots of one second: `slots [2040]` (carriers, in the order of the coded bits) and `dither [2040]`.
 
     `bits_per_band [bands]`, `anchors` (the strongest bands), `seed` (32 bits, from the anchors);
-    `distance_db`: how far features, all together, would have to move for the audio to name this layout.
+    `distance_db`: how far features, all together, would have to move for the audio to name this layout;
+    `host`: the description of the audio that it is bound to, None in marks of version 1.
     """
 
     slots: Ints
@@ -83,6 +84,7 @@ class Layout:
     anchors: tuple[int, ...]
     seed: int
     distance_db: float = 0.0
+    host: int | None = None
 
     @property
     def digest(self) -> str:
@@ -137,16 +139,15 @@ def _alive(level: Floats, capacity: Ints, profile: Profile, every: bool) -> list
 
 
 @lru_cache(maxsize=256)
-def _laid_out(
-    code: CellCode, alive: tuple[bool, ...], narrow: bool, anchors: tuple[int, ...], phase: int
-) -> Layout:
-    """The layout of a second of `phase` in which these bands are alive and these are the anchors; `narrow`:
-    in fine carriers."""
+def _allocated(
+    code: CellCode, alive: tuple[bool, ...], narrow: bool, anchors: tuple[int, ...]
+) -> tuple[NDArray[np.bool_], Ints, int]:
+    """Which bands carry how many bits, and the seed, where these are alive and these the anchors."""
     geo, profile = code.geometry, code.profile
     seed = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt).seed(anchors, EUL_SAMPLES)
     preferred = ANALYZER.center_frequencies <= profile.preferred_high
     mask = np.array(alive)
-    data, room = (geo.fine, geo.fine_capacity) if narrow else (geo.data, geo.capacity)
+    room = geo.fine_capacity if narrow else geo.capacity
     mask &= room > 0
     # A second always holds N bits: where too few bands are alive, others are called in, always in the same
     # order, since in dead bands codecs leave no level to go by.
@@ -157,7 +158,18 @@ def _laid_out(
     capacity = room * mask
     significance = capacity * np.where(preferred, _PREFERENCE, 1)
     allocated = AdaptiveBitAllocator(N, seed=seed).allocate_bits(significance, capacity_b=capacity)
-    bits = allocated["bits_per_band"]
+    return mask, allocated["bits_per_band"], seed
+
+
+@lru_cache(maxsize=256)
+def _laid_out(
+    code: CellCode, alive: tuple[bool, ...], narrow: bool, anchors: tuple[int, ...], phase: int
+) -> Layout:
+    """The layout of a second of `phase` in which these bands are alive and these are the anchors; `narrow`:
+    in fine carriers."""
+    geo = code.geometry
+    data = geo.fine if narrow else geo.data
+    mask, bits, seed = _allocated(replace(code, host=None), alive, narrow, anchors)
     draws = keyed_integers(geo.slot_key, f"order {phase} {seed}", len(data) + N)
     rank, mix = draws[: len(data)], draws[len(data) :]
     start = keyed_integers(geo.dither_key, f"start {phase} {seed}", EUL_FRAMES)
@@ -181,6 +193,7 @@ def _laid_out(
         alive=mask,
         anchors=anchors,
         seed=seed,
+        host=code.host,
     )
 
 

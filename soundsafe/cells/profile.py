@@ -50,7 +50,8 @@ class Profile:
 
     Args:
         name: of this set of parameters.
-        version: of the format that they belong to.
+        version: of the format that they belong to. From 2 on carriers, dithers and order of the bits follow
+            from each second's audio too; in version 1 from the key alone, which could be learned.
         band_low: where cells may lie, from here
         band_high: to here, in Hz, rising and at most half of 44,100 Hz.
         preferred_high: above it (Hz) a band's carriers weigh a sixteenth.
@@ -154,9 +155,9 @@ ROBUST = Profile()
 """The default."""
 
 HOST_BOUND = Profile(name="host-bound", version=2)
-"""Carriers, dithers and pilots of each second follow from its audio too (`soundsafe.cells.host`): nothing of
-them repeats by time, and what is learned of one second says nothing of another. Experimental: after a change
-of speed its marks are not looked for."""
+"""Carriers, dithers and order of the bits of each second, and the tile layer's symbols of each block, follow
+from the audio too (`soundsafe.cells.host`, `soundsafe.tiles.blocks`): what is learned of one says nothing of
+another. Pilots are as in `ROBUST`, whose marks its detector reads too, with a warning."""
 
 PROFILES_BY_CODE = {"ldpc": ROBUST, "rs": Profile(name="rs", code="rs")}
 """The default, and the same with Reed and Solomon's code; the carriers are the same."""

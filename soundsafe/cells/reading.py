@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ import torch
 from soundsafe.aliases import Audio, Floats
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
-from soundsafe.cells.host_sync import likeliest_codes
+from soundsafe.cells.host import codes_of_second
 from soundsafe.cells.joint import Positions
 from soundsafe.cells.lattice import (
     cell_index,
@@ -23,12 +24,13 @@ from soundsafe.cells.lattice import (
     fit_by_region,
     fit_by_scale,
     project,
+    project_slots,
     soft_values,
 )
-from soundsafe.cells.layout import Features, Layout, candidate_layouts, features
+from soundsafe.cells.layout import Features, Layout, candidate_layouts, choose_layout, features
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, SHORT_SCALES
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, SHORT_SCALES
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.coding import N
 from soundsafe.stft import HOP, N_FFT, stft
@@ -43,9 +45,18 @@ __all__ = [
     "choose_scales",
     "choose_short_scale",
     "fit_layout",
+    "likeliest_codes",
     "read_equalised",
     "read_second",
 ]
+
+_REGIONS = ROBUST.regions
+
+_STANDS_OUT = 4.0
+"""By how much the summed fit under another code must be better to be believed."""
+
+_CHANCE_FIT = 1.4
+"""The best fit of several scales where none fits."""
 
 MARGIN = 10 * HOP
 """Samples on either side of a second with which its frames are transformed."""
@@ -56,12 +67,21 @@ class ShortReading:
     """Soft values ``[2040]`` of one second for a short word, read at one scale for all regions.
 
     `fits` ``[SHORT_SCALES]``: of all slots at each scale, and the `mixtures` behind them, to be read at
-    another one; none where that cannot be done.
+    another one; none where that cannot be done. `others`: of each mixture, what it says under other codes
+    that are likely, the likeliest first; none where one is sure.
     """
 
     llr: Floats = field(default_factory=lambda: np.zeros(N))
     fits: Floats = field(default_factory=lambda: np.zeros(len(SHORT_SCALES)))
     mixtures: tuple[Positions, ...] = ()
+    others: tuple[tuple[Positions, ...], ...] = ()
+
+    def under_other_codes(self) -> Iterator[ShortReading]:
+        """The same under the next likely code, for each mixture in turn."""
+        for i, its in enumerate(self.others):
+            for other in its:
+                mixtures = (*self.mixtures[:i], other, *self.mixtures[i + 1 :])
+                yield ShortReading(fits=_short_fits(mixtures), mixtures=mixtures)
 
     def at_scale(self, which: int, code: CellCode) -> Floats:
         """Soft values ``[2040]`` at another of `SHORT_SCALES`."""
@@ -100,6 +120,11 @@ class Reading:
     def for_both_words(self) -> Floats:
         """Soft values for a long word and for a short one ``[2, 2040]``."""
         return np.stack([self.llr, self.short.llr])
+
+    @property
+    def is_learnable(self) -> bool:
+        """Whether it was marked by version 1, which anybody may have learned and forged."""
+        return all(layout.host is None for layout in self.layouts)
 
     def unfiltered(self, settings: DetectorSettings = DETECTOR) -> bool:
         """Whether it fits so well that the audio has gone through no equaliser."""
@@ -142,6 +167,12 @@ class ShortChoice:
     def fit(self) -> float:
         """Its fit."""
         return float(self.fits[self.which])
+
+
+def _short_fits(mixtures: Sequence[Positions]) -> Floats:
+    """Fits ``[SHORT_SCALES]`` of mixtures of one second for a short word."""
+    each = [fit_by_scale(torch.from_numpy(one.p), one.layout, SHORT_SCALES) for one in mixtures]
+    return torch.stack(each).sum(0).double().numpy() / math.sqrt(len(each))
 
 
 def second_spectrum(audio: Audio, start: float) -> torch.Tensor | None:
@@ -255,7 +286,7 @@ def read_second(
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
         both.append(_fit_mixture(mixed, code, phase, sure_fit, settings))
-    fitted, fitted_short = zip(*both, strict=True)
+    fitted, fitted_short = [one.long for one in both], [one.short for one in both]
     choice = choose_scales(fitted, code)
 
     def soft() -> Floats:
@@ -269,43 +300,116 @@ def read_second(
     read = ShortReading(
         fits=short.fits,
         mixtures=tuple(Positions(one.position.numpy(), one.layout) for one in fitted_short),
+        others=tuple(_others(one.likely, settings) for one in both),
     )
     read = replace(read, llr=read.at_scale(short.which, code))
-    return reading_of(start, soft, read, both, choice, short)
+    pairs = list(zip(fitted, fitted_short, strict=True))
+    return reading_of(start, soft, read, pairs, choice, short)
+
+
+def _others(likely: Sequence[LikelyCode], settings: DetectorSettings) -> tuple[Positions, ...]:
+    """What a mixture says under the codes that come next, if none is sure."""
+    if not likely or likely[0].is_sure:
+        return ()
+    return tuple(Positions(one.position.numpy(), one.layout) for one in likely[1 : settings.host_codes])
+
+
+class _Fitted(NamedTuple):
+    """One mixture under the likeliest code, on the layouts that it fits best for a long word and for a short
+    one; and all codes that are likely."""
+
+    long: FittedLayout
+    short: FittedLayout
+    likely: Sequence[LikelyCode]
 
 
 def _fit_mixture(
     mixed: torch.Tensor, code: CellCode, phase: int, sure_fit: float, settings: DetectorSettings
-) -> tuple[FittedLayout, FittedLayout]:
-    """The code and layout that one mixture fits best, of those that the audio may have: for a long word, and
-    for a short one."""
+) -> _Fitted:
+    """The code and layouts that one mixture fits best, of those that the audio may have."""
     ratio, feats = mixed / threshold(mixed, code.profile), features(mixed, code.profile)
-    best: FittedLayout | None = None
-    best_short: FittedLayout | None = None
-    for own in _codes(mixed, phase, code, settings):
+    likely: Sequence[LikelyCode] = ()
+    codes = [code]
+    if code.profile.host_bound:
+        likely = likeliest_codes(mixed, feats, code, phase, settings)
+        codes = [one.code for one in likely[: settings.laid_out_codes]]
+    found: list[tuple[FittedLayout, FittedLayout]] = []
+    for own in codes:
         p = project(ratio, _carriers_index(own), own.geometry)
-        fitted, short = fit_layout(p, feats, own, phase, sure_fit, settings.doubt)
-        if best is None or _total(fitted) > _total(best):
-            best = fitted
-        if best_short is None or short.fits.max() > best_short.fits.max():
-            best_short = short
-        if max(_total(best), float(best_short.fits.max()) * math.sqrt(code.profile.regions)) > sure_fit:
-            break
-    assert best is not None  # there is at least one code
-    assert best_short is not None
-    return best, best_short
+        found.append(fit_layout(p, feats, own, phase, sure_fit, settings.doubt))
+        if max(_total(found[-1][0]), _short_total(found[-1][1])) > sure_fit:
+            return _Fitted(*found[-1], ())
+    # Where no fit stands out, the likeliest description is the better witness.
+    longest, shortest = (max(found, key=key) for key in (_by_long, _by_short))
+    first = found[0]
+    long = longest[0] if _total(longest[0]) > _total(first[0]) + _STANDS_OUT else first[0]
+    short = shortest[1] if _short_total(shortest[1]) > _short_total(first[1]) + _STANDS_OUT else first[1]
+    return _Fitted(long, short, likely)
 
 
 def _total(fitted: FittedLayout) -> float:
+    """Fit summed over regions."""
     return float(fitted.fits.max(1).values.sum())
 
 
-def _codes(mixed: torch.Tensor, phase: int, code: CellCode, settings: DetectorSettings) -> list[CellCode]:
-    """The codes that a second of `phase` may have: of a profile that binds marks to their audio a few."""
-    if not code.profile.host_bound:
-        return [code]
-    found = likeliest_codes(mixed, phase, code, settings.host_words, settings.sure_pilots)
-    return found[: settings.host_codes]
+def _short_total(fitted: FittedLayout) -> float:
+    """As a sum over regions, which adds up fits of each."""
+    return float(fitted.fits.max()) * math.sqrt(_REGIONS)
+
+
+def _by_long(pair: tuple[FittedLayout, FittedLayout]) -> float:
+    return _total(pair[0])
+
+
+def _by_short(pair: tuple[FittedLayout, FittedLayout]) -> float:
+    return _short_total(pair[1])
+
+
+@dataclass(frozen=True)
+class LikelyCode:
+    """A code that a second may have been marked with, and the layout that the audio names under it.
+
+    `position` ``[2040]`` of its slots in steps; `log_chance`: logarithm of how likely it is, up to a
+    constant; `is_sure`: it leaves no doubt.
+    """
+
+    code: CellCode
+    layout: Layout
+    position: torch.Tensor
+    log_chance: float
+    is_sure: bool = False
+
+
+def likeliest_codes(
+    mixed: torch.Tensor, feats: Features, code: CellCode, phase: int, settings: DetectorSettings = DETECTOR
+) -> list[LikelyCode]:
+    """The codes that a second may have been marked with, the likeliest first.
+
+    Each is judged by how well the layout that the audio names sits on the lattice under it, and by how far
+    its description is from the audio's; the first that leaves no doubt is the only one.
+
+    Args:
+        mixed: spectrum ``[bins, EUL_FRAMES]`` of one mixture.
+        feats: its features.
+        code: key and profile.
+        phase: the second's number modulo `PHASES`.
+        settings: the detector's.
+    """
+    ratio = mixed / threshold(mixed, code.profile)
+    found: list[LikelyCode] = []
+    for own, away in codes_of_second(mixed, phase, code, settings.host_words):
+        lay = choose_layout(feats, own, phase)
+        position = project_slots(ratio, lay, own.geometry)
+        by_region = float(fit_by_region(position, lay, own.geometry).max(1).values.sum())
+        by_scale = float(fit_by_scale(position, lay, SHORT_SCALES).max())
+        is_sure = max(by_region, by_scale * math.sqrt(_REGIONS)) > settings.sure_fit
+        above = max(by_region / _REGIONS - _CHANCE_FIT, 0.0) * math.sqrt(_REGIONS)
+        above = max(above, by_scale - _CHANCE_FIT)
+        chance = 0.5 * above**2 - away / settings.host_noise
+        found.append(LikelyCode(own, lay, position, chance, is_sure))
+        if is_sure:
+            return found[-1:]
+    return sorted(found, key=lambda one: -one.log_chance)
 
 
 def reading_of(
@@ -365,9 +469,10 @@ def read_equalised(
     layouts, positions, total = [], [], 0.0
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
-        own = _codes(mixed, phase, code, settings)[0]
+        feats = features(mixed, profile)
+        own = likeliest_codes(mixed, feats, code, phase, settings)[0].code if profile.host_bound else code
         x = correlate(mixed / threshold(mixed, profile), _carriers_index(own), own.geometry) / geo.step
-        lay = _likeliest_layout(x, features(mixed, profile), own, phase, settings)
+        lay = _likeliest_layout(x, feats, own, phase, settings)
         undone = undo_equaliser(x[lay.slots], lay, geo)
         soft = soft_values(undone.p + lay.dither, lay, geo)
         llr += np.where(undone.trusted.numpy(), soft, 0.0)

@@ -150,10 +150,10 @@ class DetectorSettings:
         supposed_layouts: layouts that are tried for each supposed equaliser, and
         supposed_fit: the quick fit that ends that search.
         sure_fit: fit, over five regions, of a layout after which no other is tried.
-        host_words: descriptions of a second that are tried by their pilots, where marks are bound to their
-            audio, until they agree as well as
-        sure_pilots: positive;
-        host_codes: of these descriptions are read, at least 1.
+        host_words: descriptions of a second's audio that are tried, at least 1, and
+        laid_out_codes: of which all layouts are tried, if none is sure, and
+        host_codes: of which short words are read, if none is sure.
+        host_noise: decibels of a description's distance that make it less likely by a factor of e.
         doubt: what a decibel of distance takes from the fit of a layout: where codecs have left no fit, the
             audio's own features are the better witness.
         decode_information: information above which decoding is tried;
@@ -184,9 +184,10 @@ class DetectorSettings:
     supposed_fit: float = 12.0
     sure_fit: float = 25.0
     doubt: float = 4.0
-    host_words: int = 32
-    host_codes: int = 2
-    sure_pilots: float = 8.0
+    host_words: int = 16
+    laid_out_codes: int = 4
+    host_codes: int = 12
+    host_noise: float = 0.6
     decode_information: float = 0.45
     reread_information: float = 0.5
     reread_turns: int = 3
@@ -212,9 +213,9 @@ class DetectorSettings:
         shares = (self.decode_information, self.reread_information, self.join_information)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ValueError("informations lie between 0 and 1")
-        if min(self.host_words, self.host_codes) < 1:
+        if min(self.host_words, self.laid_out_codes, self.host_codes) < 1:
             raise ValueError("at least one description of a second is tried, and read")
-        others = (self.sure_pilots, self.nudged_fit, self.nudge, self.supposed_fit, self.sure_fit, self.doubt)
+        others = (self.host_noise, self.nudged_fit, self.nudge, self.supposed_fit, self.sure_fit, self.doubt)
         if not all(value > 0.0 for value in others):
             raise ValueError("nudge, doubt and all fits are positive")
 

@@ -19,7 +19,6 @@ from scipy.special import ndtr
 
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.host_sync import drift, scan_places, try_places
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mixed_by_phases
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, PHASES, PILOT_PERIOD
@@ -53,10 +52,6 @@ GRID_STARTS = range(30, 30 + HOP, 63)
 GRID_SHIFTS = torch.arange(-30, 33).float()
 """Samples at which transforms begin, all multiples of `DECIMATION`, and what each reads round its own:
 together every position of a hop."""
-
-
-_COARSE_SHIFTS = torch.arange(-63, 63).float()
-"""Samples by which every second transform is read later, where each second has pilots of its own."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +182,6 @@ def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
 
 def try_offsets(audio: Audio, offsets: list[int], code: CellCode) -> Lock:
     """The best of a few sample `offsets` of a second's start, at its nearest eighth of a sample."""
-    if code.profile.host_bound:
-        return Lock(**vars(try_places(audio, offsets, code)))
     shifts = torch.arange(-8, 9) / 8.0
     found = [_lock(_scores(audio[:, o:], shifts, code), shifts, o) for o in offsets]
     return max(found, key=lambda lock: lock.z)
@@ -196,8 +189,6 @@ def try_offsets(audio: Audio, offsets: list[int], code: CellCode) -> Lock:
 
 def nudge(audio: Audio, start: int, phase: int, code: CellCode) -> float:
     """By how many samples the second of `phase` lies after sample `start`: up to two, to an eighth."""
-    if code.profile.host_bound:
-        return drift(audio, start, phase, code)
     shifts = torch.arange(-16, 17) / 8.0
     by_phases = mixed_by_phases(audio[:, start : start + EUL_SAMPLES])
     mixes = next(mixes for phases, mixes in by_phases if phase in phases)
@@ -209,9 +200,6 @@ def nudge(audio: Audio, start: int, phase: int, code: CellCode) -> float:
 def scan(audio: Audio, code: CellCode) -> Lock:
     """The best of all sample positions in `audio` ``[channels, samples]``."""
     low = decimate(audio)
-    if code.profile.host_bound:
-        places = scan_places(low, GRID_STARTS[::2], _COARSE_SHIFTS, DECIMATION, code)
-        return Lock(**vars(try_places(audio, [round(place.start) for place in places], code)))
     best: Lock | None = None
     for start in GRID_STARTS:
         score = _scores(low[:, start // DECIMATION :], GRID_SHIFTS, code, DECIMATION)

@@ -16,8 +16,17 @@ import numpy as np
 
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
+from soundsafe.cells.layout import features
+from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
-from soundsafe.cells.reading import MARGIN, Reading, read_equalised, read_second
+from soundsafe.cells.reading import (
+    MARGIN,
+    Reading,
+    likeliest_codes,
+    read_equalised,
+    read_second,
+    second_spectrum,
+)
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.cells.sync import Lock, nudge, scan, try_offsets
 from soundsafe.stft import HOP, RATE
@@ -31,6 +40,9 @@ _STRIDE, _LATER_STRIDE = 2 * RATE, 8 * RATE
 """Samples from one search to the next: at the beginning of a stream, and from `_LATER` on."""
 
 _LATER = 16 * RATE
+
+_WORDS_WITHOUT_PILOTS = 6
+"""Descriptions of a second's audio that are tried where no pilots were found."""
 
 
 class _Buffer:
@@ -168,7 +180,10 @@ class Tracker:
 
     def _find_clock(self, point: int) -> None:
         """Look for the pilots from `point` on; next time further on where they are not found."""
-        lock = self._lock_in(self._buffer.window(point), first=point == 0)
+        window = self._buffer.window(point)
+        lock = self._lock_in(window, first=point == 0)
+        if lock is None and point == 0:
+            lock = self._lock_without_pilots(window)
         if lock is None:
             self._unfitted_from = point
             self._search_from += _STRIDE if point < _LATER else _LATER_STRIDE
@@ -186,6 +201,19 @@ class Tracker:
             lock = found if lock is None or found.z > lock.z else lock
         self.score = max(self.score, lock.z)
         return lock if lock.z >= self.settings.lock_z else None
+
+    def _lock_without_pilots(self, window: Audio) -> Lock | None:
+        """A first second at a known offset whose bits alone show it: pilots can be learned, and removed."""
+        few = replace(self.settings, host_words=_WORDS_WITHOUT_PILOTS)
+        for offset in self.settings.known_offsets if self.code.profile.host_bound else ():
+            spectrum = second_spectrum(window, float(offset))
+            if spectrum is None:
+                break
+            mixed = mix_channels(spectrum, mixtures(len(spectrum), 0)[0])
+            best = likeliest_codes(mixed, features(mixed, self.code.profile), self.code, 0, few)[0]
+            if best.is_sure:
+                return Lock(float(offset), 0, self.settings.lock_z)
+        return None
 
     def _clock_at_end(self) -> bool:
         """Look for the pilots in the last seconds of the stream, once, where they may have been passed over.

@@ -97,6 +97,8 @@ def decoded_lines(result: Decoded) -> Iterator[str]:
                 yield f"where: all over it ({result.layer} layer), {whole} by themselves"
             else:
                 yield f"where: {places} ({whole})"
+        for warning in result.warnings:
+            yield f"warning: {warning}"
     elif result.id_ok:
         yield f"the payload cannot be read; its identifier is {result.id_hex}"
         yield "lookup --id-hex finds the payload of an identifier in a registry"

@@ -28,6 +28,7 @@ from soundsafe.cells.reading import (
     choose_scales,
     choose_short_scale,
     fit_layout,
+    likeliest_codes,
     reading_of,
 )
 from soundsafe.stft import HOP, N_FFT, RATE, Stft
@@ -65,6 +66,13 @@ class _Mixture:
         self.count = (last - first) // _GRID + 1
         self.spectrum = spectrum[:, : self.count]
         self.ratio = self.spectrum / threshold(self.spectrum, profile)
+
+    def straight(self, at: Ints) -> torch.Tensor:
+        """The spectrum ``[bins, frames]`` of the frames that lie at samples `at`."""
+        nearest = np.clip(np.round((at - self.first) / _GRID).astype(np.int64), 0, self.count - 1)
+        late = torch.from_numpy((at - self.first - nearest * _GRID).astype(np.float32))
+        angle = 2.0 * math.pi / N_FFT * torch.arange(len(self.spectrum))[:, None] * late
+        return self.spectrum[:, torch.from_numpy(nearest)] * torch.polar(torch.ones_like(angle), angle)
 
 
 def _slice(x: NDArray[np.float32], low: int, high: int) -> NDArray[np.float32]:
@@ -143,31 +151,40 @@ def read_spliced_second(
     origin = first + column * _GRID - _GRID // 2
     drift = np.concatenate([[0], np.diff(origin) - HOP])
     by_frame = [np.flatnonzero(geo.frame == f) for f in range(EUL_FRAMES)]
-    is_pilot = np.zeros(len(geo.frame), bool)
-    is_pilot[geo.pilot.reshape(-1)] = True
-    column_of_pilot = {int(c): (f, i) for f, row in enumerate(geo.pilot) for i, c in enumerate(row)}
-    states = width * _GRID
-    pilots = np.zeros((EUL_FRAMES, states), np.float32)
-    kept: list[list[torch.Tensor]] = [[] for _ in seen]
-    for f in range(EUL_FRAMES):
-        columns = column[f] + np.arange(width)
-        for v, mixture in enumerate(seen):
-            p = _project(mixture, by_frame[f], geo, columns, shifts).reshape(len(by_frame[f]), -1)
-            kept[v].append(p)
-            for row, c in enumerate(by_frame[f]):
-                if is_pilot[c]:
-                    g, i = column_of_pilot[int(c)]
-                    u = p[row] / geo.step[c] + geo.pilot_dither[g, i]
-                    pilots[f] += (torch.cos(math.pi * u) * geo.pilot_sign[phase, g, i]).numpy() / len(seen)
+    columns = column[:, None] + np.arange(width)
+    pilots = np.zeros((EUL_FRAMES, width * _GRID), np.float32)
+    for f, rows in enumerate(geo.pilot):
+        for mixture in seen:
+            p = _project(mixture, rows, geo, columns[f], shifts).reshape(len(rows), -1)
+            u = p / geo.step[rows][:, None] + geo.pilot_dither[f][:, None]
+            signs = geo.pilot_sign[phase, f][:, None]
+            pilots[f] += (torch.cos(math.pi * u) * signs).sum(0).numpy() / len(seen)
     emission = _SHARPNESS * pilots
+    at = origin + _best_path(emission, drift)
+    codes = [_likeliest_code(mixture, at, phase, code) for mixture in seen]
+    kept = [
+        [
+            _project(mixture, rows, own.geometry, columns[f], shifts).reshape(len(rows), -1)
+            for f, rows in enumerate(by_frame)
+        ]
+        for mixture, own in zip(seen, codes, strict=True)
+    ]
     best: Reading | None = None
     for _ in range(rounds + 1):
         path = _best_path(emission, drift)
-        found = _read(start, seen, kept, path, heard, pilots, origin, phase, code)
+        found = _read(start, seen, kept, path, heard, pilots, origin, phase, codes)
         if best is None or found.fit > best.fit:
             best = found
         emission = _SHARPNESS * (pilots + _data_emission(kept, by_frame, found, geo))
     return best
+
+
+def _likeliest_code(mixture: _Mixture, at: Ints, phase: int, code: CellCode) -> CellCode:
+    """The code of a second whose frames lie at samples `at`."""
+    if not code.profile.host_bound:
+        return code
+    mixed = mixture.straight(at)
+    return likeliest_codes(mixed, features(mixed, code.profile), code, phase)[0].code
 
 
 def _read(
@@ -179,19 +196,19 @@ def _read(
     pilots: NDArray[np.float32],
     origin: Ints,
     phase: int,
-    code: CellCode,
+    codes: list[CellCode],
 ) -> Reading:
     """Layout, scales and soft values of frames read where `path` says."""
+    code = codes[0]
     geo = code.geometry
     at = origin + path
     fitted = []
     for v, mixture in enumerate(seen):
-        nearest = np.clip(np.round((at - mixture.first) / _GRID).astype(np.int64), 0, mixture.count - 1)
-        feats = features(mixture.spectrum[:, torch.from_numpy(nearest)], code.profile)
+        feats = features(mixture.straight(at), code.profile)
         p = torch.zeros(len(geo.frame))
         for f in range(EUL_FRAMES):
             p[geo.frame == f] = kept[v][f][:, path[f]]
-        fitted.append(fit_layout(p, feats, code, phase, _SURE_FIT))
+        fitted.append(fit_layout(p, feats, codes[v], phase, _SURE_FIT))
     choice = choose_scales([one for one, _ in fitted], code)
     short = choose_short_scale([one for _, one in fitted])
     llr, short_llr = np.zeros(len(geo.scramble)), np.zeros(len(geo.scramble))

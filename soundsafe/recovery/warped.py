@@ -73,8 +73,7 @@ class Recovered:
     of the layer's cycle, lies. `score`: the pilots' best z. `combined`: seconds added up. `detection`: the
     cell layer's, in the time of the audio whose speed was undone. `inverted`: all samples had the wrong sign.
     `begins`: sample of all the audio at which the stretch begins that was searched, and that `detection` is
-    of. `begins`: sample of
-    all the audio at which the stretch begins that was searched and that `detection` is of.
+    of. `is_learnable`: it was marked by version 1, which anybody may have learned.
     """
 
     payload: bytes | None
@@ -90,6 +89,7 @@ class Recovered:
     detection: Detection | None = field(default=None, repr=False)
     inverted: bool = False
     begins: int = 0
+    is_learnable: bool = False
 
 
 def _origin(warp: Warp, profile: TileProfile) -> float:
@@ -145,6 +145,7 @@ def _read_pieces(
                 offset=_nearest(clock.start, PHASES * step) / pitch,
                 score=clock.z,
                 combined=combined,
+                is_learnable=all(r.is_learnable for r in readings),
             )
     return None
 
@@ -191,6 +192,7 @@ def _read_seconds(
         score=max(score, found.score),
         combined=found.combined,
         detection=found,
+        is_learnable=found.is_learnable,
     )
 
 
@@ -296,7 +298,7 @@ def _read_upright(
                 pitch = lock.factor
     if reading is not None:
         return replace(reading, inverted=inverted)
-    words = read_words(spec, warp, tiles.key, _CANDIDATES if locked else 1)
+    words = read_words(spec, warp, tiles, _CANDIDATES if locked else 1)
     tally.add(words.identifiers * IDENTIFIER_FALSE_ACCEPT)
     tally.blocks(words.tries)
     result = Recovered(
@@ -310,6 +312,7 @@ def _read_upright(
         offset=_origin(warp, tiles.profile),
         score=score,
         combined=0,
+        is_learnable=words.is_learnable,
     )
     if words.payload is not None:
         return result

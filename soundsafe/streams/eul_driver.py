@@ -27,6 +27,7 @@ from soundsafe.blas import one_blas_thread
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.cut import read_cut
 from soundsafe.cells.embedder import mark_block
+from soundsafe.cells.host import code_of_second
 from soundsafe.cells.joint import read_jointly
 from soundsafe.cells.layout import choose_layout, described, features
 from soundsafe.cells.mixtures import mix_channels, mixtures
@@ -298,9 +299,10 @@ class EULDriver:
         x = self._resample_to_target_sr(torch.from_numpy(_channels(x_wave)), orig_sr)
         spectrum = stft(x)[..., :EUL_FRAMES]
         code, phase = self.cell_code, second % PHASES
+        mixed = [mix_channels(spectrum, mix) for mix in mixtures(len(x), phase)]
         found = [
-            choose_layout(features(mix_channels(spectrum, mix), code.profile), code, phase)
-            for mix in mixtures(len(x), phase)
+            choose_layout(features(one, code.profile), code_of_second(one, phase, code), phase)
+            for one in mixed
         ]
         return Eul(start_s=0.0, ok=False, corrected_bytes=0, erasures=0, **described(found))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from soundsafe.cells.code import CellCode
 from soundsafe.errors import InputError
+from soundsafe.tiles.geometry import BOUND_TILES, TileCode
 
-__all__ = ["LAYERS", "layers_of"]
+__all__ = ["LAYERS", "layers_of", "tile_code_beside"]
 
 LAYERS = ("eul", "tile")
 """``eul``, the layer of one-second segments, and ``tile``, the one under it that survives phase vocoders."""
@@ -38,3 +40,13 @@ def layers_of(names: str | Iterable[str]) -> tuple[str, ...]:
             return layers
     shown = ",".join(str(name) for name in asked)
     raise InputError(f"unknown layers {shown}: {' or '.join(','.join(layers) for layers in _SETS)}")
+
+
+def tile_code_beside(code: CellCode) -> TileCode:
+    """The code of the tile layer that goes with one of the cell layer: bound to its audio where that is.
+
+    Example:
+        >>> tile_code_beside(CellCode()).profile.host_bound == CellCode().profile.host_bound
+        True
+    """
+    return TileCode(code.key, BOUND_TILES) if code.profile.host_bound else TileCode(code.key)

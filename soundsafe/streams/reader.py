@@ -33,6 +33,9 @@ __all__ = ["SEARCH_S", "decoded", "read", "to_44k"]
 SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
 
+EARLIER_MARK = "made by an earlier version, whose marks can be learned and forged: mark the audio again"
+"""What an answer says of a mark that is not bound to its audio."""
+
 _OFFSET = 2e-3
 """A constant offset above this drowns the lowest bands: it is tried without."""
 
@@ -91,7 +94,7 @@ def read(
         return replace(found, bound=tally.bound)
 
     found = tallied(_keep_first(to_44k(blocks(), rate), kept, SEARCH_S))
-    if found.payload is not None or not kept or code.profile.host_bound:
+    if found.payload is not None or not kept:
         return found, None
     start = np.concatenate(kept, axis=1)
     offset = start.mean(axis=1, keepdims=True)
@@ -171,6 +174,7 @@ def decoded(
         realtime_factor=took / max(seconds_of_audio, 1e-9),
         factor_confidence=1.0 if found.payload is not None else 0.0,
         payloads=found.payloads,
+        warnings=_warnings(found.is_learnable, code),
     )
     if warped is None:
         return plain
@@ -201,4 +205,10 @@ def decoded(
         offset_samples=round(warped.offset * native),
         factor_confidence=warped.confidence,
         payloads=payloads,
+        warnings=_warnings(warped.is_learnable, code),
     )
+
+
+def _warnings(is_learnable: bool, code: CellCode) -> list[str]:
+    """What the holder of a key should know of a mark that was read."""
+    return [EARLIER_MARK] if is_learnable and code.profile.host_bound else []

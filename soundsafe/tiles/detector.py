@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import expit, logit, softmax
 
 from soundsafe.aliases import Floats, Ints
 from soundsafe.message.coding import K
@@ -13,28 +15,137 @@ from soundsafe.message.low_rate_code import IDENTIFIER_BITS, decode_identifier, 
 from soundsafe.message.short_payloads import supposed
 from soundsafe.message.short_words import read_short_word
 from soundsafe.message.words import worth
-from soundsafe.tiles.geometry import TileCode, TileGeometry, depths, flutters, symbols
-from soundsafe.tiles.noise import soft_values
-from soundsafe.tiles.warp import Spectrogram, Warp, aligned_tiles
+from soundsafe.pipeline.descriptions import likely_descriptions
+from soundsafe.tiles.blocks import (
+    BlockSymbols,
+    block_features,
+    described_powers,
+    shared_symbols,
+    symbols_of_blocks,
+)
+from soundsafe.tiles.geometry import TileCode, TileGeometry, depths, flutters
+from soundsafe.tiles.noise import noise_of
+from soundsafe.tiles.warp import AlignedTiles, Spectrogram, Warp, aligned_tiles
 
-__all__ = ["Words", "read_words", "soft_blocks"]
+__all__ = ["SoftBlocks", "Words", "read_words"]
+
+_DESCRIPTIONS = 16
+"""Descriptions of a block's audio that are considered."""
+
+_HOST_NOISE = 0.15
+"""Decibels of a description's distance that make it less likely by a factor of e."""
 
 _WORTH_DECODING = 0.85
 """Share of a block's bits that soft values must claim to hold before it is worth decoding."""
 
 
-def soft_blocks(spec: Spectrogram, warp: Warp) -> tuple[Floats, Ints]:
-    """Soft values ``[blocks, symbols]`` of all whole blocks under `warp`, and the blocks' numbers."""
-    geo = spec.geo
-    p = geo.profile
-    tiles = aligned_tiles(spec.bands(warp.pitch), warp, p)
-    number = tiles.numbers
-    if not len(number):
-        return np.zeros((0, len(geo.band))), number
-    place = symbols(tiles.relative, geo) / geo.period + geo.phase[number % p.cycle]
-    group = geo.band * p.pilot_bands // geo.bands
-    flutter = flutters(spec.bands(warp.pitch), tiles.start, warp.tempo, tiles.level.shape[1], geo)
-    return soft_values(place, depths(tiles.level, geo), flutter, group, geo.pilot), number
+class SoftBlocks:
+    """What all whole blocks under a warp say of their bits.
+
+    Args:
+        spec: the audio.
+        warp: its tempo, pitch and offset.
+        code: key and profile.
+        most: descriptions of each block's audio that are considered.
+    """
+
+    def __init__(self, spec: Spectrogram, warp: Warp, code: TileCode, most: int = 1) -> None:
+        self.geo = geo = code.geometry
+        p = geo.profile
+        tiles = aligned_tiles(spec.bands(warp.pitch), warp, p)
+        self.number = tiles.numbers
+        """Of each block."""
+        self._candidates: list[_Candidate] = []
+        if not len(self.number):
+            return
+        depth = depths(tiles.level)
+        flutter = flutters(spec.bands(warp.pitch), tiles.start, warp.tempo, tiles.level.shape[1], p)
+        for own, away in _symbols(spec, warp, tiles, code, most):
+            place = own.values(tiles.relative) / geo.period + own.phase
+            self._candidates.append(_Candidate(place, own.means(depth), own.means(flutter), away))
+
+    def values(self, named: Ints | None = None) -> Floats:
+        """Soft values ``[blocks, symbols]``.
+
+        Args:
+            named: symbols ``[cycle, n]`` by whose known bits the description of each block is recognised;
+                None: by how well all sit on the lattice, whatever their bits. Those of short payloads go
+                half of the way there, and show nothing without their bits.
+        """
+        geo, every = self.geo, self._candidates
+        if not every:
+            return np.zeros((0, len(geo.band)))
+        chance = _chances(every, geo, None if named is None else named[self.number % geo.profile.cycle])
+        best, here = chance.argmax(axis=0), np.arange(len(self.number))
+        place, depth, flutter = (
+            np.stack(each)[best, here] for each in zip(*(one.heard for one in every), strict=True)
+        )
+        group = geo.band * geo.profile.pilot_bands // geo.bands
+        noise = noise_of(place, depth, flutter, group, geo.pilot)
+        soft = [noise.soft_values(*one.heard) for one in every]
+        if len(soft) == 1:
+            return soft[0]
+        zero = np.einsum("cb,cbs->bs", chance, expit(np.stack(soft)))
+        return logit(np.clip(zero, 1e-9, 1.0 - 1e-9))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Blocks under one description each: `place` of symbols in periods, `depth` and `flutter` of their tiles
+    in dB ``[blocks, symbols]``, and `away` ``[blocks]``, how far in dB the description is from the audio."""
+
+    place: Floats
+    depth: Floats
+    flutter: Floats
+    away: Floats
+
+    @property
+    def heard(self) -> tuple[Floats, Floats, Floats]:
+        """Place, depth and flutter."""
+        return self.place, self.depth, self.flutter
+
+
+def _symbols(
+    spec: Spectrogram, warp: Warp, tiles: AlignedTiles, code: TileCode, most: int
+) -> list[tuple[BlockSymbols, Floats]]:
+    """Symbols that all blocks may have, the likeliest first, and how far in dB each block's audio is from the
+    description that they go with ``[blocks]``."""
+    numbers, p = tiles.numbers, code.profile
+    if not p.host_bound:
+        return [(shared_symbols(numbers, code), np.zeros(len(numbers)))]
+    bands = described_powers(spec.power, warp.pitch, spec.samples)
+    features = block_features(bands, tiles.start, p.block / warp.tempo, len(numbers))
+    likely = [likely_descriptions(each, most) for each in features]
+    out = []
+    for rank in range(min(map(len, likely))):
+        words, away = zip(*(each[rank] for each in likely), strict=True)
+        out.append((symbols_of_blocks(numbers, words, code), np.array(away)))
+    return out
+
+
+def _chances(every: Sequence[_Candidate], geo: TileGeometry, named: Ints | None) -> Floats:
+    """How likely each candidate is ``[candidates, blocks]``: by its distance from the audio, and by its fit.
+
+    How well symbols should sit on the lattice is known from the pilots: noise that leaves c of their first
+    harmonic leaves the fourth power of it of the second, by which bits do not matter. `named`: symbols
+    ``[blocks, n]`` whose bits are known.
+    """
+    away = np.stack([one.away for one in every])
+    if len(every) == 1:
+        return np.ones_like(away)
+    heard = max(float(np.cos(2.0 * np.pi * every[0].place[:, geo.pilot]).mean()), 0.0)
+    if named is None:
+        data = np.setdiff1d(np.arange(len(geo.band)), geo.pilot)
+        fit = [np.cos(4.0 * np.pi * one.place[:, data]).sum(axis=1) for one in every]
+        mean = heard**4
+    else:
+        blocks = np.arange(len(named))[:, None]
+        fit = [np.cos(2.0 * np.pi * one.place[blocks, named]).sum(axis=1) for one in every]
+        mean = heard
+    mean = min(mean, 0.9)
+    weight = mean * (2.0 - mean**2) / (1.0 - mean**2)  # of a von Mises distribution, about
+    chance: Floats = softmax(weight * np.stack(fit) - away / _HOST_NOISE, axis=0)
+    return chance
 
 
 def identifier_llr(llr: Floats, number: Ints, geo: TileGeometry) -> Floats:
@@ -63,24 +174,48 @@ def short_llr(llr: Floats, number: Ints, geo: TileGeometry) -> Floats:
 
 @dataclass(frozen=True)
 class Words:
-    """What was authenticated, and how many blocks and identifiers were tried."""
+    """What was authenticated, how many blocks and identifiers were tried, and whether it was marked by an
+    earlier version, which anybody may have learned."""
 
     payload: bytes | None
     identifier: bytes | None
     tries: int
     identifiers: int
+    is_learnable: bool = False
 
 
-def read_words(spec: Spectrogram, warp: Warp, key: bytes, candidates: int = 1) -> Words:
+def read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int = 1) -> Words:
     """What the tile layer holds under `warp`: a short payload, or else the identifier, of the likeliest
-    `candidates`, and the payload's long word."""
-    geo = spec.geo
-    llr, number = soft_blocks(spec, warp)
-    if not len(llr):
+    `candidates`, and the payload's long word.
+
+    Where a profile that binds marks to their audio finds neither, marks of earlier versions are looked for.
+    """
+    found = _read_words(spec, warp, code, candidates)
+    if found.identifier is not None or not code.profile.host_bound:
+        return replace(found, is_learnable=not code.profile.host_bound)
+    earlier = _read_words(spec, warp, code.learnable, candidates)
+    return replace(
+        earlier,
+        tries=found.tries + earlier.tries,
+        identifiers=found.identifiers + earlier.identifiers,
+        is_learnable=True,
+    )
+
+
+def _read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int) -> Words:
+    """`read_words` of one profile."""
+    geo, key = code.geometry, code.key
+    # Where pilots are not sure there is little to read, and one description of each block is enough.
+    most = _DESCRIPTIONS if candidates > 1 else 1
+    blocks = SoftBlocks(spec, warp, code, most)
+    number = blocks.number
+    if not len(number):
         return Words(None, None, 0, 0)
-    short = read_short_word(short_llr(llr, number, TileCode(key).short.geometry), key)
+    short_geo = code.short.geometry
+    short = read_short_word(short_llr(blocks.values(short_geo.named), number, short_geo), key)
     if short.payload is not None:
         return Words(short.payload, payload_id(short.payload), short.attempts, 0)
+    llr = blocks.values()
     identifier = decode_identifier(identifier_llr(llr, number, geo), key, candidates)
     by_cycle = payload_llr(llr, number, geo)
     words = list(by_cycle.values())

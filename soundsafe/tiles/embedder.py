@@ -17,6 +17,14 @@ from soundsafe.aliases import Audio, Bits, Floats
 from soundsafe.message.container import pack
 from soundsafe.message.low_rate_code import encode_identifier, encode_payload
 from soundsafe.message.short_words import encode_short_word
+from soundsafe.pipeline.descriptions import description
+from soundsafe.tiles.blocks import (
+    BlockSymbols,
+    block_features,
+    described_powers,
+    shared_symbols,
+    symbols_of_blocks,
+)
 from soundsafe.tiles.geometry import (
     GRID,
     TileCode,
@@ -24,8 +32,8 @@ from soundsafe.tiles.geometry import (
     band_power,
     edges_matrix,
     levels,
+    power_spectrum,
     relative,
-    symbols,
 )
 
 __all__ = ["DEFAULT_EFFORT", "SHORT_EFFORT", "TileEffort", "mark_tiles", "tile_bits"]
@@ -146,12 +154,14 @@ def mark_tiles(
     matrix = matrix[:, inside]
     to_bins = csr_array(matrix.T)
     to_frames = csr_array(_frames_matrix(tiles, GRID.frames(audio.shape[1]), profile))
-    phase = geo.phase[(first_block + np.arange(blocks)) % profile.cycle]
+    own = _symbols(audio, code, first_block, lead, blocks)
     gain = np.zeros((geo.bands, tiles))
     target: Floats | None = None
-    compensation = np.full(len(geo.band), effort.compensation)
-    compensation[geo.pilot] = effort.pilot_compensation
-    tile_of = lead + np.arange(blocks)[:, None, None] * profile.block_tiles + geo.position[None]
+    compensation = np.full((blocks, len(geo.band)), effort.compensation)
+    compensation[:, geo.pilot] = effort.pilot_compensation
+    named = geo.named[(first_block + np.arange(blocks)) % profile.cycle]
+    np.put_along_axis(compensation, named, effort.pilot_compensation, axis=1)
+    tile_of = lead + np.arange(blocks)[:, None, None] * profile.block_tiles + own.position
     other = None if beside is None else torch.from_numpy(np.ascontiguousarray(beside))
     spectrum, power = _rows(x, inside)
     if other is not None:
@@ -161,13 +171,13 @@ def mark_tiles(
         if step:
             power = _rows(y if other is None else y + other, inside)[1]
         level, share = levels(band_power(power, matrix, audio.shape[1]), 0.0, 1.0, tiles, profile)
-        s = symbols(relative(level, profile)[:, core], geo)
+        s = own.values(relative(level, profile)[:, core])
         if target is None:
-            u = s / geo.period + phase - 0.5 * bits
+            u = s / geo.period + own.phase - 0.5 * bits
             target = s - compensation * (u - np.round(u)) * geo.period
         w = share[geo.band[None, :, None], tile_of]
         move = (target - s)[..., None] * np.sqrt(profile.symbol_tiles) / ((w**2).sum(-1, keepdims=True) + 0.5)
-        gain[geo.band[None, :, None], tile_of] += effort.reach * geo.sign[None] * w * move
+        gain[geo.band[None, :, None], tile_of] += effort.reach * own.sign * w * move
         np.clip(gain, -effort.limit_db, effort.limit_db, out=gain)
         y = x + _change(spectrum, to_bins @ (gain @ to_frames), inside, audio.shape[1])
     return y.numpy()
@@ -200,6 +210,16 @@ def _ends(flags: NDArray[np.bool_]) -> tuple[int, int]:
     """The first that is true, and the one after the last."""
     at = np.flatnonzero(flags)
     return int(at[0]), int(at[-1]) + 1
+
+
+def _symbols(audio: Audio, code: TileCode, first_block: int, lead: int, blocks: int) -> BlockSymbols:
+    """The symbols of the blocks that are marked, as the unmarked audio names them."""
+    numbers = first_block + np.arange(blocks)
+    if not code.profile.host_bound:
+        return shared_symbols(numbers, code)
+    bands = described_powers(power_spectrum(audio), 1.0, audio.shape[1])
+    features = block_features(bands, lead * code.profile.tile, code.profile.block, blocks)
+    return symbols_of_blocks(numbers, [description(each) for each in features], code)
 
 
 def _frames_matrix(tiles: int, frames: int, profile: TileProfile) -> Floats:

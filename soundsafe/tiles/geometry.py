@@ -28,6 +28,7 @@ from soundsafe.message.low_rate_code import IDENTIFIER_BITS
 from soundsafe.stft import RATE, Stft
 
 __all__ = [
+    "BOUND_TILES",
     "GRID",
     "ROBUST_TILES",
     "SHORT_TILES",
@@ -37,13 +38,13 @@ __all__ = [
     "TileProfile",
     "band_power",
     "box_mean",
+    "cumulative_until",
     "depths",
     "edges_matrix",
     "flutters",
     "levels",
     "power_spectrum",
     "relative",
-    "symbols",
 ]
 
 
@@ -89,6 +90,16 @@ class TileProfile:
             raise ValueError("bands must rise within half the rate, and the lattice period be positive")
 
     @property
+    def host_bound(self) -> bool:
+        """Whether symbols follow from key and audio (`soundsafe.tiles.blocks`), not from the key alone."""
+        return self.version >= 3
+
+    @property
+    def named_symbols(self) -> int:
+        """Symbols of a block by which, their bits being 0, the description of its audio is recognised."""
+        return 24 if self.version == _BOUND_SHORT else 0
+
+    @property
     def is_short(self) -> bool:
         """Whether it holds short payloads."""
         return not self.id_symbols
@@ -111,6 +122,12 @@ SHORT_TILES = TileProfile(version=2, repeats=10, id_symbols=0)
 """For short payloads: a word of their own, whole in 3.2 seconds, instead of identifier and long word. All
 else, pilots among it, is as in `ROBUST_TILES`, so that one search finds both."""
 
+BOUND_TILES = TileProfile(version=3)
+"""Symbols of each block follow from its audio too; all else, pilots among it, is as in `ROBUST_TILES`."""
+
+_BOUND_SHORT = 4
+_BOUND_SHORT_TILES = TileProfile(version=_BOUND_SHORT, repeats=10, id_symbols=0)
+
 GRID = Stft(1024, 256)
 """The transform under the tiles: 23 ms frames every 5.8 ms at 44.1 kHz."""
 
@@ -121,7 +138,8 @@ class TileGeometry:
 
     `edges [bands + 1]` in Hz; `band [symbols]`, `position` and `sign` ``[symbols, symbol_tiles]``: a symbol's
     tiles in its block; `period [symbols]` in dB; `phase [cycle, symbols]`: dither, 0 to 1 period; `pilot`
-    ``[pilots]``; `identifier` ``[cycle, id_symbols]`` and `payload` ``[cycle, data]``: symbols by role;
+    ``[pilots]``; `identifier` ``[cycle, id_symbols]``, `named` ``[cycle, named_symbols]`` and `payload`
+    ``[cycle, data]``: symbols by role;
     `payload_index` ``[cycle, data]``: the bit of the payload's word that each carries.
     """
 
@@ -134,6 +152,7 @@ class TileGeometry:
     phase: Floats
     pilot: Ints
     identifier: Ints
+    named: Ints
     payload: Ints
     payload_index: Ints
 
@@ -182,7 +201,17 @@ class TileCode:
     @property
     def short(self) -> TileCode:
         """The same key with the profile for short payloads, which goes with any other of the same bands."""
-        return TileCode(self.key, SHORT_TILES)
+        return TileCode(self.key, _BOUND_SHORT_TILES if self.profile.host_bound else SHORT_TILES)
+
+    @property
+    def long(self) -> TileCode:
+        """The same key with the profile for long payloads."""
+        return TileCode(self.key, BOUND_TILES if self.profile.host_bound else ROBUST_TILES)
+
+    @property
+    def learnable(self) -> TileCode:
+        """The same key with the default profile, whose symbols follow from the key alone."""
+        return TileCode(self.key, ROBUST_TILES)
 
     @property
     def geometry(self) -> TileGeometry:
@@ -218,7 +247,7 @@ def _tile_geometry(code: TileCode) -> TileGeometry:
     shuffled = rest[
         np.argsort(keyed_integers(secret, "roles", profile.cycle, len(rest)), axis=1, kind="stable")
     ]
-    payload = shuffled[:, profile.id_symbols :]
+    named, payload = np.split(shuffled[:, profile.id_symbols :], [profile.named_symbols], axis=1)
     # Each part of a cycle holds the whole word, every time in another order.
     index = np.argsort(
         keyed_integers(secret, "payload", profile.repeats, payload.size // profile.repeats),
@@ -236,6 +265,7 @@ def _tile_geometry(code: TileCode) -> TileGeometry:
         phase=phase,
         pilot=pilot,
         identifier=shuffled[:, : profile.id_symbols],
+        named=named,
         payload=payload,
         payload_index=index,
     )
@@ -283,7 +313,7 @@ def _from_zero(x: Floats) -> Floats:
     return np.concatenate([np.zeros((len(x), 1)), np.cumsum(x, axis=1)], axis=1)
 
 
-def _until(bands: BandPower, at: NDArray[np.floating]) -> Floats:
+def cumulative_until(bands: BandPower, at: NDArray[np.floating]) -> Floats:
     """Energy from the beginning to samples `at`, ``[bands, *at.shape]``; linear between frames."""
     last = bands.cumulative.shape[1] - 1
     u = np.clip(at / GRID.hop + 0.5, 0.0, last)
@@ -310,7 +340,7 @@ def levels(
     Tile i lies at samples ``start + i * tile / tempo``.
     """
     length = profile.tile / tempo
-    energy = np.diff(_until(bands, start + np.arange(tiles + 1) * length), axis=1)
+    energy = np.diff(cumulative_until(bands, start + np.arange(tiles + 1) * length), axis=1)
     floor = profile.floor * box_mean(energy, round(0.5 * RATE / profile.tile)) + 1e-9 * profile.tile
     return 10.0 * np.log10(energy + floor), energy / (energy + floor)
 
@@ -320,41 +350,25 @@ def relative(level: Floats, profile: TileProfile) -> Floats:
     return level - box_mean(level, profile.radius)
 
 
-def _of_symbols(x: Floats, geo: TileGeometry) -> Floats:
-    """Of values ``[bands, tiles]`` those of each symbol's tiles ``[symbols, symbol_tiles, blocks]``."""
-    by_block = x.reshape(len(x), -1, geo.profile.block_tiles)
-    chosen: Floats = by_block[geo.band[:, None], :, geo.position]
-    return chosen
+def depths(level: Floats, radius: int = 5) -> Floats:
+    """How many dB each tile lies under the `radius` bands on either side ``[bands, tiles]``.
 
-
-def symbols(rel: Floats, geo: TileGeometry) -> Floats:
-    """Symbols in dB ``[blocks, symbols]`` of relative levels ``[bands, blocks * block_tiles]``."""
-    return np.einsum("sib,si->bs", _of_symbols(rel, geo), geo.sign) / np.sqrt(geo.profile.symbol_tiles)
-
-
-def depths(level: Floats, geo: TileGeometry, radius: int = 5) -> Floats:
-    """How many dB the tiles of each symbol lie under the `radius` bands on either side ``[blocks, symbols]``.
-
-    `level` in dB ``[bands, blocks * block_tiles]``. Codecs spoil what lies deep first.
+    `level` in dB ``[bands, tiles]``. Codecs spoil what lies deep first.
     """
-    return (
-        _of_symbols(uniform_filter1d(level, 2 * radius + 1, axis=0, mode="nearest") - level, geo)
-        .mean(axis=1)
-        .T
-    )
+    under: Floats = uniform_filter1d(level, 2 * radius + 1, axis=0, mode="nearest") - level
+    return under
 
 
-def flutters(bands: BandPower, start: float, tempo: float, tiles: int, geo: TileGeometry) -> Floats:
-    """How much the level of frames changes within the tiles of each symbol ``[blocks, symbols]``.
+def flutters(bands: BandPower, start: float, tempo: float, tiles: int, profile: TileProfile) -> Floats:
+    """How much the level of frames changes within each tile ``[bands, tiles]``.
 
-    Standard deviation in dB, mean of the tiles, which lie as in `levels`. What changes fast is what vocoders
-    spoil.
+    Standard deviation in dB of the tiles, which lie as in `levels`. What changes fast is what vocoders spoil.
     """
-    length = geo.profile.tile / tempo
+    length = profile.tile / tempo
     at = start + np.arange(tiles + 1) * length
     level = 10.0 * np.log10(np.diff(bands.cumulative, axis=1).clip(1e-12))
     first, second = (
-        np.diff(_until(BandPower(_from_zero(x), bands.samples), at), axis=1) * GRID.hop / length
+        np.diff(cumulative_until(BandPower(_from_zero(x), bands.samples), at), axis=1) * GRID.hop / length
         for x in (level, level**2)
     )
-    return _of_symbols(np.sqrt(np.maximum(second - first**2, 0.0)), geo).mean(axis=1).T
+    return np.sqrt(np.maximum(second - first**2, 0.0))

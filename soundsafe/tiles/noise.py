@@ -8,6 +8,7 @@ taken.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.special import logsumexp, softmax
 
 from soundsafe.aliases import Floats, Ints
 
-__all__ = ["soft_values"]
+__all__ = ["Noise", "noise_of"]
 
 _SIGMAS = np.geomspace(0.05, 0.7, 18)
 """Sizes of the noise, in periods of the lattice, among which each group of bands chooses."""
@@ -70,8 +71,35 @@ def _along_groups(like: Floats) -> tuple[Floats, float]:
     return forward + backward, float(logsumexp(forward[:, -1]))
 
 
-def soft_values(position: Floats, depth: Floats, flutter: Floats, group: Ints, pilot: Ints) -> Floats:
-    """Log-likelihood ratios ln P0/P1 of symbols at `position` ``[blocks, symbols]``, in periods.
+@dataclass(frozen=True)
+class Noise:
+    """How noisy symbols are.
+
+    `size` ``[symbols]``, in periods: that of their group of bands; `per_depth`, `per_flutter`: by how much
+    its logarithm grows for each dB of depth and of flutter.
+    """
+
+    size: Floats
+    per_depth: float
+    per_flutter: float
+
+    def soft_values(self, position: Floats, depth: Floats, flutter: Floats) -> Floats:
+        """Log-likelihood ratios ln P0/P1 of symbols at `position` ``[blocks, symbols]``, in periods.
+
+        The others as in `noise_of`.
+        """
+        sigma = self.size * _growth(depth, flutter, self.per_depth, self.per_flutter)
+        return _log_density(position, sigma, 0) - _log_density(position, sigma, 1)
+
+
+def _growth(depth: Floats, flutter: Floats, per_depth: float, per_flutter: float) -> Floats:
+    depth = np.clip(depth, *_DEPTHS)
+    flutter = np.clip(flutter - _USUAL_FLUTTER, *_FLUTTERS)
+    return np.exp(np.clip(per_depth * depth + per_flutter * flutter, *_GROWTH))
+
+
+def noise_of(position: Floats, depth: Floats, flutter: Floats, group: Ints, pilot: Ints) -> Noise:
+    """The likeliest noise of symbols at `position` ``[blocks, symbols]``, in periods.
 
     `depth`, `flutter` in dB, likewise: how far a symbol's tiles lie under their neighbours, and how much the
     level changes within them. `group` ``[symbols]``: their group of bands. `pilot`: those that are known to
@@ -79,17 +107,14 @@ def soft_values(position: Floats, depth: Floats, flutter: Floats, group: Ints, p
     """
     known = np.zeros(len(group), bool)
     known[pilot] = True
-    depth = np.clip(depth, *_DEPTHS)
-    flutter = np.clip(flutter - _USUAL_FLUTTER, *_FLUTTERS)
 
-    def fitted(per_depth: float, per_flutter: float) -> tuple[float, Floats]:
-        growth = np.exp(np.clip(per_depth * depth + per_flutter * flutter, *_GROWTH))
+    def fitted(per_depth: float, per_flutter: float) -> tuple[float, Noise]:
+        growth = _growth(depth, flutter, per_depth, per_flutter)
         posterior, evidence = _along_groups(_likelihoods(position, growth, group, known))
         size = np.exp(np.log(_SIGMAS) @ softmax(posterior, axis=0))  # the likeliest alone claims too much
-        return evidence, size[group] * growth
+        return evidence, Noise(size[group], per_depth, per_flutter)
 
     by_depth = {a: fitted(a, _PER_FLUTTER[0]) for a in _PER_DEPTH}
     deepest = max(by_depth, key=lambda a: by_depth[a][0])
     tried = [by_depth[deepest], *map(partial(fitted, deepest), _PER_FLUTTER[1:])]
-    sigma = max(tried, key=lambda fit: fit[0])[1]
-    return _log_density(position, sigma, 0) - _log_density(position, sigma, 1)
+    return max(tried, key=lambda fit: fit[0])[1]

@@ -20,7 +20,7 @@ from soundsafe.stft import RATE
 from soundsafe.tiles import geometry
 from soundsafe.tiles.geometry import GRID, BandPower, TileGeometry, TileProfile
 
-__all__ = ["Spectrogram", "Warp", "find", "likeliest", "refine", "search"]
+__all__ = ["AlignedTiles", "Spectrogram", "Warp", "find", "likeliest", "refine", "search"]
 
 REACH = 0.06
 """Largest change of tempo and of pitch that is looked for, where both changed."""

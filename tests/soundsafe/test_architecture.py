@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "pipeline": ("ground", "message"),
     "models": ("ground",),
     "cells": ("ground", "message", "pipeline", "distance"),
-    "tiles": ("ground", "message"),
+    "tiles": ("ground", "message", "pipeline"),
     "recovery": ("ground", "message", "cells", "tiles"),
     "streams": ("ground", "message", "pipeline", "cells", "tiles", "recovery"),
     "training": ("ground", "message", "pipeline", "models", "cells", "distance", "files"),

@@ -45,6 +45,7 @@ DECODED = {
     "seconds",
     "realtime_factor",
     "payloads",
+    "warnings",
 }
 EUL = {"start_s", "ok", "corrected_bytes", "erasures", "allocator", "id_hex"}
 

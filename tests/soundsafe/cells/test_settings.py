@@ -25,7 +25,7 @@ from soundsafe.cells.settings import DETECTOR, QUALITIES, DetectorSettings, Qual
         {"nudge": float("nan")},
         {"host_words": 0},
         {"host_codes": 0},
-        {"sure_pilots": 0.0},
+        {"host_noise": 0.0},
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(bad: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
 from soundsafe.tiles import geometry
+from soundsafe.tiles.blocks import shared_symbols
 from soundsafe.tiles.geometry import ROBUST_TILES, TileCode, TileProfile
 
 KEY = bytes(range(32))
@@ -56,7 +57,7 @@ def test_a_band_that_lies_deeper_is_told() -> None:
     geo = TileCode(KEY).geometry
     level = np.zeros((geo.bands, 2 * ROBUST_TILES.block_tiles))
     level[70] = -11.0
-    depth = geometry.depths(level, geo)
+    depth = shared_symbols(np.arange(2), TileCode(KEY)).means(geometry.depths(level))
     assert depth.shape == (2, len(geo.band))
     np.testing.assert_allclose(depth[:, geo.band == 70], 10.0)
     np.testing.assert_allclose(depth[:, geo.band == 72], -1.0)
@@ -93,7 +94,8 @@ def test_flutter_is_how_much_the_level_changes_within_a_tile() -> None:
         bands = geometry.band_power(
             geometry.power_spectrum(audio), geometry.edges_matrix(geo.edges), audio.shape[1]
         )
-        found = geometry.flutters(bands, 0.0, 1.0, 5 * ROBUST_TILES.block_tiles, geo)
+        of_tiles = geometry.flutters(bands, 0.0, 1.0, 5 * ROBUST_TILES.block_tiles, ROBUST_TILES)
+        found = shared_symbols(np.arange(5), TileCode(bytes(32))).means(of_tiles)
         assert found.shape == (5, len(geo.band))
         here = (geo.edges[geo.band] < 1010) & (geo.edges[geo.band + 1] > 990)
         return float(found[1:-1, here].mean())

@@ -39,6 +39,7 @@ EMBED_KEYS = {
 DECODE_KEYS = {
     "ok",
     "payloads",
+    "warnings",
     "payload_hex",
     "text",
     "score",
