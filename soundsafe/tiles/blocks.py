@@ -127,7 +127,7 @@ def _own(code: TileCode, place: int, word: int) -> _Own:
     return _Own(position, np.broadcast_to(sign, position.shape), phase)
 
 
-def described_powers(power: NDArray[np.float32], pitch: float, samples: int) -> BandPower:
+def described_powers(power: NDArray[np.floating], pitch: float, samples: int) -> BandPower:
     """The bands by which blocks are described, of a `soundsafe.tiles.geometry.power_spectrum`."""
     return band_power(power, edges_matrix(band_edges(), pitch), samples)
 

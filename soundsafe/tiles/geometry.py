@@ -299,7 +299,7 @@ def power_spectrum(audio: Audio) -> NDArray[np.float32]:
     return total.numpy()
 
 
-def band_power(power: NDArray[np.float32], matrix: Floats, samples: int) -> BandPower:
+def band_power(power: NDArray[np.floating], matrix: Floats, samples: int) -> BandPower:
     """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`.
 
     A sparse product in double precision: a dense one is BLAS's, whose kernels for different processors round
