@@ -33,8 +33,8 @@ __all__ = ["SEARCH_S", "decoded", "read", "to_44k"]
 SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
 
-EARLIER_MARK = "made by an earlier version, whose marks can be learned and forged: mark the audio again"
-"""What an answer says of a mark that is not bound to its audio."""
+UNBOUND_MARK = "this mark is not bound to its audio: marks of its kind can be learned and forged"
+"""What an answer says of a mark of the default profile where bound ones were asked for."""
 
 _OFFSET = 2e-3
 """A constant offset above this drowns the lowest bands: it is tried without."""
@@ -211,4 +211,4 @@ def decoded(
 
 def _warnings(is_learnable: bool, code: CellCode) -> list[str]:
     """What the holder of a key should know of a mark that was read."""
-    return [EARLIER_MARK] if is_learnable and code.profile.host_bound else []
+    return [UNBOUND_MARK] if is_learnable and code.profile.host_bound else []
