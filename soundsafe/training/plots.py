@@ -85,7 +85,7 @@ def _by_attack(
     table: pd.DataFrame, column: str, title: str, end: float, guess: float | None = None
 ) -> Figure:
     """Attacks downwards, a dot for each phase, with the interval where the table has one."""
-    known = table[~table["attack"].isin(_CONTROLS)]
+    known = table[~table["attack"].str.startswith(_CONTROLS)]
     if column in known:
         known = known[known[column].notna()]
     attacks = list(dict.fromkeys(known["attack"]))

@@ -162,7 +162,8 @@ def test_a_suite_is_run_on_the_network_of_each_phase(trained, suite, drawn, caps
     assert list(table["phase"].unique()) == ["A", "B", "C"]
     assert list(table["step"].unique()) == [3, 6, 10]
     first = table[table["phase"] == "A"].set_index("attack")
-    assert set(first.index) == {"none", "unmarked", "wrong_key", "gain_-3dB", "shift_10"}
+    marked = {a for a in first.index if not a.startswith("unmarked")}
+    assert marked == {"none", "wrong_key", "gain_-3dB", "shift_10"}
     assert first.loc["shift_10", "delay_samples"] == 10
     assert first.loc["none", "clips"] == 1
     assert drawn == [trained / f"phase_{phase}" / "run" for phase in "ABC"]
