@@ -67,7 +67,8 @@ def telling_attack(rows: pd.DataFrame, system: str, clip: str) -> str:
 
     Of those that lose it, the one that most clips survive; else the one that leaves the fewest seconds.
 
-    Attacks that change the length, or need more than the audio, are passed over: versions play in step.
+    Attacks that move the audio by no one figure, and those that need more than it, are passed over: versions
+    play in step.
     """
     mine = rows[(rows["system"] == system) & rows["status"].eq("ok")]
     names = [a for a in mine["attack"].unique() if a != "none" and real(a) and _plays_in_step(a)]
@@ -87,14 +88,17 @@ def _plays_in_step(name: str) -> bool:
     steps = name.split(JOIN)
     try:
         return not any(
-            a.changes_length or a.needs_access or a.family == "adversarial" for a in map(attacks.get, steps)
+            a.needs_access or a.family == "adversarial" or a.delay_samples(48_000) is None
+            for a in map(attacks.get, steps)
         )
     except InputError:  # of a plug-in that is not here
         return False
 
 
 def attack_again(document: RunDocument, example: Example, attack: str, rows: pd.DataFrame) -> Example:
-    """The example with its marked audio after an attack, exactly as the run attacked it, and the outcome.
+    """The example with its marked audio after an attack, as the run attacked it, and the outcome.
+
+    What the attack delays is moved back, so that it stands where the original has it.
 
     Args:
         document: what the run's `run.json` says.
@@ -105,6 +109,8 @@ def attack_again(document: RunDocument, example: Example, attack: str, rows: pd.
     method = attacks.get(attack)
     rng = seeds.generator(document.seed or 0, example.clip, method.name, method.params)
     heard = np.asarray(method.apply(example.marked.copy(), example.rate, rng), dtype=np.float32)
+    delay, n = method.delay_samples(example.rate, len(heard)) or 0, example.marked.shape[1]
+    heard = np.pad(heard[:, max(0, delay) :], ((0, 0), (max(0, -delay), 0)))[:, :n]
     its = rows[
         (rows["system"] == example.system) & (rows["clip"] == example.clip) & (rows["attack"] == attack)
     ]

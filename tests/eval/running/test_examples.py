@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import soundfile
 from soundsafe import datasets
 from soundsafe.errors import InputError
 from soundsafe.eval import evaluate
-from soundsafe.eval.analysis.stored import run_document
+from soundsafe.eval.analysis.stored import read_run, run_document
 from soundsafe.eval.running import examples, seeds
+from soundsafe.eval.running.audio_store import digest_of_audio
 from soundsafe.eval.systems.interface import Found, Marked, SimpleSystem
 
 
@@ -194,3 +196,51 @@ def test_a_networks_checkpoint_lies_beside_its_run(tmp_path: Path, run: Path) ->
     shutil.move(path, tmp_path / "elsewhere")
     with pytest.raises(InputError, match="its checkpoint is not at"):
         examples.system_of(folder, run_document(document), "network-A")
+
+
+@pytest.mark.slow
+def test_attacked_again_it_is_the_audio_that_the_run_read(tmp_path: Path) -> None:
+    attacks = ["none", "unmarked", "noise_white_5dB", "tempo_signalsmith_+5%", "cut_0.1s"]
+    evaluate(["spread-spectrum"], attacks, limit=1, seconds=3, out=tmp_path / "run")
+    stored = read_run(tmp_path / "run")
+    (clip,) = stored.frame["clip"].unique()
+    # The other two move the audio by no one figure, and versions play in step.
+    assert examples.telling_attack(stored.frame, "spread-spectrum", clip) == "noise_white_5dB"
+    system = examples.system_of(tmp_path / "run", stored.document, "spread-spectrum")
+    (marked,) = examples.mark_again(stored.document, system, [clip])
+    heard = examples.attack_again(stored.document, marked, "noise_white_5dB", stored.frame)
+    rows, n = stored.frame[stored.frame["attack"] == "noise_white_5dB"], marked.rate
+    assert digest_of_audio(heard.attacked) == rows["attacked_sha256"].iloc[0]
+    assert (heard.outcome == "still reads") is bool(rows["clip_ok"].iloc[0])
+    coded = examples.attack_again(stored.document, marked, "mp3_128", stored.frame).attacked
+    assert coded is not None
+    assert np.corrcoef(coded[0, :n], marked.marked[0, :n])[0, 1] > 0.98  # moved back by the codec's delay
+    found = examples.mp3_distance(stored.document)
+    assert found is not None
+    assert 1e-5 < found[0] < 1e-3
+    assert found[1] == 1
+    assert stored.times.seconds is not None
+    assert 0 < stored.times.seconds < 600
+    assert datetime.fromisoformat(stored.times.finished).tzinfo is not None
+
+
+def test_the_telling_attack_is_the_one_at_the_edge() -> None:
+    clips = {"mp3_320": (1, 1), "mp3_128": (0, 1), "mp3_64": (0, 0), "unmarked": (0, 0)}
+    rows = pd.DataFrame(
+        [
+            {
+                "system": "s",
+                "status": "ok",
+                "attack": a,
+                "clip": c,
+                "clip_ok": bool(ok),
+                "payload_ok": bool(ok),
+            }
+            for a, oks in clips.items()
+            for c, ok in zip("xy", oks, strict=True)
+        ]
+    )
+    assert examples.telling_attack(rows, "s", "x") == "mp3_128"
+    assert examples.telling_attack(rows, "s", "y") == "mp3_64"
+    assert examples.telling_attack(rows[rows["attack"] == "mp3_320"], "s", "x") == "mp3_320"
+    assert examples.telling_attack(rows[rows["attack"] == "unmarked"], "s", "x") == ""
