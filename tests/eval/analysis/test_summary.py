@@ -232,7 +232,7 @@ def test_detection_is_calibrated_on_what_was_attacked_alike() -> None:
     alike = _one(summary_rows(to_frame(rows)), suite="a", attack="mp3", category="all")
     assert alike.detection_calibration == "attacked"
     assert alike.detection_1e2 == 0
-    assert alike.auc == pytest.approx(0.55)
+    assert alike.auc == pytest.approx(0.505, abs=0.002)
     assert _one(summary_rows(to_frame(rows)), suite="a", attack="unmarked", category="all").auc is None
 
 
