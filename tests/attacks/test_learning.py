@@ -127,3 +127,20 @@ def test_the_attack_removes_at_another_rate_too(plain: dict[str, Audio]) -> None
     assert removed.shape == made.audio.shape
     assert soundsafe.decode(made.audio, 48000, KEY).ok
     assert not soundsafe.decode(removed, 48000, KEY).ok
+
+
+def test_few_blocks_of_one_kind_show_nothing_and_many_all() -> None:
+    rng = np.random.default_rng(0)
+    period, pattern = 12.0, rng.permutation(np.r_[np.ones(4), -np.ones(4), np.zeros(8)]).astype(np.int64)
+
+    def learned(blocks: int) -> bool:
+        """Whether the symbol stands out where it lies on one phase of the lattice, with some noise."""
+        levels = 6.0 * rng.standard_normal((blocks, 16))
+        place = levels @ pattern
+        wanted = np.round(place / period) * period + 0.08 * period * rng.standard_normal(blocks)
+        levels += np.outer(wanted - place, pattern) / 8.0
+        found, _ = learning.best_symbols(levels, np.zeros(blocks, np.int64), period)
+        return bool((np.abs(found @ pattern) == 8).any())
+
+    assert learned(48)
+    assert not any(learned(4) for _ in range(3))
