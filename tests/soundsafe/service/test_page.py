@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PATIENCE = 180_000
+PATIENCE = 300_000
 DROP = """
 ([bytes, name]) => {
   const file = new File([new Uint8Array(bytes)], name, { type: "audio/flac" });
