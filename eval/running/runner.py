@@ -430,7 +430,7 @@ def _under_way(units: Sequence[Unit], done: Sequence[int]) -> str:
     for unit, steps in zip(units, done, strict=True):
         if steps <= len(unit.treatments):
             step = unit.treatments[steps - 1].name if steps else "marking"
-            return f"{unit.system_name}, {unit.clip.clip}: {step}"
+            return f"{unit.clip.clip}: {step} ({unit.system_name})"
     return ""
 
 

@@ -49,7 +49,7 @@ def progress(first: str = "starting") -> Iterator[Progress]:
             markup=False,
             table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
         ),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

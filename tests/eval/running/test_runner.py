@@ -284,3 +284,15 @@ def test_time_to_payload_by_prefixes_is_on_equal_terms(fakes: ModuleType, clips:
     usual = runner.evaluate([fakes.Toy(), Whole()], ["none"], clips, limit=1).summary()
     assert usual["time_to_payload_s"].tolist() == [1.0, 3.0]  # which is no comparison, and says so
     assert usual["time_to_payload_by"].tolist() == ["seconds", "seconds"]
+
+
+def test_what_is_under_way_is_named(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    plan = make_plan(fakes.Toy(), ["none", "gain_-3dB"], clips, limit=1, seconds=1.0)
+    said: list[str] = []
+    runner.run(plan, tmp_path / "run", jobs=0, doing=said.append)
+    assert list(dict.fromkeys(said)) == [
+        "c0: marking (toy)",
+        "c0: none (toy)",
+        "c0: gain_-3dB (toy)",
+        "summing up: intervals and tests",
+    ]
