@@ -49,8 +49,8 @@ class Plan:
         seconds: how much of each clip; None: all of it.
         metrics: names of metrics that are measured only when asked for.
         left_out: attacks of the suites that cannot be run here, and why.
-        pool: audio without a mark, for thresholds alone.
         notes: what a reader of the figures should know of the dataset, a line each.
+        pool: audio without a mark, for thresholds alone.
 
     Example:
         >>> plan = make_plan("soundsafe", "smoke", "bundled", limit=2)
