@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import math
 import re
@@ -16,14 +17,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pypdf import PdfReader
 
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.compare import LEVEL, compare
 from soundsafe.eval.analysis.families import ALL, family_rows
 from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import format as fmt
-from soundsafe.reports import html
+from soundsafe.reports import html, pdf
+from soundsafe.reports.columns import Cell
 from soundsafe.reports.content import build
+from soundsafe.reports.tables import attack_lines, family_lines
 
 
 def _unpacked(text: str) -> Any:
@@ -108,6 +112,10 @@ def _page(*folders: Path, **options: Any) -> tuple[_Page, str]:
     return _Page(text), text
 
 
+def _text(cell: Cell | str) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
 def _summary(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "summary.json").read_text())
 
@@ -156,9 +164,7 @@ def test_matrix_shows_each_share_exactly_and_rounded(core: tuple[_Page, str], fo
         assert survived[0] == f"{round(r['clip_success'] * r['clips'])} of {r['clips']}"
 
 
-def test_families_and_the_first_screen_are_of_the_same_figures(
-    core: tuple[_Page, str], four_systems: Path
-) -> None:
+def test_page_terminal_and_summary_have_the_same_figures(core: tuple[_Page, str], four_systems: Path) -> None:
     page, _ = core
     run = read_run(four_systems)
     found = {(r.system, r.family): r for r in family_rows(run.frame, run.summary.rows)}
@@ -166,7 +172,13 @@ def test_families_and_the_first_screen_are_of_the_same_figures(
     assert len(chart["rows"]) == 3 * 7
     for system, family, value in chart["rows"]:
         assert value == found[system, family].clip_success
+    terminal, attacks = family_lines(found.values()), attack_lines(run.summary.rows)
+    for name, *cells in page.folded["matrix"]:
+        texts = [_text(attacks[name[0]][system]) for system in SYSTEMS]
+        assert texts == [c[0] for c in cells[::3]]
     for line in page.tables["matrix"]:
+        texts = [_text(terminal[line[0][0]][system]) for system in SYSTEMS]
+        assert texts == [c[0] for c in line[1::3]]
         for system, cells in zip(SYSTEMS, (line[1:4], line[4:7], line[7:10]), strict=True):
             row = found[system, line[0][0]]
             assert [c[1] for c in cells] == [row.clip_success, row.survived_by_all, row.payload_success]
@@ -416,7 +428,12 @@ def test_three_hundred_attacks(
     attacks = [("none", "control", {}, 0.0), ("unmarked", "unmarked", {}, 9.0)]
     attacks += [(f"noise_white_{i}dB", f"family_{i % 40}", {"snr_db": i}, i / 100) for i in range(300)]
     rows = make_rows([("a", 1.0, 4), ("b", 2.0, 8)], attacks, [("c", "music")], euls=1)
-    page, text = _page(make_run(tmp_path / "x", rows))
+    folder = make_run(tmp_path / "x", rows)
+    report = build([read_run(folder)])
+    text = html.render(report).decode()
+    page, reader = _Page(text), PdfReader(io.BytesIO(pdf.render(report)))
+    assert len(reader.pages) <= 15
+    assert reader.attachments["bers.csv"][0].count(b"\n") == 302
     assert len(page.folded["matrix"]) == 300
     assert len(page.tables["matrix"]) == 41
     assert len(page.tables["bers"]) == 301
