@@ -16,6 +16,7 @@ __all__ = [
     "Soundsafe",
     "Soundsafe8",
     "Soundsafe16",
+    "Soundsafe16Bound",
     "Soundsafe128Bit",
     "SoundsafeEul",
     "SoundsafeFixed",
@@ -103,6 +104,18 @@ class Soundsafe16(Soundsafe):
         from soundsafe.tiles.geometry import SHORT_TILES
 
         return super().describe() | {"tile_profile_digest": SHORT_TILES.digest}
+
+
+class Soundsafe16Bound(Soundsafe16):
+    """`Soundsafe16` with marks that are bound to their audio, as `soundsafe embed --bound` makes them."""
+
+    name = "soundsafe-16-bound"
+
+    def __init__(self) -> None:
+        from soundsafe.cells.profile import HOST_BOUND
+
+        super().__init__()
+        self.profile = HOST_BOUND
 
 
 class Soundsafe128Bit(Soundsafe16):
