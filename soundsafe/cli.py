@@ -71,7 +71,7 @@ Bound = Annotated[
     bool,
     typer.Option(
         "--bound",
-        help="Tie the mark to this audio, so that it cannot be learned or carried to other audio; decode needs"
+        help="Tie the mark to this audio, so that it cannot be learned or carried elsewhere; decode needs"
         " --bound too. To become the default.",
     ),
 ]
