@@ -40,6 +40,7 @@ from soundsafe.attacks import (
     resampling,
     resynthesis,
     reverb,
+    rnnoise,
     rubberband,
     smoothing,
     speed,
@@ -119,4 +120,5 @@ FAMILIES = (
     production,
     resynthesis,
     telephony,
+    rnnoise,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-__all__ = ["AUDIOMENTATIONS", "JULIUS", "LIBROSA", "TORCHAUDIO", "Package"]
+__all__ = ["AUDIOMENTATIONS", "JULIUS", "LIBROSA", "RNNOISE", "TORCHAUDIO", "Package"]
 
 
 @dataclass(frozen=True)
@@ -25,4 +25,5 @@ class Package:
 AUDIOMENTATIONS = Package("audiomentations", "audiomentations[extras]")
 JULIUS = Package("julius", "julius")
 LIBROSA = Package("librosa", "librosa")
+RNNOISE = Package("pyrnnoise", "pyrnnoise")
 TORCHAUDIO = Package("torchaudio", "torchaudio")

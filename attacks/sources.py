@@ -16,6 +16,7 @@ __all__ = [
     "DEEPMARK",
     "OMNISEAL",
     "RAWBENCH",
+    "RNNOISE_SOURCE",
     "SOUNDSAFE",
     "STIRMARK",
     "STIRMARK_OPEN",
@@ -42,6 +43,7 @@ OMNISEAL = Source("OmniSealBench (facebookresearch/omnisealbench bd14139)", "CC-
 DEEPMARK = Source("DeepMark benchmark (deepmarkpy/deepmarkpy-benchmark e15a9fc)", "MIT")
 A_FILES = Source("The A-Files 2.0.1 (PyPI: the-a-files)", "GPL-3.0-only")
 AUDIOWMARK = Source("audiowmark's tests (swesterfeld/audiowmark d091006)", "GPL-3.0-or-later")
+RNNOISE_SOURCE = Source("RNNoise with its own weights (PyPI: pyrnnoise)", "BSD-3-Clause")
 STIRMARK = Source("StirMark Benchmark for Audio (ITCC 2001), as described in print", "none stated")
 STIRMARK_OPEN = Source(
     "StirMark Benchmark for Audio (ITCC 2001), where print names an effect and not how: ours", "none stated"
