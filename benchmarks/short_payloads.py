@@ -147,8 +147,9 @@ def table(dev: Path, path: Path, marks: Path, before: tuple[Path, Path] | None) 
             read = pd.Series([i < row[attack][0] for row in part for i in range(SECONDS)])
             whole = pd.Series([bool(row[attack][1]) for row in part])
             for flags, of in ((read, groups), (whole, pd.Series([row["group"] for row in part]))):
-                low, high = proportion_interval(flags, of) or (np.nan, np.nan)
-                cells.append(f"{100 * flags.mean():.1f} ({100 * low:.0f} to {100 * high:.0f})")
+                ends = proportion_interval(flags, of) if len(flags) else None
+                within = "" if ends is None else f" ({100 * ends[0]:.0f} to {100 * ends[1]:.0f})"
+                cells.append(f"{100 * flags.mean():.1f}{within}" if len(flags) else "–")
         print(f"| `{attack}` | {' | '.join(cells)} |")
 
 
