@@ -53,14 +53,16 @@ class Scale(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        last = nn.Conv2d(width, 1, (3, 1), padding=(1, 0))
         self.net = nn.Sequential(
             nn.Conv2d(1, width, (5, 3), padding=(2, 1)), nn.LeakyReLU(0.2),
             nn.Conv2d(width, width, (5, 3), padding=(2, 1)), nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 1, (3, 1), padding=(1, 0)),
+            last,
         )  # fmt: skip
         self.own = nn.Parameter(torch.zeros(24, 1))
-        nn.init.zeros_(self.net[4].weight)
-        nn.init.zeros_(self.net[4].bias)
+        nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
 
     def forward(self, power: torch.Tensor) -> torch.Tensor:
         """``[bands, frames]`` of band powers of the same shape."""
@@ -94,15 +96,15 @@ def scaled(scale: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., torch
 def in_codec(threshold: Callable[..., torch.Tensor] | None) -> Iterator[None]:
     """The codec with another threshold."""
     modules = [importlib.import_module(f"soundsafe.{name}") for name in PLACES]
-    before = [m.threshold for m in modules]
+    before = [vars(m)["threshold"] for m in modules]
     if threshold is not None:
         for m in modules:
-            m.threshold = threshold
+            vars(m)["threshold"] = threshold
     try:
         yield
     finally:
         for m, old in zip(modules, before, strict=True):
-            m.threshold = old
+            vars(m)["threshold"] = old
 
 
 def clips_of(folder: Path, split: str, count: int, seconds: int) -> list[Audio]:

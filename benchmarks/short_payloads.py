@@ -75,6 +75,7 @@ def measure(dev: Path, out: Path, marks: Path, limit: int | None, attacked: bool
         answer = soundsafe.embed(audio, rate, payload, key)
         took = time.process_time() - started
         marked = answer.audio
+        assert marked is not None  # given as an array
         np.save(marks / f"{row['clip']}.npy", marked)
         line: dict[str, Any] = {name: row[name] for name in ("clip", "category", "group")}
         line |= {

@@ -44,7 +44,7 @@ def print_seeds(clips: list[Audio]) -> None:
         anchor = SyncAnchor(rank_by=rank_by)
         own = [anchor.detect_anchor_and_seed(x, 0.0)[0] for x in seconds]
         for name, attack in DRY.items():
-            after = [np.float32(attack(x)) for x in clips]
+            after = [np.asarray(attack(x), np.float32) for x in clips]
             cut = [x[:, i * RATE : (i + 1) * RATE] for x in after for i in (1, 4)]
             energies = [anchor.band_energies(x) for x in cut]
             seeds = [anchor.candidate_seeds(e, RATE, 9) for e in energies]

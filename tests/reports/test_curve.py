@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from matplotlib.container import ErrorbarContainer
+
 from soundsafe.eval.analysis.curve import CurvePoint
 from soundsafe.reports.curve import curve_figure, curve_lines
 
@@ -28,7 +30,8 @@ def test_a_line_for_each_size_and_strength() -> None:
 
 def test_a_panel_for_each_attack_and_a_line_for_each_size() -> None:
     first, second = (axes for axes in curve_figure(POINTS).axes if axes.get_visible())
-    drawn = {c.get_label(): c.lines[0].get_xydata().tolist() for c in first.containers}
+    lines = [c for c in first.containers if isinstance(c, ErrorbarContainer)]
+    drawn = {c.get_label(): c.lines[0].get_xydata().tolist() for c in lines}
     assert {name: [(round(x, 6), y) for x, y in at] for name, at in drawn.items()} == {
         "16 bytes": [(4.0, 50.0), (12.0, 100.0)],
         "175 bytes": [(9.0, 25.0)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from soundsafe.eval.analysis.stored import read_rows
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.running.rescoring import rescore
-from soundsafe.eval.systems.interface import Found
+from soundsafe.eval.systems.interface import Found, System
 from soundsafe.eval.systems.whole_clip import WholeClipSystem
 
 
@@ -93,7 +94,8 @@ class _Loudness(WholeClipSystem):
 
 
 def test_another_threshold_needs_no_audio(clips: Path, tmp_path: Path) -> None:
-    plan = make_plan([_Loudness(0), _Loudness(2)], ["none", "unmarked", "gain_-3dB"], clips, limit=5)
+    systems = [cast(System, _Loudness(bits)) for bits in (0, 2)]
+    plan = make_plan([*systems], ["none", "unmarked", "gain_-3dB"], clips, limit=5)
     first = runner.run(plan, tmp_path / "run", jobs=0).rows
     scores = first.drop_duplicates(["system", "attack", "clip"]).groupby("attack")["score"].median()
     assert scores["unmarked"] < scores["gain_-3dB"] < 0.012 < scores["none"]

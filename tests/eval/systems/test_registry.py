@@ -6,7 +6,7 @@ import pytest
 
 from soundsafe.errors import InputError
 from soundsafe.eval.systems import registry
-from soundsafe.eval.systems.baselines import Null
+from soundsafe.eval.systems.baselines import Null, PlainQim
 
 
 def test_what_is_listed_without_loading_is_right() -> None:
@@ -34,6 +34,7 @@ def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
 
 def test_options_stand_behind_a_name() -> None:
     system = registry.get("qim:step=0.01")
+    assert isinstance(system, PlainQim)
     assert (system.name, system.step) == ("qim:step=0.01", 0.01)
     for name, words in (
         ("qim:loud=1", "takes no such option"),
