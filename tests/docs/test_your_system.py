@@ -111,6 +111,6 @@ def test_a_system_right_in_4_of_12_clips(
         b for s in build([read_run(tmp_path / "run")]).sections for b in s.blocks if isinstance(b, Table)
     ]
     (matrix,) = (t for t in tables if t.id == "matrix")
-    (line,) = (row for row in matrix.rows if row[0].text == "spoil")
+    (line,) = (row for row in matrix.every_row if row[0].text == "spoil")
     assert share in [cell.value for cell in line]
     assert "33.3" in [cell.text for cell in line]
