@@ -385,7 +385,7 @@ def test_a_run_in_which_everything_fails(
     code, text, errors = command(*base, "--out", tmp_path / "loud")
     assert code == 1
     assert "nan" not in text
-    assert "read_failed in 5 cells (bad):" in errors
+    assert "read_failed in 7 cells (bad):" in errors
     assert "refused in 4 cells (c5):" in errors
     assert errors.endswith("soundsafe-eval: no clip could be marked\n")
     code, text, _ = command(*base, "--out", tmp_path / "loud", "--resume", "--json")
