@@ -45,8 +45,8 @@ class TileEffort:
     again than was put in); `compensation`: share of the way to the lattice point, and `pilot_compensation`
     that of pilots; `limit_db`: largest gain."""
 
-    steps: int = 4
-    reach: float = 1.9
+    steps: int = 10
+    reach: float = 1.0
     compensation: float = 0.75
     limit_db: float = 2.0
     pilot_compensation: float = 0.75
