@@ -293,6 +293,8 @@ def compute_slot_stability_loss(
         >>> float(compute_slot_stability_loss(x, 0.7 * x, TrainConfig(), model))
         0.0
     """
+    if not (torch.isfinite(x_ref).all() and torch.isfinite(x_wm).all()):
+        return x_wm.new_full((), torch.nan)  # a network that has diverged: the trainer says so
     losses = []
     for ref, wm in zip(x_ref, x_wm, strict=True):
         exact, soft = [], []

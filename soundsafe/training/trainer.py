@@ -124,7 +124,7 @@ def train_network(
     begin = np.zeros(len(validation))
     if fabric.is_global_zero:
         begin = stabilities(build_model(cfg), validation, cfg)
-        if not resume:
+        if not resume and np.isfinite(begin).all():  # else the first step says what is wrong
             first = evaluate(build_model(cfg), validation, cfg, begin, groups)
             table.rows = [{"step": 0, "phase": phase_at(0.0), **row} for row in first]
     if resume and fabric.is_global_zero:

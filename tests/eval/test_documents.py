@@ -97,8 +97,8 @@ def test_a_gates_document() -> None:
 
 
 def test_measured_rows_have_the_fields_of_a_row() -> None:
-    from soundsafe.eval.rows import QUALITY, Row
+    from soundsafe.eval.rows import QUALITY, Attacked, Row
 
     head = ("system", "suite", "attack", "family", "params", "clip", "category", "group", "lossy")
-    names = [*head, *vars(Measured(0)), *QUALITY, "payload_bytes", "payload_bits"]
+    names = [*head, *vars(Measured(0)), *QUALITY, *vars(Attacked()), "payload_bytes", "payload_bits"]
     assert sorted(names) == sorted(Row.__dataclass_fields__)

@@ -170,6 +170,7 @@ def test_every_secret_is_derived_for_a_purpose_of_its_own() -> None:
     # The bench's network system names a purpose too; whether it is seen here depends on the kind of install.
     assert set(purposes) - {"network"} == carriers | {"tag", "identifier tag", "key id", "parts"} | {
         "hosts",
+        "hosts of tiles",
         "named keys",
         "short tag",
     }

@@ -62,7 +62,7 @@ def test_a_run_from_end_to_end(
     assert {"results.parquet", "summary.csv", "summary.json", "run.json", "timing.csv", "plots"} <= names
     assert {"ber.png", "ber.svg", "payload_success.png"} <= {p.name for p in (out / "plots").iterdir()}
     rows = pd.read_parquet(out / "results.parquet")
-    assert len(rows) == 6 * 5 * 3
+    assert len(rows) == 6 * 7 * 3
     assert set(rows["suite"]) == {"tiny"}
     assert not [p for p in out.rglob("*") if p.name.startswith(".") and p.name != ".lock"]
 

@@ -87,7 +87,7 @@ def test_the_command_names_all_and_takes_several_keys(
     code, out = run()
     assert code == 0
     assert f"payload: {a.hex()}" in out
-    assert f"another payload in 3 of 8 seconds: {b.hex()} (licensee B), 5.0-8.0 s" in out
+    assert f"another payload: {b.hex()}\ntext: licensee B\nwhere: 5.0-8.0 s (3 of 8 seconds)\n" in out
     write_key_file("k1")
     write_key_file("k2")
     soundfile.write("two.flac", embedded(cut("rock", 8.0), b"mine", read_key_file("k2")).T, RATE)
