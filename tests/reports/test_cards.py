@@ -49,6 +49,7 @@ def test_model_card_by_kind_of_audio(four_systems: Path) -> None:
     assert rows["integrated_lufs, split at -23", "louder"][3].value == pytest.approx(mean)
 
 
+@pytest.mark.slow
 def test_model_card_names_the_hardest_attacks_worst_first(four_systems: Path) -> None:
     table = _table(cards.model_card([read_run(four_systems)]), "hardest")
     shares = [row[1].value for row in table.rows]

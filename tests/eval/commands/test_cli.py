@@ -138,6 +138,7 @@ def test_a_read_only_folder(base: list[object], command: Any, tmp_path: Path) ->
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -165,6 +166,7 @@ def test_bad_usage_of_the_other_commands(
     assert text in errors
 
 
+@pytest.mark.slow
 def test_damaged_results(finished: Path, command: Any) -> None:
     (finished / "results.parquet").write_bytes(b"PAR1 no")
     code, _, errors = command("compare", finished, finished)
@@ -176,6 +178,7 @@ def test_damaged_results(finished: Path, command: Any) -> None:
     assert "--resume" in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["[]", '{"configuration": []}', "[" * 100_000])
 def test_damaged_run_json(finished: Path, command: Any, tmp_path: Path, content: str) -> None:
     (finished / "run.json").write_text(content)
@@ -243,6 +246,7 @@ def test_an_answer_that_nobody_reads() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_documents_do_not_share_a_file(finished: Path, command: Any, tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     code, out, errors = command("report", finished, "--html", path, "--pdf", tmp_path / "." / "r.html")
@@ -313,6 +317,7 @@ def test_version_and_help(command: Any) -> None:
         assert all(word in text for word in words), text
 
 
+@pytest.mark.slow
 def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path: Path) -> None:
     file, report = tmp_path / "base.json", tmp_path / "junit.xml"
     assert command("baseline", finished, "--out", file)[0] == 0
@@ -327,6 +332,7 @@ def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path
     assert 'failures="0"' in report.read_text()
 
 
+@pytest.mark.slow
 def test_few_clips_are_named_by_gate_and_baseline(finished: Path, command: Any, tmp_path: Path) -> None:
     rows = pd.read_parquet(finished / "results.parquet")
     rows[rows["clip"].isin(["c0", "c1", "c2"])].to_parquet(finished / "results.parquet")
@@ -338,6 +344,7 @@ def test_few_clips_are_named_by_gate_and_baseline(finished: Path, command: Any, 
         assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_power_of_a_baseline(finished: Path, command: Any, tmp_path: Path) -> None:
     file = tmp_path / "base.json"
     assert command("baseline", finished, "--out", file)[0] == 0
@@ -354,6 +361,7 @@ def test_power_of_a_baseline(finished: Path, command: Any, tmp_path: Path) -> No
     assert command("power", file, "--fall", "1.5")[0] == 2
 
 
+@pytest.mark.slow
 def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
     code, text, _ = command("compare", finished, finished, "--json")
     assert code == 0

@@ -84,6 +84,7 @@ def test_plots_of_a_phase_are_the_same_when_made_again(whole):
             assert (out / f"phase_{phase}" / name).read_bytes() == image, name
 
 
+@pytest.mark.slow
 def test_a_finished_run_that_is_resumed_gives_its_last_figures(seconds, whole):
     out, rows = whole
     again = train_network(CFG, seconds[:2], seconds[2:], out, resume=True)
