@@ -91,6 +91,7 @@ def test_a_finished_run_that_is_resumed_gives_its_last_figures(seconds, whole):
     assert [{name: row[name] for name in rows[0]} for row in again] == rows
 
 
+@pytest.mark.slow
 def test_what_cannot_be_resumed(seconds, whole):
     out, _ = whole
     with pytest.raises(InputError, match="--resume"):
