@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Dataset", "Json", "Latex", "RunDir", "Scores"]
+__all__ = ["Dataset", "Extrapolate", "Json", "Latex", "Plugins", "RunDir", "Scores"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 Latex = Annotated[Path | None, typer.Option(metavar="FILE.tex", help="Write the tables as LaTeX, too.")]
@@ -16,3 +16,14 @@ Dataset = Annotated[
     str | None, typer.Option(help="Where the clips are now, if not where the run found them.")
 ]
 Scores = Annotated[list[Path] | None, typer.Option(help="Answers that a listener saved; repeatable.")]
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="Attacks and systems of your own; repeatable."),
+]
+Extrapolate = Annotated[
+    bool,
+    typer.Option(
+        "--extrapolate", help="Find thresholds of false-positive rates beyond 1/n of n unmarked clips."
+    ),
+]

@@ -12,7 +12,7 @@ from soundsafe import plugins
 from soundsafe.console import print_json, progress, say, tell
 from soundsafe.errors import InputError
 from soundsafe.eval.commands import completion
-from soundsafe.eval.commands.options import Dataset, Json, RunDir
+from soundsafe.eval.commands.options import Dataset, Extrapolate, Json, Plugins, RunDir
 
 __all__ = ["rescore"]
 
@@ -29,21 +29,13 @@ def rescore(
     threshold: Annotated[
         float | None, typer.Option(help="Accept clips whose score is at least this.")
     ] = None,
-    extrapolate: Annotated[
-        bool,
-        typer.Option(
-            "--extrapolate", help="Find thresholds of false-positive rates beyond 1/n of n unmarked clips."
-        ),
-    ] = False,
+    extrapolate: Extrapolate = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="Measure this of the kept marked audio (list metrics says which); repeatable."),
     ] = None,
     dataset: Dataset = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE.py", help="Attacks and systems of your own; repeatable."),
-    ] = None,
+    plugin: Plugins = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the new run; RUN_DIR-rescored by default.")

@@ -13,7 +13,7 @@ from soundsafe.aliases import Progress
 from soundsafe.console import LOG, print_json, progress, say, tell
 from soundsafe.errors import InputError
 from soundsafe.eval.commands import completion
-from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.options import Extrapolate, Json, Plugins
 
 if TYPE_CHECKING:
     from soundsafe.eval.running.runner import Result
@@ -55,10 +55,7 @@ def run(
             autocompletion=completion.system_names,
         ),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE.py", help="Attacks and systems of your own; repeatable."),
-    ] = None,
+    plugin: Plugins = None,
     limit: Annotated[int | None, typer.Option(help="The first so many clips.")] = None,
     seconds: Annotated[float | None, typer.Option(help="The first so many seconds of each clip.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes; all cores by default.")] = None,
@@ -83,12 +80,7 @@ def run(
             autocompletion=completion.dataset_names,
         ),
     ] = None,
-    extrapolate: Annotated[
-        bool,
-        typer.Option(
-            "--extrapolate", help="Find thresholds of false-positive rates beyond 1/n of n unmarked clips."
-        ),
-    ] = False,
+    extrapolate: Extrapolate = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="Measure this too, of what takes long (list metrics says which); repeatable."),
