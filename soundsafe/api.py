@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from soundsafe.aliases import Audio, Bits, Progress
-from soundsafe.blas import one_blas_thread
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
 from soundsafe.cells.host import code_of_second
@@ -41,6 +40,7 @@ from soundsafe.keys import given
 from soundsafe.message.container import BODY, MAX_PAYLOAD
 from soundsafe.result import Decoded, Embedded, Eul
 from soundsafe.stft import RATE, stft
+from soundsafe.streams.blas import one_blas_thread
 from soundsafe.streams.layers import LAYERS, layers_of, tile_code_beside
 from soundsafe.streams.marker import BLOCK_EULS, Marker, words_of_seconds
 from soundsafe.streams.reader import decoded, read, to_44k

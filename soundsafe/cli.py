@@ -21,7 +21,7 @@ import typer
 
 from soundsafe import console, keys
 from soundsafe.console import print_json, progress, tell, write
-from soundsafe.errors import InputError, unknown
+from soundsafe.errors import InputError, reason, unknown
 from soundsafe.files.audio_file import AudioReader, check_output
 from soundsafe.files.standard_streams import DASH, input_file, output_file
 from soundsafe.message.container import BODY, MAX_PAYLOAD
@@ -494,8 +494,7 @@ def _payload(payload_hex: str | None, payload_file: Path | None, message: str | 
             with open(payload_file, "rb") as file:
                 payload = file.read(MAX_PAYLOAD + 1)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"cannot read the payload file {payload_file}: {reason}") from None
+            raise InputError(f"cannot read the payload file {payload_file}: {reason(error)}") from None
     else:
         assert message is not None
         try:

@@ -217,8 +217,8 @@ def _encode_av(
     buffer = io.BytesIO()
     layout = "mono" if len(audio) == 1 else "stereo"
     planes = audio if sample_format.endswith("p") else audio.T.reshape(1, -1)
-    with av.open(buffer, "w", format=container, options=container_options or {}) as out:
-        stream = out.add_stream(codec, rate=rate, layout=layout, options=options or {})
+    with av.open(buffer, "w", format=container, options=container_options) as out:
+        stream = out.add_stream(codec, rate=rate, layout=layout, options=options)
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.format = av.AudioFormat(sample_format)
         stream.bit_rate = kbps * 1000

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["InputError", "NotMarkable", "defect", "unknown"]
+__all__ = ["InputError", "NotMarkable", "defect", "reason", "unknown"]
 
 
 class InputError(ValueError):
@@ -42,6 +42,23 @@ def defect(error: BaseException) -> str:
     """Of any other error, which is a defect, what it is and where it was raised: commands say no more."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"internal error at {Path(where.filename).name}:{where.lineno}: {type(error).__name__}: {error}"
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in as few words as there are.
+
+    Args:
+        error: of any type.
+
+    Returns:
+        The system's words where they are its own error's, else the error's, else the name of its type.
+
+    Example:
+        >>> reason(FileNotFoundError(2, "No such file or directory", "name")), reason(EOFError())
+        ('No such file or directory', 'EOFError')
+    """
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error) or type(error).__name__
 
 
 def unknown(kind: str, name: str, known: Iterable[str], listed: str = "") -> str:

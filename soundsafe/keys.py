@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, reason
 
 __all__ = [
     "DEFAULT_KEY",
@@ -157,7 +157,7 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
         with open(path, "rb") as file:
             text = file.read(4096)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the key file {os.fspath(path)}: {_reason(error)}") from None
+        raise InputError(f"cannot read the key file {os.fspath(path)}: {reason(error)}") from None
     digits = text.strip()
     if not _HEX_KEY.fullmatch(digits):
         raise InputError(
@@ -201,7 +201,7 @@ def write_key_file(path: str | os.PathLike[str], key: bytes | None = None) -> No
             f"{os.fspath(path)} exists already, and a key is never overwritten: give a new name"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot write the key file {os.fspath(path)}: {_reason(error)}") from None
+        raise InputError(f"cannot write the key file {os.fspath(path)}: {reason(error)}") from None
 
 
 def _give_name(partial: str, path: str | os.PathLike[str]) -> None:
@@ -213,7 +213,3 @@ def _give_name(partial: str, path: str | os.PathLike[str]) -> None:
     except OSError:  # a file system without hard links, or it cannot be written, as is said then
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         os.replace(partial, path)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -23,6 +23,7 @@ import re
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from xml.etree import ElementTree
 
 import numpy as np
@@ -151,7 +152,7 @@ def _counts(rows: pd.DataFrame) -> ClipCounts:
 
 
 def make_baseline(
-    rows: pd.DataFrame, configuration: Mapping[str, Json], numeric: Mapping[str, Json] | None = None
+    rows: pd.DataFrame, configuration: Mapping[str, Json], numeric: Mapping[str, Json] = MappingProxyType({})
 ) -> Baseline:
     """The baseline of a run: `rows` are its rows, `configuration` that of its `run.json`, `numeric` what
     `soundsafe.eval.analysis.environments.numeric` finds there.
@@ -173,7 +174,7 @@ def make_baseline(
     kept["dataset"] = Path(str(configuration.get("dataset", ""))).name
     controls = rows.assign(kind=rows["attack"].map(control_of)).groupby("system")["kind"].agg(set)
     keyless = (str(s) for s, kinds in controls.items() if "unmarked" in kinds and "wrong_key" not in kinds)
-    return Baseline(figures, kept, tuple(keyless), numeric or {})
+    return Baseline(figures, kept, tuple(keyless), numeric)
 
 
 def _sound(value: object, level: int = 0) -> bool:
@@ -362,7 +363,9 @@ def _controls(rows: pd.DataFrame, baseline: Baseline) -> Check:
     return Check("", "controls", "false_accepts", ok, 0, accepts, accepts, message=message)
 
 
-def check(rows: pd.DataFrame, baseline: Baseline, numeric: Mapping[str, Json] | None = None) -> GateResult:
+def check(
+    rows: pd.DataFrame, baseline: Baseline, numeric: Mapping[str, Json] = MappingProxyType({})
+) -> GateResult:
     """Test a run against a baseline.
 
     Args:
@@ -398,7 +401,7 @@ def check(rows: pd.DataFrame, baseline: Baseline, numeric: Mapping[str, Json] | 
         level=level,
         false_accepts=int(controls.run),
         checks=tuple(rounded(c) for c in checks),
-        remarks=(*few_clips(compared), *remark("the baseline's", baseline.numeric, numeric or {})),
+        remarks=(*few_clips(compared), *remark("the baseline's", baseline.numeric, numeric)),
     )
 
 

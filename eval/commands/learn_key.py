@@ -40,7 +40,7 @@ from soundsafe.attacks.learning import (
     learn_tiles,
 )
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.profile import HOST_BOUND, PATTERNS, ROBUST, Profile
+from soundsafe.cells.profile import HOST_BOUND, PATTERNS, ROBUST
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.errors import InputError
 from soundsafe.eval.running import seeds
@@ -196,10 +196,8 @@ def _learned(files: Sequence[Audio], own: bool, key: bytes) -> tuple[TileSymbols
     return symbols, pilots, row
 
 
-def _outcome(
-    step: str, by: str, files: int, before: Audio, after: Audio, key: bytes, profile: Profile = ROBUST
-) -> Outcome:
-    found = soundsafe.decode(after, RATE, key, profile=profile)
+def _outcome(step: str, by: str, files: int, before: Audio, after: Audio, code: CellCode) -> Outcome:
+    found = soundsafe.decode(after, RATE, code.key, profile=code.profile)
     noise = float(np.sum((after - before).astype(np.float64) ** 2))
     snr = 10 * np.log10(float(np.sum(before.astype(np.float64) ** 2)) / max(noise, 1e-20))
     return Outcome(
@@ -235,11 +233,11 @@ def study(
         raise InputError(
             f"{max(files) + targets} files of {seconds:g} s are needed, the clips make {len(plain)}"
         )
-    profile = HOST_BOUND if bound else ROBUST
+    code = CellCode(key, HOST_BOUND if bound else ROBUST)
     marked = []
     for i, audio in enumerate(plain[: max(files)]):
         payload = seeds.payload_of(seed, f"file {i if own else 0}", 16)
-        done = soundsafe.embed(audio, RATE, payload, key, quality="fast", profile=profile).audio
+        done = soundsafe.embed(audio, RATE, payload, key, quality="fast", profile=code.profile).audio
         assert done is not None  # only files leave it out
         marked.append(done)
     for n in files:
@@ -249,18 +247,16 @@ def study(
             yield _described(marked[:n], key)
         for audio in plain[max(files) :][: 0 if own else targets]:
             forged = write_tiles(audio, symbols)
-            yield _outcome("forge", "learned word", n, audio, forged, key, profile)
+            yield _outcome("forge", "learned word", n, audio, forged, code)
         for audio in marked[: min(targets, n)]:
             removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
-            outcome = _outcome("remove", "learned pilots", n, audio, removed, key, profile)
+            outcome = _outcome("remove", "learned pilots", n, audio, removed, code)
             yield outcome
             other_symbols, other_pilots = _by_lot(symbols, pilots)
             other = remove_tile_pilots(remove_pilots(audio, other_pilots), other_symbols)
-            yield _outcome("remove", "patterns by lot", n, audio, other, key, profile)
+            yield _outcome("remove", "patterns by lot", n, audio, other, code)
             noise = np.random.default_rng(seed).standard_normal(audio.shape).astype(np.float32)
-            yield _outcome(
-                "remove", "white noise", n, audio, at_snr(audio, noise, outcome.snr_db), key, profile
-            )
+            yield _outcome("remove", "white noise", n, audio, at_snr(audio, noise, outcome.snr_db), code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from soundsafe.errors import InputError, unknown
+from soundsafe.errors import InputError, reason, unknown
 
 __all__ = ["FILE", "read_defaults"]
 
@@ -43,8 +43,10 @@ def read_defaults(path: Path, program: str, parser: Any) -> dict[str, Any]:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read {path}: not text") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no TOML: {error}") from None
     table = document.get(program, {})

@@ -26,7 +26,7 @@ import typer
 from soundsafe.console.common_options import HELP_NAMES, add_common_options
 from soundsafe.console.defaults import FILE, read_defaults
 from soundsafe.console.output import LOG, UnwrittenError, print_json, say, set_level
-from soundsafe.errors import InputError, NotMarkable, defect
+from soundsafe.errors import InputError, NotMarkable, defect, reason
 
 __all__ = ["INTERRUPTED", "Command", "Terminated", "run"]
 
@@ -155,7 +155,7 @@ def _call(command: Command, arguments: Sequence[str]) -> int:
         return _refuse(command, 2, str(error), wants_json)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        return _refuse(command, 2, f"{error.strerror or error}{where}", wants_json)
+        return _refuse(command, 2, f"{reason(error)}{where}", wants_json)
     except MemoryError:
         return _refuse(command, 2, command.out_of_memory, wants_json)
     except Exception as error:

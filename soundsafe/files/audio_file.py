@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, reason
 from soundsafe.files import audio_tags, containers, packets
 from soundsafe.files.audio_info import (
     LOUDEST,
@@ -33,7 +33,6 @@ from soundsafe.files.audio_info import (
     WAV_FORMATS,
     AudioInfo,
     PathLike,
-    reason,
 )
 from soundsafe.files.audio_writer import AudioWriter, check_output
 

@@ -16,7 +16,6 @@ __all__ = [
     "WAV_FORMATS",
     "AudioInfo",
     "PathLike",
-    "reason",
 ]
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
@@ -56,8 +55,3 @@ class AudioInfo:
     def seconds(self) -> float:
         """Duration."""
         return self.frames / self.rate
-
-
-def reason(error: BaseException) -> str:
-    """Why `error` happened, in the system's words where it has some."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -28,9 +28,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, reason
 from soundsafe.files import audio_tags
-from soundsafe.files.audio_info import BITS, AudioInfo, PathLike, reason
+from soundsafe.files.audio_info import BITS, AudioInfo, PathLike
 from soundsafe.files.partial import hold, partial_beside, sweep
 
 __all__ = ["AudioWriter", "check_output"]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, reason
 
 __all__ = ["Table", "Text", "in_cell", "read_table", "read_text"]
 
@@ -47,7 +47,7 @@ def read_text(path: Path) -> Text:
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(f"cannot read {path}: {reason(error)}") from None
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:

@@ -34,10 +34,11 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from queue import SimpleQueue
+from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
 
 from soundsafe.aliases import Progress
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, reason
 from soundsafe.files.audio_file import AudioReader
 from soundsafe.files.names import existing, value_of
 from soundsafe.files.tables import read_text
@@ -125,7 +126,7 @@ def gather(source: Path, out: Path, warn: Callable[[str], None] | None = None) -
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(f"cannot read {source}: {reason(error)}") from None
     if all(item.skipped for item in items):
         kind = f"no audio files in it ({', '.join(SUFFIXES)})" if source.is_dir() else "it lists no files"
         raise InputError(f"{source}: {kind}")
@@ -453,7 +454,7 @@ def embed_all(
     quality: str = "default",
     layers: tuple[str, ...] = ("eul", "tile"),
     strength_db: float = 0.0,
-    strengths: Mapping[str, float] | None = None,
+    strengths: Mapping[str, float] = MappingProxyType({}),
     jobs: int = 1,
     progress: Progress | None = None,
     failed: Progress | None = None,
@@ -467,7 +468,7 @@ def embed_all(
     """
     _check_outputs(items)
     with _folder(out, _Embedding.name), Registry(out / FILE_NAME, write=True) as registry:
-        task = _Embedding(out, registry, payloads, key, quality, layers, strength_db, strengths or {})
+        task = _Embedding(out, registry, payloads, key, quality, layers, strength_db, strengths)
         return _run(items, task, out, jobs, progress, failed)
 
 
@@ -503,7 +504,7 @@ def _folder(out: Path, task: str) -> Iterator[None]:
             finally:
                 shutil.rmtree(out / _WORK, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"cannot write into {out}: {error.strerror or error}") from None
+        raise InputError(f"cannot write into {out}: {reason(error)}") from None
 
 
 def _placed(path: Path) -> Iterator[tuple[int, Line]]:

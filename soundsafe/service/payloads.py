@@ -37,9 +37,14 @@ class Payloads:
 
     def needs_tags(self, file: str) -> bool:
         """Whether `of` opens the audio of `file`, which whoever distrusts it does in another process."""
-        known = {"file", "name", *(value_of(self.table, file) or {})}
+        known = {"file", "name", *self._columns(file)}
         names = _FIELD.findall(self.template or "") if self.fixed is None else []
         return not known.issuperset(names)
+
+    def _columns(self, file: str) -> Row:
+        """What the table says of `file`; nothing where it has no line for it."""
+        row = value_of(self.table, file)
+        return {} if row is None else row
 
     def only(self, file: str) -> Payloads:
         """What `of` needs for `file` alone: a table may be long."""
@@ -51,7 +56,7 @@ class Payloads:
         if self.fixed is not None:
             payload = self.fixed
         elif self.template is not None:
-            payload = _encoded(_filled(self.template, file, path, value_of(self.table, file) or {}))
+            payload = _encoded(_filled(self.template, file, path, self._columns(file)))
         elif (row := value_of(self.table, file)) is None:
             raise InputError("the table of payloads has no line for it")
         elif digits := row.get("payload_hex", ""):

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from soundsafe.errors import InputError
+from soundsafe.errors import InputError, reason
 from soundsafe.files.names import existing
 from soundsafe.keys import key_id
 
@@ -199,7 +199,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(f"cannot read {path}: {reason(error)}") from None
 
 
 def lookup(

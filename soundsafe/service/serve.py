@@ -49,7 +49,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soundsafe.errors import InputError, NotMarkable
+from soundsafe.errors import InputError, NotMarkable, reason
 from soundsafe.files.audio_file import AudioReader
 from soundsafe.message.container import MAX_PAYLOAD
 from soundsafe.service import page
@@ -574,8 +574,7 @@ def serve(key: bytes, host: str, port: int, limits: Limits, ready: Callable[[str
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot listen on {host}, port {port}: {reason}") from None
+        raise InputError(f"cannot listen on {host}, port {port}: {reason(error)}") from None
     connections = _allow_open_files(limits.waiting)
     for name in ("uvicorn.error", "asyncio", _LOG.name):
         logging.getLogger(name).addFilter(OncePerWhile())

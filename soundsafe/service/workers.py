@@ -19,7 +19,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from soundsafe.errors import InputError, NotMarkable, defect
+from soundsafe.errors import InputError, NotMarkable, defect, reason
 
 __all__ = ["CallFailed", "Worker"]
 
@@ -188,7 +188,7 @@ def _work(connection: Connection, threads: int, memory: int) -> None:
         except MemoryError:
             answer = "failed", "out of memory"
         except OSError as error:
-            answer = "failed", error.strerror or str(error)
+            answer = "failed", reason(error)
         except Exception as error:
             answer = "failed", defect(error)
         connection.send(answer)

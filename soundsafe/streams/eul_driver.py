@@ -23,7 +23,6 @@ import numpy as np
 import torch
 
 from soundsafe.aliases import Audio, Bits, Floats
-from soundsafe.blas import one_blas_thread
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.cut import read_cut
 from soundsafe.cells.embedder import mark_block
@@ -47,6 +46,7 @@ from soundsafe.pipeline.rules import SEED, THR_STEP, Rules
 from soundsafe.pipeline.sync_anchors import SyncAnchor, SyncDetector
 from soundsafe.result import Eul
 from soundsafe.stft import HOP, N_FFT, RATE, Array, as_tensor, stft
+from soundsafe.streams.blas import one_blas_thread
 from soundsafe.streams.marker import change_by, with_change
 
 __all__ = ["EULDriver", "EulReading"]
