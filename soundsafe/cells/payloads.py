@@ -129,6 +129,8 @@ def carried_by(llr: Floats, words: Sequence[Sequence[Floats]]) -> int | None:
 
 
 def _not_carrying(readings: Sequence[Reading], payloads: Sequence[bytes], code: CellCode) -> list[Reading]:
+    if not readings:
+        return []
     words = [_ones(payload, code) for payload in payloads]
     return [reading for reading in readings if carried_by(reading.for_both_words(), words) is None]
 
@@ -145,7 +147,8 @@ def carried(
         payloads: all that were found.
         code: key and profile.
     """
-    words = [_ones(payload, code) for payload in payloads]
+    unread = any(llr is not None for llr in soft)
+    words = [_ones(payload, code) for payload in payloads] if unread else []
     of: dict[Part, int | None] = {}
     for part in {part for part in parts if part is not None}:
         fits = (n for n, payload in enumerate(payloads) if part.belongs_to(payload, code.key))

@@ -237,11 +237,20 @@ def _near_side(near: list[int], start: int, everything: int) -> int:
         return 0
     reached = frontier = start
     while True:
+        rest = everything & ~reached
         grown = reached
-        while frontier:
-            low = frontier & -frontier
-            grown |= near[low.bit_length() - 1]
-            frontier ^= low
+        # Neighbourhood is mutual: whichever side is smaller is asked for it.
+        if rest.bit_count() < frontier.bit_count():
+            while rest:
+                low = rest & -rest
+                if near[low.bit_length() - 1] & frontier:
+                    grown |= low
+                rest ^= low
+        else:
+            while frontier and grown != everything:
+                low = frontier & -frontier
+                grown |= near[low.bit_length() - 1]
+                frontier ^= low
         if grown == everything:
             return reached
         if grown == reached:

@@ -5,7 +5,7 @@ import pytest
 
 from soundsafe.aliases import Floats
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.payloads import carried, carried_by, found_payloads, identifiers
+from soundsafe.cells.payloads import carried, carried_by, found_payloads, identifiers, search
 from soundsafe.message.container import Part, open_part, pack, payload_id
 from soundsafe.result import Eul
 
@@ -52,6 +52,15 @@ def test_seconds_are_told_with_their_payloads() -> None:
     assert (first.payload, first.euls, first.ranges) == (b, 3, ((3.0, 6.0),))
     assert (second.payload, second.euls, second.ranges) == (a, 3, ((0.0, 3.0),))
     assert identifiers([b, a], carrying)[2:4] == [payload_id(a).hex(), payload_id(b).hex()]
+
+
+def test_what_was_all_read_by_itself_is_compared_with_no_codeword(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The long code takes longer to set up than a short file to read."""
+    monkeypatch.setattr(CellCode, "encode_block", None)
+    its = part(NAMES[0])
+    monkeypatch.setattr(CellCode, "encode_short_word", None)
+    assert carried([its, its], [None, None], NAMES[:1], CODE) == [0, 0]
+    assert search([], [its, its], CODE).payloads == NAMES[:1]
 
 
 def test_ranges_end_at_another_payload_and_cross_what_is_unknown() -> None:
