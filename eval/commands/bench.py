@@ -47,7 +47,7 @@ def bench(
     from soundsafe import attacks, datasets
     from soundsafe.cells.settings import QUALITIES
     from soundsafe.eval.frames import table_bytes
-    from soundsafe.eval.running.cost import by_quality, length_row, quality_row, warm_up
+    from soundsafe.eval.running.cost import by_quality, length_cost, quality_cost, warm_up
     from soundsafe.eval.running.store import make_folder, write_atomically
 
     attacks.get(attack)
@@ -68,16 +68,13 @@ def bench(
         if not music:
             raise InputError("--length needs a clip of music")
         work = [(s, q) for q in qualities for s in sorted(set(length))]
-        rows = [
-            {"quality": q} | length_row(s, music, q, seed)
-            for s, q in tracked(work, len(work), "marking and reading")
-        ]
-        table, name = pd.DataFrame(rows), "lengths"
+        lengths = [length_cost(s, music, q, seed) for s, q in tracked(work, len(work), "marking and reading")]
+        table, name = pd.DataFrame(lengths), "lengths"
     else:
         pairs = [(c, q) for q in qualities for c in clips]
         warm_up(clips[0])
         rows = [
-            quality_row(c, q, attack, seconds, rounds, seed)
+            quality_cost(c, q, attack, seconds, rounds, seed)
             for c, q in tracked(pairs, len(pairs), "marking and reading")
         ]
         table, name = by_quality(pd.DataFrame(rows)), "qualities"
@@ -107,9 +104,8 @@ def _draw(table: pd.DataFrame, attack: str) -> Figure:
     panels = (("zimtohrli", 1e4, "Zimtohrli distance, 1e-4"), ("success", 100.0, read))
     for axes, (column, scale, words) in zip(figure.subplots(1, 2), panels, strict=True):
         axes.plot(table["embed_cpu_s"], scale * table[column], marker="o")
-        for row in table.itertuples():
-            at = row.embed_cpu_s, scale * getattr(row, column)
-            axes.annotate(row.quality, at, textcoords="offset points", xytext=(4, 6))
+        for quality, x, y in zip(table["quality"], table["embed_cpu_s"], table[column], strict=True):
+            axes.annotate(quality, (x, scale * y), textcoords="offset points", xytext=(4, 6))
         axes.set(xlabel="processor seconds to embed a second", ylabel=words)
         axes.margins(0.2)
         axes.grid(alpha=0.3)

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from soundsafe import attacks, datasets, embed
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.layout import choose_layout, features
+from soundsafe.cells.layout import Layout, choose_layout, features
 from soundsafe.cells.masking import ANALYZER
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST
 from soundsafe.errors import NotMarkable
@@ -49,13 +48,13 @@ def _median_levels(x: Audio) -> NDArray[np.float64]:
     return np.floor(levels_db(magnitude(x), ANALYZER)[4:19] / 3.0)
 
 
-def _loudest_cells(x: Audio) -> Any:
+def _loudest_cells(x: Audio) -> list[list[int]]:
     # The bits of every band given: only the ranking by magnitude is left to differ.
     mag = magnitude(x)
     return [np.argsort(-np.floor(mag[:, t] * 1e6), kind="stable")[:20].tolist() for t in range(mag.shape[1])]
 
 
-def _robust(x: Audio) -> Any:
+def _robust(x: Audio) -> Layout:
     spectrum = stft(torch.from_numpy(np.ascontiguousarray(x.mean(axis=0))))[:, :EUL_FRAMES]
     return choose_layout(features(spectrum, ROBUST), CellCode(), 0)
 
@@ -67,7 +66,7 @@ def _frame_alive(x: Audio) -> NDArray[np.float64]:
     return (np.stack(frames, axis=1) > -ROBUST.dead_db).astype(np.float64)
 
 
-RULES: dict[str, Callable[[Audio], Any]] = {
+RULES: dict[str, Callable[[Audio], object]] = {
     "seed: thresholds in steps of 1e-6, all frames": lambda x: _thresholds(x).tolist(),
     "seed: bits for each band": lambda x: allocate_slots_and_amplitudes(magnitude(x)).bits_per_band.tolist(),
     "seed: the 20 loudest cells of each frame": _loudest_cells,
@@ -101,7 +100,7 @@ def _seconds(x: Audio, start: int, count: int) -> list[Audio]:
     return [np.ascontiguousarray(c) for c in cuts if c.shape[1] == EUL_SAMPLES]
 
 
-def study(clips: Any, seconds: int) -> dict[str, dict[str, float]]:
+def study(clips: Sequence[datasets.Clip], seconds: int) -> dict[str, dict[str, float]]:
     """Share of equal units for each rule, ``RULE [UNIT]``, and each of `marked`, `ATTACKS`."""
     names = ("marked", *ATTACKS)
     equal: dict[str, dict[str, list[float]]] = {f"{r} [seconds]": {n: [] for n in names} for r in RULES}
@@ -130,9 +129,8 @@ def study(clips: Any, seconds: int) -> dict[str, dict[str, float]]:
         for rule, each in FRAME_RULES.items():
             arrays = {name: [each(x) for x in parts] for name, parts in cut.items()}
             for name, (unit, share) in itertools.product(names, UNITS.items()):
-                reference = arrays["original" if name == "marked" else "marked"]
-                pairs = zip(reference, arrays[name], strict=False)
-                equal[f"{rule} [{unit}]"][name] += [share(a, b) for a, b in pairs]
+                clean = arrays["original" if name == "marked" else "marked"]
+                equal[f"{rule} [{unit}]"][name] += map(share, clean, arrays[name])
     return {rule: {n: float(np.mean(v)) for n, v in columns.items()} for rule, columns in equal.items()}
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -115,16 +114,16 @@ def _positions(spectrum: torch.Tensor, lay: Layout, scale: NDArray[np.float64]) 
     return np.mod(p / geo.step[lay.slots].numpy() / scale + lay.dither.numpy(), 2.0)
 
 
-def _figure(title: str, height: float = 2.6, columns: int = 1) -> tuple[Figure, Any]:
+def _figure(title: str, height: float = 2.6, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
     figure = Figure(figsize=(7.2, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_INK)
-    axes = figure.subplots(1, columns, squeeze=False)[0]
+    axes = list(figure.subplots(1, columns, squeeze=False)[0])
     for one in axes:
         one.tick_params(labelsize=7)
         one.spines[["top", "right"]].set_visible(False)
         one.xaxis.label.set_fontsize(8)
         one.yaxis.label.set_fontsize(8)
-    return figure, axes[0] if columns == 1 else axes
+    return figure, axes
 
 
 def _label(axes: Axes, x: str, y: str) -> None:
@@ -142,7 +141,7 @@ def _edges(axes: Axes) -> None:
 
 
 def _spectrogram(s: Second) -> Figure:
-    figure, axes = _figure("1  The grid: 882-point frames every 10 ms, 24 critical bands", 2.8)
+    figure, (axes,) = _figure("1  The grid: 882-point frames every 10 ms, 24 critical bands", 2.8)
     table = _db(s.spectrum)
     axes.imshow(
         table, origin="lower", aspect="auto", extent=(0, 1, 0, RATE / 2000), cmap="magma",
@@ -155,7 +154,7 @@ def _spectrogram(s: Second) -> Figure:
 
 
 def _masking(s: Second) -> Figure:
-    figure, axes = _figure("2  The masking threshold of one frame")
+    figure, (axes,) = _figure("2  The masking threshold of one frame")
     frame = int(s.spectrum.abs().square().sum(0).argmax())
     hz = ANALYZER.bin_frequencies
     axes.plot(hz, _db(s.spectrum)[:, frame], color=_GREY, linewidth=0.9, label="spectrum")
@@ -171,7 +170,7 @@ def _masking(s: Second) -> Figure:
 
 
 def _features(s: Second) -> Figure:
-    figure, axes = _figure("3  Features: the median level of each band, relative to the loudest")
+    figure, (axes,) = _figure("3  Features: the median level of each band, relative to the loudest")
     level = np.maximum(s.feats.level_db, -80.0)
     colours = [
         _ORANGE if b in s.layout.anchors else (_BLUE if s.layout.alive[b] else _GREY)
@@ -204,7 +203,7 @@ def _allocation(s: Second) -> Figure:
 
 
 def _slots(s: Second) -> Figure:
-    figure, axes = _figure(
+    figure, (axes,) = _figure(
         "5  Slots: keyed handfuls of cells; the first 120 ms, each bit in a colour of its own", 3.2
     )
     geo = CellCode().geometry
@@ -235,7 +234,7 @@ def _lattice(s: Second) -> Figure:
     ):
         shown = np.where(u > 1.5, u - 2.0, u)
         for bit, colour in ((0, _BLUE), (1, _ORANGE)):
-            axes.hist(shown[bits == bit], bins=np.linspace(-0.5, 1.5, 41), color=colour, alpha=0.65)
+            axes.hist(shown[bits == bit], bins=np.linspace(-0.5, 1.5, 41).tolist(), color=colour, alpha=0.65)
         axes.set_title(name, fontsize=8, loc="left", color=_INK)
         axes.set_yticks([])
         _label(axes, "position, steps", "slots")
@@ -243,7 +242,7 @@ def _lattice(s: Second) -> Figure:
 
 
 def _residual(s: Second) -> Figure:
-    figure, axes = _figure("7  What marking added, relative to the masking threshold", 2.8)
+    figure, (axes,) = _figure("7  What marking added, relative to the masking threshold", 2.8)
     change = (s.marked_spectrum - s.spectrum).abs()
     ratio = 20.0 * np.log10(np.maximum((change / threshold(s.spectrum, ROBUST)).numpy(), 1e-3))
     image = axes.imshow(
@@ -260,7 +259,7 @@ def _residual(s: Second) -> Figure:
 
 def _soft(s: Second) -> Figure:
     same = s.found_layout.digest == s.layout.digest
-    figure, axes = _figure(f"8  Read after {s.attack}: soft decisions of the 2040 bits")
+    figure, (axes,) = _figure(f"8  Read after {s.attack}: soft decisions of the 2040 bits")
     limit = 12.0
     axes.hist(np.clip(s.llr, -limit, limit), bins=61, color=_BLUE)
     axes.set_title(

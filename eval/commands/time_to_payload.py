@@ -7,7 +7,7 @@ import os
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,7 +48,7 @@ def time_to_payload(
     from soundsafe.eval.running.local_backend import workers
     from soundsafe.eval.running.plan import known_split
     from soundsafe.eval.running.store import make_folder, write_atomically
-    from soundsafe.eval.running.time_to_payload import LENGTHS_S, clip_rows, curves
+    from soundsafe.eval.running.time_to_payload import LENGTHS_S, TimeRow, clip_rows, curves
     from soundsafe.reports import plots
     from soundsafe.reports.costs import time_table
 
@@ -74,7 +74,7 @@ def time_to_payload(
     if not clips:
         raise InputError(f"{dataset}: no such clips")
     make_folder(out)
-    rows: list[dict[str, Any]] = []
+    rows: list[TimeRow] = []
     with workers(jobs or os.cpu_count() or 1) as pool:
         waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed) for clip in clips]
         for done in tracked(as_completed(waiting), len(waiting), "marking, attacking, reading"):
@@ -84,7 +84,7 @@ def time_to_payload(
                 raise InputError("a worker process died: fewer --jobs need less memory") from None
             write_atomically(out / "rows.csv", table_bytes(pd.DataFrame(rows)))
     place = {c.clip: i for i, c in enumerate(clips)}
-    frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r["attack"]), place[r["clip"]])))
+    frame = pd.DataFrame(sorted(rows, key=lambda r: (names.index(r.attack), place[r.clip])))
     table = curves(frame, LENGTHS_S)
     write_atomically(out / "rows.csv", table_bytes(frame))
     write_atomically(out / "curves.csv", table_bytes(table))

@@ -7,21 +7,21 @@ They come with the extra `quality`. Each takes original and marked audio, float3
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
-from soundsafe.aliases import Audio
+from soundsafe.aliases import Audio, Floats
 from soundsafe.errors import InputError
 from soundsafe.eval.metrics.registry import metric
 
 __all__ = ["pesq", "stoi", "visqol"]
 
 
-def _package(name: str, metric_name: str) -> Any:
+def _package(name: str, metric_name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -30,10 +30,10 @@ def _package(name: str, metric_name: str) -> Any:
         ) from error
 
 
-def _channels(original: Audio, marked: Audio, rate: int, to: int) -> list[tuple[Any, Any]]:
+def _channels(original: Audio, marked: Audio, rate: int, to: int) -> list[tuple[Floats, Floats]]:
     """Pairs of channels at another rate, float64."""
 
-    def resampled(audio: Audio) -> NDArray[np.float64]:
+    def resampled(audio: Audio) -> Floats:
         x = np.atleast_2d(audio).astype(np.float64)
         return x if rate == to else np.asarray(soxr.resample(x.T, rate, to, quality="HQ")).T
 
@@ -41,20 +41,20 @@ def _channels(original: Audio, marked: Audio, rate: int, to: int) -> list[tuple[
 
 
 @cache
-def _visqol() -> Any:
+def _visqol() -> Callable[[Floats, Floats], float]:
     api = _package("visqol", "visqol").VisqolApi()
     api.create(mode="audio")
-    return api
+    return lambda a, b: float(api.measure_from_arrays(a, b, sample_rate=48_000).moslqo)
 
 
 @metric("visqol", unit="MOS-LQO", better="higher", level="marking", package="visqol")
 def visqol(original: Audio, marked: Audio, rate: int) -> float:
     """ViSQOL in audio mode at 48 kHz (package visqol-python): many seconds for each second of audio."""
-    api = _visqol()
+    opinion = _visqol()
     if np.atleast_2d(original).shape[1] < rate:
         return float("nan")
     pairs = _channels(original, marked, rate, 48_000)
-    return min(float(api.measure_from_arrays(a, b, sample_rate=48_000).moslqo) for a, b in pairs)
+    return min(opinion(a, b) for a, b in pairs)
 
 
 @metric("pesq", unit="MOS-LQO", better="higher", level="marking", package="pesq")

@@ -11,8 +11,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,10 +28,62 @@ from soundsafe.eval.running.seeds import bench_key, generator, payload_of
 from soundsafe.message.container import BODY
 from soundsafe.service.workers import CallFailed, Worker
 
-__all__ = ["by_quality", "length_row", "quality_row", "warm_up"]
+__all__ = ["LengthCost", "QualityCost", "by_quality", "length_cost", "quality_cost", "warm_up"]
+
+T = TypeVar("T")
 
 
-def _timed(work: Callable[[], Any], rounds: int = 1) -> tuple[Any, float, float]:
+@dataclass(frozen=True)
+class QualityCost:
+    """Cost, distance and success of one clip at one quality.
+
+    Attributes:
+        embed_s, embed_cpu_s: of marking, for each second of audio; `decode_` of reading, `search_` of reading
+            audio that bears no mark.
+        embed_mp3, decode_mp3: processor time in MP3 round trips.
+        euls, ok: seconds marked, and those that read alone after the attack.
+        clip_ok: whether the payload came back.
+    """
+
+    clip: str
+    group: str
+    quality: str
+    embed_s: float
+    embed_cpu_s: float
+    embed_mp3: float
+    decode_s: float
+    decode_cpu_s: float
+    decode_mp3: float
+    search_s: float
+    search_cpu_s: float
+    zimtohrli: float
+    snr_db: float
+    euls: int
+    ok: int
+    clip_ok: bool
+
+
+@dataclass(frozen=True)
+class LengthCost:
+    """Cost of a file of so many `seconds` at one quality; times as in `QualityCost`, and the highest memory
+    of the process that marked (`start_mb`: before it did), read and searched; `reads`: the mark came back."""
+
+    quality: str
+    seconds: float
+    embed_s: float
+    embed_cpu_s: float
+    decode_s: float
+    decode_cpu_s: float
+    search_s: float
+    search_cpu_s: float
+    start_mb: float
+    embed_mb: float
+    decode_mb: float
+    search_mb: float
+    reads: bool
+
+
+def _timed(work: Callable[[], T], rounds: int = 1) -> tuple[T, float, float]:
     """What `work` returns, and the least seconds of wall and of processor that `rounds` of it took."""
     wall, cpu = [], []
     for _ in range(rounds):
@@ -51,9 +104,9 @@ def warm_up(clip: Clip) -> None:
         decode(marked, rate)
 
 
-def quality_row(
+def quality_cost(
     clip: Clip, quality: str, attack: str, seconds: float, rounds: int, seed: int
-) -> dict[str, Any]:
+) -> QualityCost:
     """Cost, distance and success of one clip's first `seconds` at one quality; times per second of audio.
 
     Raises InputError for a clip that cannot be marked.
@@ -70,19 +123,21 @@ def quality_row(
         marked, embed_s, embed_cpu = _timed(lambda: embed(audio, rate, payload, key, quality=quality), rounds)
     except NotMarkable as error:
         raise InputError(f"{clip.clip}: {error}") from None
-    _, decode_s, decode_cpu = _timed(lambda: decode(marked.audio, rate, key), rounds)
+    assert marked.audio is not None  # only files leave it out
+    copy = marked.audio
+    _, decode_s, decode_cpu = _timed(lambda: decode(copy, rate, key), rounds)
     _, search_s, search_cpu = _timed(lambda: decode(audio, rate, key), rounds)
     method = attacks.get(attack)
-    heard = method.apply(marked.audio, rate, generator(seed, clip.clip, attack, method.params))
+    heard = method.apply(copy, rate, generator(seed, clip.clip, attack, method.params))
     found = decode(heard, rate, key)
-    return {
-        "clip": clip.clip, "group": clip.group or clip.clip, "quality": quality,
-        "embed_s": embed_s / length, "embed_cpu_s": embed_cpu / length, "embed_mp3": embed_cpu / mp3,
-        "decode_s": decode_s / length, "decode_cpu_s": decode_cpu / length, "decode_mp3": decode_cpu / mp3,
-        "search_s": search_s / length, "search_cpu_s": search_cpu / length,
-        "zimtohrli": marked.zimtohrli, "snr_db": marked.snr_db,
-        "euls": marked.euls, "ok": sum(eul.ok for eul in found.euls), "clip_ok": found.payload == payload,
-    }  # fmt: skip
+    return QualityCost(
+        clip=clip.clip, group=clip.group or clip.clip, quality=quality,
+        embed_s=embed_s / length, embed_cpu_s=embed_cpu / length, embed_mp3=embed_cpu / mp3,
+        decode_s=decode_s / length, decode_cpu_s=decode_cpu / length, decode_mp3=decode_cpu / mp3,
+        search_s=search_s / length, search_cpu_s=search_cpu / length,
+        zimtohrli=marked.zimtohrli, snr_db=marked.snr_db,
+        euls=marked.euls, ok=sum(eul.ok for eul in found.euls), clip_ok=found.payload == payload,
+    )  # fmt: skip
 
 
 def by_quality(rows: pd.DataFrame) -> pd.DataFrame:
@@ -140,7 +195,7 @@ def _make(path: Path, seconds: float, clips: Sequence[Clip]) -> None:
                 left -= part.shape[1]
 
 
-def length_row(seconds: float, clips: Sequence[Clip], quality: str, seed: int) -> dict[str, Any]:
+def length_cost(seconds: float, clips: Sequence[Clip], quality: str, seed: int) -> LengthCost:
     """Cost of a file of that length, marked and read in a process each; times per second of audio."""
     key = bench_key(seed)
     with tempfile.TemporaryDirectory(prefix="soundsafe-bench-") as name:
@@ -156,11 +211,11 @@ def length_row(seconds: float, clips: Sequence[Clip], quality: str, seed: int) -
             finally:
                 worker.close()
     mark, read, search = answers
-    return {
-        "seconds": seconds,
-        "embed_s": mark["wall"] / seconds, "embed_cpu_s": mark["cpu"] / seconds,
-        "decode_s": read["wall"] / seconds, "decode_cpu_s": read["cpu"] / seconds,
-        "search_s": search["wall"] / seconds, "search_cpu_s": search["cpu"] / seconds,
-        "start_mb": mark["start_mb"], "embed_mb": mark["peak_mb"], "decode_mb": read["peak_mb"],
-        "search_mb": search["peak_mb"], "reads": bool(read["ok"]),
-    }  # fmt: skip
+    return LengthCost(
+        quality=quality, seconds=seconds,
+        embed_s=mark["wall"] / seconds, embed_cpu_s=mark["cpu"] / seconds,
+        decode_s=read["wall"] / seconds, decode_cpu_s=read["cpu"] / seconds,
+        search_s=search["wall"] / seconds, search_cpu_s=search["cpu"] / seconds,
+        start_mb=mark["start_mb"], embed_mb=mark["peak_mb"], decode_mb=read["peak_mb"],
+        search_mb=search["peak_mb"], reads=bool(read["ok"]),
+    )  # fmt: skip

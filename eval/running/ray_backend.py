@@ -13,7 +13,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from soundsafe.errors import InputError
 from soundsafe.eval.rows import Json
@@ -28,7 +28,7 @@ _TRIES = 3
 """Deaths at one cell, after which it is recorded as failed."""
 
 
-def _ray() -> Any:
+def _ray() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -91,7 +91,7 @@ def run_units(
     single = {"env_vars": dict.fromkeys(threads, "1")}
     task = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0, runtime_env=single)(_task())
     waiting = deque(unit for unit in units if not unit.complete())
-    running: dict[Any, Unit] = {}
+    running: dict[Iterator[object], Unit] = {}
     deaths: Counter[str] = Counter()
     try:
         while waiting or running:

@@ -5,8 +5,7 @@ WEIGHTS OPTIONS`, the last as JSON), so it imports nothing of this package. Each
 line of JSON, followed by `samples` float32 values of mono audio at the request's `rate`. The first answer,
 before any request, is empty or an `error`.
 
-A peer is made of its weights and options and has `embed(x, bits, ask)` and `decode(x, ask)`, where `ask` is
-the request: its `rate`, its `key` (64 hex digits) and the number of `bits` that are wanted.
+A `Peer` is made of its weights and options.
 """
 
 from __future__ import annotations
@@ -17,26 +16,39 @@ import json
 import os
 import sys
 import wave
+from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Optional
+from typing import Any, Optional, Protocol
 
 import numpy as np
 
 # Optional and not `|`: also for a Python that lacks the latter in expressions.
 Bits = Optional[list]  # noqa: UP045
 Ask = dict
-"""A request: `do`, `rate`, `key`, and `bits`, the message itself or how many of them."""
+"""A request: `do`, `rate`, `key` (64 hex digits), and `bits`, the message itself or how many of them."""
+
+Options = dict
+
+
+class Peer(Protocol):
+    """What stands for one published system."""
+
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
+        """The marked audio, as anything that NumPy takes."""
+
+    def decode(self, x: np.ndarray, ask: Ask) -> tuple[float, Bits]:
+        """A score, and the message; None where there is no mark."""
 
 
 class Perth:
     """Answers whether the mark is there; carries no payload."""
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         model = import_module("perth.perth_net.perth_net_implicit.perth_watermarker")
         self.model = model.PerthImplicitWatermarker()
         self.rate = self.model.perth_net.hp.sample_rate
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         return self.model.apply_watermark(x, sample_rate=self.rate)
 
     def decode(self, x: np.ndarray, ask: Ask) -> tuple[float, Bits]:
@@ -47,7 +59,7 @@ class Perth:
 class AudioSeal:
     """16 bits. Weights: the folder of `generator_base.pth` and `detector_base.pth`."""
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         seal, builder, loader = map(import_module, ("audioseal", "audioseal.builder", "audioseal.loader"))
         to_container = import_module("omegaconf").OmegaConf.to_container
 
@@ -68,7 +80,7 @@ class AudioSeal:
             "audioseal_detector_16bits", "AudioSealDetectorConfig", "create_detector", "detector_base.pth"
         )
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         message = self.torch.tensor([bits])
         with self.torch.no_grad():
             mark = self.generator.get_watermark(self.torch.from_numpy(x)[None, None], message=message)
@@ -83,11 +95,11 @@ class AudioSeal:
 class WavMark:
     """32 bits a second, 16 of them a pattern that says that the mark is there. Weights: the model's file."""
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         self.wavmark = import_module("wavmark")
         self.model = self.wavmark.load_model(weights)
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         return self.wavmark.encode_watermark(self.model, x, np.array(bits), show_progress=False)[0]
 
     def decode(self, x: np.ndarray, ask: Ask) -> tuple[float, Bits]:
@@ -98,12 +110,12 @@ class WavMark:
 class SilentCipher:
     """40 bits. Weights: the folder of the 44.1 kHz model, with `hparams.yaml`."""
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         config = os.path.join(weights, "hparams.yaml")
         make = import_module("silentcipher").get_model
         self.model = make("44.1k", ckpt_path=weights, config_path=config)
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         return self.model.encode_wav(x, 44100, np.packbits(np.array(bits, np.uint8)).tolist())[0]
 
     def decode(self, x: np.ndarray, ask: Ask) -> tuple[float, Bits]:
@@ -120,7 +132,7 @@ class Aware:
 
     card = "AWARE"
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         self.embedder, self.detector = import_module("aware.utils.models").load(self.card)
         self.mark = import_module("aware.service.embed").embed_watermark
         self.read = import_module("aware.service.detect").detect_watermark
@@ -129,7 +141,7 @@ class Aware:
                 raise ValueError(f"no option {name}")
             setattr(self.embedder, name, value)
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         return self.mark(x, ask["rate"], np.array(bits), self.embedder)
 
     def decode(self, x: np.ndarray, ask: Ask) -> tuple[float, Bits]:
@@ -148,7 +160,7 @@ class VoiceSign:
 
     identity = "bench"
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         self.core = import_module("voicesign.core")
         for name, value in options.items():
             if not hasattr(self.core, name):
@@ -164,7 +176,7 @@ class VoiceSign:
             out.writeframes((np.clip(x, -1, 1) * 32767).astype("<i2").tobytes())
         return file.getvalue()
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         made = self.core.sign(self.wav(x, ask["rate"]), identity=self.identity, salt=ask["key"])
         with wave.open(io.BytesIO(made)) as file:
             return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32767
@@ -177,7 +189,7 @@ class VoiceSign:
 class AFiles:
     """One of the methods of The A-Files. None says whether there is a message: each reading is one."""
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         types = import_module("taf.models.types").MethodType
         self.method = import_module("taf.methods.factory").BUILTIN_METHOD_CLASSES[
             types[options.pop("method")]
@@ -191,10 +203,10 @@ class AFiles:
     def made(self, ask: Ask) -> Any:
         """The method at the request's rate and key."""
         known = inspect.signature(self.method).parameters
-        own: dict[str, Any] = {"sr": ask["rate"], "key": int(ask["key"][:8], 16) % 2**31}
+        own = {"sr": ask["rate"], "key": int(ask["key"][:8], 16) % 2**31}
         return self.method(**{k: v for k, v in own.items() if k in known}, **self.options)
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         return self.made(ask).encode(x, bits)
 
     def decode(self, x: np.ndarray, ask: Ask) -> tuple[float, Bits]:
@@ -204,14 +216,14 @@ class AFiles:
 class Timbre:
     """30 bits. Weights: the folder `watermarking_model` of its repository, code and checkpoint."""
 
-    def __init__(self, weights: str, options: dict[str, Any]) -> None:
+    def __init__(self, weights: str, options: Options) -> None:
         os.chdir(weights)  # its code opens files by relative names
         sys.path.insert(0, weights)
         self.torch, yaml = import_module("torch"), import_module("yaml")
 
-        def config(name: str) -> Any:
+        def config(name: str) -> dict[str, dict[str, int]]:
             with open(os.path.join("config", name), encoding="utf-8") as file:
-                return yaml.safe_load(file)
+                return dict(yaml.safe_load(file))
 
         process, model = config("process.yaml"), config("model.yaml")
         folder = os.path.join("results", "ckpt", "pth")
@@ -225,7 +237,7 @@ class Timbre:
         self.decoder.load_state_dict(state["decoder"], strict=False)
         self.decoder.robust = False
 
-    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> Any:
+    def embed(self, x: np.ndarray, bits: list[int], ask: Ask) -> object:
         message = self.torch.tensor([[bits]]).float() * 2 - 1
         with self.torch.no_grad():
             return self.encoder.test_forward(self.torch.from_numpy(x)[None, None], message)[0].numpy()
@@ -236,30 +248,30 @@ class Timbre:
         return float(np.abs(found).mean()), [int(v >= 0) for v in found]
 
 
-PEERS: dict[str, Any] = {
+PEERS: dict[str, Callable[[str, Options], Peer]] = {
     "perth": Perth, "audioseal": AudioSeal, "wavmark": WavMark, "silentcipher": SilentCipher, "aware": Aware,
     "aware-segments": AwareSegments, "voicesign": VoiceSign, "timbre": Timbre,
 }  # fmt: skip
 """By name; what begins with `afiles-` is a method of The A-Files."""
 
 
-def _refusal(error: Exception) -> dict[str, Any]:
+def _refusal(error: Exception) -> dict[str, object]:
     """A ValueError is a peer's own no: too short, too long a message, nothing that it takes for audio."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return {"error": text[:200], "refused": isinstance(error, ValueError), "samples": 0}
 
 
-def _finite(value: float) -> Any:
+def _finite(value: float) -> Optional[float]:  # noqa: UP045
     return value if np.isfinite(value) else None
 
 
-def main(name: str, weights: str, options: dict[str, Any]) -> None:
+def main(name: str, weights: str, options: Options) -> None:
     """Answer requests until there are no more."""
     # What the system prints must not land among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
 
-    def answer(header: dict[str, Any], audio: bytes = b"") -> None:
+    def answer(header: dict[str, object], audio: bytes = b"") -> None:
         answers.write(json.dumps(header).encode() + b"\n" + audio)
         answers.flush()
 

@@ -19,11 +19,12 @@ import sys
 import tempfile
 import weakref
 import zlib
+from collections.abc import Mapping
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import soundfile
@@ -38,10 +39,17 @@ from soundsafe.eval.systems.whole_clip import WholeClipSystem
 
 __all__ = ["Audiowmark", "NotInstalled", "PeerSystem", "factory"]
 
-Message: TypeAlias = dict[str, Any]
-"""The JSON part of what is said to a peer, or answered by it."""
-
 Option: TypeAlias = float | int | str
+
+
+class _Reply(TypedDict, total=False):
+    """The JSON part of what a peer answers: `samples` always, the others where they are asked for."""
+
+    samples: int
+    score: float | None
+    bits: list[int] | None
+    error: str
+    refused: bool
 
 
 class NotInstalled(InputError):
@@ -69,7 +77,7 @@ def _version(python: str, distribution: str) -> str | None:
 class _Server:
     """A running `peer_server`; it ends with the object."""
 
-    def __init__(self, name: str, python: str, weights: str, options: Message) -> None:
+    def __init__(self, name: str, python: str, weights: str, options: Mapping[str, object]) -> None:
         script = str(Path(__file__).with_name("peer_server.py"))
         self.name = name
         self.process = subprocess.Popen(
@@ -79,11 +87,11 @@ class _Server:
         self.close = weakref.finalize(self, _end, self.process)
         self._answer()
 
-    def ask(self, header: Message, audio: Audio) -> tuple[Message, Audio]:
+    def ask(self, header: Mapping[str, object], audio: Audio) -> tuple[_Reply, Audio]:
         stdin = self.process.stdin
         assert stdin is not None
         try:
-            stdin.write(json.dumps(header | {"samples": len(audio)}).encode() + b"\n" + audio.tobytes())
+            stdin.write(json.dumps({**header, "samples": len(audio)}).encode() + b"\n" + audio.tobytes())
             stdin.flush()
         except OSError:
             raise self._ended() from None
@@ -93,13 +101,13 @@ class _Server:
         self.close()
         return RuntimeError(f"{self.name} ended by itself")
 
-    def _answer(self) -> tuple[Message, Audio]:
+    def _answer(self) -> tuple[_Reply, Audio]:
         stdout = self.process.stdout
         assert stdout is not None
         line = stdout.readline()
         if not line:
             raise self._ended()
-        header = json.loads(line)
+        header: _Reply = json.loads(line)
         if "error" in header:
             # A peer that says no to this audio refuses it; anything else went wrong.
             kind = NotMarkable if header.get("refused") else RuntimeError
@@ -132,7 +140,8 @@ class PeerSystem(WholeClipSystem):
         known = [name for name in (facts.strength,) if name]
         if wrong := [name for name in options if name not in known]:
             raise InputError(f"{facts.name} has no option {wrong[0]}: {', '.join(['bits', 'scale', *known])}")
-        self.options: Message = {"method": facts.method, **options} if facts.method else dict(options)
+        method: dict[str, Option] = {"method": facts.method} if facts.method else {}
+        self.options = method | options
         self.python = python_of(facts.environment)
         self.weights = weights_of(facts.name).path
         found = _version(self.python, ENVIRONMENTS[facts.environment].distribution)
@@ -148,7 +157,7 @@ class PeerSystem(WholeClipSystem):
         self.version = found
         self._server: _Server | None = None
 
-    def _ask(self, header: Message, audio: Audio) -> tuple[Message, Audio]:
+    def _ask(self, header: Mapping[str, object], audio: Audio) -> tuple[_Reply, Audio]:
         if self._server is not None and self._server.process.poll() is not None:
             self._server = None
         if self._server is None:

@@ -20,25 +20,25 @@ def rows():
 
 @pytest.mark.slow
 def test_what_comes_back_and_when(rows):
-    by = {r["attack"]: r for r in rows}
-    assert by["none"]["payload_s"] == 2.0
-    assert by["none"]["layer"] == "eul"
-    assert by["speed_+5%"]["payload_s"] <= 6.0
-    assert abs(by["speed_+5%"]["tempo_error"]) < 1e-3
-    assert abs(by["speed_+5%"]["offset_s"]) < 3e-3
-    assert by["tempo_signalsmith_-5%"]["id_s"] <= 6.0
-    assert abs(by["tempo_signalsmith_-5%"]["tempo_error"]) < 1e-3
-    assert np.isnan(by["noise_white_5dB"]["payload_s"])
-    assert by["noise_white_5dB"]["heard_s"] == 6.0
-    assert all(r["wrong"] == 0 for r in rows)
+    by = {r.attack: r for r in rows}
+    assert by["none"].payload_s == 2.0
+    assert by["none"].layer == "eul"
+    assert by["speed_+5%"].payload_s <= 6.0
+    assert abs(by["speed_+5%"].tempo_error) < 1e-3
+    assert abs(by["speed_+5%"].offset_s) < 3e-3
+    assert by["tempo_signalsmith_-5%"].id_s <= 6.0
+    assert abs(by["tempo_signalsmith_-5%"].tempo_error) < 1e-3
+    assert np.isnan(by["noise_white_5dB"].payload_s)
+    assert by["noise_white_5dB"].heard_s == 6.0
+    assert all(r.wrong == 0 for r in rows)
 
 
 @pytest.mark.slow
 def test_seeds_are_kept_once_the_speed_is_undone(rows):
-    by = {r["attack"]: r for r in rows}
+    by = {r.attack: r for r in rows}
     for name in ("none", "speed_+5%"):
-        assert by[name]["seeds"] >= 1
-        assert by[name]["seeds_kept"] == by[name]["seeds"]
+        assert by[name].seeds >= 1
+        assert by[name].seeds_kept == by[name].seeds
 
 
 def test_true_factors():
@@ -105,8 +105,8 @@ def test_a_clip_that_cannot_be_marked_counts_as_one_that_never_came(tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(4 * 44_100), 44_100)
     (clip,) = datasets.load(str(tmp_path)).clips
     (row,) = clip_rows(clip, ["none"], (2.0, 6.0), 0)
-    assert np.isnan(row["id_s"])
-    assert np.isnan(row["payload_s"])
+    assert np.isnan(row.id_s)
+    assert np.isnan(row.payload_s)
     table = curves(pd.DataFrame([row]), (2.0, 6.0)).set_index(["word", "seconds"])
     assert table.loc[("payload", 2.0), "share"] == 0.0
     assert ("payload", 6.0) not in table.index  # it is shorter
@@ -153,13 +153,13 @@ def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
         for clip in datasets.load(str(tmp_path)).clips
         for row in clip_rows(clip, ["gain_-6dB", "gain_-3dB"], (2.0,), 0)
     ]
-    by = {(r["clip"], r["attack"]): r for r in rows}
+    by = {(r.clip, r.attack): r for r in rows}
     assert len(by) == len(rows) == 6
-    assert by["a", "gain_-3dB"]["payload_s"] == 2.0
-    assert by["a", "gain_-3dB"]["failed"] == ""
-    assert "ZeroDivisionError" in by["a", "gain_-6dB"]["failed"]
-    assert "0.50 s long" in by["b", "gain_-3dB"]["failed"]
-    assert "c.wav" in by["c", "gain_-3dB"]["failed"]
+    assert by["a", "gain_-3dB"].payload_s == 2.0
+    assert by["a", "gain_-3dB"].failed == ""
+    assert "ZeroDivisionError" in by["a", "gain_-6dB"].failed
+    assert "0.50 s long" in by["b", "gain_-3dB"].failed
+    assert "c.wav" in by["c", "gain_-3dB"].failed
     table = curves(pd.DataFrame(rows), (2.0,)).set_index(["attack", "word"])
     assert table.loc[("gain_-3dB", "payload"), ["clips", "share"]].tolist() == [2, 0.5]  # with c, never read
     assert table.loc[("gain_-6dB", "payload"), ["clips", "share"]].tolist() == [2, 0.0]
@@ -186,17 +186,17 @@ def test_a_wrong_answer_is_none(monkeypatch, tmp_path):
 
     monkeypatch.setattr(soundsafe, "decode", lying)
     (row,) = clip_rows(clip, ["none"], (2.0,), 0)
-    assert np.isnan(row["payload_s"])
-    assert np.isnan(row["id_s"])
-    assert row["wrong"] == 1
+    assert np.isnan(row.payload_s)
+    assert np.isnan(row.id_s)
+    assert row.wrong == 1
 
 
 def test_a_clip_that_cannot_be_read_counts_at_every_length(tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full(4 * 44_100, np.nan), 44_100, subtype="FLOAT")
     (clip,) = datasets.load(str(tmp_path)).clips
     (row,) = clip_rows(clip, ["none"], (2.0, 6.0), 0)
-    assert "not finite" in row["failed"]
-    came = row | {"clip": "b", "audio_s": 6.0, "id_s": 2.0, "payload_s": 2.0, "failed": ""}
+    assert "not finite" in row.failed
+    came = dataclasses.replace(row, clip="b", audio_s=6.0, id_s=2.0, payload_s=2.0, failed="")
     table = curves(pd.DataFrame([row, came]), (2.0, 6.0))
     assert table["share"].tolist() == [0.5] * 4
     assert table["clips"].tolist() == [2] * 4
