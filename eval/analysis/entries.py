@@ -226,11 +226,13 @@ def _checked(entry: Entry, item: Mapping[str, object]) -> None:
     known = {f.name for f in fields(Entry)} | {"schema"}
     if extra := sorted(set(item) - known):
         raise InputError(f"{extra[0]} is no field of an entry")
-    for name in ("system", "version", "command", "rows_digest", "clips_digest", "commit"):
-        if not getattr(entry, name):
+    digests = {"rows_digest": entry.rows_digest, "clips_digest": entry.clips_digest}
+    named = {"system": entry.system, "version": entry.version, "command": entry.command}
+    for name, text in {**named, **digests, "commit": entry.commit}.items():
+        if not text:
             raise InputError(f"{name} is missing")
-    for name in ("rows_digest", "clips_digest"):
-        if len(getattr(entry, name)) != 64:
+    for name, digest in digests.items():
+        if len(digest) != 64:
             raise InputError(f"{name} is no SHA-256")
     if entry.clips < 1 or not 1 <= entry.groups <= entry.clips:
         raise InputError(f"{entry.clips} clips of {entry.groups} groups cannot be")

@@ -90,7 +90,7 @@ def next_steps(outcome: Outcome, every_attack: bool) -> list[str]:
 
 def _size(rows: list[SummaryRow]) -> str:
     whole = [row for row in rows if row.category == "all"]
-    clips, seconds = (max((getattr(row, name) for row in whole), default=0) for name in ("clips", "euls"))
+    clips, seconds = max((row.clips for row in whole), default=0), max((row.euls for row in whole), default=0)
     return f"{clips} clip{'s' * (clips != 1)}, {seconds} seconds"
 
 

@@ -69,8 +69,9 @@ def _cut(clip: Clip, seconds: float | None, apart_from: set[str]) -> Iterator[Pi
     digest = content(clip)
     if digest is None or digest in apart_from:
         return
-    known = {name: getattr(clip, name) for name in Clip.__dataclass_fields__}
-    whole = Piece(**known | {"clip": f"pool-{digest}", "group": clip.group or clip.clip}, seconds=seconds)
+    whole = Piece(
+        **vars(clip) | {"clip": f"pool-{digest}", "group": clip.group or clip.clip}, seconds=seconds
+    )
     if seconds is None:
         yield whole
         return

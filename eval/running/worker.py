@@ -44,7 +44,7 @@ from soundsafe.eval.systems.answers import (
     unmarked_seconds,
     warnings_of,
 )
-from soundsafe.eval.systems.interface import EUL_S, System
+from soundsafe.eval.systems.interface import EUL_S, Movable, ReadsMany, System
 from soundsafe.eval.systems.whole_clip import payload_bits_of
 
 __all__ = ["give_up", "missing_lines", "run_unit", "start_worker"]
@@ -155,9 +155,8 @@ def _loaded(run: str, name: str, device: str | None) -> System:
 
 def _on(system: System, device: str | None) -> System:
     """A system whose model is on a device; as it is where it has no choice, or none was asked for."""
-    move = getattr(system, "to", None)
-    if device is not None and callable(move):
-        move(device)
+    if device is not None and isinstance(system, Movable):
+        system.to(device)
     return system
 
 
@@ -287,7 +286,7 @@ class _Bench:
     def batch(self) -> int:
         """How many clips the system reads at once."""
         try:
-            return max(1, int(getattr(self.system, "batch", 1)))
+            return max(1, int(self.system.batch)) if isinstance(self.system, ReadsMany) else 1
         except _Failure:
             return 1
 
@@ -448,7 +447,7 @@ class _Bench:
 
     def _decode(self, cells: Sequence[_Cell]) -> None:
         """Read what is to be read: together where the system does, and one by one where that fails."""
-        many = getattr(self.system, "decode_batch", None) if len(cells) > 1 else None
+        many = self.system if len(cells) > 1 and isinstance(self.system, ReadsMany) else None
         groups: dict[bytes, list[_Cell]] = {}
         for cell in cells:
             groups.setdefault(cell.secret, []).append(cell)
@@ -467,14 +466,12 @@ class _Bench:
         assert cell.made is not None
         return self.system.decode(cell.made.audio.copy(), cell.rate, cell.secret)
 
-    def _decode_together(
-        self, many: Callable[..., Sequence[object]], cells: Sequence[_Cell], secret: bytes
-    ) -> bool:
+    def _decode_together(self, many: ReadsMany, cells: Sequence[_Cell], secret: bytes) -> bool:
         """Read cells at once; False where that is not possible."""
         start = time.perf_counter()
         audio = [cell.made.audio.copy() for cell in cells if cell.made is not None]
         try:
-            answers = list(_step("decode_failed", lambda: many(audio, cells[0].rate, secret)))
+            answers = list(_step("decode_failed", lambda: many.decode_batch(audio, cells[0].rate, secret)))
         except _Failure as failure:
             if failure.status != "timed_out":
                 return False

@@ -16,7 +16,7 @@ from soundsafe.aliases import Audio
 from soundsafe.eval.rows import EUL_S
 from soundsafe.result import Eul
 
-__all__ = ["EUL_S", "Found", "Marked", "SimpleSystem", "System"]
+__all__ = ["EUL_S", "Found", "Marked", "Movable", "ReadsMany", "SimpleSystem", "System"]
 
 
 class AnsweredEmbedding(Protocol):
@@ -40,9 +40,7 @@ class AnsweredDetection(Protocol):
 class System(Protocol):
     """A watermark under test. Audio is float32 `[channels, samples]` in [-1, 1]; a key is 32 bytes.
 
-    Where a system has them, the bench also calls `decode_batch(audio, rate, key)`, which reads a list of
-    clips (`batch`: how many at most) and answers as `decode` for each, and `to(device)`, which moves its
-    model to a device as torch names it (`--device`).
+    One that also `ReadsMany` or is `Movable` is used so.
 
     Example:
         >>> class Silent(SimpleSystem):
@@ -121,6 +119,39 @@ class System(Protocol):
 
         Returns:
             Values that JSON can hold, for `run.json`.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsMany(Protocol):
+    """A system that is quicker with several clips at a time: `batch` is how many at most."""
+
+    batch: int
+
+    def decode_batch(self, audio: Sequence[Audio], rate: int, key: bytes) -> Sequence[AnsweredDetection]:
+        """Read clips of one rate, as `decode` does.
+
+        Args:
+            audio: clips, each float32 `[channels, samples]`.
+            rate: samples per second.
+            key: 32 bytes.
+
+        Returns:
+            An answer for each clip.
+        """
+        ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A system whose model can run on a device of one's choice (`--device`)."""
+
+    def to(self, device: str) -> object:
+        """Move the model, here and for good.
+
+        Args:
+            device: as torch names it.
         """
         ...
 

@@ -17,7 +17,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from soundsafe import plugins
 from soundsafe.errors import InputError, unknown
@@ -29,6 +29,17 @@ __all__ = ["facts_of", "get", "listing", "register", "systems"]
 
 Factory = Callable[[], System]
 F = TypeVar("F", bound=Factory)
+
+
+@runtime_checkable
+class _SystemClass(Protocol):
+    """A class of a plug-in that is a system."""
+
+    name: object
+    embed: Callable[..., object]
+    decode: Callable[..., object]
+
+    def __call__(self) -> System: ...
 
 
 @dataclass(frozen=True)
@@ -119,10 +130,9 @@ def _in_plugin(module: ModuleType) -> dict[str, Factory]:
     """The systems that a plug-in defines: its classes that have a name, embed and decode."""
     out: dict[str, Factory] = {}
     for made in vars(module).values():
-        name = getattr(made, "name", None)
-        own = isinstance(made, type) and made.__module__ == module.__name__ and isinstance(name, str)
-        if own and all(callable(getattr(made, step, None)) for step in ("embed", "decode")):
-            out[str(name)] = made
+        own = isinstance(made, type) and made.__module__ == module.__name__
+        if own and isinstance(made, _SystemClass) and isinstance(made.name, str):
+            out[made.name] = made
     return out
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from soundsafe.console.defaults import read_defaults
 from soundsafe.console.output import set_level
+
+if TYPE_CHECKING:
+    from soundsafe.console.defaults import Parser
 
 __all__ = ["HELP_NAMES", "add_common_options"]
 
@@ -34,7 +38,7 @@ def _configured(ctx: typer.Context, value: Path | None) -> None:
     while root.parent is not None:
         names.insert(0, str(root.info_name))
         root = root.parent
-    found = read_defaults(value, root.info_name, root.command)
+    found: Any = read_defaults(value, root.info_name, root.command)
     for name in names:
         found = found.get(name, {})
     ctx.default_map = found
@@ -70,17 +74,18 @@ def _each(
     """The options, as a command has them: parsers do not tell how to make one otherwise."""
 
 
-def add_common_options(parser: Any) -> None:
+def add_common_options(parser: Parser) -> None:
     """Add the options to a program's parser and to all commands below it.
 
     Args:
         parser: of the program, as `typer.main.get_command` makes it.
     """
-    common: list[Any] = [p for p in typer.main.get_command(_options).params if p.name != "help"]
+    common = [p for p in typer.main.get_command(_options).params if p.name != "help"]
 
-    def extend(command: Any) -> None:
+    def extend(command: Parser) -> None:
         command.params = [*command.params, *common]
-        for inner in getattr(command, "commands", {}).values():
-            extend(inner)
+        if isinstance(command, TyperGroup):
+            for inner in command.commands.values():
+                extend(inner)
 
     extend(parser)

@@ -17,9 +17,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from typer.core import TyperGroup, TyperOption
 
 from soundsafe.errors import InputError, reason, unknown
+
+if TYPE_CHECKING:
+    from typer._click import Command as Parser  # what typer makes; it has no public name
 
 __all__ = ["FILE", "read_defaults"]
 
@@ -27,7 +32,7 @@ FILE = "soundsafe.toml"
 """The file in the working folder that is read without being asked for."""
 
 
-def read_defaults(path: Path, program: str, parser: Any) -> dict[str, Any]:
+def read_defaults(path: Path, program: str, parser: Parser) -> dict[str, object]:
     """The defaults that a file gives to a program.
 
     Args:
@@ -55,30 +60,29 @@ def read_defaults(path: Path, program: str, parser: Any) -> dict[str, Any]:
     return _of_group(table, parser, path, program)
 
 
-def _of_group(table: Mapping[str, Any], group: Any, path: Path, place: str) -> dict[str, Any]:
-    out: dict[str, Any] = {}
+def _of_group(table: Mapping[str, object], group: Parser, path: Path, place: str) -> dict[str, object]:
+    out: dict[str, object] = {}
+    commands = group.commands if isinstance(group, TyperGroup) else {}
     for name, inner in table.items():
-        commands = group.commands
         if name not in commands:
             raise InputError(f"{path}, [{place}]: {unknown('command', name, commands)}")
         if not isinstance(inner, dict):
             raise InputError(f"{path}: {name} is a table of options: [{place}.{name}]")
         there = f"{place}.{name}"
-        if hasattr(commands[name], "commands"):
-            out[name] = _of_group(inner, commands[name], path, there)
-        else:
-            out[name] = _of_command(inner, commands[name], path, there)
+        below = _of_group if isinstance(commands[name], TyperGroup) else _of_command
+        out[name] = below(inner, commands[name], path, there)
     return out
 
 
-def _of_command(table: Mapping[str, Any], command: Any, path: Path, place: str) -> dict[str, Any]:
+def _of_command(table: Mapping[str, object], command: Parser, path: Path, place: str) -> dict[str, object]:
     options = {
         option.removeprefix("--"): parameter
         for parameter in command.params
-        for option in getattr(parameter, "opts", ())
+        if isinstance(parameter, TyperOption)
+        for option in parameter.opts
         if option.startswith("--")
     }
-    out = {}
+    out: dict[str, object] = {}
     for name, value in table.items():
         parameter = options.get(name.replace("_", "-"))
         if parameter is None:
@@ -86,5 +90,5 @@ def _of_command(table: Mapping[str, Any], command: Any, path: Path, place: str) 
         if isinstance(value, dict) or (isinstance(value, list) and not parameter.multiple):
             raise InputError(f"{path}, [{place}]: {name} takes one value")
         several = parameter.multiple and not isinstance(value, list)
-        out[parameter.name] = [value] if several else value
+        out[str(parameter.name)] = [value] if several else value
     return out

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol, runtime_checkable
 
 import typer
+from typer.core import TyperGroup
 
 from soundsafe.console.common_options import HELP_NAMES, add_common_options
 from soundsafe.console.defaults import FILE, read_defaults
@@ -113,14 +114,27 @@ def _refuse(command: Command, code: int, message: str, wants_json: bool) -> int:
     return code
 
 
+@runtime_checkable
+class _OfParser(Protocol):
+    """An error that a parser raises."""
+
+    def format_message(self) -> str: ...
+
+
+@runtime_checkable
+class _InContext(Protocol):
+    """One that knows which command it is about."""
+
+    ctx: typer.Context | None
+
+
 def _usage(command: Command, error: Exception) -> str | None:
     """What a parser's error says, whichever module of typer's defines it; None for any other error."""
-    text = getattr(error, "format_message", None)
-    if text is None:
+    if not isinstance(error, _OfParser):
         return None
-    context = getattr(error, "ctx", None)
+    context = error.ctx if isinstance(error, _InContext) else None
     path = command.name if context is None else context.command_path
-    return f"{text().replace('Value error, ', '').rstrip('.')} ({path} --help tells more)"
+    return f"{error.format_message().replace('Value error, ', '').rstrip('.')} ({path} --help tells more)"
 
 
 def _call(command: Command, arguments: Sequence[str]) -> int:
@@ -129,7 +143,7 @@ def _call(command: Command, arguments: Sequence[str]) -> int:
     parser = typer.main.get_command(command.load())
     add_common_options(parser)
     if not arguments and command.completion not in os.environ:
-        names = ", ".join(getattr(parser, "commands", ()))
+        names = ", ".join(parser.commands if isinstance(parser, TyperGroup) else ())
         return _refuse(command, 2, f"name a command: {names}; --help shows them", wants_json)
     try:
         defaults = {}

@@ -172,9 +172,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) 
 
 def same_run(checkpoint: Checkpoint, cfg: TrainConfig, data_hash: str) -> None:
     """Raise InputError unless the checkpoint belongs to `cfg` and the same audio."""
-    for field in dataclasses.fields(cfg):
-        was, now = getattr(checkpoint.config, field.name), getattr(cfg, field.name)
-        if was != now:
-            raise InputError(f"cannot resume: {field.name} was {was} and is {now}")
+    then = dataclasses.asdict(checkpoint.config)
+    for name, now in dataclasses.asdict(cfg).items():
+        if then[name] != now:
+            raise InputError(f"cannot resume: {name} was {then[name]} and is {now}")
     if checkpoint.data_hash != data_hash:
         raise InputError("cannot resume: the audio is not that of the run")

@@ -101,8 +101,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sn_layers", tuple(_SN_LAYERS if self.sn_layers is None else self.sn_layers))
+        given = dict(vars(self))
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            value = given[field.name]
             wanted = type(field.default)
             if isinstance(value, int) and wanted is float and not isinstance(value, bool):
                 object.__setattr__(self, field.name, float(value))
@@ -114,30 +115,31 @@ class TrainConfig:
         self._ranges()
 
     def _choices(self) -> None:
-        for name, known in {
-            "profile": ("robust", "seed"),
-            "stability_ramp": ("rollout", "linear"),
-            "csd_schedule": ("cosine", "linear"),
-            "decode_precision": ("fp32", "fp64"),
-            "size": tuple(SIZES),
-            "precision": ("32-true", "bf16-mixed"),
-        }.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        for name, value, known in (
+            ("profile", self.profile, ("robust", "seed")),
+            ("stability_ramp", self.stability_ramp, ("rollout", "linear")),
+            ("csd_schedule", self.csd_schedule, ("cosine", "linear")),
+            ("decode_precision", self.decode_precision, ("fp32", "fp64")),
+            ("size", self.size, tuple(SIZES)),
+            ("precision", self.precision, ("32-true", "bf16-mixed")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
     def _ranges(self) -> None:
         if not 1 <= self.rs_payload_bytes <= 191:
             raise ValueError(f"rs_payload_bytes must be 1 to 191, not {self.rs_payload_bytes}")
         if not 0 <= self.stability_ramp_start < self.stability_ramp_end <= 1:
             raise ValueError("the ramp needs 0 <= stability_ramp_start < stability_ramp_end <= 1")
+        given = vars(self)
         for name in ("csd_start_frac", "curriculum_frac"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+            if not 0 <= given[name] < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {given[name]}")
         for name in ("thr_step", "sn_target", "learning_rate", "clip_norm"):
-            if getattr(self, name) <= 0:
+            if given[name] <= 0:
                 raise ValueError(f"{name} must be positive")
         for name in ("sn_power_iter", "batch", "evaluate_every", "devices"):
-            if getattr(self, name) < 1:
+            if given[name] < 1:
                 raise ValueError(f"{name} must be at least 1")
         if self.batch % self.devices:
             raise ValueError(f"batch must be a multiple of devices, not {self.batch} on {self.devices}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,9 +26,14 @@ class Step(nn.Module):
         super().__init__()
         self.model, self.cfg = model, cfg
 
-    def forward(self, *args: Any) -> dict[str, Any]:
+    def forward(
+        self,
+        x: torch.Tensor,
+        bits: torch.Tensor,
+        epoch: float,
+        rngs: Sequence[np.random.Generator] | None,
+    ) -> dict[str, torch.Tensor]:
         """``compute_losses_and_metrics`` of seconds, bits, epoch and generators."""
-        x, bits, epoch, rngs = args
         return compute_losses_and_metrics(self.model, x, self.cfg, bits, epoch, rngs)
 
 

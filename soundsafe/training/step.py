@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +38,7 @@ def compute_losses_and_metrics(
     payload_bits: torch.Tensor,
     epoch: float = 0.0,
     rngs: Sequence[np.random.Generator] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, torch.Tensor]:
     """Losses and metrics of one step of training.
 
     Args:
