@@ -12,7 +12,7 @@ carry the identifier and which the payload.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -41,6 +41,7 @@ __all__ = [
     "cumulative_until",
     "depths",
     "edges_matrix",
+    "floor_radius",
     "flutters",
     "levels",
     "power_spectrum",
@@ -272,20 +273,24 @@ def _tile_geometry(code: TileCode) -> TileGeometry:
 
 
 def edges_matrix(edges: Floats, pitch: float = 1.0) -> Floats:
-    """Share of each bin of `GRID` in each band ``[bands, bins]``, the bands' edges moved by the factor
-    `pitch`."""
+    """Share of each bin of `GRID` in each band ``[..., bands, bins]``, the bands' edges ``[..., bands + 1]``
+    moved by the factor `pitch`."""
     width = RATE / GRID.n_fft
     low = (np.arange(GRID.bins) - 0.5) * width
-    inside = np.clip((edges[:, None] * pitch - low[None]) / width, 0.0, 1.0)
-    return np.diff(inside, axis=0)
+    inside = np.clip((edges[..., None] * pitch - low) / width, 0.0, 1.0)
+    return np.diff(inside, axis=-2)
 
 
 @dataclass(frozen=True)
 class BandPower:
-    """Energy of bands summed over time: ``cumulative [bands, frames + 1]``, of so many `samples` of audio."""
+    """Energy of bands summed over time: ``cumulative [bands, frames + 1]``, of so many `samples` of audio.
+
+    `first`: frame of `GRID` with which the sums begin, where they are of a stretch of the audio alone.
+    """
 
     cumulative: Floats
     samples: int
+    first: int = 0
 
 
 def power_spectrum(audio: Audio) -> NDArray[np.float32]:
@@ -299,37 +304,51 @@ def power_spectrum(audio: Audio) -> NDArray[np.float32]:
     return total.numpy()
 
 
-def band_power(power: NDArray[np.floating], matrix: Floats, samples: int) -> BandPower:
-    """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`.
+def band_power(power: NDArray[np.floating], matrix: Floats, samples: int, first: int = 0) -> BandPower:
+    """The bands of `matrix` ``[bands, bins]`` in a `power_spectrum`, or in its frames from `first` on.
 
     A sparse product in double precision: a dense one is BLAS's, whose kernels for different processors round
     differently, and marks would then depend on the machine.
     """
-    return BandPower(_from_zero(csr_array(matrix) @ power.astype(np.float64, order="C", copy=False)), samples)
+    bands = csr_array(matrix) @ power.astype(np.float64, order="C", copy=False)
+    return BandPower(_from_zero(bands), samples, first)
 
 
 def _from_zero(x: Floats) -> Floats:
-    """Sums ``[bands, frames + 1]`` of all frames before each of ``[bands, frames]``."""
-    return np.concatenate([np.zeros((len(x), 1)), np.cumsum(x, axis=1)], axis=1)
+    """Sums ``[..., frames + 1]`` of all frames before each of ``[..., frames]``."""
+    total = np.zeros((*x.shape[:-1], x.shape[-1] + 1))
+    np.cumsum(x, axis=-1, out=total[..., 1:])
+    return total
 
 
 def cumulative_until(bands: BandPower, at: NDArray[np.floating]) -> Floats:
     """Energy from the beginning to samples `at`, ``[bands, *at.shape]``; linear between frames."""
     last = bands.cumulative.shape[1] - 1
-    u = np.clip(at / GRID.hop + 0.5, 0.0, last)
+    u = np.clip(at / GRID.hop + (0.5 - bands.first), 0.0, last)
     i = np.minimum(u.astype(np.int64), last - 1)
     c = bands.cumulative
-    low = c[:, i]
-    return low + (c[:, i + 1] - low) * (u - i)
+    low = c.take(i, axis=1)
+    return low + (c.take(i + 1, axis=1) - low) * (u - i)
 
 
 def box_mean(x: Floats, radius: int) -> Floats:
     """Mean over the last axis of up to `radius` neighbours on either side, fewer at the ends."""
-    c = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x, axis=-1)], axis=-1)
-    axis_len = x.shape[-1]
-    i = np.arange(axis_len)
-    a, b = np.maximum(i - radius, 0), np.minimum(i + radius + 1, axis_len)
-    return (c[..., b] - c[..., a]) / (b - a)
+    c, size = _from_zero(x), x.shape[-1]
+    i = np.arange(size)
+    count = np.minimum(i + radius + 1, size) - np.maximum(i - radius, 0)
+    out, rise = np.empty_like(c[..., 1:]), min(radius, size - 1)
+    # Up to where a window leaves the beginning behind, and from where it ends with all.
+    out[..., : size - rise] = c[..., rise + 1 :]
+    out[..., size - rise :] = c[..., -1:]
+    if size > radius + 1:
+        out[..., radius + 1 :] -= c[..., 1 : size - radius]
+    out /= count
+    return out
+
+
+def floor_radius(profile: TileProfile) -> int:
+    """Tiles on either side whose mean energy makes the floor of each."""
+    return round(0.5 * RATE / profile.tile)
 
 
 def levels(
@@ -341,7 +360,7 @@ def levels(
     """
     length = profile.tile / tempo
     energy = np.diff(cumulative_until(bands, start + np.arange(tiles + 1) * length), axis=1)
-    floor = profile.floor * box_mean(energy, round(0.5 * RATE / profile.tile)) + 1e-9 * profile.tile
+    floor = profile.floor * box_mean(energy, floor_radius(profile)) + 1e-9 * profile.tile
     return 10.0 * np.log10(energy + floor), energy / (energy + floor)
 
 
@@ -368,7 +387,7 @@ def flutters(bands: BandPower, start: float, tempo: float, tiles: int, profile: 
     at = start + np.arange(tiles + 1) * length
     level = 10.0 * np.log10(np.diff(bands.cumulative, axis=1).clip(1e-12))
     first, second = (
-        np.diff(cumulative_until(BandPower(_from_zero(x), bands.samples), at), axis=1) * GRID.hop / length
+        np.diff(cumulative_until(replace(bands, cumulative=_from_zero(x)), at), axis=1) * GRID.hop / length
         for x in (level, level**2)
     )
     return np.sqrt(np.maximum(second - first**2, 0.0))

@@ -7,6 +7,7 @@ in a cycle, so it is standard normal where there is no mark.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -28,9 +29,16 @@ REACH = 0.06
 _ALONE = 0.105
 """Largest change of tempo or of speed alone that is looked for: faders of players go so far."""
 
+_HIGHEST = 1.2
+"""No pitch is looked for that moves the bands further."""
+
 _TEMPO_STEP, _PITCH_STEP = 0.0045, 0.004
 _LEVELS_STEP = 0.04
 """Tempos that have levels of their own; others take those of the nearest, whose tiles are up to 2 % off."""
+_AROUND_S = 1.2
+"""Seconds on either side of a stretch that its levels depend on: of tiles up to a tenth longer or more, as
+many as their levels are relative to, and a half of those that make the floor."""
+
 _FIRST_S, _LONGEST_S = 5.0, 30.0
 """Of the middle of the audio so much is looked at first, and at most for changes of pitch alone."""
 
@@ -58,22 +66,57 @@ class Spectrogram:
         self.power = geometry.power_spectrum(audio).astype(np.float64, order="C")  # as its bands are summed
         self.samples = audio.shape[1]
         self.geo = geo
-        self._kept: dict[tuple[float, bool], BandPower] = {}
-        self._levels: dict[tuple[float, float], NDArray[np.float32]] = {}
+        self._kept: dict[float, BandPower] = {}
+        self._stretches: dict[tuple[int, int], Stretch] = {}
 
-    def bands(self, pitch: float, pilots_only: bool = False) -> BandPower:
-        """The geometry's bands, their edges times `pitch`; only those with pilots if so asked."""
-        at = (pitch, pilots_only)
-        if at not in self._kept:
-            if len(self._kept) > 64:
+    def bands(self, pitch: float) -> BandPower:
+        """The geometry's bands, their edges times `pitch`."""
+        if pitch not in self._kept:
+            if len(self._kept) > 4:
                 self._kept.clear()
             matrix = geometry.edges_matrix(self.geo.edges, pitch)
-            matrix = matrix[self.geo.pilot_bands] if pilots_only else matrix
-            self._kept[at] = geometry.band_power(self.power, matrix, self.samples)
-        return self._kept[at]
+            self._kept[pitch] = geometry.band_power(self.power, matrix, self.samples)
+        return self._kept[pitch]
+
+    def stretch(self, low_s: float, high_s: float) -> Stretch:
+        """What pilots between two times are read from; kept for those last asked for."""
+        ends = low_s - _AROUND_S, high_s + _AROUND_S
+        first, last = (int(np.clip(s * RATE / GRID.hop, 0, self.power.shape[1])) for s in ends)
+        if (first, last) not in self._stretches:
+            if len(self._stretches) > 8:
+                self._stretches.clear()
+            self._stretches[first, last] = Stretch(self, first, last)
+        return self._stretches[first, last]
+
+
+class Stretch:
+    """Frames `first` ... `last` - 1 of a spectrogram: its bands with pilots, and levels of tiles in them, as
+    they are in all of it save for the outermost `_AROUND_S`."""
+
+    def __init__(self, spec: Spectrogram, first: int, last: int) -> None:
+        self.geo, self.samples = spec.geo, spec.samples
+        self.first, self.last = first, last
+        top = math.ceil(_HIGHEST * self.geo.edges[-1] / RATE * GRID.n_fft) + 1
+        self._power = np.ascontiguousarray(spec.power[:top, first:last])
+        phase = 2.0 * np.pi * self.geo.phase[:, self.geo.pilot]
+        template = np.concatenate([np.cos(phase), -np.sin(phase)], axis=1)
+        self.template = np.ascontiguousarray(template.T, dtype=np.float32)
+        self._kept: dict[float, BandPower] = {}
+        self._levels: dict[tuple[float, float], NDArray[np.float32]] = {}
+
+    def bands(self, pitch: float) -> BandPower:
+        """The bands with pilots, their edges times `pitch`."""
+        if pitch not in self._kept:
+            if len(self._kept) > 64:
+                self._kept.clear()
+            edges = self.geo.edges[self.geo.pilot_bands[:, None] + np.arange(2)]
+            matrix = geometry.edges_matrix(edges, pitch)[:, 0, : len(self._power)]
+            self._kept[pitch] = geometry.band_power(self._power, matrix, self.samples, self.first)
+        return self._kept[pitch]
 
     def levels(self, pitch: float, tempo: float) -> NDArray[np.float32]:
-        """Relative levels in dB ``[bands, frames]`` of tiles that begin at each frame, in bands with pilots.
+        """Relative levels in dB ``[bands, frames]`` of tiles that begin at each frame from `first` on, in
+        bands with pilots.
 
         As long as the nearest of a few tempos has them.
         """
@@ -84,7 +127,7 @@ class Spectrogram:
                 self._levels.clear()
             p = self.geo.profile
             step = p.tile / tempo / GRID.hop
-            c = self.bands(pitch, True).cumulative
+            c = self.bands(pitch).cumulative
             whole, part = int(step), step - int(step)
             ahead = (1 - part) * c[:, whole:-1] + part * c[:, whole + 1 :]
             energy = ahead - c[:, : ahead.shape[1]]
@@ -116,30 +159,30 @@ def _fast_cosines(
 
 
 def _scan_one(
-    spec: Spectrogram, low: int, high: int, tempo: float, pitch: float, keep: int
+    heard: Stretch, low: int, high: int, tempo: float, pitch: float, keep: int
 ) -> tuple[list[Warp], int]:
     """The best offsets for one tempo and pitch, from the audio in frames ``low ... high``."""
-    geo = spec.geo
+    geo = heard.geo
     p = geo.profile
     span = p.block / tempo / GRID.hop
     count = int(high - low - span)
     if count < 1:
         return [], 0
-    places = _fast_cosines(spec.levels(pitch, tempo), low, count, tempo, geo)
-    phase = 2.0 * np.pi * geo.phase[:, geo.pilot]
-    score = places @ np.concatenate([np.cos(phase), -np.sin(phase)], axis=1).T.astype(np.float32)
+    places = _fast_cosines(heard.levels(pitch, tempo), low - heard.first, count, tempo, geo)
+    score = places @ heard.template
     starts = min(count, int(np.ceil(span)))
     total = np.zeros((starts, p.cycle), np.float32)
     blocks = np.zeros(starts, np.int64)
-    j = 0
-    while True:
-        at = np.arange(starts) + round(j * span)
-        inside = at < count
-        if not inside.any():
+    for j in itertools.count():
+        first = round(j * span)
+        inside = min(starts, count - first)
+        if inside <= 0:
             break
-        total[inside] += np.roll(score[at[inside]], -j, axis=1)
-        blocks += inside
-        j += 1
+        # Block c of a cycle is followed by c + 1: the scores of the next one, a column further.
+        here, turn = score[first : first + inside], j % p.cycle
+        total[:inside, : p.cycle - turn] += here[:, turn:]
+        total[:inside, p.cycle - turn :] += here[:, :turn]
+        blocks[:inside] += 1
     z = total / np.sqrt(np.maximum(blocks, 1)[:, None] * len(geo.pilot) / 2.0)
     best = np.argpartition(-z.reshape(-1), min(keep, z.size - 1))[:keep]
     found = [
@@ -162,25 +205,26 @@ def search(
     number of hypotheses."""
     low = max(0, int(low_s * RATE / GRID.hop) + 1)
     high = min(int(high_s * RATE / GRID.hop), spec.power.shape[1])
+    heard = spec.stretch(low_s, high_s)
     found: list[Warp] = []
     tried = 0
     for tempo, pitch in pairs:
-        here, n = _scan_one(spec, low, high, tempo, pitch, 2)
+        here, n = _scan_one(heard, low, high, tempo, pitch, 2)
         tried += n
         found += here
     found.sort(key=lambda w: -w.z)
     return found[:keep], tried
 
 
-def pilot_places(spec: Spectrogram, warp: Warp) -> tuple[Floats, Ints]:
-    """Pilots in periods of the lattice ``[blocks, pilots]`` of all whole blocks, and the blocks' numbers."""
-    geo = spec.geo
+def pilot_places(heard: Stretch, warp: Warp, blocks: range) -> Floats:
+    """Pilots in periods of the lattice ``[blocks, pilots]`` of some `blocks`, counted from that of `warp`."""
+    geo = heard.geo
     p = geo.profile
-    tiles = aligned_tiles(spec.bands(warp.pitch, True), warp, p)
-    by_block = tiles.relative.reshape(len(tiles.relative), -1, p.block_tiles)
+    _, relative = _levels_of_blocks(heard.bands(warp.pitch), warp, p, blocks)
+    by_block = relative.reshape(len(relative), -1, p.block_tiles)
     chosen = by_block[geo.pilot_rows[:, None], :, geo.position[geo.pilot]]
     s = np.einsum("sib,si->bs", chosen, geo.sign[geo.pilot]) / np.sqrt(p.symbol_tiles)
-    return s / geo.period[geo.pilot], tiles.numbers
+    return s / geo.period[geo.pilot]
 
 
 @dataclass(frozen=True)
@@ -195,48 +239,73 @@ class AlignedTiles:
     start: float
 
 
+_SLACK = 0.004 * RATE
+"""By so much a block that is whole may reach over the ends of the audio."""
+
+
+def _whole_blocks(warp: Warp, samples: int, profile: TileProfile) -> range:
+    """The whole blocks in so many `samples`, counted from the warp's."""
+    span = profile.block / warp.tempo
+    first = math.ceil((-_SLACK - warp.start) / span)
+    return range(first, max(first, math.floor((samples + _SLACK - warp.start) / span)))
+
+
+def _levels_of_blocks(
+    bands: BandPower, warp: Warp, profile: TileProfile, blocks: range
+) -> tuple[Floats, Floats]:
+    """Levels in dB of the tiles of some whole blocks ``[bands, tiles]``, and relative to their neighbours in
+    time."""
+    whole = _whole_blocks(warp, bands.samples, profile)
+    n, length = profile.block_tiles, profile.tile / warp.tempo
+    # Tiles of the blocks that are cut off still say what the level of their neighbours is relative to.
+    begin = warp.start + whole.start * n * length
+    cut = min(2 * profile.radius, max(0, math.floor(begin / length)))
+    left = math.floor((bands.samples - begin) / length) - len(whole) * n
+    left = min(2 * profile.radius, max(0, left))
+    reach = profile.radius + geometry.floor_radius(profile)
+    before = min(reach, (blocks.start - whole.start) * n + cut)
+    after = min(reach, (whole.stop - blocks.stop) * n + left)
+    start, tiles = warp.start + blocks.start * n * length, len(blocks) * n
+    level, _ = geometry.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
+    chosen = slice(before, before + tiles)
+    return level[:, chosen], geometry.relative(level, profile)[:, chosen]
+
+
 def aligned_tiles(bands: BandPower, warp: Warp, profile: TileProfile) -> AlignedTiles:
     """The tiles under `warp`."""
     span = profile.block / warp.tempo
-    slack = 0.004 * RATE
-    first = int(np.ceil((-slack - warp.start) / span))
-    blocks = int(np.floor((bands.samples + slack - warp.start) / span)) - first
-    if blocks < 1:
+    blocks = _whole_blocks(warp, bands.samples, profile)
+    if not blocks:
         none = np.zeros((len(bands.cumulative), 0))
         return AlignedTiles(none, none, np.zeros(0, np.int64), warp.start)
-    # Tiles of the blocks that are cut off still say what the level of their neighbours is relative to.
-    length, start = profile.tile / warp.tempo, warp.start + first * span
-    tiles = blocks * profile.block_tiles
-    before = min(2 * profile.radius, max(0, math.floor(start / length)))
-    after = min(2 * profile.radius, max(0, math.floor((bands.samples - start) / length) - tiles))
-    level, _ = geometry.levels(bands, start - before * length, warp.tempo, before + tiles + after, profile)
-    whole = slice(before, before + tiles)
+    level, relative = _levels_of_blocks(bands, warp, profile, blocks)
     return AlignedTiles(
-        level=level[:, whole],
-        relative=geometry.relative(level, profile)[:, whole],
-        numbers=warp.block + first + np.arange(blocks),
-        start=start,
+        level=level,
+        relative=relative,
+        numbers=warp.block + np.array(blocks),
+        start=warp.start + blocks.start * span,
     )
 
 
 def refine(spec: Spectrogram, warp: Warp, low_s: float, high_s: float, rounds: int = 2) -> Warp:
     """`warp` moved to where the pilots between two times agree best; its block is the one nearest to the
     middle."""
-    p = spec.geo.profile
+    geo, p = spec.geo, spec.geo.profile
+    heard = spec.stretch(low_s, high_s)
     middle = (low_s + high_s) / 2 * RATE
     warp = shifted(warp, round((middle - warp.start) / (p.block / warp.tempo)), p)
-    half = (high_s - low_s) / 2 * RATE
+    half = (high_s - low_s) / 2 * RATE + 0.01 * RATE
 
     def score(w: Warp) -> float:
         span = p.block / w.tempo
-        places, blocks = pilot_places(spec, w)
-        at = w.start + (blocks - w.block) * span
-        use = (at > middle - half - 0.01 * RATE) & (at + span < middle + half + 0.01 * RATE)
-        if not use.any():
+        whole = _whole_blocks(w, spec.samples, p)
+        first = max(whole.start, math.floor((middle - half - w.start) / span) + 1)
+        last = min(whole.stop, math.ceil((middle + half - w.start) / span) - 1)
+        if last <= first:
             return 0.0
-        chosen = places[use]
-        phase = spec.geo.phase[blocks[use] % p.cycle][:, spec.geo.pilot]
-        return float(np.cos(2 * np.pi * (chosen + phase)).sum() / np.sqrt(chosen.size / 2.0))
+        places = pilot_places(heard, w, range(first, last))
+        phase = geo.phase[(w.block + np.arange(first, last)) % p.cycle][:, geo.pilot]
+        return float(np.cos(2 * np.pi * (places + phase)).sum() / np.sqrt(places.size / 2.0))
 
     best = replace(warp, z=score(warp))
     tempo_step = 0.004 / max((high_s - low_s) / 2, 1.0)
