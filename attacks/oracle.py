@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soundsafe.attacks.access import Access, at_snr, within
 from soundsafe.attacks.noise import add_noise
 from soundsafe.attacks.registry import Audio, attack
 from soundsafe.errors import InputError
+
+Values = NDArray[np.float64]
 
 QUERIES = (50, 1000)
 _START = 0.5  # the square's share of the plane at first
@@ -18,14 +22,43 @@ _PROBES = 10  # directions that are asked for at the first hop; more at later on
 _REACH = 0.1  # how far they go, as a share of the change
 
 
+def _searched(
+    access: Access,
+    queries: int,
+    wanted: bool,
+    first: Values,
+    made: Callable[[Values], Audio],
+    other: Callable[[Values, float], Values],
+) -> Audio:
+    """What random search on the score finds best to make the detector accept, or not.
+
+    `made` is the audio of some values; `other` draws a part of them anew, a smaller one the less is left of
+    the queries (1 to 0). What moves the score the right way is kept. It ends early where the detector says
+    what is wanted.
+    """
+    sign = 1.0 if wanted else -1.0
+    values, best = first, made(first)
+    accepted, score = access.ask(best)
+    for query in range(1, queries):
+        if accepted == wanted:
+            return best
+        if not math.isfinite(score):
+            raise InputError("the system gives no score to search by")
+        tried = other(values, 1 - query / queries)
+        candidate = made(tried)
+        accepts, new = access.ask(candidate)
+        if accepts == wanted or sign * new > sign * score:
+            values, best, accepted, score = tried, candidate, accepts, new
+    return best
+
+
 def _square(
     audio: Audio, rng: np.random.Generator, snr_db: float, queries: int, access: Access, wanted: bool
 ) -> Audio:
-    """The change of `snr_db` that a search by squares finds best to make the detector accept, or not.
+    """The change of `snr_db` that a search by squares finds best.
 
     Noise with the audio's own spectrum, phases drawn at random; each query draws those of one square of
-    the time-frequency plane anew, and keeps them where the score moves the right way. Squares shrink as the
-    queries are used up. It ends early where the detector says what is wanted.
+    the time-frequency plane anew.
     """
     import torch
 
@@ -34,32 +67,23 @@ def _square(
     grid = Stft()
     whole = grid.whole_hops(audio)
     magnitude = grid.forward(whole).abs()
-    sign = 1.0 if wanted else -1.0
 
-    def noise(phase: np.ndarray) -> Audio:
+    def noise(phase: Values) -> Audio:
         turn = torch.from_numpy(phase.astype(np.float32))
         change = grid.inverse(torch.polar(magnitude, turn), whole.shape[1]).numpy()
         return at_snr(audio, change[:, : audio.shape[1]], snr_db)
 
-    phase = rng.uniform(-np.pi, np.pi, magnitude.shape)
-    best = noise(phase)
-    accepted, score = access.ask(best)
-    for query in range(1, queries):
-        if accepted == wanted:
-            return best
-        if not math.isfinite(score):
-            raise InputError("the system gives no score to search by")
-        side = math.sqrt(_START * (1 - query / queries) + 1e-3)
+    def other(phase: Values, left: float) -> Values:
+        side = math.sqrt(_START * left + 1e-3)
         tried = phase.copy()
         high, wide = (max(1, round(side * n)) for n in phase.shape[1:])
         row, column = rng.integers(phase.shape[1] - high + 1), rng.integers(phase.shape[2] - wide + 1)
         part = (slice(None), slice(row, row + high), slice(column, column + wide))
         tried[part] = rng.uniform(-np.pi, np.pi, tried[part].shape)
-        candidate = noise(tried)
-        accepts, new = access.ask(candidate)
-        if accepts == wanted or sign * new > sign * score:
-            phase, best, accepted, score = tried, candidate, accepts, new
-    return best
+        return tried
+
+    first = rng.uniform(-np.pi, np.pi, tuple(magnitude.shape))
+    return _searched(access, queries, wanted, first, noise, other)
 
 
 @attack(
@@ -105,22 +129,19 @@ def square_waveform(
     """
     samples = audio.shape[1]
     step = math.sqrt(float(np.mean(audio.astype(np.float64) ** 2)) * 10 ** (-snr_db / 10))
-    signs = rng.choice([-1.0, 1.0], -(-samples // _STRETCH)).repeat(_STRETCH)[:samples]
-    accepted, score = access.ask(best := (audio + step * signs).astype(np.float32))
-    for query in range(1, queries):
-        if not accepted:
-            return best
-        if not math.isfinite(score):
-            raise InputError("the system gives no score to search by")
-        wide = max(2, round(samples * _START * (1 - query / queries) ** 2 / 10))
+
+    def moved(signs: Values) -> Audio:
+        return (audio + step * signs).astype(np.float32)
+
+    def other(signs: Values, left: float) -> Values:
+        wide = max(2, round(samples * _START * left**2 / 10))
         start = int(rng.integers(max(1, samples - wide)))
         tried = signs.copy()
         tried[start : start + wide] = rng.choice([-1.0, 1.0])
-        candidate = (audio + step * tried).astype(np.float32)
-        accepts, new = access.ask(candidate)
-        if not accepts or new < score:
-            signs, best, accepted, score = tried, candidate, accepts, new
-    return best
+        return tried
+
+    first = rng.choice([-1.0, 1.0], -(-samples // _STRETCH)).repeat(_STRETCH)[:samples]
+    return _searched(access, queries, False, first, moved, other)
 
 
 class _Counted:

@@ -40,7 +40,7 @@ from soundsafe.reports.model import (
 )  # fmt: skip
 from soundsafe.reports.svg import COLOURS, chart_css, level_colours
 
-__all__ = ["packed", "read_template", "render", "script_json", "script_source"]
+__all__ = ["packed", "page_script", "read_template", "render", "script_json", "script_source"]
 
 _SHORT = 40
 """Longer tables are packed, and made by the page when they are looked at: else a report of a thousand attacks
@@ -50,6 +50,11 @@ is tens of megabytes that a browser has to lay out before anything is seen."""
 def read_template(name: str) -> str:
     """A file of this package's `templates` folder."""
     return (files("soundsafe.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def page_script(name: str) -> str:
+    """The script of a page: `page.js`, which pages share, and the file `name` of `templates`."""
+    return read_template("page.js") + read_template(name)
 
 
 def script_json(value: object) -> Markup:
@@ -215,7 +220,7 @@ class _Page:
 
 def render(report: Report) -> bytes:
     """The report as HTML, UTF-8; the same to the byte for the same report."""
-    script = read_template("report.js")
+    script = page_script("report.js")
     page = _Page()
     sections = [(s, page.section(s)) for s in report.sections]
     text = environment().get_template("report.html.j2").render(

@@ -21,7 +21,14 @@ from soundsafe.eval.frames import table_bytes
 from soundsafe.eval.rows import Figure, Json, real
 from soundsafe.reports import format as fmt
 from soundsafe.reports.cells import share_level
-from soundsafe.reports.html import colour_css, environment, read_template, script_json, script_source
+from soundsafe.reports.html import (
+    colour_css,
+    environment,
+    page_script,
+    read_template,
+    script_json,
+    script_source,
+)
 from soundsafe.reports.latex import escaped
 from soundsafe.reports.svg import chart_css
 
@@ -258,7 +265,7 @@ def _several(values: Iterable[object], many: str) -> str:
 def page(board: Sequence[Line], title: str = "Leaderboard") -> bytes:
     """The board as one HTML file: no request, no other file; the same to the byte for the same lines."""
     entries = [line.entry for line in board]
-    script = read_template("leaderboard.js")
+    script = page_script("leaderboard.js")
     lengths = sorted({e.seconds for e in entries if e.seconds})
     families = _families(board)
     facts = [

@@ -1,35 +1,6 @@
-"use strict";
 (() => {
-  const root = document.documentElement;
-  root.classList.add("js");
-  const one = (selector, from = document) => from.querySelector(selector);
-  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const make = (tag, text, attributes = {}) => {
-    const element = document.createElement(tag);
-    if (text !== undefined) element.textContent = text;
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
   const data = JSON.parse(one("#data").textContent);
   const DASH = "–";
-
-  // Theme: the reader's system decides until the button is used.
-  const themes = ["automatic", "light", "dark"];
-  const button = one("#theme");
-  const recall = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
-  const keep = (name) => { try { localStorage.setItem("theme", name); } catch { /* nothing to keep it in */ } };
-  const apply = (name) => {
-    if (name === "automatic") delete root.dataset.theme; else root.dataset.theme = name;
-    button.textContent = `Theme: ${name}`;
-  };
-  button.hidden = false;
-  let theme = themes.includes(recall()) ? recall() : "automatic";
-  apply(theme);
-  button.addEventListener("click", () => {
-    theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-    apply(theme);
-    keep(theme);
-  });
 
   // Numbers as the printed tables have them: never rounded up to 100 or down to 0.
   const percent = (v) => {
@@ -153,23 +124,11 @@
     drawPlot();
   };
 
-  // Saving: the table as it is shown. A cell that a spreadsheet would run as a formula is set off.
-  const field = (v) => {
-    let text = v === null || v === undefined ? "" : String(v);
-    if (typeof v === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
+  // Saving: the table as it is shown.
   one("#save").addEventListener("click", () => {
     const c = chosen(), list = heads(c);
     const rows = ordered(visible(c), list.find((h) => h.id === sorted.id) || list[0]);
-    const text = [list.map((h) => h.text), ...rows.map((s) => list.map((h) => h.get(s)))]
-      .map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
-    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    const link = make("a");
-    link.href = url;
-    link.download = "leaderboard.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
+    saveCsv("leaderboard", list.map((h) => h.text), rows.map((s) => list.map((h) => h.get(s))));
   });
 
   // The plot: robustness against one cost, with the systems that no other beats in both.
