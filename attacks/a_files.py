@@ -11,6 +11,7 @@ import copy
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from math import gcd
 from pathlib import Path
 from typing import TypeVar
@@ -60,7 +61,11 @@ def _noise_rms(signal: Signal, snr_db: float) -> float:
     return float(np.sqrt(np.mean(signal**2) / 10 ** (snr_db / 10)))
 
 
-@attack("a_files", _named("awgn", "snr_db", SNR_DB), differentiable=True, source=A_FILES)
+port = partial(attack, "a_files", source=A_FILES)
+"""What all registrations here have in common."""
+
+
+@port(_named("awgn", "snr_db", SNR_DB), differentiable=True)
 def a_files_awgn(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """White Gaussian noise. No delay, length kept."""
     return _done(_with_white(audio.astype(np.float64), rng, snr_db))
@@ -72,7 +77,7 @@ def _with_white(signal: Signal, rng: np.random.Generator, snr_db: float) -> Sign
     return signal + noise * _noise_rms(signal, snr_db)
 
 
-@attack("a_files", _named("pink_noise", "snr_db", SNR_DB), differentiable=True, source=A_FILES)
+@port(_named("pink_noise", "snr_db", SNR_DB), differentiable=True)
 def a_files_pink_noise(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """Noise that falls by 3 dB an octave. No delay, length kept."""
     signal = audio.astype(np.float64)
@@ -84,14 +89,12 @@ def a_files_pink_noise(audio: Audio, rate: int, rng: np.random.Generator, *, snr
     return _done(out)
 
 
-@attack(
-    "a_files",
+@port(
     {
         f"a_files_impulse_noise_{s}": {"snr_db": snr, "share": share}
         for s, snr, share in zip(SEVERITIES, SNR_DB, DROPOUT_SHARE, strict=True)
     },
     differentiable=True,
-    source=A_FILES,
 )
 def a_files_impulse_noise(
     audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float, share: float
@@ -107,7 +110,7 @@ def a_files_impulse_noise(
     return _done(signal.T)
 
 
-@attack("a_files", _named("low_pass", "share", LOW_PASS_SHARE), differentiable=True, source=A_FILES)
+@port(_named("low_pass", "share", LOW_PASS_SHARE), differentiable=True)
 def a_files_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """Butterworth at `share` of half the rate, forwards and backwards. No delay, length kept."""
 
@@ -117,7 +120,7 @@ def a_files_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, share
     return _done(sosfiltfilt(sections, audio.astype(np.float64)))
 
 
-@attack("a_files", _named("high_pass", "hz", HIGH_PASS_HZ), differentiable=True, source=A_FILES)
+@port(_named("high_pass", "hz", HIGH_PASS_HZ), differentiable=True)
 def a_files_high_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
     """Butterworth, forwards and backwards. No delay, length kept."""
 
@@ -127,14 +130,12 @@ def a_files_high_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: 
     return _done(sosfiltfilt(sections, audio.astype(np.float64)))
 
 
-@attack(
-    "a_files",
+@port(
     {
         f"a_files_band_pass_{s}": {"low_hz": low, "share": share}
         for s, low, share in zip(SEVERITIES, HIGH_PASS_HZ, LOW_PASS_SHARE, strict=True)
     },
     differentiable=True,
-    source=A_FILES,
 )
 def a_files_band_pass(
     audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, share: float
@@ -152,7 +153,7 @@ def _banded(signal: Signal, rate: int, low_hz: float, high_hz: float) -> Signal:
     return np.asarray(sosfiltfilt(sections, signal))
 
 
-@attack("a_files", _named("notch", "quality", (60.0, 30.0, 10.0, 3.0)), differentiable=True, source=A_FILES)
+@port(_named("notch", "quality", (60.0, 30.0, 10.0, 3.0)), differentiable=True)
 def a_files_notch(audio: Audio, rate: int, rng: np.random.Generator, *, quality: float) -> Audio:
     """A notch at an eighth of the rate, forwards and backwards. No delay, length kept."""
 
@@ -162,7 +163,7 @@ def a_files_notch(audio: Audio, rate: int, rng: np.random.Generator, *, quality:
     return _done(filtfilt(b, a, audio.astype(np.float64)))
 
 
-@attack("a_files", _named("smoothing", "window", (3, 5, 9, 17)), differentiable=True, source=A_FILES)
+@port(_named("smoothing", "window", (3, 5, 9, 17)), differentiable=True)
 def a_files_smoothing(audio: Audio, rate: int, rng: np.random.Generator, *, window: int) -> Audio:
     """A moving mean, forwards and backwards. No delay, length kept."""
 
@@ -171,7 +172,7 @@ def a_files_smoothing(audio: Audio, rate: int, rng: np.random.Generator, *, wind
     return _done(filtfilt(np.ones(window) / window, [1.0], audio.astype(np.float64)))
 
 
-@attack("a_files", _named("resample", "step", (0, 1, 2, 3)), differentiable=True, source=A_FILES)
+@port(_named("resample", "step", (0, 1, 2, 3)), differentiable=True)
 def a_files_resample(audio: Audio, rate: int, rng: np.random.Generator, *, step: int) -> Audio:
     """Through another rate and back: the next higher of the usual ones (0), the next lower (1), the second
     lower (2), the lowest (3). No delay, length kept."""
@@ -203,13 +204,11 @@ def _resampled(signal: Signal, rate: int, new_rate: int) -> Signal:
     return np.asarray(resample_poly(signal, new_rate // divisor, rate // divisor, axis=1))
 
 
-@attack(
-    "a_files",
+@port(
     _named("clock_drift", "ppm", (10.0, 50.0, 100.0, 500.0)),
     changes_length=True,
     differentiable=True,
     delay=unknown_delay,
-    source=A_FILES,
 )
 def a_files_clock_drift(audio: Audio, rate: int, rng: np.random.Generator, *, ppm: float) -> Audio:
     """Played slower by `ppm` millionths, and so much longer."""
@@ -224,32 +223,27 @@ def _drifted(signal: Signal, ppm: float) -> Signal:
     return np.asarray(resample_poly(signal, up // divisor, 1_000_000 // divisor, axis=1))
 
 
-@attack("a_files", _named("bit_depth", "bits", (16, 12, 10, 8)), source=A_FILES)
+@port(_named("bit_depth", "bits", (16, 12, 10, 8)))
 def a_files_bit_depth(audio: Audio, rate: int, rng: np.random.Generator, *, bits: int) -> Audio:
     """Rounded to that many bits. No delay, length kept."""
     step = 2.0 / 2**bits
     return _done(np.clip(np.rint(np.clip(audio.astype(np.float64), -1, 1) / step) * step, -1, 1))
 
 
-@attack("a_files", _named("gain", "db", (-3.0, -6.0, -12.0, 6.0)), differentiable=True, source=A_FILES)
+@port(_named("gain", "db", (-3.0, -6.0, -12.0, 6.0)), differentiable=True)
 def a_files_gain(audio: Audio, rate: int, rng: np.random.Generator, *, db: float) -> Audio:
     """Louder or quieter, not clipped. No delay, length kept."""
     return _done(audio.astype(np.float64) * 10 ** (db / 20))
 
 
-@attack("a_files", _named("clipping", "share", (0.95, 0.9, 0.8, 0.7)), differentiable=True, source=A_FILES)
+@port(_named("clipping", "share", (0.95, 0.9, 0.8, 0.7)), differentiable=True)
 def a_files_clipping(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """Cut off at `share` of the clip's peak. No delay, length kept."""
     ceiling = np.float32(share * np.abs(audio).max(initial=0.0))
     return np.clip(audio, -ceiling, ceiling)
 
 
-@attack(
-    "a_files",
-    _named("compression_dynamic", "ratio", (2.0, 4.0, 8.0, 16.0)),
-    differentiable=True,
-    source=A_FILES,
-)
+@port(_named("compression_dynamic", "ratio", (2.0, 4.0, 8.0, 16.0)), differentiable=True)
 def a_files_compression_dynamic(audio: Audio, rate: int, rng: np.random.Generator, *, ratio: float) -> Audio:
     """Each sample for itself: what passes 0.3 is divided by `ratio`, then all brought to the peak of before.
     No delay, length kept."""
@@ -267,33 +261,25 @@ def _shift_delay(rate: int, channels: int, *, ms: float) -> int:
     return round(ms * rate / 1000)
 
 
-@attack(
-    "a_files",
-    _named("time_shift", "ms", (1.0, 10.0, 100.0, 250.0)),
-    differentiable=True,
-    delay=_shift_delay,
-    source=A_FILES,
-)
+@port(_named("time_shift", "ms", (1.0, 10.0, 100.0, 250.0)), differentiable=True, delay=_shift_delay)
 def a_files_time_shift(audio: Audio, rate: int, rng: np.random.Generator, *, ms: float) -> Audio:
     """Later by `ms`, silence before; the end is lost, the length kept."""
     shift = round(ms * rate / 1000)
     return np.pad(audio, ((0, 0), (shift, 0)))[:, : audio.shape[1]]
 
 
-@attack(
-    "a_files",
+@port(
     _named("crop", "share", (0.001, 0.01, 0.05, 0.1)),
     changes_length=True,
     differentiable=True,
     delay=unknown_delay,
-    source=A_FILES,
 )
 def a_files_crop(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """The first `share` of the clip cut off."""
     return audio[:, round(audio.shape[1] * share) :]
 
 
-@attack("a_files", _named("dropout", "share", DROPOUT_SHARE), differentiable=True, source=A_FILES)
+@port(_named("dropout", "share", DROPOUT_SHARE), differentiable=True)
 def a_files_dropout(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """Runs of 20 samples set to zero at places drawn by lot, in all channels. No delay, length kept."""
     return _done(_dropped(audio.astype(np.float64), rng, share))
@@ -307,13 +293,11 @@ def _dropped(signal: Signal, rng: np.random.Generator, share: float) -> Signal:
     return out
 
 
-@attack(
-    "a_files",
+@port(
     _named("sample_jitter", "runs", (2, 10, 50, 200)),
     changes_length=True,
     differentiable=True,
     delay=unknown_delay,
-    source=A_FILES,
 )
 def a_files_sample_jitter(audio: Audio, rate: int, rng: np.random.Generator, *, runs: int) -> Audio:
     """Runs of 8 samples cut out at places drawn by lot, from all channels at once."""
@@ -324,14 +308,12 @@ def a_files_sample_jitter(audio: Audio, rate: int, rng: np.random.Generator, *, 
     return np.concatenate([*pieces, audio[:, last:]], axis=1)
 
 
-@attack(
-    "a_files",
+@port(
     _named("time_stretch", "tempo", RATE_FACTOR),
     changes_length=True,
     engine="librosa",
     delay=unknown_delay,
     packages=(LIBROSA,),
-    source=A_FILES,
 )
 def a_files_time_stretch(audio: Audio, rate: int, rng: np.random.Generator, *, tempo: float) -> Audio:
     """librosa's phase vocoder, channel by channel; the length changes with the tempo."""
@@ -340,13 +322,11 @@ def a_files_time_stretch(audio: Audio, rate: int, rng: np.random.Generator, *, t
     return np.stack([librosa.effects.time_stretch(c.astype(np.float32), rate=tempo) for c in audio])
 
 
-@attack(
-    "a_files",
+@port(
     _named("pitch_shift", "semitones", (0.25, 0.5, 1.0, 2.0)),
     engine="librosa",
     delay=unknown_delay,
     packages=(LIBROSA,),
-    source=A_FILES,
 )
 def a_files_pitch_shift(audio: Audio, rate: int, rng: np.random.Generator, *, semitones: float) -> Audio:
     """Higher, at the same tempo and length, by librosa, channel by channel."""
@@ -357,27 +337,18 @@ def a_files_pitch_shift(audio: Audio, rate: int, rng: np.random.Generator, *, se
     )
 
 
-@attack(
-    "a_files",
-    _named("speed", "factor", RATE_FACTOR),
-    changes_length=True,
-    differentiable=True,
-    delay=unknown_delay,
-    source=A_FILES,
-)
+@port(_named("speed", "factor", RATE_FACTOR), changes_length=True, differentiable=True, delay=unknown_delay)
 def a_files_speed(audio: Audio, rate: int, rng: np.random.Generator, *, factor: float) -> Audio:
     """Played `factor` times as fast: pitch and length change with it."""
     return _done(_resampled(audio.astype(np.float64), rate, round(rate / factor)))
 
 
-@attack(
-    "a_files",
+@port(
     {
         f"a_files_echo_{s}": {"ms": ms, "gain": gain}
         for s, ms, gain in zip(SEVERITIES, (5.0, 25.0, 50.0, 100.0), (0.1, 0.25, 0.5, 0.5), strict=True)
     },
     differentiable=True,
-    source=A_FILES,
 )
 def a_files_echo(audio: Audio, rate: int, rng: np.random.Generator, *, ms: float, gain: float) -> Audio:
     """One echo, clipped at full scale. No delay, length kept."""
@@ -387,9 +358,7 @@ def a_files_echo(audio: Audio, rate: int, rng: np.random.Generator, *, ms: float
     return _done(np.clip(out, -1, 1))
 
 
-@attack(
-    "a_files", _named("reverb", "rt60_s", RT60_S), differentiable=True, delay=unknown_delay, source=A_FILES
-)
+@port(_named("reverb", "rt60_s", RT60_S), differentiable=True, delay=unknown_delay)
 def a_files_reverb(audio: Audio, rate: int, rng: np.random.Generator, *, rt60_s: float) -> Audio:
     """Noise that decays by 60 dB in `rt60_s`, 5 ms after the direct sound, all of it at the energy of one.
     Length kept."""
@@ -407,8 +376,7 @@ def _in_room(signal: Signal, rate: int, rng: np.random.Generator, rt60_s: float)
     return np.asarray(fftconvolve(signal, response[None], axes=1))[:, : signal.shape[1]]
 
 
-@attack(
-    "a_files",
+@port(
     {
         f"a_files_acoustic_channel_{s}": {"rt60_s": rt60, "snr_db": snr, "ppm": ppm}
         for s, rt60, snr, ppm in zip(SEVERITIES, RT60_S, SNR_DB, (0.0, 0.0, 0.0, 500.0), strict=True)
@@ -416,7 +384,6 @@ def _in_room(signal: Signal, rate: int, rng: np.random.Generator, rt60_s: float)
     changes_length=True,
     differentiable=True,
     delay=unknown_delay,
-    source=A_FILES,
 )
 def a_files_acoustic_channel(
     audio: Audio, rate: int, rng: np.random.Generator, *, rt60_s: float, snr_db: float, ppm: float
@@ -449,8 +416,7 @@ def _by_rate(table: Mapping[int, tuple[int, ...]], rate: int, level: int) -> int
     return next(values[level] for lowest, values in table.items() if rate >= lowest)
 
 
-@attack(
-    "a_files",
+@port(
     {
         f"a_files_{codec}_{s}": {"codec": codec, "level": level}
         for codec in ENCODERS
@@ -458,7 +424,6 @@ def _by_rate(table: Mapping[int, tuple[int, ...]], rate: int, level: int) -> int
     },
     engine="FFmpeg (program)",
     program=FFMPEG,
-    source=A_FILES,
 )
 def a_files_codec(audio: Audio, rate: int, rng: np.random.Generator, *, codec: str, level: int) -> Audio:
     """A codec by FFmpeg's program at a bit rate, from and to 16 bits. What it delays is found and removed,
@@ -528,14 +493,12 @@ _PIPELINES: dict[str, tuple[str, ...]] = {
 }
 
 
-@attack(
-    "a_files",
+@port(
     {f"a_files_{name}": {"steps": list(steps)} for name, steps in _PIPELINES.items()},
     changes_length=True,
     engine="FFmpeg (program)",
     delay=unknown_delay,
     program=FFMPEG,
-    source=A_FILES,
 )
 def a_files_pipeline(audio: Audio, rate: int, rng: np.random.Generator, *, steps: list[str]) -> Audio:
     """Steps one after the other: each a name and its parameters."""

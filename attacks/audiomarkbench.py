@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import av
 import numpy as np
@@ -29,14 +30,15 @@ def _run(audio: Audio, rate: int, core: Callable[[Audio], Audio]) -> Audio:
     return in_mono_at(audio, rate, RATE, core)
 
 
-@attack(
-    "audiomarkbench",
+port = partial(attack, "audiomarkbench", to_mono=True, source=AUDIOMARKBENCH)
+"""What all registrations here have in common."""
+
+
+@port(
     {f"audiomarkbench_time_stretch_{r}": {"tempo": r} for r in (0.7, 0.9, 1.1, 1.3, 1.5)},
     engine="librosa",
-    to_mono=True,
     delay=unknown_delay,
     packages=(LIBROSA,),
-    source=AUDIOMARKBENCH,
 )
 def audiomarkbench_time_stretch(audio: Audio, rate: int, rng: np.random.Generator, *, tempo: float) -> Audio:
     """librosa's phase vocoder, then cut or padded with silence to the clip's length."""
@@ -45,12 +47,7 @@ def audiomarkbench_time_stretch(audio: Audio, rate: int, rng: np.random.Generato
     )
 
 
-@attack(
-    "audiomarkbench",
-    {f"audiomarkbench_gaussian_noise_{snr}dB": {"snr_db": snr} for snr in (40, 30, 20, 10, 5)},
-    to_mono=True,
-    source=AUDIOMARKBENCH,
-)
+@port({f"audiomarkbench_gaussian_noise_{snr}dB": {"snr_db": snr} for snr in (40, 30, 20, 10, 5)})
 def audiomarkbench_gaussian_noise(
     audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float
 ) -> Audio:
@@ -63,12 +60,9 @@ def audiomarkbench_gaussian_noise(
     return _run(audio, rate, core)
 
 
-@attack(
-    "audiomarkbench",
+@port(
     {f"audiomarkbench_background_noise_{snr}dB": {"snr_db": snr} for snr in (40, 30, 20, 10, 5)},
-    to_mono=True,
     folder=NOISES,
-    source=AUDIOMARKBENCH,
 )
 def audiomarkbench_background_noise(
     audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float
@@ -92,12 +86,7 @@ def audiomarkbench_background_noise(
     return _run(audio, rate, core)
 
 
-@attack(
-    "audiomarkbench",
-    {f"audiomarkbench_quantization_{n}": {"levels": n} for n in (4, 8, 16, 32, 64)},
-    to_mono=True,
-    source=AUDIOMARKBENCH,
-)
+@port({f"audiomarkbench_quantization_{n}": {"levels": n} for n in (4, 8, 16, 32, 64)})
 def audiomarkbench_quantization(audio: Audio, rate: int, rng: np.random.Generator, *, levels: int) -> Audio:
     """Rounded to `levels` between the clip's lowest and highest sample. No delay, length kept."""
 
@@ -111,13 +100,10 @@ def audiomarkbench_quantization(audio: Audio, rate: int, rng: np.random.Generato
     return _run(audio, rate, core)
 
 
-@attack(
-    "audiomarkbench",
+@port(
     {f"audiomarkbench_opus_{k}": {"kbps": k} for k in (1, 2, 4, 8, 16, 31)}
     | {f"audiomarkbench_opus_{16 * k}_as_said": {"kbps": 16 * k} for k in (1, 2, 4, 8, 16)},
     engine="libopus (PyAV)",
-    to_mono=True,
-    source=AUDIOMARKBENCH,
 )
 def audiomarkbench_opus(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """Opus at complexity 1. Its names say 16 times the rate (`as_said`), its code asks for this one. No
@@ -148,15 +134,12 @@ def opus_round_trip(audio: Audio, rate: int, bits_per_s: int, complexity: int) -
     return codecs.resample(np.concatenate(frames, axis=1).astype(np.float32), 48000, rate)
 
 
-@attack(
-    "audiomarkbench",
+@port(
     {f"audiomarkbench_lowpass_{s}": {"share": s, "high": False} for s in (0.1, 0.2, 0.3, 0.4, 0.5)}
     | {f"audiomarkbench_highpass_{s}": {"share": s, "high": True} for s in (0.1, 0.2, 0.3, 0.4, 0.5)},
     differentiable=True,
     engine="julius",
-    to_mono=True,
     packages=(JULIUS,),
-    source=AUDIOMARKBENCH,
 )
 def audiomarkbench_pass(
     audio: Audio, rate: int, rng: np.random.Generator, *, share: float, high: bool
@@ -167,26 +150,17 @@ def audiomarkbench_pass(
     return _run(audio, rate, lambda x: passed(x, share))
 
 
-@attack(
-    "audiomarkbench",
+@port(
     {f"audiomarkbench_smooth_{n}": {"window": n} for n in (6, 10, 14, 18, 22)},
     differentiable=True,
-    to_mono=True,
     delay=lambda rate, channels, *, window: -round((window - 1) / 2 * rate / RATE),
-    source=AUDIOMARKBENCH,
 )
 def audiomarkbench_smooth(audio: Audio, rate: int, rng: np.random.Generator, *, window: int) -> Audio:
     """The mean of `window` samples of 16 kHz. Earlier by half of that; length kept."""
     return _run(audio, rate, lambda x: published.smoothed(x, window))
 
 
-@attack(
-    "audiomarkbench",
-    {f"audiomarkbench_echo_{s}s": {"seconds": s} for s in (0.1, 0.3, 0.5, 0.7, 0.9)},
-    differentiable=True,
-    to_mono=True,
-    source=AUDIOMARKBENCH,
-)
+@port({f"audiomarkbench_echo_{s}s": {"seconds": s} for s in (0.1, 0.3, 0.5, 0.7, 0.9)}, differentiable=True)
 def audiomarkbench_echo(audio: Audio, rate: int, rng: np.random.Generator, *, seconds: float) -> Audio:
     """An echo at 0.4 that comes `seconds` before the sound, and as much silence at the end. No delay, length
     kept."""
@@ -194,12 +168,9 @@ def audiomarkbench_echo(audio: Audio, rate: int, rng: np.random.Generator, *, se
     return _run(audio, rate, lambda x: published.echo_before(x, distance, 0.4))
 
 
-@attack(
-    "audiomarkbench",
+@port(
     {f"audiomarkbench_echo_{s}s_as_said": {"seconds": s} for s in (0.1, 0.3, 0.5, 0.7, 0.9)},
     differentiable=True,
-    to_mono=True,
-    source=AUDIOMARKBENCH,
 )
 def audiomarkbench_echo_as_said(
     audio: Audio, rate: int, rng: np.random.Generator, *, seconds: float
@@ -209,13 +180,7 @@ def audiomarkbench_echo_as_said(
     return _run(audio, rate, lambda x: published.echo_after(x, int(RATE * seconds), 0.4))
 
 
-@attack(
-    "audiomarkbench",
-    {f"audiomarkbench_mp3_{k}": {"kbps": k} for k in (8, 16, 24, 32, 40)},
-    engine="LAME (PyAV)",
-    to_mono=True,
-    source=AUDIOMARKBENCH,
-)
+@port({f"audiomarkbench_mp3_{k}": {"kbps": k} for k in (8, 16, 24, 32, 40)}, engine="LAME (PyAV)")
 def audiomarkbench_mp3(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """MP3 of 16 bits at 16 kHz, its delay removed by the decoder. Length kept."""
 

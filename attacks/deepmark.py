@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,26 +45,18 @@ def _to_peak(signal: Signal, peak: float) -> Signal:
     return signal * (peak / highest) if highest > 0 else signal
 
 
-@attack(
-    "deepmark",
-    {"deepmark_additive_noise_0.003": {"std": 0.003}},
-    differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+port = partial(attack, "deepmark", to_mono=True, source=DEEPMARK)
+"""What all registrations here have in common."""
+
+
+@port({"deepmark_additive_noise_0.003": {"std": 0.003}}, differentiable=True)
 def deepmark_additive_noise(audio: Audio, rate: int, rng: np.random.Generator, *, std: float) -> Audio:
     """White noise of a standard deviation of `std`. No delay, length kept."""
     mono = _mono(audio)
     return _stereo_shape(mono + rng.normal(0, std, mono.shape))
 
 
-@attack(
-    "deepmark",
-    {f"deepmark_gaussian_noise_{snr}dB": {"snr_db": snr} for snr in (20,)},
-    differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({f"deepmark_gaussian_noise_{snr}dB": {"snr_db": snr} for snr in (20,)}, differentiable=True)
 def deepmark_gaussian_noise(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """White noise whose expected power is `snr_db` below the clip's. No delay, length kept."""
     mono = _mono(audio)
@@ -71,13 +64,7 @@ def deepmark_gaussian_noise(audio: Audio, rate: int, rng: np.random.Generator, *
     return _stereo_shape(mono + rng.standard_normal(mono.shape) * np.sqrt(power))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_pink_noise_0.03": {"peak": 0.03}},
-    differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_pink_noise_0.03": {"peak": 0.03}}, differentiable=True)
 def deepmark_pink_noise(audio: Audio, rate: int, rng: np.random.Generator, *, peak: float) -> Audio:
     """Pink noise by a filter of third order (J. O. Smith), its highest sample at `peak`. No delay, length
     kept."""
@@ -91,13 +78,7 @@ def deepmark_pink_noise(audio: Audio, rate: int, rng: np.random.Generator, *, pe
     return _stereo_shape(mono + _to_peak(pink, peak).astype(np.float32))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_bandstop_350-500Hz": {"low_hz": 350, "high_hz": 500, "order": 4}},
-    differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_bandstop_350-500Hz": {"low_hz": 350, "high_hz": 500, "order": 4}}, differentiable=True)
 def deepmark_bandstop(
     audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, high_hz: float, order: int
 ) -> Audio:
@@ -109,15 +90,12 @@ def deepmark_bandstop(
     return _stereo_shape(filtfilt(b, a, _mono(audio)))
 
 
-@attack(
-    "deepmark",
+@port(
     {
         "deepmark_highpass_50Hz": {"hz": 50, "order": 4, "kind": "high"},
         "deepmark_lowpass_5000Hz": {"hz": 5000, "order": 5, "kind": "low"},
     },
     differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
 )
 def deepmark_pass(
     audio: Audio, rate: int, rng: np.random.Generator, *, hz: float, order: int, kind: str
@@ -134,13 +112,7 @@ def deepmark_pass(
     return _stereo_shape(lfilter(b, a, mono))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_echo": {"volume": [0.1, 0.5], "seconds": [0.1, 0.5]}},
-    differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_echo": {"volume": [0.1, 0.5], "seconds": [0.1, 0.5]}}, differentiable=True)
 def deepmark_echo(
     audio: Audio, rate: int, rng: np.random.Generator, *, volume: list[float], seconds: list[float]
 ) -> Audio:
@@ -157,12 +129,9 @@ def deepmark_echo(
     return _stereo_shape(_to_peak(echoed, float(np.abs(mono).max(initial=0.0)))[: len(mono)])
 
 
-@attack(
-    "deepmark",
+@port(
     {"deepmark_equalizer": {"parallel": True}, "deepmark_equalizer_as_said": {"parallel": False}},
     differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
 )
 def deepmark_equalizer(audio: Audio, rate: int, rng: np.random.Generator, *, parallel: bool) -> Audio:
     """Eight octaves raised or lowered by up to 10 dB, the result at full scale. No delay, length kept.
@@ -198,16 +167,12 @@ def _band(rate: int, hz: float, width: float, db: float, kind: str) -> tuple[lis
     )
 
 
-@attack(
-    "deepmark",
-    {
+@port({
         "deepmark_chorus": {
             "seconds": [0.02, 0.06, 0.14], "widths": [0.03, 0.03, 0.03], "hertz": [2, 1.2, 1.2],
             "gains": [0.05, 0.05, 0.05],
         }
-    },
-    to_mono=True,
-    source=DEEPMARK,
+    }
 )  # fmt: skip
 def deepmark_chorus(
     audio: Audio,
@@ -232,12 +197,7 @@ def deepmark_chorus(
     return _stereo_shape(_to_peak(out, 1.0))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_flanger": {"seconds": 0.01, "width": 0.003, "hertz": 1, "gain": 1}},
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_flanger": {"seconds": 0.01, "width": 0.003, "hertz": 1, "gain": 1}})
 def deepmark_flanger(
     audio: Audio,
     rate: int,
@@ -284,13 +244,10 @@ def _in_ring(
     return np.where(written & (latest >= 0), signal[np.maximum(latest, 0)], 0.0)
 
 
-@attack(
-    "deepmark",
+@port(
     {"deepmark_cut_samples": {"longest": 20, "cuts": 20, "seconds": 0.5, "step": 0.1}},
     changes_length=True,
-    to_mono=True,
     delay=unknown_delay,
-    source=DEEPMARK,
 )
 def deepmark_cut_samples(
     audio: Audio, rate: int, rng: np.random.Generator, *, longest: int, cuts: int, seconds: float, step: float
@@ -313,12 +270,7 @@ def deepmark_cut_samples(
     return _stereo_shape(np.concatenate([*pieces, part[kept_from:], mono[start + size :]]))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_flip_samples": {"pairs": 50, "seconds": 0.5}},
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_flip_samples": {"pairs": 50, "seconds": 0.5}})
 def deepmark_flip_samples(
     audio: Audio, rate: int, rng: np.random.Generator, *, pairs: int, seconds: float
 ) -> Audio:
@@ -332,14 +284,7 @@ def deepmark_flip_samples(
     return _stereo_shape(out)
 
 
-@attack(
-    "deepmark",
-    {"deepmark_lpc_12": {"order": 12}},
-    to_mono=True,
-    engine="librosa",
-    packages=(LIBROSA,),
-    source=DEEPMARK,
-)
+@port({"deepmark_lpc_12": {"order": 12}}, engine="librosa", packages=(LIBROSA,))
 def deepmark_lpc(audio: Audio, rate: int, rng: np.random.Generator, *, order: int) -> Audio:
     """What linear prediction over the whole clip foresees of each sample. No delay, length kept."""
 
@@ -354,13 +299,7 @@ def deepmark_lpc(audio: Audio, rate: int, rng: np.random.Generator, *, order: in
     return _stereo_shape(lfilter(foresees, [1], mono))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_mp3_q3": {"quality": 3}},
-    to_mono=True,
-    engine="LAME (PyAV)",
-    source=DEEPMARK,
-)
+@port({"deepmark_mp3_q3": {"quality": 3}}, engine="LAME (PyAV)")
 def deepmark_mp3(audio: Audio, rate: int, rng: np.random.Generator, *, quality: float) -> Audio:
     """MP3 at LAME's quality, of 16 bits, its delay removed by the decoder. Length kept."""
     mono = _mono(audio)
@@ -370,12 +309,7 @@ def deepmark_mp3(audio: Audio, rate: int, rng: np.random.Generator, *, quality: 
     return published.cut_or_padded(codecs.resample(coded, own, rate), audio.shape[1])
 
 
-@attack(
-    "deepmark",
-    {f"deepmark_pcm_{bits}bit": {"bits": bits} for bits in (8, 16, 24)},
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({f"deepmark_pcm_{bits}bit": {"bits": bits} for bits in (8, 16, 24)})
 def deepmark_pcm(audio: Audio, rate: int, rng: np.random.Generator, *, bits: int) -> Audio:
     """Samples cut off, not rounded, to whole steps of that many bits. No delay, length kept."""
     steps = np.float32(2 ** (bits - 1) - 1)
@@ -383,12 +317,7 @@ def deepmark_pcm(audio: Audio, rate: int, rng: np.random.Generator, *, bits: int
     return _stereo_shape(whole / steps)
 
 
-@attack(
-    "deepmark",
-    {"deepmark_quantization_256": {"levels": 256}},
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_quantization_256": {"levels": 256}})
 def deepmark_quantization(audio: Audio, rate: int, rng: np.random.Generator, *, levels: int) -> Audio:
     """Rounded to `levels` between the lowest and the highest sample. No delay, length kept."""
     mono = _mono(audio)
@@ -397,14 +326,7 @@ def deepmark_quantization(audio: Audio, rate: int, rng: np.random.Generator, *, 
     return _stereo_shape(whole / (levels - 1) * (high - low) + low)
 
 
-@attack(
-    "deepmark",
-    {"deepmark_resampling_poly_2": {"factor": 2}},
-    changes_length=True,
-    differentiable=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_resampling_poly_2": {"factor": 2}}, changes_length=True, differentiable=True)
 def deepmark_resampling_poly(audio: Audio, rate: int, rng: np.random.Generator, *, factor: int) -> Audio:
     """Down and up again by filters. No delay; up to `factor` - 1 samples longer."""
 
@@ -415,7 +337,7 @@ def deepmark_resampling_poly(audio: Audio, rate: int, rng: np.random.Generator, 
     )
 
 
-@attack("deepmark", {"deepmark_resampling_simple": {}}, differentiable=True, to_mono=True, source=DEEPMARK)
+@port({"deepmark_resampling_simple": {}}, differentiable=True)
 def deepmark_resampling_simple(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """Every n-th sample without a filter, those between in a straight line; n is the rate over 16 kHz,
     rounded down. No delay, length kept."""
@@ -426,28 +348,20 @@ def deepmark_resampling_simple(audio: Audio, rate: int, rng: np.random.Generator
     return _stereo_shape(np.interp(places, places[::factor], mono[::factor]))
 
 
-@attack("deepmark", {"deepmark_sign_inversion": {}}, differentiable=True, to_mono=True, source=DEEPMARK)
+@port({"deepmark_sign_inversion": {}}, differentiable=True)
 def deepmark_sign_inversion(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """The opposite sign. No delay, length kept."""
     return _stereo_shape(-_mono(audio))
 
 
-@attack(
-    "deepmark", {"deepmark_smoothing_10": {"window": 10}}, differentiable=True, to_mono=True, source=DEEPMARK
-)
+@port({"deepmark_smoothing_10": {"window": 10}}, differentiable=True)
 def deepmark_smoothing(audio: Audio, rate: int, rng: np.random.Generator, *, window: int) -> Audio:
     """The mean of `window` samples around each. Half a sample of delay where `window` is even; length
     kept."""
     return _stereo_shape(np.convolve(_mono(audio), np.ones(window) / window, mode="same"))
 
 
-@attack(
-    "deepmark",
-    {"deepmark_stft_quantization_256": {"size": 1024, "hop": 512, "levels": 256}},
-    changes_length=True,
-    to_mono=True,
-    source=DEEPMARK,
-)
+@port({"deepmark_stft_quantization_256": {"size": 1024, "hop": 512, "levels": 256}}, changes_length=True)
 def deepmark_stft_quantization(
     audio: Audio, rate: int, rng: np.random.Generator, *, size: int, hop: int, levels: int
 ) -> Audio:
@@ -464,9 +378,7 @@ def deepmark_stft_quantization(
     return _stereo_shape(istft(rounded, nperseg=size, noverlap=size - hop, window="hann")[1])
 
 
-@attack(
-    "deepmark", {"deepmark_wavelet_0.5": {"share": 0.5}}, changes_length=True, to_mono=True, source=DEEPMARK
-)
+@port({"deepmark_wavelet_0.5": {"share": 0.5}}, changes_length=True)
 def deepmark_wavelet(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """Haar wavelets to the coarsest level, all coefficients drawn towards zero by half of the noise that the
     finest level suggests. No delay; an odd length becomes even."""
@@ -491,16 +403,13 @@ def _drawn(values: Signal, threshold: float) -> Signal:
     return np.sign(values) * np.maximum(np.abs(values) - threshold, 0)
 
 
-@attack(
-    "deepmark",
+@port(
     {
         "deepmark_zero_cross_inserts": {"pause": 20, "seconds": 20},
         "deepmark_zero_cross_inserts_as_said": {"pause": 20, "seconds": 1.0},
     },
     changes_length=True,
-    to_mono=True,
     delay=unknown_delay,
-    source=DEEPMARK,
 )
 def deepmark_zero_cross_inserts(
     audio: Audio, rate: int, rng: np.random.Generator, *, pause: int, seconds: float
@@ -520,18 +429,15 @@ def deepmark_zero_cross_inserts(
     return _stereo_shape(np.concatenate([*pieces, mono[last:]]))
 
 
-@attack(
-    "deepmark",
+@port(
     {
         "deepmark_time_stretch_1.4": {"tempos": [1.4]},
         "deepmark_inverted_time_stretch_2": {"tempos": [2.0, 0.5]},
     },
     changes_length=True,
-    to_mono=True,
     engine="Rubber Band (program)",
     delay=unknown_delay,
     program=RUBBERBAND,
-    source=DEEPMARK,
 )
 def deepmark_time_stretch(audio: Audio, rate: int, rng: np.random.Generator, *, tempos: list[float]) -> Audio:
     """Faster by each of `tempos` in turn, at the same pitch, through files of 16 bits."""
@@ -541,15 +447,12 @@ def deepmark_time_stretch(audio: Audio, rate: int, rng: np.random.Generator, *, 
     return _stereo_shape(signal)
 
 
-@attack(
-    "deepmark",
+@port(
     {"deepmark_pitch_shift_5cents": {"semitones": 0.05}},
     changes_length=True,
-    to_mono=True,
     engine="Rubber Band (program)",
     delay=unknown_delay,
     program=RUBBERBAND,
-    source=DEEPMARK,
 )
 def deepmark_pitch_shift(audio: Audio, rate: int, rng: np.random.Generator, *, semitones: float) -> Audio:
     """Higher by 5 cents at the same tempo, through a file of 16 bits."""

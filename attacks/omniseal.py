@@ -8,6 +8,7 @@ say, `..._as_said` does what they say.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -30,15 +31,16 @@ def _run(audio: Audio, rate: int, core: Callable[[Audio], Audio], *, keep_length
     return in_mono_at(audio, rate, RATE, core, keep_length=keep_length)
 
 
-@attack(
-    "omniseal",
+port = partial(attack, "omniseal", to_mono=True, source=OMNISEAL)
+"""What all registrations here have in common."""
+
+
+@port(
     {f"omniseal_speed_{f}": {"factor": f} for f in (0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.25, 1.3, 1.4, 1.5)},
     changes_length=True,
     engine="torchaudio",
-    to_mono=True,
     delay=unknown_delay,
     packages=(TORCHAUDIO,),
-    source=OMNISEAL,
 )
 def omniseal_speed(audio: Audio, rate: int, rng: np.random.Generator, *, factor: float) -> Audio:
     """Played `factor` times as fast by torchaudio's Speed: pitch and length change with it."""
@@ -52,15 +54,12 @@ def _sped(audio: Audio, factor: float) -> Audio:
     return change(torch.from_numpy(audio))[0].numpy()
 
 
-@attack(
-    "omniseal",
+@port(
     {"omniseal_speed_julius_1.25": {"factor": 1.25}},
     changes_length=True,
     engine="julius",
-    to_mono=True,
     delay=unknown_delay,
     packages=(JULIUS,),
-    source=OMNISEAL,
 )
 def omniseal_speed_julius(audio: Audio, rate: int, rng: np.random.Generator, *, factor: float) -> Audio:
     """Played `factor` times as fast by julius' resampler: pitch and length change with it."""
@@ -74,25 +73,15 @@ def _resampled(audio: Audio, rate: int, new_rate: int) -> Audio:
     return julius.resample_frac(torch.from_numpy(audio[None]), rate, new_rate)[0].numpy()
 
 
-@attack(
-    "omniseal",
-    {"omniseal_updownresample": {"hz": 32000}},
-    engine="julius",
-    to_mono=True,
-    packages=(JULIUS,),
-    source=OMNISEAL,
-)
+@port({"omniseal_updownresample": {"hz": 32000}}, engine="julius", packages=(JULIUS,))
 def omniseal_updownresample(audio: Audio, rate: int, rng: np.random.Generator, *, hz: int) -> Audio:
     """To `hz` and back. No delay, length kept."""
     return _run(audio, rate, lambda x: _resampled(_resampled(x, RATE, hz), hz, RATE))
 
 
-@attack(
-    "omniseal",
+@port(
     {f"omniseal_echo_{v}_{d}s": {"volume": v, "seconds": d} for v in TENTHS for d in TENTHS},
     differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
 )
 def omniseal_echo(
     audio: Audio, rate: int, rng: np.random.Generator, *, volume: float, seconds: float
@@ -101,15 +90,12 @@ def omniseal_echo(
     return _run(audio, rate, lambda x: published.echo_before(x, int(RATE * seconds), volume))
 
 
-@attack(
-    "omniseal",
+@port(
     {
         f"omniseal_echo_{v}_{d}s_as_said": {"volume": v, "seconds": d}
         for v, d in ((0.1, 0.1), (0.5, 0.1), (0.3, 0.3), (0.5, 0.5))
     },
     differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
 )
 def omniseal_echo_as_said(
     audio: Audio, rate: int, rng: np.random.Generator, *, volume: float, seconds: float
@@ -119,24 +105,15 @@ def omniseal_echo_as_said(
     return _run(audio, rate, lambda x: published.echo_after(x, int(RATE * seconds), volume))
 
 
-@attack(
-    "omniseal",
-    {f"omniseal_random_noise_{s}": {"std": s} for s in (0.001, 0.01, 0.05, 0.1, 0.3)},
-    differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
-)
+@port({f"omniseal_random_noise_{s}": {"std": s} for s in (0.001, 0.01, 0.05, 0.1, 0.3)}, differentiable=True)
 def omniseal_random_noise(audio: Audio, rate: int, rng: np.random.Generator, *, std: float) -> Audio:
     """White noise of a standard deviation of `std`, whatever the clip's level. No delay, length kept."""
     return _run(audio, rate, lambda x: x + np.float32(std) * rng.standard_normal(x.shape).astype(np.float32))
 
 
-@attack(
-    "omniseal",
+@port(
     {f"omniseal_pink_noise_{s}": {"peak": s} for s in (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)},
     differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
 )
 def omniseal_pink_noise(audio: Audio, rate: int, rng: np.random.Generator, *, peak: float) -> Audio:
     """What it calls pink: sixteen random walks, one after the other, that is brown noise with a step between
@@ -151,20 +128,16 @@ def random_walks(samples: int, rng: np.random.Generator) -> Audio:
     return (out / np.abs(out).max()).astype(np.float32)
 
 
-@attack(
-    "omniseal",
+@port(
     {f"omniseal_pink_noise_{s}_as_said": {"std": s} for s in (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)},
     differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
 )
 def omniseal_pink_noise_as_said(audio: Audio, rate: int, rng: np.random.Generator, *, std: float) -> Audio:
     """Pink noise of a standard deviation of `std`, which its parameter is called. No delay, length kept."""
     return _run(audio, rate, lambda x: x + np.float32(std) * make_noise((1, x.shape[1]), RATE, rng, "pink"))
 
 
-@attack(
-    "omniseal",
+@port(
     {
         f"omniseal_lowpass_{hz}Hz": {"hz": hz, "high": False}
         for hz in (500, 1000, 1500, 2000, 3000, 4000, 5000)
@@ -172,9 +145,7 @@ def omniseal_pink_noise_as_said(audio: Audio, rate: int, rng: np.random.Generato
     | {f"omniseal_highpass_{hz}Hz": {"hz": hz, "high": True} for hz in (500, 1000, 1500, 2000, 4000, 8000)},
     differentiable=True,
     engine="julius",
-    to_mono=True,
     packages=(JULIUS,),
-    source=OMNISEAL,
 )
 def omniseal_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float, high: bool) -> Audio:
     """A windowed sinc of great steepness; a high-pass at 8 kHz leaves next to nothing. No delay, length
@@ -183,14 +154,11 @@ def omniseal_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: floa
     return _run(audio, rate, lambda x: passed(x, hz / RATE))
 
 
-@attack(
-    "omniseal",
+@port(
     {"omniseal_bandpass_500-5000Hz": {"low_hz": 500, "high_hz": 5000}},
     differentiable=True,
     engine="julius",
-    to_mono=True,
     packages=(JULIUS,),
-    source=OMNISEAL,
 )
 def omniseal_bandpass(
     audio: Audio, rate: int, rng: np.random.Generator, *, low_hz: float, high_hz: float
@@ -207,39 +175,27 @@ def omniseal_bandpass(
     return _run(audio, rate, core)
 
 
-@attack(
-    "omniseal",
+@port(
     {f"omniseal_smooth_{n}": {"window": n} for n in (2, 4, 8, 10, 20, 40)},
     differentiable=True,
-    to_mono=True,
     delay=lambda rate, channels, *, window: -round((window - 1) / 2 * rate / RATE),
-    source=OMNISEAL,
 )
 def omniseal_smooth(audio: Audio, rate: int, rng: np.random.Generator, *, window: int) -> Audio:
     """The mean of `window` samples of 16 kHz. Earlier by half of that; length kept."""
     return _run(audio, rate, lambda x: published.smoothed(x, window))
 
 
-@attack(
-    "omniseal",
+@port(
     {f"omniseal_boost_{p}%": {"percent": p} for p in PERCENT}
     | {f"omniseal_duck_{p}%": {"percent": -p} for p in PERCENT},
     differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
 )
 def omniseal_gain(audio: Audio, rate: int, rng: np.random.Generator, *, percent: float) -> Audio:
     """Louder by `percent`, quieter where negative. No delay, length kept."""
     return _run(audio, rate, lambda x: x * np.float32(1 + percent / 100))
 
 
-@attack(
-    "omniseal",
-    {f"omniseal_shush_{s}": {"share": s} for s in (0.001, 0.01, 0.1, 0.3)},
-    differentiable=True,
-    to_mono=True,
-    source=OMNISEAL,
-)
+@port({f"omniseal_shush_{s}": {"share": s} for s in (0.001, 0.01, 0.1, 0.3)}, differentiable=True)
 def omniseal_shush(audio: Audio, rate: int, rng: np.random.Generator, *, share: float) -> Audio:
     """The first `share` of the clip set to zero. No delay, length kept."""
 
@@ -251,13 +207,10 @@ def omniseal_shush(audio: Audio, rate: int, rng: np.random.Generator, *, share: 
     return _run(audio, rate, core)
 
 
-@attack(
-    "omniseal",
+@port(
     {f"omniseal_aac_{k}": {"kbps": k} for k in KBPS},
     engine="FFmpeg aac (PyAV)",
-    to_mono=True,
     delay=lambda rate, channels, *, kbps: round(1024 * rate / RATE),
-    source=OMNISEAL,
 )
 def omniseal_aac(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """AAC in ADTS: later by the encoder's 1024 samples of 16 kHz, cut at the clip's length."""
@@ -266,13 +219,10 @@ def omniseal_aac(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int
     ))  # fmt: skip
 
 
-@attack(
-    "omniseal",
+@port(
     {"omniseal_mp3": {"bits_per_s": 32}}
     | {f"omniseal_mp3_{k}_as_said": {"bits_per_s": 1000 * k} for k in KBPS if k <= 160},
     engine="LAME (PyAV)",
-    to_mono=True,
-    source=OMNISEAL,
 )
 def omniseal_mp3(audio: Audio, rate: int, rng: np.random.Generator, *, bits_per_s: int) -> Audio:
     """MP3 at 16 kHz, its delay removed by the decoder. Length kept.

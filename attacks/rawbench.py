@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -67,12 +68,11 @@ def added(audio: Audio, noise: Audio, snr_db: float) -> Audio:
     return audio + np.float32(math.sqrt(own / its) * 10 ** (-snr_db / 20)) * noise
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_gaussian_noise_{snr}dB": {"snr_db": snr} for snr in (20, 30, 40, 50, 60)},
-    to_mono=True,
-    source=RAWBENCH,
-)
+port = partial(attack, "rawbench", to_mono=True, source=RAWBENCH)
+"""What all registrations here have in common."""
+
+
+@port({f"rawbench_gaussian_noise_{snr}dB": {"snr_db": snr} for snr in (20, 30, 40, 50, 60)})
 def rawbench_gaussian_noise(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """White Gaussian noise at a signal-to-noise ratio. No delay, length kept."""
     return _run(audio, rate, lambda x: added(x, rng.standard_normal(x.shape).astype(np.float32), snr_db))
@@ -85,13 +85,7 @@ def _recorded(folder: Folder, rng: np.random.Generator) -> Audio:
     return codecs.resample(np.ascontiguousarray(samples.T[:1]), rate, RATE)
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_background_noise_{snr}dB": {"snr_db": snr} for snr in (20, 35, 60)},
-    to_mono=True,
-    folder=NOISES,
-    source=RAWBENCH,
-)
+@port({f"rawbench_background_noise_{snr}dB": {"snr_db": snr} for snr in (20, 35, 60)}, folder=NOISES)
 def rawbench_background_noise(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """A recorded noise from its beginning, repeated where it is too short. No delay, length kept."""
 
@@ -103,13 +97,8 @@ def rawbench_background_noise(audio: Audio, rate: int, rng: np.random.Generator,
     return _run(audio, rate, core)
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_reverb_{snr}dB": {"snr_db": snr} for snr in (0, 3, 6, 12)},
-    to_mono=True,
-    delay=unknown_delay,
-    folder=ROOMS,
-    source=RAWBENCH,
+@port(
+    {f"rawbench_reverb_{snr}dB": {"snr_db": snr} for snr in (0, 3, 6, 12)}, delay=unknown_delay, folder=ROOMS
 )
 def rawbench_reverb(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """The clip through half a second of a recorded room, laid under itself at a ratio. Length kept; the added
@@ -130,13 +119,7 @@ def reverberated(audio: Audio, response: Audio, snr_db: float) -> Audio:
     return added(audio, wet[None], snr_db)
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_mp3_{k}": {"kbps": k} for k in (64, 128, 256)},
-    to_mono=True,
-    engine="LAME (PyAV)",
-    source=RAWBENCH,
-)
+@port({f"rawbench_mp3_{k}": {"kbps": k} for k in (64, 128, 256)}, engine="LAME (PyAV)")
 def rawbench_mp3(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """MP3 of one channel, its delay removed by the decoder. Length kept."""
     return _run(audio, rate, lambda x: published.cut_or_padded(
@@ -144,13 +127,7 @@ def rawbench_mp3(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int
     ))  # fmt: skip
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_aac_{k}": {"kbps": k} for k in (64, 128, 256)},
-    to_mono=True,
-    engine="FFmpeg aac (PyAV)",
-    source=RAWBENCH,
-)
+@port({f"rawbench_aac_{k}": {"kbps": k} for k in (64, 128, 256)}, engine="FFmpeg aac (PyAV)")
 def rawbench_aac(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: int) -> Audio:
     """AAC of one channel; of what it gives, the stretch that differs least from the clip. No delay, length
     kept."""
@@ -174,13 +151,10 @@ def _nearest_part(longer: Audio, audio: Audio) -> Audio:
     return longer[:, best : best + samples]
 
 
-@attack(
-    "rawbench",
+@port(
     {"rawbench_vorbis_48": {"quality": 3}}
     | {f"rawbench_vorbis_{k}": {"quality": q} for k, q in ((64, 0), (128, 4), (256, 8))},
-    to_mono=True,
     engine="libvorbis (libsndfile)",
-    source=RAWBENCH,
 )
 def rawbench_vorbis(audio: Audio, rate: int, rng: np.random.Generator, *, quality: float) -> Audio:
     """Vorbis by quality. No delay, length kept.
@@ -190,13 +164,10 @@ def rawbench_vorbis(audio: Audio, rate: int, rng: np.random.Generator, *, qualit
     return _run(audio, rate, lambda x: codecs.vorbis_roundtrip(x, RATE, quality=quality, align=True))
 
 
-@attack(
-    "rawbench",
+@port(
     {f"rawbench_lowpass_{hz}Hz": {"hz": hz, "high": False} for hz in (3500, 4500, 6000, 7000, 8000)}
     | {f"rawbench_highpass_{hz}Hz": {"hz": hz, "high": True} for hz in (10, 100, 250, 350, 500)},
     differentiable=True,
-    to_mono=True,
-    source=RAWBENCH,
 )
 def rawbench_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float, high: bool) -> Audio:
     """A biquad at a quality of 0.707, clipped to full scale. Causal: no delay but its own phase; length
@@ -214,16 +185,13 @@ def _biquad(audio: Audio, hz: float, *, high: bool) -> Audio:
     return lfilter(b, [1 + alpha, -2 * c, 1 - alpha], audio.astype(np.float64)).astype(np.float32)
 
 
-@attack(
-    "rawbench",
+@port(
     {
         f"rawbench_eq_{setting}{name}": {"low": low, "high": high, "as_run": as_run}
         for name, as_run in (("", True), ("_as_said", False))
         for setting, low, high in (("loose", 0.0, 0.375), ("strict", 0.375, 0.75))
     },
     differentiable=True,
-    to_mono=True,
-    source=RAWBENCH,
 )
 def rawbench_eq(
     audio: Audio, rate: int, rng: np.random.Generator, *, low: float, high: float, as_run: bool
@@ -262,35 +230,22 @@ def bark_equalised(audio: Audio, nepers: NDArray[np.float64], *, as_run: bool) -
     return out[:, :samples].astype(np.float32)
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_compression_{t}dB": {"threshold_db": t} for t in (-36, -27, -18, -12, -6)},
-    to_mono=True,
-    source=RAWBENCH,
-)
+@port({f"rawbench_compression_{t}dB": {"threshold_db": t} for t in (-36, -27, -18, -12, -6)})
 def rawbench_compression(audio: Audio, rate: int, rng: np.random.Generator, *, threshold_db: float) -> Audio:
     """pydub's compressor, 4 to 1, on 16 bits, its threshold below the clip's own peak. No delay, no
     look-ahead; length kept."""
     return _run(audio, rate, lambda x: _by_peak(x, threshold_db, 1 - 1 / 4))
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_limiter_{t}dB": {"threshold_db": t} for t in (-36, -27, -18, -12, -6)},
-    to_mono=True,
-    source=RAWBENCH,
-)
+@port({f"rawbench_limiter_{t}dB": {"threshold_db": t} for t in (-36, -27, -18, -12, -6)})
 def rawbench_limiter(audio: Audio, rate: int, rng: np.random.Generator, *, threshold_db: float) -> Audio:
     """The same compressor at a ratio without end. No delay, no look-ahead; length kept."""
     return _run(audio, rate, lambda x: _by_peak(x, threshold_db, 1.0))
 
 
-@attack(
-    "rawbench",
+@port(
     {f"rawbench_expansion_{t}dB": {"threshold_db": t, "sign": -1} for t in (-16, -14, -12, -9, -6)}
-    | {f"rawbench_expansion_{t}dB_as_said": {"threshold_db": t, "sign": 1} for t in (-16, -12, -6)},
-    to_mono=True,
-    source=RAWBENCH,
+    | {f"rawbench_expansion_{t}dB_as_said": {"threshold_db": t, "sign": 1} for t in (-16, -12, -6)}
 )
 def rawbench_expansion(
     audio: Audio, rate: int, rng: np.random.Generator, *, threshold_db: float, sign: int
@@ -338,42 +293,26 @@ def _compressed(pcm: NDArray[np.int16], threshold_db: float, slope: float) -> ND
     return np.clip(scaled, -32768, 32767).astype(np.int16)
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_gain_{r}": {"factor": r} for r in (0.2, 0.35, 0.5, 1.5, 3.0, 5.0)},
-    differentiable=True,
-    to_mono=True,
-    source=RAWBENCH,
-)
+@port({f"rawbench_gain_{r}": {"factor": r} for r in (0.2, 0.35, 0.5, 1.5, 3.0, 5.0)}, differentiable=True)
 def rawbench_gain(audio: Audio, rate: int, rng: np.random.Generator, *, factor: float) -> Audio:
     """Times `factor`. No delay, length kept."""
     return _run(audio, rate, lambda x: x * np.float32(factor), may_pass_full_scale=True)
 
 
-@attack("rawbench", {"rawbench_polarity": {}}, differentiable=True, to_mono=True, source=RAWBENCH)
+@port({"rawbench_polarity": {}}, differentiable=True)
 def rawbench_polarity(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """The opposite sign. No delay, length kept."""
     return _run(audio, rate, lambda x: -x)
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_quantization_{b}bit": {"bits": b} for b in (12, 13, 14, 15, 16)},
-    to_mono=True,
-    source=RAWBENCH,
-)
+@port({f"rawbench_quantization_{b}bit": {"bits": b} for b in (12, 13, 14, 15, 16)})
 def rawbench_quantization(audio: Audio, rate: int, rng: np.random.Generator, *, bits: int) -> Audio:
     """Rounded to 2^bits - 1 steps of full scale. No delay, length kept."""
     steps = np.float32(2**bits / 2 - 1)
     return _run(audio, rate, lambda x: np.rint((x + np.float32(1)) * steps) / steps - np.float32(1))
 
 
-@attack(
-    "rawbench",
-    {f"rawbench_time_jitter_{s}": {"samples": s} for s in (0.01, 0.05, 0.1, 0.2)},
-    to_mono=True,
-    source=RAWBENCH,
-)
+@port({f"rawbench_time_jitter_{s}": {"samples": s} for s in (0.01, 0.05, 0.1, 0.2)})
 def rawbench_time_jitter(audio: Audio, rate: int, rng: np.random.Generator, *, samples: float) -> Audio:
     """Each sample read off its place by a normal deviation of `samples`, between neighbours in a straight
     line. No delay, length kept."""
@@ -385,14 +324,11 @@ def rawbench_time_jitter(audio: Audio, rate: int, rng: np.random.Generator, *, s
     return _run(audio, rate, core)
 
 
-@attack(
-    "rawbench",
+@port(
     {f"rawbench_time_stretch_{r}": {"tempo": r} for r in (0.75, 0.85, 0.95, 1.05, 1.15, 1.25)},
-    to_mono=True,
     engine="librosa",
     delay=unknown_delay,
     packages=(LIBROSA,),
-    source=RAWBENCH,
 )
 def rawbench_time_stretch(audio: Audio, rate: int, rng: np.random.Generator, *, tempo: float) -> Audio:
     """librosa's phase vocoder, then cut or padded with silence to the clip's length. What is said of a time
@@ -406,13 +342,10 @@ def _shift_delay(rate: int, channels: int, *, samples: int) -> int:
     return -round(samples * rate / RATE)
 
 
-@attack(
-    "rawbench",
+@port(
     {f"rawbench_phase_shift_{n:+d}": {"samples": n} for n in (1, -1, 10, -10, 100, -100, 1000, -1000)},
     differentiable=True,
-    to_mono=True,
     delay=_shift_delay,
-    source=RAWBENCH,
 )
 def rawbench_phase_shift(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
     """Earlier by `samples` (later where negative), silence where nothing is left; length kept."""
