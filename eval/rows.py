@@ -154,7 +154,7 @@ class Attacked:
         attacked_si_snr_db: scale-invariant ratio of the audio before the attack to what the attack changed,
             over the samples that both have; NaN where an attack's delay is not known, and where it changed
             nothing but the level.
-        attacked_zimtohrli: perceptual distance of the same, of the mean of the channels.
+        attacked_zimtohrli: perceptual distance of the same, of the mean of the channels, where asked for.
     """
 
     attacked_sha256: str = ""

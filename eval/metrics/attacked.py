@@ -61,7 +61,11 @@ def si_snr_db(before: Audio, after: Audio) -> float:
 
 
 @metric(
-    "attacked_zimtohrli", unit="distance, of the mean of the channels", better="as stated", level="attack"
+    "attacked_zimtohrli",
+    unit="distance, of the mean of the channels",
+    better="as stated",
+    level="attack",
+    costly=True,
 )
 def attacked_zimtohrli(before: Audio, after: Audio, rate: int) -> float:
     """Zimtohrli's distance between the audio before an attack and after it, of the mean of the channels.
