@@ -40,7 +40,7 @@ class AnsweredDetection(Protocol):
 class System(Protocol):
     """A watermark under test. Audio is float32 `[channels, samples]` in [-1, 1]; a key is 32 bytes.
 
-    One that also `ReadsMany` or is `Movable` is used so.
+    A system may also be a `ReadsMany` or a `Movable`: the bench makes use of either.
 
     Example:
         >>> class Silent(SimpleSystem):
