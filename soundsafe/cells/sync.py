@@ -118,13 +118,27 @@ def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, code: CellCode, ever
     pilots = pilot_cells(code)
     flat = pilots.bins.reshape(-1)
     spectrum = every * Stft(N_FFT // every, HOP // every).forward(audio)
-    ratio = (spectrum[..., flat, :] / threshold(spectrum, code.profile, flat)).transpose(-1, -2)
-    ratio = ratio.reshape(*ratio.shape[:-1], *pilots.bins.shape) * pilots.weight.conj()
-    turn = 2.0 * math.pi * pilots.bins[..., None] * shifts / N_FFT
-    p = torch.einsum("...mpc,mpcs->...mps", ratio.real, turn.cos()) - torch.einsum(
-        "...mpc,mpcs->...mps", ratio.imag, turn.sin()
-    )
-    return torch.cos(math.pi * (p / pilots.step[:, None] + pilots.dither[..., None]))
+    ratio = spectrum[..., flat, :] / threshold(spectrum, code.profile, flat)
+    lead, frames = ratio.shape[:-2], ratio.shape[-1]
+    # One product for each pilot: of all its cells' real and imaginary parts, by all shifts.
+    cells = pilots.bins.shape[-1]
+    parts = torch.view_as_real(ratio).reshape(-1, len(flat) // cells, cells, frames, 2)
+    parts = parts.permute(1, 3, 0, 2, 4).reshape(len(flat) // cells, -1, 2 * cells)
+    turned = torch.bmm(parts, _turns(tuple(shifts.tolist()), code))
+    near = turned.add_(math.pi * pilots.dither.reshape(-1, 1, 1)).cos_()
+    near = near.reshape(*pilots.bins.shape[:-1], frames, *lead, len(shifts))
+    return near.movedim((0, 1), (-3, -2)).movedim(0, -4)
+
+
+@lru_cache(maxsize=16)
+def _turns(shifts: tuple[float, ...], code: CellCode) -> torch.Tensor:
+    """What real and imaginary parts of a pilot's cells, one after the other, add to half a turn of its place
+    on the lattice, read so many `shifts` later: ``[PATTERNS * pilots, 2 * cells, shifts]``."""
+    pilots = pilot_cells(code)
+    angle = 2.0 * math.pi * pilots.bins[..., None] * torch.tensor(shifts) / N_FFT
+    turn = torch.polar(torch.ones_like(angle), angle) * pilots.weight.conj()[..., None]
+    turn = turn * (math.pi / pilots.step[:, None, None])
+    return torch.stack([turn.real, -turn.imag], dim=-2).reshape(PATTERNS * len(pilots.step), -1, len(shifts))
 
 
 @lru_cache(maxsize=32)

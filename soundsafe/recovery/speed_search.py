@@ -33,8 +33,10 @@ __all__ = ["SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 REACH = 0.055
 """Largest change of speed that is looked for."""
 
-_COARSE = 1e-3
-_FINE = 1.6e-4
+_FINE, _FINES = 1.6e-4, 7
+_COARSE = _FINES * _FINE
+"""A coarse step is as many fine ones as each is looked at in, and none is looked at twice."""
+
 _LOOK_S, _CONFIRM_S = 0.36, 0.75
 _KEPT = 8
 _APART_S = 1.5
@@ -60,7 +62,7 @@ def _cosines(mono: Audio, code: CellCode) -> torch.Tensor:
     starts = [start // DECIMATION for start in GRID_STARTS]
     length = len(mono) - starts[-1]
     rows = torch.from_numpy(np.stack([mono[start : start + length] for start in starts]))
-    # [starts, frames, PATTERNS, pilots, shifts]
+    # [starts, frames, PATTERNS, pilots, shifts], and in memory already as it is asked for.
     every = soft_cosines(rows, GRID_SHIFTS, code, DECIMATION)
     return every.permute(2, 3, 1, 0, 4).reshape(*every.shape[2:4], -1)
 
@@ -129,7 +131,7 @@ def search_speed(
     spots += [center // 3] if audio.shape[1] >= 8 * RATE else []
     spots += [len(mono) * (2 * i + 1) // (2 * more) for i in range(more)]
     coarse = around + np.arange(-round(reach / _COARSE), round(reach / _COARSE) + 1) * _COARSE
-    fine = np.arange(-3, 4) * _FINE
+    fine = np.arange(-(_FINES // 2), _FINES // 2 + 1) * _FINE
     finer = np.arange(-6, 7) * _FINE / 8
     frames, confirmed = int(_LOOK_S * EUL_FRAMES) - 3, int(_CONFIRM_S * EUL_FRAMES) - 3
     tried = 0
