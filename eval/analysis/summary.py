@@ -183,6 +183,11 @@ def summary_rows(rows: pd.DataFrame, *, extrapolate: bool = False) -> list[Summa
         rows: of a run.
         extrapolate: find thresholds of false-positive rates beyond what the unmarked clips show.
     """
+    return _rows_of(rows, extrapolate, whole=True)
+
+
+def _rows_of(rows: pd.DataFrame, extrapolate: bool, *, whole: bool) -> list[SummaryRow]:
+    """`summary_rows`, with those of all categories together (`whole`) or without."""
     rows = by_suite(refusals_counted(rows))
     plain = rows[(rows["attack"].map(control_of) == "unmarked") & (rows["status"] == "ok")]
     plain = plain.drop_duplicates(["system", "attack", "clip"])
@@ -192,7 +197,7 @@ def summary_rows(rows: pd.DataFrame, *, extrapolate: bool = False) -> list[Summa
         same = mine[mine["attack"] == f"unmarked{JOIN}{attack}"]
         attacked = len(same) > 0 or attack == "none"
         unmarked = same if len(same) else mine[mine["attack"] == "unmarked"]
-        for category in _categories(rows[rows["system"] == system]):
+        for category in _categories(rows[rows["system"] == system])[not whole :]:
             chosen = part if category == "all" else part[part["category"] == category]
             if not len(chosen):
                 continue
@@ -209,8 +214,7 @@ def lossy_rows(rows: pd.DataFrame) -> list[SummaryRow]:
     Their category is that: `yes` or `no`. Nothing where the manifest does not say.
     """
     known = rows[rows["lossy"] != ""]
-    found = summary_rows(known.assign(category=known["lossy"])) if len(known) else []
-    return [row for row in found if row.category != "all"]
+    return _rows_of(known.assign(category=known["lossy"]), False, whole=False) if len(known) else []
 
 
 def breakdown_rows(summary: Iterable[SummaryRow]) -> list[BreakdownRow]:

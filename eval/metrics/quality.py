@@ -127,15 +127,18 @@ def measure(
     rate: int,
     asked: Collection[str] = (),
     failed: Callable[[str, Exception], None] | None = None,
+    known: Quality | None = None,
 ) -> Quality:
     """Quality figures of one marking.
 
     Figures of outside packages that take long are measured where `asked` for by name, else NaN. `failed` is
-    told the name and error of one that raises, which is then NaN; without it the error is raised.
+    told the name and error of one that raises, which is then NaN; without it the error is raised. Beside
+    those that are `known` from before, only what is asked for is measured.
     """
-    out = {}
+    out = {} if known is None else dict(vars(known))
     for m in metrics():
-        if m.level != "marking" or (m.package and m.name not in asked):
+        usual = known is None and not m.package
+        if m.level != "marking" or not (usual or m.name in asked):
             continue
         try:
             out[m.name] = float(m.function(original, marked, rate))

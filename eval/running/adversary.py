@@ -10,7 +10,7 @@ import soxr
 from soundsafe.aliases import Audio
 from soundsafe.attacks import Access
 from soundsafe.errors import InputError, NotMarkable
-from soundsafe.eval.running import seeds, white_box
+from soundsafe.eval.running import seeds
 from soundsafe.eval.running.messages import message_of
 from soundsafe.eval.systems.answers import answer
 from soundsafe.eval.systems.interface import System
@@ -83,5 +83,7 @@ def access(system: System, original: Audio, rate: int, *, clip: str, seed: int, 
 
 
 def _gradient(system: System, rate: int, key: bytes, payload: bytes) -> Callable[[Audio], Audio] | None:
+    from soundsafe.eval.running import white_box  # torch and the codec: most runs have no adversary
+
     own = white_box.gradient_of(system)
     return None if own is None else lambda audio: own(audio, rate, payload, key)

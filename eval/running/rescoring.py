@@ -86,12 +86,12 @@ def rescore(
     Args:
         folder: of the run; with its kept audio where anything is to be read again.
         out: folder of the new run.
-        system: the decoder, a name or a `System`, of as many payload bits as the one that marked; None: each
-            system of the run again.
+        system: the decoder, a name or a `System`, of as many payload bits as the one that marked; None: what
+            the run's systems answered stands, and is decoded again only where their code has changed.
         marked_by: which system's audio the decoder reads, where the run has several.
         threshold: see `at_threshold`.
         extrapolate: see `soundsafe.eval.analysis.summary.summary_rows`.
-        metrics: measured of the kept marked audio, of those that `list metrics` says are measured when asked.
+        metrics: measured of the kept audio, of those that `list metrics` says are measured when asked.
         dataset: where the clips are now, if not where the run found them.
         jobs: see `soundsafe.eval.run`.
         force: replace the run that `out` holds.
@@ -116,7 +116,7 @@ def rescore(
     if not (folder / runner.KEPT).is_dir():
         raise InputError(f"{folder} kept no audio: soundsafe-eval run --keep-attacked does")
     plan, markers = _plan(folder, document, system, marked_by, metrics, dataset)
-    again = runner.Reread(folder, markers)
+    again = runner.Reread(folder, markers, answers=system is None)
     result = runner.run(
         plan, out, jobs=jobs, force=force, progress=progress, extrapolate=extrapolate, again=again
     )

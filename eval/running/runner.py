@@ -110,17 +110,21 @@ class Result:
 
 @dataclass(frozen=True)
 class Reread:
-    """An earlier run whose kept audio is read again: its folder, and for each system the one that marked."""
+    """An earlier run whose kept audio is read again: its folder, and for each system the one that marked.
+
+    `answers`: what it decoded stands, wherever system and code are what they were.
+    """
 
     folder: Path
     marked_by: Mapping[str, str]
+    answers: bool = False
 
 
 KEPT = "attacked"
 """Folder of the audio that a run keeps."""
 
 
-def _befores(plan: Plan, again: Reread) -> dict[tuple[str, str], Before]:
+def _befores(plan: Plan, document: Mapping[str, Json], again: Reread) -> dict[tuple[str, str], Before]:
     """By system and clip: the unit of the earlier run, whose address its `run.json` gives."""
     held = json.loads((again.folder / "run.json").read_text(encoding="utf-8"))
     asked = held["configuration"]
@@ -135,8 +139,30 @@ def _befores(plan: Plan, again: Reread) -> dict[tuple[str, str], Before]:
                 marker, marker, clip, (), asked["seed"], asked["seconds"], identity,
                 again.folder / "store", metrics,
             )  # fmt: skip
-            out[name, str(clip.clip)] = Before(unit.path, unit.key, audio)
+            answers = again.answers and _same_code(held, document, marker, name)
+            out[name, str(clip.clip)] = Before(unit.path, unit.key, audio, answers)
     return out
+
+
+def _same_code(held: Mapping[str, Json], document: Mapping[str, Json], marker: str, name: str) -> bool:
+    """Whether a system would answer now what `marker` answered in an earlier run: by what both say of the
+    system, of this package, of those that it needs, and of plug-ins."""
+
+    def said(of: Mapping[str, Json], system: str) -> list[Json]:
+        systems = of["systems"]
+        assert isinstance(systems, dict)
+        return [systems[system], of["source"], of["versions"]]
+
+    def plugged(of: Mapping[str, Json]) -> dict[str, Json]:
+        asked = of["configuration"]
+        files = asked.get("plugged") if isinstance(asked, dict) else None
+        return files if isinstance(files, dict) else {}
+
+    # Files of attacks alone are in the earlier run's document only: they do not matter here.
+    return (
+        said(held, marker) == json.loads(json.dumps(said(document, name)))
+        and plugged(document).items() <= plugged(held).items()
+    )
 
 
 def _units(
@@ -151,7 +177,7 @@ def _units(
     again: Reread | None = None,
 ) -> list[Unit]:
     """The units of a plan in its order. `keep`: all audio, beside `folder`; `share`: what several need."""
-    befores = {} if again is None else _befores(plan, again)
+    befores = {} if again is None else _befores(plan, document, again)
     described = document["systems"]
     assert isinstance(described, dict)
     units = []

@@ -109,11 +109,15 @@ class StoredAttack:
 
 @dataclass(frozen=True)
 class Before:
-    """A unit of an earlier run whose kept audio is read again: its file, its key, and where the audio is."""
+    """A unit of an earlier run whose kept audio is read again: its file, its key, and where the audio is.
+
+    `answers`: what was decoded stands too, and is not decoded again.
+    """
 
     path: Path
     key: str
     audio: AudioStore
+    answers: bool = False
 
     def cell_key(self, treatment: Treatment) -> str:
         return address(self.key, treatment.name, dict(treatment.params))

@@ -27,9 +27,9 @@ from soundsafe.attacks import Access
 from soundsafe.console import Terminated
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.metrics import attacked as attack_metrics
+from soundsafe.eval.metrics import metrics, quality
 from soundsafe.eval.metrics import payload as payload_metrics
-from soundsafe.eval.metrics import quality
-from soundsafe.eval.rows import Attacked, Measured, Quality
+from soundsafe.eval.rows import RAN, Attacked, Measured, Quality
 from soundsafe.eval.running import adversary, scoring, seeds
 from soundsafe.eval.running.audio_store import Made, digest_of_audio
 from soundsafe.eval.running.limits import TimedOut, time_limit
@@ -303,10 +303,9 @@ class _Bench:
         before = self.unit.before
         if not self.unit.marks:
             return MarkingLine(self.unit.marking_key)
-        if before is not None and not self.unit.metrics:
-            line = self._before.get(before.marking_key)
-            if isinstance(line, MarkingLine):
-                return replace(line, key=self.unit.marking_key)
+        line = None if before is None else self._before.get(before.marking_key)
+        if isinstance(line, MarkingLine):
+            return self._measured_more(replace(line, key=self.unit.marking_key))
         size = bits = 0
         try:
             size = self.system.payload_bytes
@@ -321,26 +320,42 @@ class _Bench:
                 payload_bits=bits,
                 traceback=failure.trace,
             )
-        failed: list[str] = []
-        measured = Quality()
-        try:
-            measured = quality.measure(
-                source.audio, marked.audio, source.rate, self.unit.metrics,
-                lambda name, error: failed.append(f"{name}: {_Failure('', error)}"),
-            )  # fmt: skip
-        except TimedOut as error:
-            failed.append(str(error))
-        return MarkingLine(
+        line = MarkingLine(
             self.unit.marking_key,
-            status="quality_failed" if failed else "ok",
-            message="; ".join(failed),
-            quality=measured,
             payload_bytes=size,
             payload_bits=bits,
             embed_s=marked.seconds,
             warnings=marked.warnings,
             marked_sha256=self._kept(marked.audio),
         )
+        return self._with_quality(line, source, marked, None)
+
+    def _measured_more(self, line: MarkingLine) -> MarkingLine:
+        """An earlier run's line, with what this one was asked to measure beside it."""
+        asked = {m.name for m in metrics() if m.level == "marking"} & set(self.unit.metrics)
+        if not asked:
+            return line
+        try:
+            return self._with_quality(line, self.original, self.marked, line.quality)
+        except _Failure:  # never marked, or the audio is not there: its cells say so
+            return line
+
+    def _with_quality(
+        self, line: MarkingLine, source: _Source, marked: _Marking, known: Quality | None
+    ) -> MarkingLine:
+        """A line with what marking did to the sound; beside what is known, only what was asked for."""
+        failed: list[str] = []
+        measured = known or Quality()
+        try:
+            measured = quality.measure(
+                source.audio, marked.audio, source.rate, self.unit.metrics,
+                lambda name, error: failed.append(f"{name}: {_Failure('', error)}"),
+                known,
+            )  # fmt: skip
+        except TimedOut as error:
+            failed.append(str(error))
+        status = "quality_failed" if failed else "ok"
+        return replace(line, status=status, message="; ".join(failed), quality=measured)
 
     def _kept(self, audio: Audio) -> str:
         """The digest of audio that the run keeps; '' where it does not."""
@@ -434,9 +449,31 @@ class _Bench:
 
     def cell_lines(self, treatments: Sequence[Treatment]) -> list[CellLine]:
         """Run cells, which are read together where the system reads several clips at once."""
-        cells = [self._ready(treatment) for treatment in treatments]
+        known = {treatment.name: self._answered(treatment) for treatment in treatments}
+        cells = [self._ready(treatment) for treatment in treatments if known[treatment.name] is None]
         self._decode([cell for cell in cells if cell.failure is None])
-        return [self._scored(cell) for cell in cells]
+        made = {cell.treatment.name: self._scored(cell) for cell in cells}
+        return [known[treatment.name] or made[treatment.name] for treatment in treatments]
+
+    def _answered(self, treatment: Treatment) -> CellLine | None:
+        """A cell as an earlier run has it, where its answer stands; None where it is to be decoded."""
+        before = self.unit.before
+        if before is None or not before.answers:
+            return None
+        line = self._before.get(before.cell_key(treatment))
+        if not isinstance(line, CellLine) or line.rows[0].status not in RAN:
+            return None
+        if line.rows[0].status == "ok" and not treatment.control:
+            if "prefix_s" in self.unit.metrics and np.isnan(line.rows[0].prefix_s):
+                return None
+            if "attacked_zimtohrli" in self.unit.metrics:
+                try:
+                    made = self._attacked(treatment, self.marked.audio, self.original.rate)
+                    left = _step("score_failed", lambda: self._left(treatment, self.marked.audio, made))
+                except (_Failure, InputError):  # the audio is not there, or damaged: the cell will say so
+                    return None
+                line = replace(line, attacked=left)
+        return replace(line, key=self.unit.cell_key(treatment))
 
     def _ready(self, treatment: Treatment) -> _Cell:
         """A cell up to what is to be read."""
@@ -588,7 +625,8 @@ def missing_lines(unit: Unit, done: Collection[str], *, end_process: bool = True
             line: Line = bench.marking_line()
         yield line
     left = [treatment for treatment in unit.treatments if unit.cell_key(treatment) not in done]
-    many = bench.batch if len(left) > 1 else 1
+    answered = unit.before is not None and unit.before.answers  # hardly anything is decoded
+    many = 1 if answered or len(left) < 2 else bench.batch
     for first in range(0, len(left), many):
         part = left[first : first + many]
         limit = None if unit.cell_timeout is None else len(part) * unit.cell_timeout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -133,3 +134,36 @@ def test_what_systems_have_in_common_is_attacked_once(fakes: ModuleType, clips: 
             here["attacked_sha256"].tolist()
             == alone.loc[alone["attack"] == attack, "attacked_sha256"].tolist()
         )
+
+
+def test_a_metric_alone_decodes_nothing_again(
+    fakes: ModuleType, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan("toy", ["none", "unmarked", "noise_white_30dB"], clips, limit=1)
+    first = runner.run(plan, tmp_path / "run", jobs=0, keep_attacked=True)
+    assert first.rows["attacked_zimtohrli"].isna().all()
+
+    def never(*args: object) -> None:
+        raise AssertionError("marked, attacked or decoded again")
+
+    decode = fakes.Toy.decode
+    for owner, name in ((fakes.Toy, "embed"), (fakes.Toy, "decode"), (attacks.registry.Attack, "apply")):
+        monkeypatch.setattr(owner, name, never)
+    again = rescore(tmp_path / "run", tmp_path / "again", metrics=["attacked_zimtohrli"])
+    same = [name for name in first.rows if name != "attacked_zimtohrli"]
+    pd.testing.assert_frame_equal(again.rows[same], first.rows[same])
+    left = again.rows.drop_duplicates(["clip", "attack"]).set_index(["clip", "attack"])["attacked_zimtohrli"]
+    assert 0 == left["c0", "none"] < left["c0", "noise_white_30dB"]
+    assert np.isnan(left["c0", "unmarked"])
+
+    monkeypatch.setattr(fakes.Toy, "decode", decode)  # what only a decoder can tell is decoded
+    prefixes = rescore(tmp_path / "run", tmp_path / "prefixes", metrics=["prefix_s"]).rows
+    assert prefixes.loc[prefixes["attack"] == "none", "prefix_s"].notna().any()
+
+    document = json.loads((tmp_path / "run" / "run.json").read_text())
+    plugged = document["configuration"]["plugged"]
+    document["configuration"]["plugged"] = dict.fromkeys(plugged, "another file")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(document))
+    monkeypatch.setattr(fakes.Toy, "decode", never)  # a plug-in that changed is asked again
+    changed = rescore(tmp_path / "run", tmp_path / "changed", metrics=["attacked_zimtohrli"]).rows
+    assert changed["message"].str.contains("decoded again").any()
