@@ -67,14 +67,6 @@ Strength = Annotated[
 ]
 PayloadHex = Annotated[str | None, typer.Option(metavar="HEX", help="Payload in hexadecimal.")]
 PayloadFile = Annotated[Path | None, typer.Option(metavar="F", help="Payload: a file's bytes.")]
-Bound = Annotated[
-    bool,
-    typer.Option(
-        "--bound",
-        help="Tie the mark to this audio, so that it cannot be learned or carried elsewhere; decode needs"
-        " --bound too. To become the default.",
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 
 
@@ -117,15 +109,12 @@ def embed(
     layers: Layers = "eul,tile",
     strength: Strength = "default",
     code: Code = "ldpc",
-    bound: Bound = False,
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
     payload = _payload(payload_hex, payload_file, message)
     key = _key(key_file)
     chosen, strength_db = layers_of(layers), strength_of(strength)
-    if bound and code != "ldpc":
-        raise InputError("--bound goes with --code ldpc")
     if as_json and target == DASH:
         raise InputError("OUT is standard output: --json needs it for the answer")
     with input_file(source) as audio, output_file(target) as marked:
@@ -133,9 +122,8 @@ def embed(
         AudioReader(audio, tags=False).close()  # what cannot be read is refused before the codec is loaded
         with progress("loading") as update:
             import soundsafe
-            from soundsafe.cells.profile import HOST_BOUND, with_code
+            from soundsafe.cells.profile import with_code
 
-            profile = HOST_BOUND if bound else with_code(code)
             result = soundsafe.embed_file(
                 audio,
                 marked,
@@ -144,7 +132,7 @@ def embed(
                 quality=quality,
                 layers=chosen,
                 strength=strength_db,
-                profile=profile,
+                profile=with_code(code),
                 progress=update,
             )
     for warning in result.warnings:
@@ -169,9 +157,6 @@ def decode(
         list[Path] | None,
         typer.Option(metavar="F", help="Key file; may be given again, then each key is tried."),
     ] = None,
-    bound: Annotated[
-        bool, typer.Option("--bound", help="Read marks made with --bound too; others come with a warning.")
-    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read the payloads from FILE; exit code 1 where there is none."""
@@ -182,12 +167,10 @@ def decode(
                 _say(f"warning: {_as_asked(warning, audio)}")
         with progress("loading") as update:
             import soundsafe
-            from soundsafe.cells.profile import HOST_BOUND, ROBUST
             from soundsafe.console.answers import decoded_lines
             from soundsafe.result import of_several_keys
 
-            profile = HOST_BOUND if bound else ROBUST
-            results = [soundsafe.decode_file(audio, key, profile=profile, progress=update) for key in tried]
+            results = [soundsafe.decode_file(audio, key, progress=update) for key in tried]
     result = results[0] if len(tried) == 1 else of_several_keys(results, [keys.key_id(key) for key in tried])
     _public_key_note(key_file[0] if key_file else None)
     if as_json:

@@ -1,6 +1,6 @@
 """What a key gives away to somebody who has marked audio and the program: learning, forging, removing.
 
-``python -m soundsafe.eval.commands.learn_key [DATASET] [--files N]... [--own] [--bound]``
+``python -m soundsafe.eval.commands.learn_key [DATASET] [--files N]... [--own] [--learnable]``
 joins clips to files of so many seconds, marks them with one key, learns from the first N files, without the
 key, the symbols of the tile layer and the pilots of the cell layer, and prints one JSON line for each step:
 
@@ -10,7 +10,7 @@ key, the symbols of the tile layer and the pilots of the cell layer, and prints 
 - `remove`: a marked file with the learned pilots moved by half a step, and beside it the same with patterns
   drawn by lot, and white noise of the same size.
 
-`--bound`: marks that are bound to their audio. `--own`: each file carries a payload of its own.
+`--learnable`: marks of version 1. `--own`: each file carries a payload of its own.
 `--targets`: files that are forged and freed of their mark.
 """
 
@@ -40,13 +40,13 @@ from soundsafe.attacks.learning import (
     learn_tiles,
 )
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.profile import HOST_BOUND, PATTERNS, ROBUST
+from soundsafe.cells.profile import LEARNABLE, PATTERNS, ROBUST
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.errors import InputError
 from soundsafe.eval.running import seeds
 from soundsafe.stft import RATE
 from soundsafe.tiles.blocks import symbols_of_blocks
-from soundsafe.tiles.geometry import BOUND_TILES, TileCode
+from soundsafe.tiles.geometry import TileCode
 
 __all__ = [
     "Learned",
@@ -125,7 +125,7 @@ _LOOKED_AT = np.arange(4, 148, 16)
 
 def right_described(found: Sequence[DescribedSymbols], key: bytes) -> tuple[int, int]:
     """How many symbols are those of `key`, up to a sign, and how many were looked at."""
-    code = TileCode(key, BOUND_TILES)
+    code = TileCode(key)
     right = of = 0
     for one in found:
         own = symbols_of_blocks(np.array([one.place]), [one.word], code)
@@ -224,7 +224,7 @@ def study(
     own: bool,
     targets: int,
     seed: int,
-    bound: bool = False,
+    learnable: bool = False,
 ) -> Iterator[Learned | LearnedDescribed | Outcome]:
     """The rows, as they come; see the module. Raises InputError where there is too little audio."""
     key = seeds.bench_key(seed)
@@ -233,7 +233,7 @@ def study(
         raise InputError(
             f"{max(files) + targets} files of {seconds:g} s are needed, the clips make {len(plain)}"
         )
-    code = CellCode(key, HOST_BOUND if bound else ROBUST)
+    code = CellCode(key, LEARNABLE if learnable else ROBUST)
     marked = []
     for i, audio in enumerate(plain[: max(files)]):
         payload = seeds.payload_of(seed, f"file {i if own else 0}", 16)
@@ -243,7 +243,7 @@ def study(
     for n in files:
         symbols, pilots, row = _learned(marked[:n], own, key)
         yield row
-        if bound and not own:
+        if not (learnable or own):
             yield _described(marked[:n], key)
         for audio in plain[max(files) :][: 0 if own else targets]:
             forged = write_tiles(audio, symbols)
@@ -267,14 +267,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--files", type=int, nargs="+", default=[1, 7])
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--own", action="store_true")
-    parser.add_argument("--bound", action="store_true")
+    parser.add_argument("--learnable", action="store_true")
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
     try:
         clips = datasets.load(asked.dataset, split=asked.split).clips
         for row in study(
-            clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed, asked.bound
+            clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed, asked.learnable
         ):
             print(json.dumps(dataclasses.asdict(row)), flush=True)
     except InputError as error:

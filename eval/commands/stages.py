@@ -206,7 +206,7 @@ def _slots(s: Second) -> Figure:
     figure, (axes,) = _figure(
         "5  Slots: keyed handfuls of cells; the first 120 ms, each bit in a colour of its own", 3.2
     )
-    geo = CellCode().geometry
+    geo = CellCode(host=s.layout.host).geometry
     frames = 12
     table = np.full((ANALYZER.n_bins, frames), np.nan)
     used = geo.weight.abs().numpy() > 0

@@ -16,7 +16,7 @@ __all__ = [
     "Soundsafe",
     "Soundsafe8",
     "Soundsafe16",
-    "Soundsafe16Bound",
+    "Soundsafe16Learnable",
     "Soundsafe128Bit",
     "SoundsafeEul",
     "SoundsafeFixed",
@@ -106,16 +106,21 @@ class Soundsafe16(Soundsafe):
         return super().describe() | {"tile_profile_digest": SHORT_TILES.digest}
 
 
-class Soundsafe16Bound(Soundsafe16):
-    """`Soundsafe16` with marks that are bound to their audio, as `soundsafe embed --bound` makes them."""
+class Soundsafe16Learnable(Soundsafe16):
+    """`Soundsafe16` with marks of version 1, which followed from the key alone and could be learned."""
 
-    name = "soundsafe-16-bound"
+    name = "soundsafe-16-learnable"
 
     def __init__(self) -> None:
-        from soundsafe.cells.profile import HOST_BOUND
+        from soundsafe.cells.profile import LEARNABLE
 
         super().__init__()
-        self.profile = HOST_BOUND
+        self.profile = LEARNABLE
+
+    def describe(self) -> dict[str, object]:
+        from soundsafe.tiles.geometry import LEARNABLE_TILES
+
+        return super().describe() | {"tile_profile_digest": LEARNABLE_TILES.digest}
 
 
 class Soundsafe128Bit(Soundsafe16):

@@ -68,8 +68,11 @@ _OWN = {
     ),
     "soundsafe-eul": _Own("codec", "SoundsafeEul", "its layer of one-second units alone", BODY),
     "soundsafe-16": _Own("codec", "Soundsafe16", "the codec with a payload as short as peers carry", 16),
-    "soundsafe-16-bound": _Own(
-        "codec", "Soundsafe16Bound", "the same, its marks bound to their audio (embed --bound)", 16
+    "soundsafe-16-learnable": _Own(
+        "codec",
+        "Soundsafe16Learnable",
+        "the same with marks of version 1, which can be learned",
+        16,
     ),
     "soundsafe-8": _Own("codec", "Soundsafe8", "the same with 8 bytes", 8),
     "soundsafe-128bit": _Own("codec", "Soundsafe128Bit", "soundsafe-16 by its earlier name", 16),

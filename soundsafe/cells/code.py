@@ -113,13 +113,25 @@ class CellCode:
         """Whether short payloads travel in words of their own: beside a code that reads soft values."""
         return self.profile.code == "ldpc"
 
+    @property
+    def learnable(self) -> CellCode:
+        """The same key with version 1 of the profile."""
+        return replace(self, profile=replace(self.profile, version=1), host=None)
+
     def encode_short_word(self, payload: bytes) -> Bits:
-        """The coded bits ``[2040]`` of a payload of 1 to 24 bytes."""
-        return short_words.encode_short_word(payload, self.key, N)
+        """The coded bits ``[2040]`` of a payload of 1 to 24 bytes: named bits, which are 0, and its word."""
+        named = self.profile.named_bits
+        word = short_words.encode_short_word(payload, self.key, N - named)
+        return np.concatenate([np.zeros(named, word.dtype), word])
 
     def read_short_word(self, llr: Floats) -> short_words.ShortRead:
         """The short payload that soft values ``[2040]`` authenticate as."""
-        return short_words.read_short_word(llr, self.key)
+        return short_words.read_short_word(llr[self.profile.named_bits :], self.key)
+
+    def short_margin_db(self, payload: bytes, llr: Floats) -> float:
+        """How many decibels noisier soft values ``[2040]`` of a payload of 1 to 24 bytes could be."""
+        named = self.profile.named_bits
+        return short_words.short_margin_db(payload, llr[named:], self.encode_short_word(payload)[named:])
 
     @property
     def beliefs(self) -> Callable[[Floats], Floats] | None:

@@ -16,7 +16,7 @@ from soundsafe.cells.profile import EUL_SAMPLES, SHORT_SCALES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
-from soundsafe.message.short_words import ShortRead, short_margin_db
+from soundsafe.message.short_words import ShortRead
 from soundsafe.message.words import Word, worth
 
 __all__ = ["Combined", "combine", "read_alone"]
@@ -72,12 +72,12 @@ def _read_short(reading: Reading, code: CellCode) -> tuple[Word | None, int, Rea
         return None, 0, reading
     attempts = 0
     for llr, layouts in _at_likely_scales(reading, code):
-        found = code.read_short_word(llr)
+        own = code.learnable if all(lay.host is None for lay in layouts) else code
+        found = own.read_short_word(llr)
         attempts += found.attempts
         if found.payload is not None:
-            coded = code.encode_short_word(found.payload)
-            wrong = np.packbits(coded ^ (llr < 0))
-            margin = short_margin_db(found.payload, llr, coded)
+            wrong = np.packbits(own.encode_short_word(found.payload) ^ (llr < 0))
+            margin = own.short_margin_db(found.payload, llr)
             word = Word(found.part(), int(np.count_nonzero(wrong)), is_short=True, margin_db=margin)
             return word, attempts, replace(reading, soft=llr, layouts=layouts)
     return None, attempts, reading
@@ -97,7 +97,7 @@ def _at_likely_scales(reading: Reading, code: CellCode) -> Iterator[tuple[Floats
     if short.mixtures:
         for which in _usual_scales(short.fits)[1:]:
             yield short.at_scale(which, code), own
-    for other in short.under_other_codes():
+    for other in short.under_other_codes(code):
         for which in _usual_scales(other.fits):
             yield other.at_scale(which, code), tuple(one.layout for one in other.mixtures)
 
@@ -173,8 +173,9 @@ def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[S
     halves = [readings] if len(readings) <= 3 else [readings, _by_fit(readings)[: (len(readings) + 1) // 2]]
     for chosen in halves:
         fits = np.sum([r.short.fits for r in chosen], axis=0) / math.sqrt(len(chosen))
+        own = code.learnable if all(r.is_learnable for r in chosen) else code
         for which in _usual_scales(fits):
-            found = code.read_short_word(np.sum(_at_common_scale(chosen, which, code), axis=0))
+            found = own.read_short_word(np.sum(_at_common_scale(chosen, which, code), axis=0))
             attempts += found.attempts
             if found.payload is not None:
                 return replace(found, attempts=attempts), len(chosen)

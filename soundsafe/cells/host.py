@@ -6,13 +6,14 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from soundsafe.aliases import Floats
 from soundsafe.cells.code import CellCode
 from soundsafe.pipeline.descriptions import band_edges, description, features_of_powers, likely_descriptions
 from soundsafe.stft import RATE, Stft
 
-__all__ = ["code_of_second", "codes_of_second", "host_features"]
+__all__ = ["code_of_second", "codes_of_second", "host_features", "with_missing_frames"]
 
 
 @lru_cache(maxsize=4)
@@ -36,6 +37,14 @@ def host_features(spectrum: torch.Tensor) -> Floats:
     """
     power = spectrum.real.square() + spectrum.imag.square()
     return features_of_powers((_band_shares(len(power)) @ power).double().numpy())
+
+
+def with_missing_frames(mixed: torch.Tensor, there: NDArray[np.bool_]) -> torch.Tensor:
+    """The spectrum ``[bins, frames]`` of a second with its missing frames taken to be as the nearest that is
+    `there` ``[frames]``: what describes all of it follows about as it was."""
+    at = np.flatnonzero(there)
+    nearest = at[np.abs(np.arange(len(there))[:, None] - at).argmin(axis=1)]
+    return mixed[:, torch.from_numpy(nearest)]
 
 
 def code_of_second(mixed: torch.Tensor, phase: int, code: CellCode) -> CellCode:

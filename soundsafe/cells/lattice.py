@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from soundsafe.aliases import Floats
 from soundsafe.cells.code import Geometry
 from soundsafe.cells.layout import Layout
-from soundsafe.cells.profile import EUL_FRAMES
+from soundsafe.cells.profile import EUL_FRAMES, SHORT_SCALES
 
 __all__ = [
     "cell_index",
@@ -25,10 +25,11 @@ __all__ = [
     "displacement",
     "faint_soft_values",
     "fit_by_region",
-    "fit_by_scale",
     "fits",
+    "named_fits",
     "project",
     "project_slots",
+    "short_fits",
     "soft_values",
 ]
 
@@ -101,9 +102,45 @@ def fit_by_region(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.T
     return out
 
 
-def fit_by_scale(position: torch.Tensor, lay: Layout, scales: tuple[float, ...]) -> torch.Tensor:
-    """`fits` ``[scales]`` of all slots at each of `scales`; `position`: p/Delta, ``[2040]``."""
-    return fits(position / torch.tensor(scales)[:, None] + lay.dither)
+def named_fits(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
+    """How well the slots of the named bits of a short word sit where these bits lie, at each of
+    `SHORT_SCALES`.
+
+    What counts is the first harmonic of positions, of which noise leaves the fourth root of what it leaves
+    of the second (`fits`), by which bits do not matter: noise of 0.4 steps, as after MP3 at 128 kbit/s,
+    leaves 6.3 by 96 named bits, and 2.6 by all 2040.
+
+    Args:
+        position: p/Delta ``[2040]``.
+        lay: its layout.
+        geo: of the layout's code.
+
+    Returns:
+        ``[SHORT_SCALES]``, standard normal by chance; 0 for marks of version 1, which have no named bits.
+    """
+    named = geo.profile.named_bits
+    if lay.host is None or not named:
+        return torch.zeros(len(SHORT_SCALES))
+    u = position[:named] / torch.tensor(SHORT_SCALES)[:, None] + lay.dither[:named]
+    bits = torch.from_numpy(geo.scramble[:named])
+    return torch.cos(math.pi * (u - bits)).sum(-1) / math.sqrt(named / 2.0)
+
+
+def short_fits(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
+    """How well all slots, as those of a short word, sit on the lattice at each of `SHORT_SCALES`.
+
+    Args:
+        position: p/Delta ``[2040]``.
+        lay: its layout.
+        geo: of the layout's code.
+
+    Returns:
+        ``[SHORT_SCALES]``: `fits` of all slots and `named_fits`, as the root of the sum of their squares.
+    """
+    every = fits(position / torch.tensor(SHORT_SCALES)[:, None] + lay.dither)
+    if lay.host is None:
+        return every
+    return torch.hypot(every.clamp(min=0.0), named_fits(position, lay, geo).clamp(min=0.0))
 
 
 def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> Floats:

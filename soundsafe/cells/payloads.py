@@ -110,7 +110,7 @@ def _ones(payload: bytes, code: CellCode) -> list[Floats]:
     """Where each codeword of `payload` has ones. Zeros tell nothing: short payloads share most of theirs."""
     words = [code.encode_block(block) for block in pack(payload, code.key)]
     if code.has_short_words and is_short(payload):
-        words.append(code.encode_short_word(payload))
+        words += [own.encode_short_word(payload) for own in (code, code.learnable)]
     return [word.astype(np.float64) for word in words]
 
 

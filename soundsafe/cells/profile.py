@@ -13,7 +13,7 @@ from soundsafe.stft import HOP, RATE
 __all__ = [
     "EUL_FRAMES",
     "EUL_SAMPLES",
-    "HOST_BOUND",
+    "LEARNABLE",
     "PATTERNS",
     "PHASES",
     "PILOT_PERIOD",
@@ -50,8 +50,8 @@ class Profile:
 
     Args:
         name: of this set of parameters.
-        version: of the format that they belong to. From 2 on carriers, dithers and order of the bits follow
-            from each second's audio too; in version 1 from the key alone, which could be learned.
+        version: of the format that they belong to. In 2 carriers, dithers and order of the bits follow from
+            each second's audio too; in 1 from the key alone, which could be learned.
         band_low: where cells may lie, from here
         band_high: to here, in Hz, rising and at most half of 44,100 Hz.
         preferred_high: above it (Hz) a band's carriers weigh a sixteenth.
@@ -92,7 +92,7 @@ class Profile:
     """
 
     name: str = "robust"
-    version: int = 1
+    version: int = 2
     band_low: float = 475.0
     band_high: float = 11_025.0
     preferred_high: float = 9_000.0
@@ -137,6 +137,12 @@ class Profile:
         return self.version >= 2
 
     @property
+    def named_bits(self) -> int:
+        """Coded bits of a short word that are 0: by them the detector tells which of a few likely
+        descriptions the audio of a second had when it was marked."""
+        return 96 if self.host_bound else 0
+
+    @property
     def regions(self) -> int:
         """Number of regions of frequency that have a scale of their own."""
         return len(self.region_hz) + 1
@@ -152,12 +158,13 @@ class Profile:
 
 
 ROBUST = Profile()
-"""The default."""
+"""The default. Carriers, dithers and order of the bits of each second, and the tile layer's symbols of each
+block, follow from the audio too (`soundsafe.cells.host`, `soundsafe.tiles.blocks`): what is learned of one
+says nothing of another. Its detector reads marks of `LEARNABLE` too, with a warning."""
 
-HOST_BOUND = Profile(name="host-bound", version=2)
-"""Carriers, dithers and order of the bits of each second, and the tile layer's symbols of each block, follow
-from the audio too (`soundsafe.cells.host`, `soundsafe.tiles.blocks`): what is learned of one says nothing of
-another. Pilots are as in `ROBUST`, whose marks its detector reads too, with a warning."""
+LEARNABLE = Profile(version=1)
+"""Version 1, in which all but the audio's levels followed from the key: such marks can be learned from a few
+files, and forged. Pilots are as in `ROBUST`."""
 
 PROFILES_BY_CODE = {"ldpc": ROBUST, "rs": Profile(name="rs", code="rs")}
 """The default, and the same with Reed and Solomon's code; the carriers are the same."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from soundsafe.aliases import Audio, Floats
-from soundsafe.cells.code import CellCode
+from soundsafe.cells.code import CellCode, Geometry
 from soundsafe.cells.equaliser import CHANCE, layout_fit, supposed_features, undo_equaliser
 from soundsafe.cells.host import codes_of_second
 from soundsafe.cells.joint import Positions
@@ -22,9 +22,10 @@ from soundsafe.cells.lattice import (
     correlate,
     faint_soft_values,
     fit_by_region,
-    fit_by_scale,
+    named_fits,
     project,
     project_slots,
+    short_fits,
     soft_values,
 )
 from soundsafe.cells.layout import Features, Layout, candidate_layouts, choose_layout, features
@@ -76,12 +77,12 @@ class ShortReading:
     mixtures: tuple[Positions, ...] = ()
     others: tuple[tuple[Positions, ...], ...] = ()
 
-    def under_other_codes(self) -> Iterator[ShortReading]:
+    def under_other_codes(self, code: CellCode) -> Iterator[ShortReading]:
         """The same under the next likely code, for each mixture in turn."""
         for i, its in enumerate(self.others):
             for other in its:
                 mixtures = (*self.mixtures[:i], other, *self.mixtures[i + 1 :])
-                yield ShortReading(fits=_short_fits(mixtures), mixtures=mixtures)
+                yield ShortReading(fits=_short_fits(mixtures, code.geometry), mixtures=mixtures)
 
     def at_scale(self, which: int, code: CellCode) -> Floats:
         """Soft values ``[2040]`` at another of `SHORT_SCALES`."""
@@ -169,9 +170,9 @@ class ShortChoice:
         return float(self.fits[self.which])
 
 
-def _short_fits(mixtures: Sequence[Positions]) -> Floats:
+def _short_fits(mixtures: Sequence[Positions], geo: Geometry) -> Floats:
     """Fits ``[SHORT_SCALES]`` of mixtures of one second for a short word."""
-    each = [fit_by_scale(torch.from_numpy(one.p), one.layout, SHORT_SCALES) for one in mixtures]
+    each = [short_fits(torch.from_numpy(one.p), one.layout, geo) for one in mixtures]
     return torch.stack(each).sum(0).double().numpy() / math.sqrt(len(each))
 
 
@@ -207,7 +208,13 @@ def second_spectrum(audio: Audio, start: float) -> torch.Tensor | None:
 
 
 def fit_layout(
-    p: torch.Tensor, feats: Features, code: CellCode, phase: int, sure_fit: float, doubt: float = 0.0
+    p: torch.Tensor,
+    feats: Features,
+    code: CellCode,
+    phase: int,
+    sure_fit: float,
+    doubt: float = 0.0,
+    sure_name: float = DETECTOR.sure_name,
 ) -> tuple[FittedLayout, FittedLayout]:
     """The layouts, of those near what the audio names, on whose lattice the projections sit best: with a
     scale for each region, and with one for all, as a short word has.
@@ -219,6 +226,7 @@ def fit_layout(
         phase: the second's number modulo `PHASES`.
         sure_fit: fit, summed over the regions, after which no other layout is tried.
         doubt: what a decibel of a layout's distance takes from its fit.
+        sure_name: fit of named bits after which no other layout is tried.
     """
     geo = code.geometry
     best: tuple[float, FittedLayout] | None = None
@@ -229,12 +237,12 @@ def fit_layout(
         value = float(fits.max(1).values.sum()) - doubt * lay.distance_db
         if best is None or value > best[0]:
             best = value, FittedLayout(lay, position, fits)
-        short_fits = fit_by_scale(position, lay, SHORT_SCALES)
+        by_scale = short_fits(position, lay, geo)
         # As a sum over regions, which adds up fits of each.
-        short_value = float(short_fits.max()) * math.sqrt(code.profile.regions) - doubt * lay.distance_db
+        short_value = float(by_scale.max()) * math.sqrt(code.profile.regions) - doubt * lay.distance_db
         if short is None or short_value > short[0]:
-            short = short_value, FittedLayout(lay, position, short_fits)
-        if max(value, short_value) > sure_fit:
+            short = short_value, FittedLayout(lay, position, by_scale)
+        if max(value, short_value) > sure_fit or float(named_fits(position, lay, geo).max()) > sure_name:
             break
     assert best is not None  # the audio always names a layout
     assert short is not None
@@ -311,7 +319,9 @@ def _others(likely: Sequence[LikelyCode], settings: DetectorSettings) -> tuple[P
     """What a mixture says under the codes that come next, if none is sure."""
     if not likely or likely[0].is_sure:
         return ()
-    return tuple(Positions(one.position.numpy(), one.layout) for one in likely[1 : settings.host_codes])
+    least = likely[0].log_chance - settings.host_doubt
+    near = [one for one in likely[1 : settings.host_codes] if one.log_chance > least]
+    return tuple(Positions(one.position.numpy(), one.layout) for one in near)
 
 
 class _Fitted(NamedTuple):
@@ -332,11 +342,14 @@ def _fit_mixture(
     codes = [code]
     if code.profile.host_bound:
         likely = likeliest_codes(mixed, feats, code, phase, settings)
-        codes = [one.code for one in likely[: settings.laid_out_codes]]
+        # Where the first layout fits under no code, all are as likely: the audio's own is among the first.
+        own = min(likely, key=lambda one: (one.away, one.layout.host is None))
+        codes = list(dict.fromkeys(one.code for one in (likely[0], own, *likely)))
+        codes = codes[: settings.laid_out_codes]
     found: list[tuple[FittedLayout, FittedLayout]] = []
-    for own in codes:
-        p = project(ratio, _carriers_index(own), own.geometry)
-        found.append(fit_layout(p, feats, own, phase, sure_fit, settings.doubt))
+    for each in codes:
+        p = project(ratio, _carriers_index(each), each.geometry)
+        found.append(fit_layout(p, feats, each, phase, sure_fit, settings.doubt, settings.sure_name))
         if max(_total(found[-1][0]), _short_total(found[-1][1])) > sure_fit:
             return _Fitted(*found[-1], ())
     # Where no fit stands out, the likeliest description is the better witness.
@@ -369,13 +382,15 @@ def _by_short(pair: tuple[FittedLayout, FittedLayout]) -> float:
 class LikelyCode:
     """A code that a second may have been marked with, and the layout that the audio names under it.
 
-    `position` ``[2040]`` of its slots in steps; `log_chance`: logarithm of how likely it is, up to a
+    `position` ``[2040]`` of its slots in steps; `away`: decibels that features would have to move for its
+    description; `log_chance`: logarithm of how likely it is, up to a
     constant; `is_sure`: it leaves no doubt.
     """
 
     code: CellCode
     layout: Layout
     position: torch.Tensor
+    away: float
     log_chance: float
     is_sure: bool = False
 
@@ -401,12 +416,13 @@ def likeliest_codes(
         lay = choose_layout(feats, own, phase)
         position = project_slots(ratio, lay, own.geometry)
         by_region = float(fit_by_region(position, lay, own.geometry).max(1).values.sum())
-        by_scale = float(fit_by_scale(position, lay, SHORT_SCALES).max())
-        is_sure = max(by_region, by_scale * math.sqrt(_REGIONS)) > settings.sure_fit
+        by_scale = float(short_fits(position, lay, own.geometry).max())
+        is_named = float(named_fits(position, lay, own.geometry).max()) > settings.sure_name
+        is_sure = is_named or max(by_region, by_scale * math.sqrt(_REGIONS)) > settings.sure_fit
         above = max(by_region / _REGIONS - _CHANCE_FIT, 0.0) * math.sqrt(_REGIONS)
         above = max(above, by_scale - _CHANCE_FIT)
         chance = 0.5 * above**2 - away / settings.host_noise
-        found.append(LikelyCode(own, lay, position, chance, is_sure))
+        found.append(LikelyCode(own, lay, position, away, chance, is_sure))
         if is_sure:
             return found[-1:]
     return sorted(found, key=lambda one: -one.log_chance)

@@ -150,9 +150,11 @@ class DetectorSettings:
         supposed_layouts: layouts that are tried for each supposed equaliser, and
         supposed_fit: the quick fit that ends that search.
         sure_fit: fit, over five regions, of a layout after which no other is tried.
+        sure_name: fit of the named bits of a short word after which no other code and layout are tried.
         host_words: descriptions of a second's audio that are tried, at least 1, and
         laid_out_codes: of which all layouts are tried, if none is sure, and
-        host_codes: of which short words are read, if none is sure.
+        host_codes: of which short words are read, if none is sure, and if it is
+        host_doubt: less unlikely than this (natural logarithm) against the likeliest.
         host_noise: decibels of a description's distance that make it less likely by a factor of e.
         doubt: what a decibel of distance takes from the fit of a layout: where codecs have left no fit, the
             audio's own features are the better witness.
@@ -183,10 +185,12 @@ class DetectorSettings:
     supposed_layouts: int = 12
     supposed_fit: float = 12.0
     sure_fit: float = 25.0
+    sure_name: float = 5.5
     doubt: float = 4.0
     host_words: int = 16
     laid_out_codes: int = 4
     host_codes: int = 12
+    host_doubt: float = 5.0
     host_noise: float = 0.6
     decode_information: float = 0.45
     reread_information: float = 0.5
@@ -215,7 +219,16 @@ class DetectorSettings:
             raise ValueError("informations lie between 0 and 1")
         if min(self.host_words, self.laid_out_codes, self.host_codes) < 1:
             raise ValueError("at least one description of a second is tried, and read")
-        others = (self.host_noise, self.nudged_fit, self.nudge, self.supposed_fit, self.sure_fit, self.doubt)
+        others = (
+            self.host_noise,
+            self.host_doubt,
+            self.nudged_fit,
+            self.nudge,
+            self.supposed_fit,
+            self.sure_fit,
+            self.sure_name,
+            self.doubt,
+        )
         if not all(value > 0.0 for value in others):
             raise ValueError("nudge, doubt and all fits are positive")
 

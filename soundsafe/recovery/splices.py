@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio, Floats, Ints
 from soundsafe.cells.code import CellCode, Geometry
+from soundsafe.cells.host import with_missing_frames
 from soundsafe.cells.lattice import faint_soft_values, soft_values
 from soundsafe.cells.layout import features
 from soundsafe.cells.masking import threshold
@@ -142,6 +143,7 @@ def read_spliced_second(
     heard = (middle > -5 * HOP) & (middle < audio.shape[1] + 5 * HOP)
     if heard.mean() < _LEAST_SHARE:
         return None
+    whole = (middle > -HOP / 2) & (middle < audio.shape[1] - HOP / 2)
     seen = [_Mixture(mix @ audio, first, last, code.profile) for mix in mixtures(len(audio), phase)]
     shifts = torch.arange(-(_GRID // 2), _GRID // 2 + 1).float()
     width = 2 * reach // _GRID + 1
@@ -161,7 +163,7 @@ def read_spliced_second(
             pilots[f] += (torch.cos(math.pi * u) * signs).sum(0).numpy() / len(seen)
     emission = _SHARPNESS * pilots
     at = origin + _best_path(emission, drift)
-    codes = [_likeliest_code(mixture, at, phase, code) for mixture in seen]
+    codes = [_likeliest_code(mixture, at, whole, phase, code) for mixture in seen]
     kept = [
         [
             _project(mixture, rows, own.geometry, columns[f], shifts).reshape(len(rows), -1)
@@ -179,11 +181,14 @@ def read_spliced_second(
     return best
 
 
-def _likeliest_code(mixture: _Mixture, at: Ints, phase: int, code: CellCode) -> CellCode:
-    """The code of a second whose frames lie at samples `at`."""
+def _likeliest_code(
+    mixture: _Mixture, at: Ints, whole: NDArray[np.bool_], phase: int, code: CellCode
+) -> CellCode:
+    """The code of a second whose frames lie at samples `at`, of those that are there as a `whole`
+    ``[frames]``."""
     if not code.profile.host_bound:
         return code
-    mixed = mixture.straight(at)
+    mixed = with_missing_frames(mixture.straight(at), whole)
     return likeliest_codes(mixed, features(mixed, code.profile), code, phase)[0].code
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from soundsafe.cells.code import CellCode
 from soundsafe.errors import InputError
-from soundsafe.tiles.geometry import BOUND_TILES, TileCode
+from soundsafe.tiles.geometry import LEARNABLE_TILES, TileCode
 
 __all__ = ["LAYERS", "layers_of", "tile_code_beside"]
 
@@ -49,4 +49,4 @@ def tile_code_beside(code: CellCode) -> TileCode:
         >>> tile_code_beside(CellCode()).profile.host_bound == CellCode().profile.host_bound
         True
     """
-    return TileCode(code.key, BOUND_TILES) if code.profile.host_bound else TileCode(code.key)
+    return TileCode(code.key) if code.profile.host_bound else TileCode(code.key, LEARNABLE_TILES)

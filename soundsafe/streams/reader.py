@@ -33,8 +33,8 @@ __all__ = ["SEARCH_S", "decoded", "read", "to_44k"]
 SEARCH_S = 60.0
 """Seconds of audio that are kept and searched for a change of speed, tempo or pitch."""
 
-UNBOUND_MARK = "this mark is not bound to its audio: marks of its kind can be learned and forged"
-"""What an answer says of a mark of the default profile where bound ones were asked for."""
+LEARNABLE_MARK = "a mark of version 1: whoever has a few files of its key can learn it and forge it"
+"""What an answer says of a mark that does not follow from its audio."""
 
 _OFFSET = 2e-3
 """A constant offset above this drowns the lowest bands: it is tried without."""
@@ -211,4 +211,4 @@ def decoded(
 
 def _warnings(is_learnable: bool, code: CellCode) -> list[str]:
     """What the holder of a key should know of a mark that was read."""
-    return [UNBOUND_MARK] if is_learnable and code.profile.host_bound else []
+    return [LEARNABLE_MARK] if is_learnable and code.profile.host_bound else []

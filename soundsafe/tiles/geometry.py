@@ -28,8 +28,8 @@ from soundsafe.message.low_rate_code import IDENTIFIER_BITS
 from soundsafe.stft import RATE, Stft
 
 __all__ = [
-    "BOUND_TILES",
     "GRID",
+    "LEARNABLE_TILES",
     "ROBUST_TILES",
     "SHORT_TILES",
     "BandPower",
@@ -65,7 +65,7 @@ class TileProfile:
     """
 
     name: str = "tiles"
-    version: int = 1
+    version: int = 3
     tile: int = 1764
     low_hz: float = 300.0
     high_hz: float = 12_000.0
@@ -98,7 +98,7 @@ class TileProfile:
     @property
     def named_symbols(self) -> int:
         """Symbols of a block by which, their bits being 0, the description of its audio is recognised."""
-        return 24 if self.version == _BOUND_SHORT else 0
+        return 24 if self.version == _SHORT else 0
 
     @property
     def is_short(self) -> bool:
@@ -117,17 +117,17 @@ class TileProfile:
 
 
 ROBUST_TILES = TileProfile()
-"""The default."""
+"""The default: symbols of each block, except for pilots, follow from its audio too."""
 
-SHORT_TILES = TileProfile(version=2, repeats=10, id_symbols=0)
+_SHORT = 4
+SHORT_TILES = TileProfile(version=_SHORT, repeats=10, id_symbols=0)
 """For short payloads: a word of their own, whole in 3.2 seconds, instead of identifier and long word. All
 else, pilots among it, is as in `ROBUST_TILES`, so that one search finds both."""
 
-BOUND_TILES = TileProfile(version=3)
-"""Symbols of each block follow from its audio too; all else, pilots among it, is as in `ROBUST_TILES`."""
+LEARNABLE_TILES = TileProfile(version=1)
+"""As `ROBUST_TILES`, but all symbols follow from the key alone, as they did at first."""
 
-_BOUND_SHORT = 4
-_BOUND_SHORT_TILES = TileProfile(version=_BOUND_SHORT, repeats=10, id_symbols=0)
+_LEARNABLE_SHORT_TILES = TileProfile(version=2, repeats=10, id_symbols=0)
 
 GRID = Stft(1024, 256)
 """The transform under the tiles: 23 ms frames every 5.8 ms at 44.1 kHz."""
@@ -202,17 +202,17 @@ class TileCode:
     @property
     def short(self) -> TileCode:
         """The same key with the profile for short payloads, which goes with any other of the same bands."""
-        return TileCode(self.key, _BOUND_SHORT_TILES if self.profile.host_bound else SHORT_TILES)
+        return TileCode(self.key, SHORT_TILES if self.profile.host_bound else _LEARNABLE_SHORT_TILES)
 
     @property
     def long(self) -> TileCode:
         """The same key with the profile for long payloads."""
-        return TileCode(self.key, BOUND_TILES if self.profile.host_bound else ROBUST_TILES)
+        return TileCode(self.key, ROBUST_TILES if self.profile.host_bound else LEARNABLE_TILES)
 
     @property
     def learnable(self) -> TileCode:
-        """The same key with the default profile, whose symbols follow from the key alone."""
-        return TileCode(self.key, ROBUST_TILES)
+        """The same key with the profile whose symbols follow from the key alone."""
+        return TileCode(self.key, LEARNABLE_TILES)
 
     @property
     def geometry(self) -> TileGeometry:

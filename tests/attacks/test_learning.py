@@ -1,4 +1,4 @@
-"""What somebody without the key learns from audio that is marked today, on short bundled clips."""
+"""What somebody without the key learns from marked audio, on short bundled clips."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import soundsafe
 from soundsafe import attacks, datasets
 from soundsafe.attacks import learning
 from soundsafe.attacks.learned import remove_pilots, remove_tile_pilots, write_tiles
+from soundsafe.cells.profile import LEARNABLE
 from soundsafe.eval.commands.learn_key import right_pilots, right_symbols
 from soundsafe.tiles.embedder import mark_tiles
-from soundsafe.tiles.geometry import TileCode
+from soundsafe.tiles.geometry import LEARNABLE_TILES, TileCode
 
 RATE = 44100
 KEY = bytes(range(32))
@@ -36,12 +37,14 @@ def plain() -> dict[str, Audio]:
 @pytest.fixture(scope="module")
 def tiled(plain: dict[str, Audio]) -> list[Audio]:
     """Six clips with the tile layer alone."""
-    return [mark_tiles(audio, PAYLOAD, TileCode(KEY)) for audio in list(plain.values())[:6]]
+    return [mark_tiles(audio, PAYLOAD, TileCode(KEY, LEARNABLE_TILES)) for audio in list(plain.values())[:6]]
 
 
 @pytest.fixture(scope="module")
 def marked(plain: dict[str, Audio]) -> Audio:
-    made = soundsafe.embed(plain["rock"], RATE, PAYLOAD, KEY, layers=("eul",), quality="fast")
+    made = soundsafe.embed(
+        plain["rock"], RATE, PAYLOAD, KEY, layers=("eul",), quality="fast", profile=LEARNABLE
+    )
     assert made.audio is not None
     return made.audio
 
@@ -70,7 +73,7 @@ def test_nothing_is_learned_from_audio_that_is_not_marked(plain: dict[str, Audio
 @pytest.mark.slow
 def test_pilots_of_other_payloads_are_learned_too(plain: dict[str, Audio]) -> None:
     names = list(plain)[:6]
-    own = [mark_tiles(plain[name], name.encode(), TileCode(KEY)) for name in names]
+    own = [mark_tiles(plain[name], name.encode(), TileCode(KEY, LEARNABLE_TILES)) for name in names]
     bands = learning.pilot_tile_bands()[2:20:3]
     assert right_symbols(learning.learn_tiles(own, alike=False, bands=bands), KEY)[0] >= 8
 

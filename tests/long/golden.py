@@ -1,11 +1,11 @@
 """Makes the marked files that every later version must read: `tests/soundsafe/golden/`.
 
-    python tests/long/golden.py            # anew; only when a version is released
+    python tests/long/golden.py            # those of this version of the mark; earlier ones stay
     python tests/long/golden.py --check    # read them; exit code 1 where one does not give what it gave
 
-Each is a bundled clip's first seconds, marked, with what they must give in `golden.json`: payload, and for
-every second the digest of the slots that the audio itself names. `--check` compares both, also under
-other versions of Python, torch and NumPy.
+Each is a bundled clip's first seconds, marked, with what they must give in `golden.json`: payload, whether it
+comes with the warning of version 1, and for every second the digest of the slots that the audio itself names.
+`--check` compares them, also under other versions of Python, torch and NumPy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 
 import soundsafe
 from soundsafe import datasets
-from soundsafe.cells.profile import ROBUST
+from soundsafe.cells.profile import LEARNABLE, ROBUST, Profile
 from soundsafe.files.audio_file import read_audio
 from soundsafe.keys import DEFAULT_KEY
 from soundsafe.tiles.geometry import ROBUST_TILES
@@ -39,20 +39,27 @@ FILES = (
 )
 
 
-def slots_of(path: Path, key: bytes | None) -> list[str]:
-    """Digest of the slots of every second that lies on the file's own grid."""
+def profile_of(mark: int) -> Profile:
+    """The default profile of a version of the mark."""
+    return {1: LEARNABLE, 2: ROBUST}[mark]
+
+
+def slots_of(path: Path, key: bytes | None, mark: int) -> list[str]:
+    """Digest of the slots of every second that lies on the file's own grid, by a version of the mark."""
     audio, info = read_audio(path)
-    return [eul.slots for eul in soundsafe.layouts(audio, info.rate, key)]
+    return [eul.slots for eul in soundsafe.layouts(audio, info.rate, key, profile=profile_of(mark))]
 
 
 def make() -> None:
-    """Write the files and `golden.json`."""
+    """Write the files of this version, and `golden.json`."""
     import soxr
 
     clips = {clip.clip: clip for clip in datasets.load("bundled").clips}
     FOLDER.mkdir(exist_ok=True)
-    entries = {}
-    for name, clip, seconds, channels, rate, payload, key, layers in FILES:
+    held = json.loads((FOLDER / "golden.json").read_text())["files"]
+    entries = {name: entry for name, entry in held.items() if entry["mark"] != ROBUST.version}
+    for stem, clip, seconds, channels, rate, payload, key, layers in FILES:
+        name = f"v{ROBUST.version}_{stem}"
         audio, own = clips[clip].read()
         audio = audio[:, : round(seconds * own)]
         audio = audio.mean(axis=0, keepdims=True) if channels == 1 else audio
@@ -64,11 +71,12 @@ def make() -> None:
         found = soundsafe.decode_file(path, key)
         assert found.payload == payload, name
         entries[name] = {
+            "mark": ROBUST.version,
             "clip": clip,
             "payload_hex": payload.hex(),
             "key_hex": (key or DEFAULT_KEY).hex(),  # keys of these files alone
             "euls_ok": [eul.ok for eul in found.euls],
-            "slots": slots_of(path, key),
+            "slots": slots_of(path, key, ROBUST.version),
         }
     document = {
         "version": version("soundsafe"),
@@ -82,13 +90,17 @@ def make() -> None:
 def check() -> dict[str, str]:
     """What does not give what it gave, by file."""
     entries = json.loads((FOLDER / "golden.json").read_text())["files"]
-    wrong = {name: "missing" for name, *_ in FILES if name not in entries}
+    names = [f"v{ROBUST.version}_{stem}" for stem, *_ in FILES]
+    wrong = {name: "missing" for name in names if name not in entries}
     for name, entry in entries.items():
         key = bytes.fromhex(entry["key_hex"])
         path = FOLDER / f"{name}.flac"
-        if soundsafe.decode_file(path, key).payload_hex != entry["payload_hex"]:
+        found = soundsafe.decode_file(path, key)
+        if found.payload_hex != entry["payload_hex"]:
             wrong[name] = "payload"
-        elif slots_of(path, key) != entry["slots"]:
+        elif bool(found.warnings) != (entry["mark"] == 1):
+            wrong[name] = "warning"
+        elif slots_of(path, key, entry["mark"]) != entry["slots"]:
             wrong[name] = "slots"
     return wrong
 
@@ -100,7 +112,7 @@ def main() -> None:
         make()
     wrong = check()
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    print(json.dumps({"files": len(FILES), "wrong": wrong, **versions}))
+    print(json.dumps({"files": len(list(FOLDER.glob("*.flac"))), "wrong": wrong, **versions}))
     sys.exit(1 if wrong else 0)
 
 

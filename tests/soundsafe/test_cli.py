@@ -101,8 +101,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         progress(0.5, "marking")
         return FakeEmbedded()
 
-    def decode_file(*arguments: Any, profile: Profile, progress: Progress) -> FakeDecoded:
-        seen.append((*arguments, profile))
+    def decode_file(*arguments: Any, progress: Progress) -> FakeDecoded:
+        seen.append(arguments)
         return FakeDecoded()
 
     monkeypatch.setattr(soundsafe, "embed_file", embed_file, raising=False)
@@ -178,15 +178,6 @@ def test_strength_reaches_the_codec(
 def test_the_code_reaches_the_codec(run: Run, clip: Path, calls: list[Any], name: str) -> None:
     assert run("embed", "in.wav", "out.wav", "--message", "m", "--code", name)[0] == 0
     assert calls[0][7].code == name
-
-
-def test_bound_marks_are_asked_for(run: Run, clip: Path, calls: list[Any]) -> None:
-    assert run("embed", "in.wav", "out.wav", "--message", "m", "--bound")[0] == 0
-    assert run("decode", "in.wav", "--bound")[0] == 0
-    assert run("decode", "in.wav")[0] == 0
-    assert [each[-1].host_bound for each in calls] == [True, True, False]
-    code, _, err = run("embed", "in.wav", "out.wav", "--message", "m", "--bound", "--code", "rs")
-    assert (code, err) == (2, "soundsafe: --bound goes with --code ldpc\n")
 
 
 def test_an_unknown_code_is_refused(run: Run, clip: Path, calls: list[Any]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from soundsafe.cells.profile import ROBUST
+from soundsafe.cells.profile import LEARNABLE, ROBUST
 from soundsafe.digests import digest_of
-from soundsafe.tiles.geometry import ROBUST_TILES
+from soundsafe.tiles.geometry import LEARNABLE_TILES, ROBUST_TILES
 
 
 def test_every_field_counts() -> None:
@@ -17,5 +17,7 @@ def test_every_field_counts() -> None:
 
 def test_digests_are_those_of_released_marks() -> None:
     """The profiles of marks that are out there: a digest that changes here is another profile."""
-    assert ROBUST.digest.startswith("f8ae6a240c52e402")
-    assert ROBUST_TILES.digest.startswith("f391baff485688f4")
+    assert LEARNABLE.digest.startswith("f8ae6a240c52e402")
+    assert LEARNABLE_TILES.digest.startswith("f391baff485688f4")
+    assert ROBUST.digest.startswith("fd87eae97fc46f19")
+    assert ROBUST_TILES.digest.startswith("7095c28f738b0cce")

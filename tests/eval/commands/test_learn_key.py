@@ -12,9 +12,9 @@ from soundsafe.eval.commands.learn_key import Learned, Outcome, main, study
 
 
 @pytest.mark.slow
-def test_rows_of_one_file() -> None:
+def test_rows_of_one_file_of_version_1() -> None:
     clips = datasets.load("bundled").clips
-    rows = list(study(clips[4:6], [1], 8.0, own=False, targets=1, seed=0))
+    rows = list(study(clips[4:6], [1], 8.0, own=False, targets=1, seed=0, learnable=True))
     learned, *outcomes = rows
     assert isinstance(learned, Learned)
     assert (learned.files, learned.seconds, learned.of_symbols, learned.of_pilots) == (1, 8.0, 296, 8)
@@ -44,5 +44,5 @@ def test_too_little_audio_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--files", "1", "--seconds", "4", "--targets", "0"]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line)["step"] == "learn"
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["step"] for line in lines] == ["learn", "learn_described"]

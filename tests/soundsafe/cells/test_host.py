@@ -8,11 +8,11 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.host import code_of_second, codes_of_second, host_features
 from soundsafe.cells.layout import choose_layout, features
 from soundsafe.cells.mixtures import mix_channels, mixtures
-from soundsafe.cells.profile import EUL_FRAMES, HOST_BOUND, PATTERNS
+from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, ROBUST
 from soundsafe.pipeline.descriptions import description
 from soundsafe.stft import stft
 
-CODE = CellCode(bytes(range(32)), HOST_BOUND)
+CODE = CellCode(bytes(range(32)), ROBUST)
 ROCK = {clip.clip: clip for clip in datasets.load("bundled").clips}["rock"].read()[0]
 
 
@@ -26,7 +26,7 @@ def test_the_audio_names_the_code_of_a_second() -> None:
     assert code_of_second(second(0), 1, CODE) == CODE.of_host(word, 1)
     assert code_of_second(10.0 * second(0), 1, CODE) == CODE.of_host(word, 1)
     assert code_of_second(second(0), 2, CODE) != CODE.of_host(word, 1)
-    earlier = CellCode(CODE.key)
+    earlier = CODE.learnable
     assert code_of_second(second(0), 1, earlier) is earlier
     assert codes_of_second(second(0), 1, earlier, 8) == [(earlier, 0.0)]
 

@@ -11,7 +11,7 @@ from soundsafe import attacks, datasets
 from soundsafe.attacks.learned import remove_pilots
 from soundsafe.attacks.learning import learn_pilots
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.profile import HOST_BOUND
+from soundsafe.cells.profile import LEARNABLE
 from soundsafe.streams.layers import tile_code_beside
 from soundsafe.tiles.detector import read_words
 from soundsafe.tiles.warp import Spectrogram, find
@@ -30,12 +30,12 @@ def clip(name: str) -> Audio:
 
 
 def decode(audio: Audio, key: bytes = KEY) -> soundsafe.Decoded:
-    return soundsafe.decode(audio, RATE, key, profile=HOST_BOUND)
+    return soundsafe.decode(audio, RATE, key)
 
 
 @pytest.fixture(scope="module")
 def marked() -> Audio:
-    made = soundsafe.embed(clip("rock"), RATE, PAYLOAD, KEY, quality="fast", profile=HOST_BOUND)
+    made = soundsafe.embed(clip("rock"), RATE, PAYLOAD, KEY, quality="fast")
     assert made.audio is not None
     assert made.euls_verified == made.euls
     return made.audio
@@ -51,18 +51,18 @@ def test_from_any_sample_and_after_a_codec(marked: Audio) -> None:
 
 def test_after_a_change_of_tempo(marked: Audio) -> None:
     stretched = attacks.get("tempo_signalsmith_+5%").apply(marked, RATE, np.random.default_rng(0))
-    tiles = tile_code_beside(CellCode(KEY, HOST_BOUND))
+    tiles = tile_code_beside(CellCode(KEY))
     spec = Spectrogram(stretched, tiles.geometry)
     words = read_words(spec, find(spec), tiles, 64)
     assert words.payload == PAYLOAD
     assert not words.is_learnable
-    other = tile_code_beside(CellCode(KEY))
+    other = tile_code_beside(CellCode(KEY, LEARNABLE))
     assert read_words(spec, find(spec), other, 64).payload is None  # nothing of it follows from the key alone
 
 
-def test_the_default_profile_and_other_keys_read_nothing(marked: Audio) -> None:
+def test_the_first_version_and_other_keys_read_nothing(marked: Audio) -> None:
     start = marked[:, : 2 * RATE]
-    assert not soundsafe.decode(start, RATE, KEY).ok
+    assert not soundsafe.decode(start, RATE, KEY, profile=LEARNABLE).ok
     assert not decode(start, bytes(32)).ok
 
 
@@ -80,11 +80,12 @@ def test_learned_pilots_gone_it_still_reads(marked: Audio) -> None:
     assert sum(eul.ok for eul in found.euls) >= 3
 
 
-def test_marks_of_the_default_profile_read_with_a_warning() -> None:
-    made = soundsafe.embed(clip("rock")[:, : 3 * RATE], RATE, PAYLOAD, KEY, layers="eul", quality="fast")
+def test_marks_of_the_first_version_read_with_a_warning() -> None:
+    start = clip("rock")[:, : 3 * RATE]
+    made = soundsafe.embed(start, RATE, PAYLOAD, KEY, layers="eul", quality="fast", profile=LEARNABLE)
     assert made.audio is not None
     found = decode(made.audio)
     assert found.payload == PAYLOAD
     assert len(found.warnings) == 1
     assert "forged" in found.warnings[0]
-    assert not soundsafe.decode(made.audio, RATE, KEY).warnings
+    assert not soundsafe.decode(made.audio, RATE, KEY, profile=LEARNABLE).warnings
