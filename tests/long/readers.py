@@ -148,9 +148,9 @@ def decode_target(load: Load, folder: Path, seeds: list[bytes]) -> Check:
     import soundfile
 
     golden = Path(__file__).parents[1] / "soundsafe" / "golden"
-    entry = json.loads((golden / "golden.json").read_text())["files"]["choral_mono_both"]
+    entry = json.loads((golden / "golden.json").read_text())["files"]["v2_choral_mono_both"]
     key, payload = bytes.fromhex(entry["key_hex"]), entry["payload_hex"]
-    marked, info = audio_file.read_audio(golden / "choral_mono_both.flac")
+    marked, info = audio_file.read_audio(golden / "v2_choral_mono_both.flac")
     noise = np.random.default_rng(0).standard_normal(8_000) * 0.1
     for samples, rate, suffix in ((marked[0, : info.rate], info.rate, "flac"), (noise, 8_000, "wav")):
         soundfile.write(folder / f"x.{suffix}", samples, rate, subtype="PCM_16")

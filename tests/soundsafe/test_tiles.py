@@ -51,7 +51,7 @@ def attacked(audio: Audio, name: str) -> Audio:
 def read_tiles(audio: Audio, key: bytes) -> tuple[Warp, Words]:
     spec = Spectrogram(audio, TileCode(key).geometry)
     warp = find(spec)
-    return warp, read_words(spec, warp, TileCode(key))
+    return warp, read_words(spec, warp, TileCode(key), 64)
 
 
 def offset_s(warp: Warp) -> float:

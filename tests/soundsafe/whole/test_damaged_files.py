@@ -70,8 +70,8 @@ def check_refuses(check: object, name: str) -> None:
 def test_damaged_marked_audio_gives_its_payload_or_none(suffix: str, inputs: int, tmp_path: Path) -> None:
     """Whole decodes; never another payload."""
     golden = Path(__file__).parents[1] / "golden"
-    entry = json.loads((golden / "golden.json").read_text())["files"]["choral_mono_both"]
-    audio, info = read_audio(golden / "choral_mono_both.flac")
+    entry = json.loads((golden / "golden.json").read_text())["files"]["v2_choral_mono_both"]
+    audio, info = read_audio(golden / "v2_choral_mono_both.flac")
     audio = audio[:, : 2 * info.rate]  # what is read in vain is searched, at length
     path = tmp_path / f"x.{suffix}"
     if suffix == "mp3":
