@@ -98,8 +98,8 @@ def _at_likely_scales(reading: Reading, code: CellCode) -> Iterator[tuple[Floats
         for which in _usual_scales(short.fits)[1:]:
             yield short.at_scale(which, code), own
     for other in short.under_other_codes(code):
-        for which in _usual_scales(other.fits):
-            yield other.at_scale(which, code), tuple(one.layout for one in other.mixtures)
+        best = int(other.fits.argmax())
+        yield other.at_scale(best, code), tuple(one.layout for one in other.mixtures)
 
 
 def _read_long(
