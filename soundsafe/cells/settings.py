@@ -113,7 +113,7 @@ QUALITIES: dict[str, Quality] = {
 }
 """The qualities that users name."""
 
-_SHORT = Quality(probe=2, steps=3, reach=1.9, codecs=(), rounds=0, distance_limit=0.77e-4)
+_SHORT = Quality(probe=2, steps=3, reach=1.9, codecs=(), rounds=0, distance_limit=0.7e-4)
 
 SHORT_QUALITIES: dict[str, Quality] = {
     "fast": replace(_SHORT, probe=1, steps=2),
