@@ -224,9 +224,9 @@ def latex(board: Sequence[Line]) -> bytes:
         "\\midrule",
     ]
     for line in board:
-        cells = [escaped(c) for c in _short(line, families, "{}|{}")]
+        name, *cells = [escaped(c) for c in _short(line, families, "{}|{}")]
         made = [re.sub(r"^(.*)\|(.*)$", r"\1 {\\tiny[\2]}", c) for c in cells]
-        rows.append(" & ".join(made) + r" \\")
+        rows.append(" & ".join([name, *made]) + r" \\")
     return ("\n".join([*rows, "\\bottomrule", "\\end{tabular}"]) + "\n").encode()
 
 

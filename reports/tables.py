@@ -95,9 +95,9 @@ def attack_table(
     columns = [
         Column("attack", [row.attack for row in shown], left=True),
         Column("clips %", [_share(row.clip_success, wanted=it) for row, it in pairs]),
-        Column("95 %", [_interval(row.clip_success_ci95) for row in shown], 2),
+        Column("clips 95 %", [_interval(row.clip_success_ci95) for row in shown], 2),
         Column("seconds %", [_share(row.payload_success, wanted=it) for row, it in pairs], 1),
-        Column("95 % ", [_interval(row.payload_success_ci95) for row in shown], 6),
+        Column("sec. 95 %", [_interval(row.payload_success_ci95) for row in shown], 6),
         Column("BER %", [fmt.ber(row.ber) for row in shown], 3),
         Column("bits right %", [fmt.percent(row.bit_accuracy) for row in shown], 4),
         Column("needed, s", [_plain(row.time_to_payload_s, "g") for row in shown], 5),
@@ -130,11 +130,11 @@ def family_table(rows: Sequence[FamilyRow], width: int = 120, *, title: str = ""
         Column("family", [row.family for row in rows], left=True),
         Column("attacks", [str(row.attacks) for row in rows], 4),
         Column("clips %", [_family_cell(row) for row in rows]),
-        Column("95 %", [_interval(row.clip_success_ci95) for row in rows], 3),
+        Column("clips 95 %", [_interval(row.clip_success_ci95) for row in rows], 3),
         Column("all clips in", [_of(row.survived_by_all, row.attacks) for row in rows], 1),
         Column("none in", [_of(row.survived_by_none, row.attacks) for row in rows], 2),
         Column("seconds %", [_share(row.payload_success, wanted=row.goal != FORGERY) for row in rows], 5),
-        Column("95 % ", [_interval(row.payload_success_ci95) for row in rows], 6),
+        Column("sec. 95 %", [_interval(row.payload_success_ci95) for row in rows], 6),
     ]
     if any(row.not_run for row in rows):
         columns.append(Column("not run", [str(row.not_run or "") for row in rows]))
@@ -303,12 +303,12 @@ def comparison_table(rows: Iterable[ComparisonRow], width: int = 120, *, title: 
         *_systems([row.system for row in shown]),
         Column("clips A %", [fmt.percent(row.clip_success_a) for row in shown]),
         Column("clips B %", [fmt.percent(row.clip_success_b) for row in shown]),
-        Column("p", [_plain(row.p_clips_holm, ".2g") for row in shown], 3),
+        Column("p, clips", [_plain(row.p_clips_holm, ".2g") for row in shown], 3),
         Column("seconds A %", [fmt.percent(row.payload_success_a) for row in shown], 2),
         Column("seconds B %", [fmt.percent(row.payload_success_b) for row in shown], 2),
         Column("B − A", seconds, 1),
         Column("95 %", [_points(row.difference_ci95) for row in shown], 5),
-        Column("p ", [_plain(row.p_holm, ".2g") for row in shown], 4),
+        Column("p, seconds", [_plain(row.p_holm, ".2g") for row in shown], 4),
         Column("verdict", [Cell(row.verdict, _VERDICTS.get(row.verdict, "")) for row in shown], left=True),
     ]
     caption = (
@@ -365,8 +365,8 @@ def power_table(rows: Iterable[PowerRow], fall: float, width: int = 120) -> Fitt
         Column("seconds", [str(row.euls) for row in shown], 2),
         Column("seconds %", [fmt.percent(row.payload_success) for row in shown], 3),
         Column("fall, evenly", points(row.smallest_fall_evenly for row in shown)),
-        Column("by clips", points(row.smallest_fall_whole_clips for row in shown)),
+        Column("fall, by clips", points(row.smallest_fall_whole_clips for row in shown)),
         Column("clips, evenly", [_plain(row.clips_evenly, ".0f") for row in shown]),
-        Column("by clips ", [_plain(row.clips_whole_clips, ".0f") for row in shown]),
+        Column("clips, by clips", [_plain(row.clips_whole_clips, ".0f") for row in shown]),
     ]
     return fitted(columns, width, title="What a gate with this baseline sees", caption=caption)

@@ -168,10 +168,7 @@ def _entry(run: Run, system: str) -> Entry:
             version=str(said.get("version") or ""),
             described=said,
             payload_bits=max(bits, default=0),
-            # This package's own codec authenticates what it reads.
-            checked=checked
-            if isinstance(checked, bool)
-            else (True if system.startswith("soundsafe") else None),
+            checked=checked if isinstance(checked, bool) else None,
             dataset=dataset,
             split=document.split or "",
             clips_digest=_digest(document.clips),

@@ -96,7 +96,7 @@ _LISTS: dict[str, Callable[[], Sequence[Item]]] = {
 _NEXT = {
     "suites": "next: soundsafe-eval show suite NAME",
     "attacks": "next: soundsafe-eval show attack NAME, soundsafe-eval run --attack NAME",
-    "systems": "next: soundsafe-eval show system NAME, soundsafe-eval run --system NAME",
+    "systems": "next: soundsafe-eval show system NAME, run --system NAME, peer install NAME",
 }
 
 
@@ -105,6 +105,13 @@ def _payload(item: Item) -> str:
     if not item["available"]:
         return "not installed"
     return f"{size} bytes" if isinstance(size, int) and size else "–"
+
+
+def _place(item: Item) -> tuple[bool, int]:
+    """Where a system stands in a list for people: installed ones first, the codec before what it
+    is compared with."""
+    kind = str(item["description"]).partition(":")[0]
+    return not item["available"], {"baseline": 1, "peer": 2}.get(kind, 0)
 
 
 def _cells(kind: str, item: Item) -> list[str]:
@@ -163,6 +170,7 @@ def listing(
         return
     right = {1} if kind == "suites" else set()
     console = screen()
+    items = sorted(items, key=_place) if kind == "systems" else items
     for line in lines_of(console, _HEADS[kind], [_cells(kind, item) for item in items], right):
         write(line)
     if kind in _NEXT and console.is_terminal:

@@ -2,16 +2,18 @@
   const data = JSON.parse(one("#data").textContent);
   const DASH = "–";
 
+  // One decimal as Python rounds it: what lies half-way, which only quarters can, goes to the even digit.
+  const tenth = (v) => (Math.abs(4 * v) % 2 === 1 ? (2 * Math.round(5 * v) / 10).toFixed(1) : v.toFixed(1));
   // Numbers as the printed tables have them: never rounded up to 100 or down to 0.
   const percent = (v) => {
     if (v === null || v === undefined) return DASH;
-    const text = (100 * v).toFixed(1);
+    const text = tenth(100 * v);
     if (text === "100.0") return v >= 1 ? "100" : ">99.9";
     if (text === "0.0") return v <= 0 ? "0" : "<0.1";
     return text;
   };
   const level = (v) => (v <= 0 ? 0 : v >= 1 ? 10 : 1 + Math.min(8, Math.floor(v * 9)));
-  const digits = (v, n) => (v === null || v === undefined ? DASH : v.toFixed(n).replace("-", "−"));
+  const digits = (v) => (v === null || v === undefined ? DASH : tenth(v).replace("-", "−"));
   const three = (v) => (v === null || v === undefined ? DASH : String(Number(v.toPrecision(3))));
 
   // What is chosen.
@@ -43,8 +45,8 @@
   };
 
   const FIGURES = {
-    zimtohrli: ["Distance, 1e-5", (s) => s.zimtohrli, (s) => digits(s.zimtohrli === null ? null : s.zimtohrli * 1e5, 1)],
-    snr: ["SNR, dB", (s) => s.snr, (s) => digits(s.snr, 1)],
+    zimtohrli: ["Distance, 1e-5", (s) => s.zimtohrli, (s) => digits(s.zimtohrli === null ? null : s.zimtohrli * 1e5)],
+    snr: ["SNR, dB", (s) => s.snr, (s) => digits(s.snr)],
     accepts: ["False accepts", (s) => (s.unmarked ? s.accepts / s.unmarked : null), (s) => `${s.accepts} of ${s.unmarked}`],
     embed: ["Embedding, s a second", (s) => s.embed, (s) => three(s.embed)],
     decode: ["Decoding, s a second", (s) => s.decode, (s) => three(s.decode)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import io
 import json
@@ -21,10 +22,11 @@ from pypdf import PdfReader
 
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.compare import LEVEL, compare
+from soundsafe.eval.analysis.entries import entries_of
 from soundsafe.eval.analysis.families import ALL, family_rows
 from soundsafe.eval.analysis.stored import read_run
 from soundsafe.reports import format as fmt
-from soundsafe.reports import html, pdf
+from soundsafe.reports import html, leaderboard, pdf
 from soundsafe.reports.columns import Cell
 from soundsafe.reports.content import build
 from soundsafe.reports.tables import attack_lines, family_lines
@@ -195,6 +197,34 @@ def test_page_terminal_and_summary_have_the_same_figures(core: tuple[_Page, str]
         assert accepts[:2] == ("0 of 96 s", quality[system]["false_accepts"])
         assert (distance[1], snr[1]) == (quality[system]["zimtohrli"], quality[system]["snr_db"])
     assert "null marks nothing, to show what chance gives: 0 of 120 attacked clips" in page.text
+
+
+def test_the_leaderboard_has_the_figures_of_terminal_and_summary(four_systems: Path) -> None:
+    run = read_run(four_systems)
+    found = {(r.system, r.family): r for r in family_rows(run.frame, run.summary.rows)}
+    quality = {q["system"]: q for q in _summary(four_systems)["quality"] if q["category"] == "all"}
+    terminal = family_lines(found.values())
+    board = leaderboard.lines(entries_of(run))
+    page = leaderboard.page(board).decode()
+    drawn = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    rows = list(csv.DictReader(io.StringIO(leaderboard.csv_table(board).decode())))
+    (static,) = _Page(page.partition("<script")[0]).tables.values()
+    families = [ALL, "no attack", *drawn["families"]]
+    for line, system, row, cells in zip(board, drawn["systems"], rows, static, strict=True):
+        name = line.entry.system
+        assert name == system["label"] == row["system"] == cells[0][0]
+        for family, cell in zip(families, cells[3:-1], strict=True):
+            known = found[name, family]
+            figures = system["figures"]["all"][family]
+            low, high = known.clip_success_ci95 or (None, None)
+            assert figures[:4] == [known.clip_success, low, high, known.bit_accuracy]
+            assert (float(row[family]), float(row[f"{family} low"])) == (known.clip_success, low)
+            assert cell[0] == _text(terminal[family][name])
+            assert cell[2] == fmt.interval(known.clip_success_ci95)
+        for mine, field in (("zimtohrli", "zimtohrli"), ("snr", "snr_db"), ("nmr", "nmr_db")):
+            assert system[mine] == quality[name][field]
+            assert (float(row[field]) if row[field] else None) == quality[name][field]
+        assert cells[2][0] == fmt.decibel(quality[name]["zimtohrli"] * 1e5)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from soundsafe.console.screen import screen
 from soundsafe.eval.analysis.families import ALL, FORGERY, FamilyRow
-from soundsafe.eval.rows import QualityRow, SummaryRow
+from soundsafe.eval.rows import ComparisonRow, PowerRow, QualityRow, SummaryRow
 from soundsafe.reports import format as fmt
 from soundsafe.reports import tables
 
@@ -77,6 +77,29 @@ def test_no_digit_and_no_name_is_cut(width: int) -> None:
     assert "…" not in text
     assert ("In a wider terminal" in text) == ("12.3" not in text) == (width == 80)
     assert all(len(line.rstrip()) <= width for line in text.splitlines())
+
+
+@pytest.mark.parametrize("width", [100, 140])
+def test_no_two_columns_have_one_name(width: int) -> None:
+    known = {"clip_success_ci95": (0.7, 1.0), "payload_success_ci95": (0.8, 1.0)}
+    families = [FamilyRow("s", "t", "mp3", attacks=3, clip_success=0.9, payload_success=0.9, **known)]
+    change = ComparisonRow(
+        "s", "mp3_192", 8, 64, 0.9, 0.8, -0.1, (-0.2, 0.0), 3, 1, 0.6, 0.5, 0.1, 0.2, p_holm=0.5,
+        clip_success_a=1.0, clip_success_b=0.9, p_clips_holm=0.25,
+    )  # fmt: skip
+    power = PowerRow("s", "mp3_192", 8, 64, 0.9, 0.1, 40, 0.3, 80)
+    tables_of_all = [
+        tables.attack_table([replace(ROW, clip_success_ci95=(0.7, 1.0))], width),
+        tables.family_table(families, width),
+        tables.comparison_table([change], width),
+        tables.power_table([power], 0.05, width),
+    ]
+    for table in tables_of_all:
+        heads = [column.header for column in table.table.columns]
+        assert len(heads) == len(set(heads)) > 3
+    compared = _text(tables_of_all[2], width)
+    assert "p, clips" in compared
+    assert ("0.25" in compared) == ("p, clips" in compared.splitlines()[0])
 
 
 @pytest.mark.parametrize("width", [60, 140])

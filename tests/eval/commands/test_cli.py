@@ -275,9 +275,18 @@ def test_lists(fakes: ModuleType, command: Any, kind: str) -> None:
     assert code == 0
     lines = text.splitlines()
     assert len(lines) == 1 + len(items)  # the heads
-    assert all(
-        line.startswith(str(next(iter(item.values())))) for line, item in zip(lines[1:], items, strict=True)
-    )
+    names = [str(next(iter(item.values()))) for item in items]
+    shown = [line.split()[0] for line in lines[1:]]
+    assert sorted(shown) == sorted(names) if kind == "systems" else shown == names
+
+
+def test_systems_that_can_be_run_are_listed_first(command: Any) -> None:
+    _heads, *lines = command("list", "systems")[1].splitlines()
+    names = [line.split()[0] for line in lines]
+    installed = ["not installed" not in line for line in lines]
+    assert installed == sorted(installed, reverse=True)
+    assert names[0] == "soundsafe"
+    assert names.index("soundsafe-seed") < names.index("null") < names.index("audioseal")
 
 
 def test_add_on_systems_are_listed(fakes: ModuleType, command: Any) -> None:
