@@ -7,8 +7,8 @@ key, the symbols of the tile layer and the pilots of the cell layer, and prints 
 - `learn_described`: what blocks of one description at one place of the cycle give away, the commonest three;
 - `learn`: how many of symbols, pilots and signs are right, from how much audio, in how much CPU time;
 - `forge`: a file that was never marked, with the learned word written into it, and what `decode` says;
-- `remove`: a marked file with the learned pilots moved by half a step, and beside it the same with patterns
-  drawn by lot, and white noise of the same size.
+- `remove`: a marked file with the learned pilots moved by half a step, the same with its beginning cut off,
+  and beside it the same with patterns drawn by lot, and white noise of the same size.
 
 `--learnable`: marks of version 1. `--own`: each file carries a payload of its own.
 `--targets`: files that are forged and freed of their mark.
@@ -58,6 +58,10 @@ __all__ = [
     "right_symbols",
     "study",
 ]
+
+
+_CUT = 12_345
+"""Samples that are cut off, so that a second begins at no place where the detector looks first."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,7 @@ def study(
             removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
             outcome = _outcome("remove", "learned pilots", n, audio, removed, code)
             yield outcome
+            yield _outcome("remove", "learned pilots, and a cut", n, audio[:, _CUT:], removed[:, _CUT:], code)
             other_symbols, other_pilots = _by_lot(symbols, pilots)
             other = remove_tile_pilots(remove_pilots(audio, other_pilots), other_symbols)
             yield _outcome("remove", "patterns by lot", n, audio, other, code)

@@ -27,12 +27,14 @@ from soundsafe.recovery.splice_search import SplicedClock, refine_pitch, search_
 from soundsafe.recovery.splices import read_spliced_second
 from soundsafe.tiles.detector import read_words
 from soundsafe.tiles.geometry import TileCode, TileProfile
+from soundsafe.tiles.unpiloted import find_unpiloted
 from soundsafe.tiles.warp import Spectrogram, Warp, find
 
 __all__ = ["SAME", "Recovered", "read_speed", "read_warped"]
 
 LOCKED_Z = 6.5
-"""Smallest z of the tile layer's pilots for which the slower ways of reading are tried."""
+"""Smallest z of the tile layer's pilots, or of its known symbols, for which slower ways of reading are
+tried."""
 
 SAME = 0.004
 """Tempo and pitch that differ by no more than this are one speed."""
@@ -250,6 +252,26 @@ def _unless_sure(
     return replace(better, tried=found.tried + opposite.tried), better is opposite
 
 
+def _read_tiles(spec: Spectrogram, warp: Warp, tiles: TileCode, score: float, tally: Tally) -> Recovered:
+    """The tile layer's words under `warp`; `score`: the best of all pilots."""
+    words = read_words(spec, warp, tiles, _CANDIDATES if warp.z >= LOCKED_Z else 1)
+    tally.add(words.identifiers * IDENTIFIER_FALSE_ACCEPT)
+    tally.blocks(words.tries)
+    return Recovered(
+        payload=words.payload,
+        identifier=words.identifier,
+        layer="tile" if words.identifier is not None or words.payload is not None else None,
+        speed=warp.tempo if abs(warp.tempo / warp.pitch - 1.0) <= SAME else 1.0,
+        tempo=warp.tempo,
+        pitch=warp.pitch,
+        confidence=1.0 - false_alarm(warp.z, warp.tried),
+        offset=_origin(warp, tiles.profile),
+        score=score,
+        combined=0,
+        is_learnable=words.is_learnable,
+    )
+
+
 def _read_upright(
     audio: Audio,
     clock: SplicedClock | None,
@@ -298,23 +320,14 @@ def _read_upright(
                 pitch = lock.factor
     if reading is not None:
         return replace(reading, inverted=inverted)
-    words = read_words(spec, warp, tiles, _CANDIDATES if locked else 1)
-    tally.add(words.identifiers * IDENTIFIER_FALSE_ACCEPT)
-    tally.blocks(words.tries)
-    result = Recovered(
-        payload=words.payload,
-        identifier=words.identifier,
-        layer="tile" if words.identifier is not None or words.payload is not None else None,
-        speed=warp.tempo if same else 1.0,
-        tempo=warp.tempo,
-        pitch=warp.pitch,
-        confidence=1.0 - false_alarm(warp.z, warp.tried),
-        offset=_origin(warp, tiles.profile),
-        score=score,
-        combined=0,
-        is_learnable=words.is_learnable,
-    )
-    if words.payload is not None:
+    result = _read_tiles(spec, warp, tiles, score, tally)
+    if result.payload is None and not locked and tiles.profile.host_bound:
+        # Pilots can be learned, and undone.
+        unpiloted = find_unpiloted(spec, tiles)
+        if unpiloted is not None and unpiloted.z >= LOCKED_Z:
+            other = _read_tiles(spec, unpiloted, tiles, max(score, unpiloted.z), tally)
+            result = result if other.payload is None else other
+    if result.payload is not None:
         return result
     if abs(pitch - 1.0) > _SAME_PITCH:
         if locked:  # the tile layer's is rough

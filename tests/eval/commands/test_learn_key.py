@@ -23,7 +23,7 @@ def test_rows_of_one_file_of_version_1() -> None:
     assert learned.cpu_s > 0
     assert all(isinstance(row, Outcome) for row in outcomes)
     by = {(row.step, row.by): row for row in outcomes if isinstance(row, Outcome)}
-    assert len(by) == 4
+    assert len(by) == 5
     assert not by["forge", "learned word"].ok
     noise, lot = by["remove", "white noise"], by["remove", "patterns by lot"]
     assert noise.snr_db == pytest.approx(by["remove", "learned pilots"].snr_db, abs=0.1)
