@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from soundsafe.cells.code import CellCode
 from soundsafe.errors import InputError
-from soundsafe.tiles.geometry import LEARNABLE_TILES, TileCode
+
+if TYPE_CHECKING:
+    from soundsafe.cells.code import CellCode
+    from soundsafe.tiles.geometry import TileCode
 
 __all__ = ["LAYERS", "layers_of", "tile_code_beside"]
 
@@ -46,7 +49,10 @@ def tile_code_beside(code: CellCode) -> TileCode:
     """The code of the tile layer that goes with one of the cell layer: bound to its audio where that is.
 
     Example:
+        >>> from soundsafe.cells.code import CellCode
         >>> tile_code_beside(CellCode()).profile.host_bound == CellCode().profile.host_bound
         True
     """
+    from soundsafe.tiles.geometry import LEARNABLE_TILES, TileCode  # with torch, which names do without
+
     return TileCode(code.key) if code.profile.host_bound else TileCode(code.key, LEARNABLE_TILES)

@@ -247,3 +247,20 @@ def test_a_version_costs_nothing() -> None:
     code = "import sys, soundsafe; soundsafe.__version__, soundsafe.InputError; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "pandas"} & set(loaded.stdout.split())
+
+
+def test_help_and_usage_errors_do_without_the_codec() -> None:
+    code = """
+import sys
+from soundsafe.cli import main
+for arguments in (["--help"], ["embed", "a.wav", "b.wav", "--message", "x", "--layers", "none"]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        print("code", end.code or 0)
+print(*sys.modules)
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *_, help_code, usage_code, modules = loaded.stdout.splitlines()
+    assert (help_code, usage_code) == ("code 0", "code 2")
+    assert not {"torch", "scipy", "pandas"} & set(modules.split())
