@@ -92,15 +92,19 @@ def attack_table(
     shown = shown_rows(rows, category)
     real = [not control_of(row.attack) for row in shown]
     pairs = list(zip(shown, real, strict=True))
+    # Where nothing is read by the second, no share of seconds is known: 0 would be a claim.
+    alone = any(row.ber is not None or row.payload_success for row in shown)
     columns = [
         Column("attack", [row.attack for row in shown], left=True),
         Column("clips %", [_share(row.clip_success, wanted=it) for row, it in pairs]),
         Column("clips 95 %", [_interval(row.clip_success_ci95) for row in shown], 2),
-        Column("seconds %", [_share(row.payload_success, wanted=it) for row, it in pairs], 1),
-        Column("sec. 95 %", [_interval(row.payload_success_ci95) for row in shown], 6),
+        Column(
+            "seconds %", [_share(row.payload_success if alone else None, wanted=it) for row, it in pairs], 1
+        ),
+        Column("sec. 95 %", [_interval(row.payload_success_ci95 if alone else None) for row in shown], 6),
         Column("BER %", [fmt.ber(row.ber) for row in shown], 3),
         Column("bits right %", [fmt.percent(row.bit_accuracy) for row in shown], 4),
-        Column("needed, s", [_plain(row.time_to_payload_s, "g") for row in shown], 5),
+        Column("needed, s", [fmt.seconds(row.time_to_payload_s) for row in shown], 5),
         Column("slots %", [fmt.percent(row.parity_slots) for row in shown], 9),
         *_counts([row.clips for row in shown], "clips", 7),
         *_counts([row.euls for row in shown], "seconds", 8),
@@ -276,11 +280,15 @@ _VERDICTS = {"better": _GOOD, "worse": f"bold {_BAD}", "mixed": _FAIR}
 def _difference(value: float) -> Cell:
     points = 100 * value
     style = "" if abs(points) < 0.05 else _GOOD if points > 0 else _BAD
-    return Cell(f"{points:+.1f}", style)
+    return Cell(_signed(points), style)
 
 
 def _points(interval: Interval) -> str:
-    return f"{100 * interval[0]:+.1f}…{100 * interval[1]:+.1f}" if interval else fmt.DASH
+    return "…".join(_signed(100 * limit) for limit in interval) if interval else fmt.DASH
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.1f}".replace("-", "−")
 
 
 def _systems(names: Sequence[str]) -> list[Column]:
@@ -297,17 +305,22 @@ def comparison_table(rows: Iterable[ComparisonRow], width: int = 120, *, title: 
         title: above the table.
     """
     shown = list(rows)
-    seconds = [_difference(row.difference) for row in shown]
+    alone = [
+        row.ber_a is not None or row.ber_b is not None or row.payload_success_a + row.payload_success_b > 0
+        for row in shown
+    ]
+    pairs = list(zip(shown, alone, strict=True))
+    seconds = [_difference(row.difference) if by else Cell(fmt.DASH) for row, by in pairs]
     columns = [
         Column("attack", [row.attack for row in shown], left=True),
         *_systems([row.system for row in shown]),
         Column("clips A %", [fmt.percent(row.clip_success_a) for row in shown]),
         Column("clips B %", [fmt.percent(row.clip_success_b) for row in shown]),
         Column("p, clips", [_plain(row.p_clips_holm, ".2g") for row in shown], 3),
-        Column("seconds A %", [fmt.percent(row.payload_success_a) for row in shown], 2),
-        Column("seconds B %", [fmt.percent(row.payload_success_b) for row in shown], 2),
+        Column("seconds A %", [fmt.percent(row.payload_success_a if by else None) for row, by in pairs], 2),
+        Column("seconds B %", [fmt.percent(row.payload_success_b if by else None) for row, by in pairs], 2),
         Column("B − A", seconds, 1),
-        Column("95 %", [_points(row.difference_ci95) for row in shown], 5),
+        Column("95 %", [_points(row.difference_ci95 if by else None) for row, by in pairs], 5),
         Column("p, seconds", [_plain(row.p_holm, ".2g") for row in shown], 4),
         Column("verdict", [Cell(row.verdict, _VERDICTS.get(row.verdict, "")) for row in shown], left=True),
     ]

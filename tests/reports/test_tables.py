@@ -35,6 +35,24 @@ def test_attack_table() -> None:
     assert "hidden" not in text
 
 
+def test_a_system_that_reads_no_second_has_no_share_of_seconds() -> None:
+    whole = replace(
+        ROW, ber=None, payload_success=0.0, payload_success_ci95=(0.0, 0.4), time_to_payload_s=8.0125
+    )
+    text = _text(tables.attack_table([whole]))
+    assert "8.01" in text
+    assert "8.0125" not in text
+    assert "seconds %" not in text
+    assert "seconds %" in _text(tables.attack_table([whole, replace(ROW, payload_success=0.0)]))
+    row = ComparisonRow(
+        "s", "mp3_192", 8, 64, 0.0, 0.0, 0.0, None, 0, 0, 1.0, None, None, None, clip_success_a=1.0
+    )
+    text = _text(tables.comparison_table([row]))
+    assert "seconds A" not in text
+    assert "B − A" not in text
+    assert "B − A" in _text(tables.comparison_table([replace(row, ber_a=0.5)]))
+
+
 def test_controls_after_attacks_are_shown_only_where_they_accepted() -> None:
     quiet = replace(ROW, attack="unmarked+then+mp3_64", payload_success=0.0, clip_success=0.0)
     loud = replace(ROW, attack="wrong_key+then+mp3_64", payload_success=0.0, clip_success=0.125)
