@@ -194,10 +194,13 @@ def matrix(
 
 def attack_lines(rows: Iterable[SummaryRow]) -> dict[str, dict[str, Cell | str]]:
     """The lines of a matrix of clips % by attack and system."""
+    whole = [row for row in rows if row.category == "all"]
+    shown = {row.attack for row in shown_rows(whole)}  # what one system accepts is shown of all
     lines: dict[str, dict[str, Cell | str]] = {}
-    for row in shown_rows(rows):
-        cell = _share(row.clip_success, wanted=not control_of(row.attack))
-        lines.setdefault(row.attack, {})[row.system] = cell
+    for row in whole:
+        if row.attack in shown:
+            cell = _share(row.clip_success, wanted=not control_of(row.attack))
+            lines.setdefault(row.attack, {})[row.system] = cell
     return lines
 
 

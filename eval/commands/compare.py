@@ -59,7 +59,7 @@ def compare(
             sheet.print(tables.comparison_table(rows, sheet.width, title=title))
     if latex is not None:
         write_atomically(latex, sheets.document())
-    console.print(_verdicts(rows), soft_wrap=True)
+    console.print(_verdicts(rows), soft_wrap=not console.is_terminal)
     if by_family:
         tell(f"next: soundsafe-eval compare {run_a} {run_b} --attacks")
 

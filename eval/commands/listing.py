@@ -7,10 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from soundsafe import plugins
 from soundsafe.console import print_json, write
 from soundsafe.console.screen import lines_of, screen
 from soundsafe.errors import InputError
-from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.options import Json, Plugins
 
 __all__ = ["attack_item", "listing", "suite_item"]
 
@@ -159,9 +160,12 @@ def listing(
     word: Annotated[
         str | None, typer.Argument(metavar="[WORD]", help="Those with this in their names.")
     ] = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """List suites, attacks, systems, datasets or metrics, a line each."""
+    for path in plugin or ():
+        plugins.load(path)
     items = [i for i in _LISTS[kind]() if word is None or word.lower() in str(next(iter(i.values()))).lower()]
     if word is not None and not items:
         raise InputError(f"no {kind} with {word!r} in their names: soundsafe-eval list {kind} names all")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from soundsafe import plugins
 from soundsafe.console import print_json, tell, write
 from soundsafe.console.screen import lines_of, screen
 from soundsafe.errors import InputError
 from soundsafe.eval.commands.listing import attack_item, params_text, suite_item
-from soundsafe.eval.commands.options import Json, Latex
+from soundsafe.eval.commands.options import Json, Latex, Plugins
 
 if TYPE_CHECKING:
     from soundsafe.eval.commands.listing import Item
@@ -42,9 +43,12 @@ def show(
         bool, typer.Option("--categories", help="Of a run: what came of each category of clips, too.")
     ] = False,
     latex: Latex = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Print a stored run as `run` did, or tell what a suite, an attack or a system is."""
+    for path in plugin or ():
+        plugins.load(path)
     if len(what) == 1:
         _show_run(Path(what[0]), every_attack, categories, latex, as_json)
         return

@@ -200,7 +200,7 @@ def make_plan(
                     asked.cells.setdefault(name, (Treatment(name, treatment.attack), labels))
     if not asked.cells:
         raise InputError("no attacks to run: name a suite")
-    chosen = _systems(systems)
+    chosen = [s if isinstance(s, str) else registry.checked(s) for s in _systems(systems)]
     names = [str((registry.get(s) if isinstance(s, str) else s).name) for s in chosen]
     if len(set(names)) != len(names):
         raise InputError(f"each system once, please: {', '.join(names)}")

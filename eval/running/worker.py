@@ -222,6 +222,9 @@ class _Bench:
         start = time.perf_counter()
         embedded = system.embed(source.audio.copy(), source.rate, payload, self.key)
         seconds = time.perf_counter() - start
+        if isinstance(embedded, np.ndarray) or not hasattr(embedded, "audio"):
+            kind = type(embedded).__name__
+            raise TypeError(f"embed returned {kind}, which has no audio: Marked(audio) is needed")
         marked = _checked(embedded.audio, "the marked audio", source.audio.shape[0])
         if marked.shape != source.audio.shape:
             raise ValueError(f"marked audio has {marked.shape[1]} samples, the clip {source.audio.shape[1]}")

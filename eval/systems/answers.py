@@ -146,7 +146,9 @@ def answer(decoded: object) -> Answer:
     """
     ok, payload, bits = _field(decoded, "ok"), _field(decoded, "payload"), _bits(decoded)
     if ok is None:
-        raise TypeError(f"decode returned {type(decoded).__name__}, which has no ok")
+        raise TypeError(
+            f"decode returned {type(decoded).__name__}, which has no ok: Found(ok, payload) is needed"
+        )
     if payload is not None and not isinstance(payload, bytes):
         raise TypeError(f"decode returned a payload that is {type(payload).__name__}, not bytes")
     if payload is None and ok:

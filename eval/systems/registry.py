@@ -21,11 +21,11 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from soundsafe import plugins
 from soundsafe.errors import InputError, unknown
-from soundsafe.eval.systems.interface import System
+from soundsafe.eval.systems.interface import SimpleSystem, System
 from soundsafe.eval.systems.peer_catalogue import PEERS
 from soundsafe.message.container import BODY
 
-__all__ = ["facts_of", "get", "listing", "register", "systems"]
+__all__ = ["checked", "facts_of", "get", "listing", "register", "systems"]
 
 Factory = Callable[[], System]
 F = TypeVar("F", bound=Factory)
@@ -135,8 +135,34 @@ def _in_plugin(module: ModuleType) -> dict[str, Factory]:
     for made in vars(module).values():
         own = isinstance(made, type) and made.__module__ == module.__name__
         if own and isinstance(made, _SystemClass) and isinstance(made.name, str):
-            out[made.name] = made
+            out[made.name] = _completed(made)
     return out
+
+
+_OPTIONAL = ("coded_bits", "layouts", "describe")
+"""What a system by the second has, and a plain one does without."""
+
+
+def _completed(made: _SystemClass) -> Factory:
+    """A plug-in's class; what it leaves out is as `SimpleSystem` has it."""
+    if not isinstance(made, type) or all(hasattr(made, name) for name in _OPTIONAL):
+        return made
+    return type(made.__name__, (made, SimpleSystem), {"__module__": made.__module__, "__doc__": made.__doc__})
+
+
+def checked(system: System) -> System:
+    """The system, which has all that the bench asks of one.
+
+    Raises:
+        InputError: it lacks something.
+    """
+    needed = ("name", "payload_bytes", "embed", "decode", *_OPTIONAL)
+    if missing := [name for name in needed if not hasattr(system, name)]:
+        raise InputError(
+            f"{type(system).__name__} is no system: it has no {', '.join(missing)} "
+            "(soundsafe.eval.systems.interface.SimpleSystem has what may be left out)"
+        )
+    return system
 
 
 def _itself(factory: Factory) -> Factory:
@@ -185,7 +211,7 @@ def get(name: str) -> System:
     try:
         make: Callable[..., System] = loaders[plain]()
         if not options:
-            return make()
+            return checked(make())
         try:
             inspect.signature(make).bind(**options)
         except TypeError as error:

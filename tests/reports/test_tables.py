@@ -59,6 +59,10 @@ def test_controls_after_attacks_are_shown_only_where_they_accepted() -> None:
     text = _text(tables.attack_table([ROW, quiet, loud]))
     assert "unmarked+then" not in text
     assert "wrong_key+then" in text
+    quiet_there = replace(loud, system="t", clip_success=0.0, payload_success=0.0)
+    lines = tables.attack_lines([ROW, quiet, loud, quiet_there])
+    assert list(lines) == ["mp3_192", loud.attack]
+    assert {system: cell.text for system, cell in lines[loud.attack].items()} == {"s": "12.5", "t": "0"}  # type: ignore[union-attr]
 
 
 def test_category_tables() -> None:

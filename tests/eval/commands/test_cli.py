@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from soundsafe import plugins
 from soundsafe.eval.commands.listing import _LISTS
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
@@ -278,6 +279,28 @@ def test_lists(fakes: ModuleType, command: Any, kind: str) -> None:
     names = [str(next(iter(item.values()))) for item in items]
     shown = [line.split()[0] for line in lines[1:]]
     assert sorted(shown) == sorted(names) if kind == "systems" else shown == names
+
+
+def test_a_plain_class_of_a_plugin_is_listed_and_shown(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "_MODULES", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    file = tmp_path / "listed_plugin.py"
+    file.write_text(
+        'class Mine:\n    """Hides a byte."""\n    name, payload_bytes = "mine", 1\n'
+        "    def embed(self, audio, rate, payload, key): ...\n"
+        "    def decode(self, audio, rate, key): ...\n"
+    )
+    try:
+        assert command("list", "systems", "mine", "--plugin", file)[1].splitlines()[1].split() == [
+            "mine", "1", "bytes", "Hides", "a", "byte"
+        ]  # fmt: skip
+        code, text, _ = command("show", "system", "mine", "--plugin", file)
+        assert (code, "description: Hides a byte" in text) == (0, True)
+    finally:
+        sys.modules.pop("listed_plugin", None)
 
 
 def test_systems_that_can_be_run_are_listed_first(command: Any) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from soundsafe.aliases import Audio
 from soundsafe.errors import InputError, NotMarkable
 from soundsafe.eval.analysis.summary import summary_rows
 from soundsafe.eval.rows import Row
@@ -86,6 +87,17 @@ def test_a_broken_attack_is_a_row_not_a_crash(fakes: ModuleType, clips: Path, ho
     assert text in broken["message"].iloc[0]
     assert "\n" not in broken["message"].iloc[0]
     assert rows.loc[rows["attack"] == "none", "payload_ok"].all()
+
+
+def test_an_array_is_no_answer_of_embed(fakes: ModuleType, clips: Path) -> None:
+    class Bare(fakes.Toy):  # type: ignore[name-defined]
+        name = "bare"
+
+        def embed(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> object:
+            return audio
+
+    with pytest.raises(InputError, match=r"embed returned ndarray, which has no audio: Marked\(audio\) is"):
+        runner.evaluate(Bare(), "none", clips, limit=1)
 
 
 def test_a_system_that_knows_little(fakes: ModuleType, clips: Path) -> None:

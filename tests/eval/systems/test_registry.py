@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
 from soundsafe.errors import InputError
+from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.systems import registry
 from soundsafe.eval.systems.baselines import Null, PlainQim
+from soundsafe.eval.systems.interface import SimpleSystem
 
 
 def test_what_is_listed_without_loading_is_right() -> None:
@@ -43,3 +47,26 @@ def test_options_stand_behind_a_name() -> None:
     ):
         with pytest.raises(InputError, match=words):
             registry.get(name)
+
+
+def test_a_plain_class_of_a_plugin_is_a_system() -> None:
+    module = ModuleType("plain_plugin")
+    code = "class Plain:\n  name, payload_bytes = 'plain', 1\n" + "".join(
+        f"  def {name}(self, *given): return given\n" for name in ("embed", "decode")
+    )
+    exec(code, module.__dict__)
+    (made,) = registry._in_plugin(module).values()
+    system = registry.checked(made())
+    assert (system.name, system.describe(), system.layouts(None, 1, b"")) == ("plain", {}, [])  # type: ignore[arg-type]
+    assert type(system).__module__ == "plain_plugin"
+
+
+def test_what_is_no_system_is_told_what_it_lacks() -> None:
+    class Half(SimpleSystem):
+        name = "half"
+
+        def embed(self, *given: object) -> object:
+            return given
+
+    with pytest.raises(InputError, match="Half is no system: it has no payload_bytes, decode "):
+        make_plan(Half(), "none", "bundled", limit=1)  # type: ignore[arg-type]
