@@ -1,8 +1,8 @@
 """Who is named when holders of copies average them, each copy marked under a key of its own.
 
 ``python -m soundsafe.eval.commands.collude [DATASET] [--copies N]... [--shared-key]``
-marks each clip once for each holder, averages the first N copies, reads the mean with the key of each of them, and
-prints one JSON line a clip and N: how many holders it names, and payloads that nobody was given.
+marks each clip once for each holder, averages the first N copies, reads the mean with the key of each of them,
+and prints one JSON line a clip and N: how many holders it names, and payloads that nobody was given.
 
 `--shared-key`: all copies under one key, each with a payload of its own; the mean is read with that key.
 """
@@ -79,7 +79,7 @@ def study(
         except NotMarkable:
             continue
         for n in copies:
-            mean: Audio = np.mean(marked[:n], axis=0, dtype=np.float64).astype(np.float32)
+            mean = np.asarray(np.mean(marked[:n], axis=0, dtype=np.float64), np.float32)
             read = {key: soundsafe.decode(mean, rate, key).payload for key in dict.fromkeys(keys[:n])}
             right = sum(read[key] == payload for key, payload in zip(keys[:n], payloads[:n], strict=True))
             wrong = sum(found is not None and found not in payloads[:n] for found in read.values())
