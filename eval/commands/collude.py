@@ -1,7 +1,7 @@
 """Who is named when holders of copies average them, each copy marked under a key of its own.
 
 ``python -m soundsafe.eval.commands.collude [DATASET] [--copies N]... [--shared-key]``
-marks each clip once for each holder, averages the first N copies, reads the mean with the key of each of them,
+marks each clip once for each holder, averages the first N copies, reads the mean with the key of each,
 and prints one JSON line a clip and N: how many holders it names, and payloads that nobody was given.
 
 `--shared-key`: all copies under one key, each with a payload of its own; the mean is read with that key.
