@@ -60,7 +60,7 @@ def _looks(mono: Audio, code: CellCode) -> Floats:
     span = (_WINDOW + 3) * hop
     out = []
     for first in range(0, len(low) - span, max(_WINDOW // 3 * hop, len(low) // _MOST_LOOKS)):
-        score = pilot_scores(low[first : first + span], np.zeros(1), _WINDOW, code)[:, :, 0]
+        (score,) = pilot_scores(low[first : first + span], np.zeros(1), _WINDOW, code)
         best = int(score.argmax())
         residue, row, shift = np.unravel_index(best, score.shape)
         out.append((DECIMATION * first + HOP + shift, residue + PATTERNS * row, score.reshape(-1)[best]))
