@@ -4,7 +4,7 @@ The blocks of a page run in order, in one folder that holds links to `datasets` 
 else. A block of `text` holds what the block before it prints; `...` in it stands for anything. TOML and JSON
 are parsed. A block that is not run has a comment above it that says why, in one of two forms:
 
-    <!-- long: 3 h; made docs/results/corpus.md -->
+    <!-- long: 3 h; made docs/results/survives.md -->
     <!-- elsewhere: .ci/run -->
 
 The first names how long it takes and the page with what it printed (or `no figures kept`), the second the
