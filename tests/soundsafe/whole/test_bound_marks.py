@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 import soundsafe
 from soundsafe import attacks, datasets
-from soundsafe.attacks.learned import remove_pilots
-from soundsafe.attacks.learning import learn_pilots
+from soundsafe.attacks.learned import remove_pilots, remove_tile_pilots
+from soundsafe.attacks.learning import TileSymbols, learn_pilots
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.profile import LEARNABLE
 from soundsafe.streams.layers import tile_code_beside
 from soundsafe.tiles.detector import read_words
+from soundsafe.tiles.geometry import TileCode
 from soundsafe.tiles.warp import Spectrogram, find
 
 RATE = 44_100
@@ -78,6 +79,29 @@ def test_learned_pilots_gone_it_still_reads(marked: Audio) -> None:
     found = decode(removed)
     assert found.payload == PAYLOAD
     assert sum(eul.ok for eul in found.euls) >= 3
+
+
+def all_tile_pilots() -> TileSymbols:
+    """The pilots of the tile layer, as an adversary would have them at best."""
+    geo = TileCode(KEY).geometry
+    pattern = np.zeros((geo.bands, 2, geo.profile.block_tiles), np.int64)
+    turn = np.full((geo.bands, 2, geo.profile.cycle), np.nan)
+    for pilot in geo.pilot:
+        row = int(pilot) % 2
+        pattern[geo.band[pilot], row, geo.position[pilot]] = geo.sign[pilot]
+        turn[geo.band[pilot], row] = geo.phase[:, pilot]
+    return TileSymbols(pattern, turn, np.full(turn.shape[:2], 100.0))
+
+
+def test_all_pilots_gone_and_cut_short_payloads_still_read() -> None:
+    audio = clip("rock").mean(axis=0, keepdims=True)
+    marked = soundsafe.embed(audio, RATE, PAYLOAD, KEY, quality="fast").audio
+    assert marked is not None
+    geo = TileCode(KEY).geometry
+    removed = remove_tile_pilots(remove_pilots(marked, learn_pilots([marked])), all_tile_pilots())
+    assert find(Spectrogram(removed, geo)).z < 6.5 < find(Spectrogram(marked, geo)).z
+    found = decode(np.ascontiguousarray(removed[:, 12_345:]))
+    assert (found.payload, found.layer) == (PAYLOAD, "tile")
 
 
 def test_marks_of_the_first_version_read_with_a_warning() -> None:
