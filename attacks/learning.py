@@ -26,7 +26,7 @@ from soundsafe.aliases import Audio
 from soundsafe.cells.masking import ANALYZER, threshold
 from soundsafe.cells.profile import EUL_FRAMES, PATTERNS, PHASES, ROBUST, Profile
 from soundsafe.pipeline.descriptions import description
-from soundsafe.stft import stft
+from soundsafe.stft import RATE, stft
 from soundsafe.tiles import geometry as tiles
 from soundsafe.tiles.blocks import block_features, described_powers
 from soundsafe.tiles.geometry import ROBUST_TILES, TileProfile
@@ -49,6 +49,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Phasors = NDArray[np.complex64]
+
+MOST_PILOT_S = 600.0
+"""Seconds of audio from which pilots are learned, at most: they stand out after some ten, and an hour would
+take 20 GB."""
 
 _KEPT = 300
 """Candidates of a band that a rough look leaves for an exact one."""
@@ -310,18 +314,25 @@ def together_seconds(audio: Audio) -> NDArray[np.bool_]:
     return (seconds % PHASES < PHASES - 1) | (len(audio) == 1)
 
 
-def learn_pilots(files: Sequence[Audio], profile: Profile = ROBUST) -> list[Pilot]:
+def learn_pilots(
+    files: Sequence[Audio], profile: Profile = ROBUST, *, most_s: float = MOST_PILOT_S
+) -> list[Pilot]:
     """The pilots of the cell layer, one for each pattern and band, from marked files of one key.
 
     Args:
         files: float32 ``[channels, samples]`` each, at 44.1 kHz, from the start of the mark on.
         profile: of the cell layer.
+        most_s: the first so many seconds of them all are used, positive.
 
     Returns:
         What stands out most, right or not: see `Pilot.score`.
     """
-    ratios, frames = [], []
+    ratios, frames, room = [], [], round(most_s * RATE)
     for audio in files:
+        if room < RATE:
+            break
+        audio = audio[:, :room]
+        room -= audio.shape[1]
         mixed = stft(torch.from_numpy(np.ascontiguousarray(audio.mean(axis=0))))
         use = np.repeat(together_seconds(audio), EUL_FRAMES)[: mixed.shape[1]]
         at = np.flatnonzero(use)
