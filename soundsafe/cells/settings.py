@@ -188,7 +188,7 @@ class DetectorSettings:
     sure_name: float = 5.5
     doubt: float = 4.0
     host_words: int = 16
-    laid_out_codes: int = 4
+    laid_out_codes: int = 3
     host_codes: int = 8
     host_doubt: float = 5.0
     host_noise: float = 0.6
