@@ -10,8 +10,6 @@ and prints one JSON line a clip and N: how many holders it names, and payloads t
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import soundsafe
 from soundsafe import datasets
 from soundsafe.aliases import Audio
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.commands.json_rows import print_rows
 from soundsafe.eval.running import seeds
 from soundsafe.keys import derive
 
@@ -99,14 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--shared-key", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
-    try:
+
+    def rows() -> Iterator[Averaged]:
         clips = datasets.load(asked.dataset, split=asked.split).clips[: asked.limit]
-        for row in study(clips, asked.copies, asked.seconds, asked.shared_key, asked.seed):
-            print(json.dumps(dataclasses.asdict(row)), flush=True)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        yield from study(clips, asked.copies, asked.seconds, asked.shared_key, asked.seed)
+
+    return print_rows(rows)
 
 
 if __name__ == "__main__":

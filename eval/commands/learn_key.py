@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -43,6 +42,7 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.profile import LEARNABLE, PATTERNS, ROBUST
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.errors import InputError
+from soundsafe.eval.commands.json_rows import print_rows
 from soundsafe.eval.running import seeds
 from soundsafe.stft import RATE
 from soundsafe.tiles.blocks import symbols_of_blocks
@@ -276,16 +276,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
-    try:
+
+    def rows() -> Iterator[Learned | LearnedDescribed | Outcome]:
         clips = datasets.load(asked.dataset, split=asked.split).clips
-        for row in study(
+        yield from study(
             clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed, asked.learnable
-        ):
-            print(json.dumps(dataclasses.asdict(row)), flush=True)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        )
+
+    return print_rows(rows)
 
 
 if __name__ == "__main__":
