@@ -32,16 +32,18 @@ from soundsafe.eval.rows import (
 from soundsafe.files.tables import in_cell
 
 __all__ = [
-    "csv_bytes", "figure", "from_item", "gate_json", "json_value", "rounded", "summary_from",
+    "Dataclass", "csv_bytes", "figure", "from_item", "gate_json", "json_value", "rounded", "summary_from",
     "summary_items", "summary_json", "to_item",
 ]  # fmt: skip
 
 
-class _Dataclass(Protocol):
+class Dataclass(Protocol):
+    """An object of any dataclass."""
+
     __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
 
-D = TypeVar("D", bound=_Dataclass)
+D = TypeVar("D", bound=Dataclass)
 
 
 def json_value(value: object) -> Json:
@@ -67,7 +69,7 @@ def json_value(value: object) -> Json:
     return str(value)
 
 
-def to_item(row: _Dataclass) -> dict[str, Json]:
+def to_item(row: Dataclass) -> dict[str, Json]:
     """A row as a JSON object: its fields in their order."""
     return {f.name: json_value(vars(row)[f.name]) for f in fields(row)}
 
@@ -95,7 +97,7 @@ def figure(value: object) -> Figure:
 
 
 @cache
-def _types(kind: type[_Dataclass]) -> Mapping[str, object]:
+def _types(kind: type[Dataclass]) -> Mapping[str, object]:
     return get_type_hints(kind)
 
 
@@ -228,7 +230,7 @@ def _columns(item: Mapping[str, Json]) -> dict[str, Json]:
     return line
 
 
-def csv_bytes(rows: Iterable[_Dataclass]) -> bytes:
+def csv_bytes(rows: Iterable[Dataclass]) -> bytes:
     """Rows as CSV: an interval gives two columns (`_low`, `_high`), a list one for each entry.
 
     Parameters are JSON, what was not measured is empty. No name is a spreadsheet's formula

@@ -6,17 +6,14 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from soundsafe.errors import InputError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from soundsafe.eval.documents import Dataclass
 
 __all__ = ["print_rows"]
 
 
-def print_rows(study: Callable[[], Iterable[DataclassInstance]]) -> int:
+def print_rows(study: Callable[[], Iterable[Dataclass]]) -> int:
     """Print the rows of a study as they come.
 
     Args:
