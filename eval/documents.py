@@ -54,12 +54,12 @@ def json_value(value: object) -> Json:
     """
     if isinstance(value, str) or value is None:
         return value
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, (float, np.floating)):
+        return float(f"{float(value):.6g}") if math.isfinite(value) else None
+    if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    if isinstance(value, int | np.integer):
+    if isinstance(value, (int, np.integer)):
         return int(value)
-    if isinstance(value, float | np.floating):
-        return float(f"{float(value):.6g}") if np.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(k): json_value(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -76,6 +76,8 @@ def to_item(row: Dataclass) -> dict[str, Json]:
 
 def _kept(value: object) -> object:
     """A field's value as `to_item` writes it, in the field's own type."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, tuple):
         return tuple(_kept(v) for v in value)
     return value if isinstance(value, Mapping) else json_value(value)

@@ -31,8 +31,10 @@ def _sums(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray[np.float64], ND
     """Sum and count of ``values`` in each group; NaN values are left out."""
     v = np.asarray(values, dtype=np.float64)
     keep = np.isfinite(v)
-    labels = np.asarray(groups, dtype=object).astype(str)[keep]
-    _, index = np.unique(labels, return_inverse=True)
+    labels = np.asarray(groups)
+    if labels.dtype.kind != "i":
+        labels = np.asarray(groups, dtype=object).astype(str)
+    _, index = np.unique(labels[keep], return_inverse=True)
     if index.size == 0:
         return np.zeros(0), np.zeros(0)
     total: NDArray[np.float64] = np.bincount(index, weights=v[keep]).astype(np.float64)
@@ -47,7 +49,7 @@ def proportion_interval(
 
     Args:
         successes: [n] booleans or numbers in [0, 1]; NaN is left out.
-        groups: [n] labels of the groups.
+        groups: [n] names or numbers of the groups.
         level: nominal coverage.
 
     Returns:

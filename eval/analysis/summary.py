@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from soundsafe.eval.analysis import sweeps
 from soundsafe.eval.analysis.stats import mean_interval, proportion_interval
 from soundsafe.eval.documents import rounded
-from soundsafe.eval.frames import ran, refusals_counted
+from soundsafe.eval.frames import refusals_counted
 from soundsafe.eval.metrics import detection
 from soundsafe.eval.metrics.payload import GOODPUT_BITS, capacity, goodput, goodput_of
 from soundsafe.eval.rows import (
@@ -39,7 +40,6 @@ __all__ = [
     "band_rows", "breakdown_rows", "by_suite", "lossy_rows", "quality_rows", "summarise", "summary_rows",
 ]  # fmt: skip
 
-_CLIP = ["system", "suite", "attack", "clip"]
 # For each marked clip's figure: which extreme is the worst.
 _WORST = {
     "snr_db": "min", "zimtohrli": "max", "visqol": "min", "nmr_db": "max", "lufs_difference": "max",
@@ -57,19 +57,100 @@ def _categories(rows: pd.DataFrame) -> list[str]:
     return ["all", *sorted(c for c in rows["category"].unique() if c and c != "all")]
 
 
-def _mean(values: pd.Series) -> float | None:
-    v = values.dropna()
+def _mean(values: NDArray[np.float64]) -> float | None:
+    v = values[~np.isnan(values)]
     return float(v.mean()) if len(v) else None
 
 
-def _median(values: pd.Series) -> float | None:
-    v = values.dropna()
+def _median(values: NDArray[np.float64]) -> float | None:
+    v = values[~np.isnan(values)]
     middle = float(np.median(v)) if len(v) else np.inf
     return middle if np.isfinite(middle) else None
 
 
+def _or_never(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(seconds), np.inf, seconds)
+
+
+def _most(values: NDArray[np.float64]) -> float:
+    return float(np.fmax.reduce(values))
+
+
 def _number(value: float) -> float | None:
     return value if np.isfinite(value) else None
+
+
+_STATUS = {status: i for i, status in enumerate(RAN)}
+_FAILED = len(RAN)
+_NOTHING = np.zeros(0, dtype=np.int64)
+
+# Figures of rows that a summary is made of; a run of an earlier version may lack the last.
+_FIGURES = (
+    "ber", "bits", "bit_accuracy", "clip_ok", "clip_s", "iou", "log10_p", "offset_error_samples",
+    "parity_3db", "parity_bits", "parity_frames", "parity_slots", "payload_bits", "payload_ok", "score",
+    "seed_parity", "time_to_payload_s", "prefix_s",
+)  # fmt: skip
+
+
+class _Part:
+    """Some rows of a frame, taken by their positions: a run of every attack has tens of thousands of parts,
+    and a frame for each would cost milliseconds."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, NDArray[np.float64]],
+        labels: Mapping[str, NDArray[np.int64]],
+        at: NDArray[np.int64],
+    ) -> None:
+        self._columns, self._labels, self._at = columns, labels, at
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> _Part:
+        """All of `rows`: their figures as numbers, their clips, groups and statuses numbered."""
+        known = (name for name in _FIGURES if name in rows)
+        names = ("clip", "group")
+        labels = {n: np.unique(rows[n].to_numpy(dtype=str), return_inverse=True)[1] for n in names}
+        status = rows["status"].map(_STATUS).fillna(_FAILED).to_numpy(dtype=np.int64)
+        return cls(
+            {name: rows[name].to_numpy(dtype=np.float64) for name in known},
+            labels | {"status": status},
+            np.arange(len(rows)),
+        )
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        return self._columns[name][self._at]
+
+    def label(self, name: str) -> NDArray[np.int64]:
+        """Numbers of what the rows have in a column of names; equal numbers are equal names."""
+        return self._labels[name][self._at]
+
+    def at(self, positions: NDArray[np.int64]) -> _Part:
+        """Rows of the whole frame."""
+        return _Part(self._columns, self._labels, positions)
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Part:
+        """Those of these rows that are chosen."""
+        return _Part(self._columns, self._labels, self._at[chosen])
+
+    def first_of_clips(self) -> _Part:
+        """The first row of each clip."""
+        first = np.unique(self.label("clip"), return_index=True)[1]
+        return _Part(self._columns, self._labels, self._at[np.sort(first)])
+
+
+def _positions(rows: pd.DataFrame, by: list[str]) -> dict[tuple[str, ...], NDArray[np.int64]]:
+    """Where the rows of each group are (their index), groups in the order in which they first appear."""
+    codes = rows.groupby(by, sort=False).ngroup().to_numpy()
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    keys = rows[by].drop_duplicates().itertuples(index=False, name=None)
+    return dict(zip(keys, np.split(rows.index.to_numpy()[order], starts[1:]), strict=False))
 
 
 @dataclass(frozen=True)
@@ -83,67 +164,67 @@ class _Detected:
     extrapolated: tuple[str, ...]
 
 
-def _detected(clips: pd.DataFrame, unmarked: pd.DataFrame, extrapolate: bool) -> _Detected:
+def _detected(clips: _Part, unmarked: _Part, extrapolate: bool) -> _Detected:
     share: dict[str, Figure] = {}
     interval: dict[str, Interval] = {}
     false_positives: dict[str, Interval] = {}
-    known = unmarked[np.isfinite(unmarked["score"])]
-    scores = clips["score"].to_numpy(dtype=float)
+    known = unmarked.where(np.isfinite(unmarked["score"]))
+    groups = len(np.unique(known.label("group")))
+    scores = clips["score"]
     extrapolated = []
     for name, rate in detection.FALSE_POSITIVE_RATES.items():
-        point = detection.operating_point(
-            known["score"], rate, groups=known["group"].nunique(), extrapolate=extrapolate
-        )
+        point = detection.operating_point(known["score"], rate, groups=groups, extrapolate=extrapolate)
         told = ~np.isnan(scores)
         if point is None or not told.any():
             share[name] = interval[name] = false_positives[name] = None
             continue
         above = np.where(told, scores > point.threshold, np.nan)
         share[name] = float(np.nanmean(above))
-        interval[name] = proportion_interval(above, clips["group"])
+        interval[name] = proportion_interval(above, clips.label("group"))
         false_positives[name] = point.false_positives
         extrapolated += [name] * point.extrapolated
     return _Detected(share, interval, false_positives, tuple(extrapolated))
 
 
-def _row(
-    head: SummaryRow, rows: pd.DataFrame, unmarked: pd.DataFrame, attacked: bool, extrapolate: bool
-) -> SummaryRow:
+def _row(head: SummaryRow, rows: _Part, unmarked: _Part, attacked: bool, extrapolate: bool) -> SummaryRow:
     """`head` with the figures of one attack on one category: `rows` are its EULs, `unmarked` clips without a
     mark, which are `attacked` in the same way or not at all."""
     control = not real(head.attack)
-    failures = int((~rows["status"].isin(RAN)).sum())
-    rows = ran(rows)
+    status = rows.label("status")
+    failures, refused = int((status == _FAILED).sum()), int((status == _STATUS["refused"]).sum())
     if control:
-        rows, unmarked = rows[rows["status"] == "ok"], unmarked.iloc[:0]
-    clips = rows.drop_duplicates(_CLIP)
-    bits = float(rows["bits"].max()) if len(rows) else 0.0
-    success = _mean(rows["payload_ok"].astype(float))
-    size = float(clips["payload_bits"].max()) if len(clips) else None
+        rows, unmarked, refused = rows.where(status == _STATUS["ok"]), unmarked.at(_NOTHING), 0
+    else:
+        rows = rows.where(status != _FAILED)
+    clips = rows.first_of_clips()
+    groups, of_clips = rows.label("group"), clips.label("group")
+    bits = _most(rows["bits"]) if len(rows) else 0.0
+    success = _mean(rows["payload_ok"])
+    size = _most(clips["payload_bits"]) if len(clips) else None
     mean_ber = _mean(rows["ber"])
-    by_prefixes = "prefix_s" in clips and bool(clips["prefix_s"].notna().any())
-    needed = clips["prefix_s"].fillna(np.inf) if by_prefixes else clips["time_to_payload_s"]
-    times = [] if control else needed.fillna(np.inf).tolist()
+    by_prefixes = "prefix_s" in clips and bool((~np.isnan(clips["prefix_s"])).any())
+    needed = _or_never(clips["prefix_s"]) if by_prefixes else clips["time_to_payload_s"]
+    times = [] if control else _or_never(needed).tolist()
     goodputs = [goodput_of(n, (size or 0) / 8, times) if times else None for n in GOODPUT_BITS]
     scores = clips["score"], unmarked["score"]
     detected = _detected(clips, unmarked, extrapolate)
-    known = int(unmarked["score"].notna().sum())
+    known = int((~np.isnan(unmarked["score"])).sum())
     calibration = "attacked" if attacked else "unattacked"
     return replace(
         head,
         clips=len(clips),
         euls=len(rows),
         payload_bits=None if size is None else round(size),
-        seconds=_number(float(clips["clip_s"].sum(skipna=False))) if len(clips) else 0.0,
-        groups=int(rows["group"].nunique()),
+        seconds=_number(float(clips["clip_s"].sum())) if len(clips) else 0.0,
+        groups=len(np.unique(groups)),
         failed_euls=failures,
-        refused_euls=int((rows["status"] == "refused").sum()),
+        refused_euls=refused,
         ber=mean_ber,
-        ber_ci95=mean_interval(rows["ber"], rows["group"], trials=bits or 1.0),
+        ber_ci95=mean_interval(rows["ber"], groups, trials=bits or 1.0),
         payload_success=success,
-        payload_success_ci95=proportion_interval(rows["payload_ok"], rows["group"]),
-        clip_success=_mean(clips["clip_ok"].astype(float)),
-        clip_success_ci95=proportion_interval(clips["clip_ok"], clips["group"]),
+        payload_success_ci95=proportion_interval(rows["payload_ok"], groups),
+        clip_success=_mean(clips["clip_ok"]),
+        clip_success_ci95=proportion_interval(clips["clip_ok"], of_clips),
         time_to_payload_s=None if control else _median(needed),
         goodput_bps=None if control or success is None or size is None else goodput(success, size / 8),
         goodput_16_bps=goodputs[0],
@@ -160,7 +241,7 @@ def _row(
         parity_bits=_mean(rows["parity_bits"]),
         parity_slots=_mean(rows["parity_slots"]),
         seed_parity=_mean(rows["seed_parity"]),
-        offset_error_samples=_median(rows["offset_error_samples"].abs()),
+        offset_error_samples=_median(np.abs(rows["offset_error_samples"])),
         bit_accuracy=_mean(clips["bit_accuracy"]),
         log10_p=_median(clips["log10_p"]),
         iou=_mean(clips["iou"]),
@@ -189,21 +270,27 @@ def summary_rows(rows: pd.DataFrame, *, extrapolate: bool = False) -> list[Summa
 def _rows_of(rows: pd.DataFrame, extrapolate: bool, *, whole: bool) -> list[SummaryRow]:
     """`summary_rows`, with those of all categories together (`whole`) or without."""
     rows = by_suite(refusals_counted(rows))
+    whole_part = _Part.of(rows)
+    category, params = (rows[name].to_numpy(dtype=object) for name in ("category", "params"))
     plain = rows[(rows["attack"].map(control_of) == "unmarked") & (rows["status"] == "ok")]
     plain = plain.drop_duplicates(["system", "attack", "clip"])
+    controls = _positions(plain, ["system", "attack"])
+    categories = {
+        str(system): _categories(its)[not whole :] for system, its in rows.groupby("system", sort=False)
+    }
     out: list[SummaryRow] = []
-    for (system, suite, attack), part in rows.groupby(["system", "suite", "attack"], sort=False):
-        mine = plain[plain["system"] == system]
-        same = mine[mine["attack"] == f"unmarked{JOIN}{attack}"]
+    for (system, suite, attack), at in _positions(rows, ["system", "suite", "attack"]).items():
+        same = controls.get((system, f"unmarked{JOIN}{attack}"), _NOTHING)
         attacked = len(same) > 0 or attack == "none"
-        unmarked = same if len(same) else mine[mine["attack"] == "unmarked"]
-        for category in _categories(rows[rows["system"] == system])[not whole :]:
-            chosen = part if category == "all" else part[part["category"] == category]
+        unmarked = same if len(same) else controls.get((system, "unmarked"), _NOTHING)
+        for name in categories[system]:
+            chosen = at if name == "all" else at[category[at] == name]
             if not len(chosen):
                 continue
-            head = SummaryRow(system, suite, attack, json.loads(chosen["params"].iloc[0]), category)
-            alike = unmarked if category == "all" else unmarked[unmarked["category"] == category]
-            out.append(rounded(_row(head, chosen, alike, attacked, extrapolate)))
+            head = SummaryRow(system, suite, attack, json.loads(params[chosen[0]]), name)
+            alike = unmarked if name == "all" else unmarked[category[unmarked] == name]
+            part = _row(head, whole_part.at(chosen), whole_part.at(alike), attacked, extrapolate)
+            out.append(rounded(part))
     order = {key: i for i, key in enumerate(dict.fromkeys((r.system, r.suite) for r in out))}
     return sorted(out, key=lambda r: order[r.system, r.suite])
 
@@ -244,13 +331,16 @@ def breakdown_rows(summary: Iterable[SummaryRow]) -> list[BreakdownRow]:
 def band_rows(rows: pd.DataFrame) -> list[BandRow]:
     """A row for each system × suite × attack that has features, over all EULs; in one that was refused no
     band agrees."""
+    rows = by_suite(rows)
+    bands = rows["parity_bands"].to_numpy(dtype=object)
+    refused = rows["status"].to_numpy(dtype=object) == "refused"
     out = []
-    for (system, suite, attack), part in by_suite(rows).groupby(["system", "suite", "attack"], sort=False):
-        measured = part.loc[part["parity_bands"] != "", "parity_bands"]
-        if not len(measured):
+    for (system, suite, attack), at in _positions(rows, ["system", "suite", "attack"]).items():
+        measured = [text for text in bands[at] if text]
+        if not measured:
             continue
         shares = np.array([[float(v) for v in text.split(",")] for text in measured])
-        euls = len(measured) + int((part["status"] == "refused").sum())
+        euls = len(measured) + int(refused[at].sum())
         out.append(rounded(BandRow(system, suite, attack, euls, tuple((shares.sum(axis=0) / euls).tolist()))))
     return out
 
