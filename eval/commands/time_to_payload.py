@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from soundsafe.datasets import Clip
 
 __all__ = ["time_to_payload"]
 
@@ -69,7 +68,7 @@ def time_to_payload(
         for c in loaded.clips
         if (c.split is None or c.split in wanted)
         and (category is None or c.category == category)
-        and (not least or _seconds(c) >= least)
+        and (not least or c.duration() >= least)
     ][:limit]
     if not clips:
         raise InputError(f"{dataset}: no such clips")
@@ -121,13 +120,3 @@ def _draw(table: pd.DataFrame) -> Figure:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=6, frameon=False)
     return figure
-
-
-def _seconds(clip: Clip) -> float:
-    import soundfile
-
-    try:
-        info = soundfile.info(clip.path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise InputError(f"{clip.path}: not readable as audio ({error})".replace("\n", " ")) from None
-    return float(info.frames / info.samplerate)

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-import soundfile
 from numpy.typing import ArrayLike
 
 from soundsafe.aliases import Audio
@@ -672,9 +671,9 @@ def give_up(unit: Unit, message: str) -> None:
 
 
 def _samples(unit: Unit) -> int:
-    """Length of the clip in milliseconds, from its file's header; 0 where that cannot be read."""
+    """Length of the clip in milliseconds, as its file states it; 0 where that cannot be read."""
     try:
-        seconds = float(soundfile.info(str(unit.clip.path)).duration)
-    except (RuntimeError, OSError, AttributeError):
+        seconds = unit.clip.duration()
+    except InputError:
         return 0
     return round(1000 * (seconds if unit.seconds is None else min(seconds, unit.seconds)))

@@ -1,25 +1,30 @@
-"""Progress of what takes long, on a terminal."""
+"""Progress of what takes long: a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from soundsafe.aliases import Progress
-from soundsafe.console.output import one_line
+from soundsafe.console.output import one_line, say
 
 __all__ = ["progress", "tracked"]
 
 T = TypeVar("T")
+
+_LINE_EVERY_S = 30.0
+"""Who reads a log should not have to ask whether the work still goes on."""
 
 
 @contextlib.contextmanager
 def progress(first: str = "starting") -> Iterator[Progress]:
     """A bar that says what is being done, from the first moment on, with the time left once that is known.
 
-    It is shown where stderr is a terminal, and gone when the work is done.
+    It is shown where stderr is a terminal, and gone when the work is done. Elsewhere, in a log for example,
+    work of more than half a minute says every half minute how far it is, in a line that `--quiet` leaves out.
 
     Args:
         first: what is being done until the first report.
@@ -28,7 +33,8 @@ def progress(first: str = "starting") -> Iterator[Progress]:
         A function of the share that is done, 0 to 1, and a few words.
     """
     if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, what: None
+        with _lines(first) as report:
+            yield report
         return
     from rich.console import Console
     from rich.progress import (
@@ -61,6 +67,29 @@ def progress(first: str = "starting") -> Iterator[Progress]:
             bar.update(task, completed=done, total=1.0, description=one_line(what))
 
         yield update
+
+
+@contextlib.contextmanager
+def _lines(first: str) -> Iterator[Progress]:
+    """As `progress`, in lines. A thread of its own writes them: one step may take long."""
+    last = first
+    over = threading.Event()
+
+    def report(done: float, what: str) -> None:
+        nonlocal last
+        last = f"{100 * done:.0f} %, {what}"
+
+    def speak() -> None:
+        while not over.wait(_LINE_EVERY_S):
+            say(last)
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        yield report
+    finally:
+        over.set()
+        speaker.join()
 
 
 def tracked(items: Iterable[T], total: int, what: str) -> Iterator[T]:

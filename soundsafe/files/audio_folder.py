@@ -85,12 +85,34 @@ class Clip:
         try:
             audio, info = read_audio(self.path, tags=False)
         except InputError as error:
-            raise InputError(f"{self.path}: not readable as audio ({error})") from error
+            raise self._unreadable(error) from error
         except MemoryError:
             raise InputError(f"{self.path}: too large for this machine's memory") from None
         if self.mono:
             audio = audio.mean(axis=0, keepdims=True)
         return np.ascontiguousarray(audio, dtype=np.float32), info.rate
+
+    def duration(self) -> float:
+        """Its length in seconds, as its file states it or else holds it.
+
+        Raises:
+            InputError: no audio that can be read.
+
+        Example:
+            >>> from soundsafe.datasets import load
+            >>> load("bundled").clips[0].duration()
+            8.0
+        """
+        from soundsafe.files.audio_file import AudioReader  # late, as above
+
+        try:
+            with AudioReader(self.path, tags=False) as reader:
+                return reader.info.seconds
+        except InputError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: InputError) -> InputError:
+        return InputError(f"{self.path}: not readable as audio ({error})")
 
 
 @dataclass(frozen=True)
