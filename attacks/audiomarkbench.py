@@ -73,13 +73,8 @@ def audiomarkbench_background_noise(
     """
 
     def core(x: Audio) -> Audio:
-        import soundfile
-
-        files = NOISES.recordings()
-        samples, its_rate = soundfile.read(
-            files[int(rng.integers(len(files)))], dtype="float32", always_2d=True
-        )
-        noise = codecs.resample(np.ascontiguousarray(samples.T[:1]), its_rate, RATE)
+        recorded, its_rate = NOISES.sound(int(rng.integers(len(NOISES.recordings()))))
+        noise = codecs.resample(recorded[:1], its_rate, RATE)
         times = -(-x.shape[1] // noise.shape[1])
         return added(x, np.tile(noise, times)[:, : x.shape[1]], snr_db)
 

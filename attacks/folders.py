@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from soundsafe.aliases import Audio
 from soundsafe.errors import InputError
 
 __all__ = ["MUSIC", "NOISES", "ROOMS", "Folder"]
@@ -40,6 +41,19 @@ class Folder:
         if reason := self.missing():
             raise InputError(reason)
         return tuple(sorted(_recordings(Path(os.environ[self.variable]))))
+
+    def sound(self, number: int) -> tuple[Audio, int]:
+        """One of the recordings ``[channels, samples]``, counted from 0 and from there again after the last;
+        and its rate in Hz.
+
+        Raises:
+            InputError: there are none, or it is damaged.
+        """
+        from soundsafe.files.audio_file import read_audio  # late: listing attacks needs no decoder
+
+        files = self.recordings()
+        audio, info = read_audio(files[number % len(files)], tags=False)
+        return audio, info.rate
 
 
 def _recordings(folder: Path) -> list[Path]:

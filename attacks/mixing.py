@@ -6,7 +6,6 @@ Ratios are those of mean powers: at 0 dB both are as loud. No delay, length kept
 from __future__ import annotations
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from soundsafe import codecs
@@ -73,9 +72,8 @@ def music(samples: int, rate: int, rng: np.random.Generator) -> Audio:
 
 def _recorded(folder: Folder, audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     """One recording of the folder, drawn by lot, as long and with as many channels as `audio`."""
-    files = folder.recordings()
-    samples, its_rate = soundfile.read(files[int(rng.integers(len(files)))], dtype="float32", always_2d=True)
-    sound = codecs.resample(np.ascontiguousarray(samples.T), its_rate, rate)
+    recorded, its_rate = folder.sound(int(rng.integers(len(folder.recordings()))))
+    sound = codecs.resample(recorded, its_rate, rate)
     times = -(-audio.shape[1] // sound.shape[1])
     sound = np.tile(sound, times)[:, : audio.shape[1]]
     return sound if len(sound) == len(audio) else np.repeat(sound[:1], len(audio), axis=0)
@@ -115,9 +113,8 @@ def recorded_room(audio: Audio, rate: int, rng: np.random.Generator, *, number: 
     last, at the clip's own level."""
     from scipy.signal import oaconvolve
 
-    files = ROOMS.recordings()
-    samples, its_rate = soundfile.read(files[(number - 1) % len(files)], dtype="float32", always_2d=True)
-    response = codecs.resample(np.ascontiguousarray(samples.T[:1]), its_rate, rate)
+    recorded, its_rate = ROOMS.sound(number - 1)
+    response = codecs.resample(recorded[:1], its_rate, rate)
     wet: NDArray[np.float64] = oaconvolve(audio.astype(np.float64), response, axes=1)[:, : audio.shape[1]]
     before, after = (float(np.sqrt(np.mean(x.astype(np.float64) ** 2))) for x in (audio, wet))
     return (wet * (before / after)).astype(np.float32) if after > 0 else audio

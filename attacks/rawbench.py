@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from soundsafe import codecs
@@ -80,9 +79,8 @@ def rawbench_gaussian_noise(audio: Audio, rate: int, rng: np.random.Generator, *
 
 def _recorded(folder: Folder, rng: np.random.Generator) -> Audio:
     """One channel of one of the recordings, drawn by lot, at the benchmark's rate."""
-    files = folder.recordings()
-    samples, rate = soundfile.read(files[int(rng.integers(len(files)))], dtype="float32", always_2d=True)
-    return codecs.resample(np.ascontiguousarray(samples.T[:1]), rate, RATE)
+    recorded, rate = folder.sound(int(rng.integers(len(folder.recordings()))))
+    return codecs.resample(recorded[:1], rate, RATE)
 
 
 @port({f"rawbench_background_noise_{snr}dB": {"snr_db": snr} for snr in (20, 35, 60)}, folder=NOISES)

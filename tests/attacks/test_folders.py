@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from soundsafe.attacks.folders import Folder
 from soundsafe.errors import InputError
@@ -30,3 +32,19 @@ def test_finds_recordings_at_any_depth_in_order(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv(FOLDER.variable, str(tmp_path))
     assert FOLDER.missing() == ""
     assert FOLDER.recordings() == (tmp_path / "b.WAV", tmp_path / "deep" / "a.flac")
+
+
+def test_recordings_are_read_whatever_their_headers_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full((8_000, 1), 0.25), 16_000, subtype="PCM_16")
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[:40] + bytes(4) + content[44:])
+    endless = b"LIST\x10\0\0\0INFOABCD\xf8\xff\xff\xffMe\0\0"
+    (tmp_path / "b.wav").write_bytes(content[:36] + endless + content[36:])
+    monkeypatch.setenv(FOLDER.variable, str(tmp_path))
+    for number in (0, 2):
+        audio, rate = FOLDER.sound(number)
+        assert (audio.shape, rate) == ((1, 8_000), 16_000)
+    with pytest.raises(InputError, match="endless entry"):
+        FOLDER.sound(1)

@@ -30,11 +30,13 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Collage:
-    """`must`: payloads with a piece of at least two seconds; `there`: all payloads in it."""
+    """`must`: payloads with a piece of at least two seconds; `there`: all payloads in it; `pieces`: payload and
+    seconds of each, in order."""
 
     audio: Audio
     must: frozenset[bytes]
     there: frozenset[bytes]
+    pieces: tuple[tuple[bytes, float], ...]
 
 
 @dataclass
@@ -103,7 +105,8 @@ def collages(clips: list[tuple[bytes, Audio]], rng: np.random.Generator) -> Iter
             if length >= 2 * RATE:
                 must.add(payload)
         there = frozenset(clips[number][0] for number in chosen)
-        yield Collage(np.concatenate(pieces, axis=1), frozenset(must), there)
+        order = tuple((clips[n][0], piece.shape[1] / RATE) for n, piece in zip(chosen, pieces, strict=True))
+        yield Collage(np.concatenate(pieces, axis=1), frozenset(must), there, order)
 
 
 def main() -> None:
