@@ -61,8 +61,8 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         code: key and profile.
         settings: where to draw the lines.
     """
-    tracker = Tracker(blocks, code, settings)
     collector = _Collector(code, settings)
+    tracker = Tracker(blocks, code, settings, collector.reads)
     for second in tracker:
         assert tracker.clock is not None  # seconds are read by a clock
         collector.add(second, tracker.clock)
@@ -106,10 +106,14 @@ class _Collector:
         self._whole = False
         self._short_first = True  # whether the last word that was read was a short one
         self._equaliser_tries = settings.equalised_tries
+        self._asked: tuple[TrackedSecond, tuple[Word | None, Reading]] | None = None  # not taken in yet
 
     def add(self, second: TrackedSecond, clock: float) -> None:
         """Take in one second, which was read by the clock that begins at sample `clock`."""
-        word, reading = self._read(second)
+        self.reads(second)
+        assert self._asked is not None
+        word, reading = self._asked[1]
+        self._asked = None
         self._replace_overlapped(reading.start)
         self.euls.append(_eul(reading, word))
         if word is not None:
@@ -129,6 +133,12 @@ class _Collector:
                 self._readings = [each for each in self._readings if each.start / RATE not in read]
         if word is None or not self._whole:
             self._keep(reading)
+
+    def reads(self, second: TrackedSecond) -> bool:
+        """Whether `second`, which may be taken in next, gives its word by itself."""
+        if self._asked is None or self._asked[0] is not second:
+            self._asked = second, self._read(second)
+        return self._asked[1][0] is not None
 
     def search(self) -> Search:
         """All payloads, those among them of which parts are missing of seconds added up."""

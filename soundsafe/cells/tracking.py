@@ -4,12 +4,15 @@
 
     stream   |.......|1   2   3   4 |~~~~~~~~~~~|1   2   3 ...
               search  followed       fits nothing found again
+
+Of several clocks in what is searched the clearest is found. What lies before it and fits no clock is searched
+once more: where recordings were joined, a short one may lie there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,12 +123,18 @@ class Tracker:
         blocks: ``[channels, samples]`` at 44.1 kHz, of any length each.
         code: key and profile.
         settings: the detector's.
+        reads: whether a second gives its word; asked of seconds that fit little, as after codecs, which take
+            the fit and leave the word.
     """
 
     def __init__(
-        self, blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR
+        self,
+        blocks: Iterable[Audio],
+        code: CellCode,
+        settings: DetectorSettings = DETECTOR,
+        reads: Callable[[TrackedSecond], bool] = lambda second: False,
     ) -> None:
-        self.code, self.settings = code, settings
+        self.code, self.settings, self._reads = code, settings, reads
         self.score = 0.0
         """The pilots' best z, of all searches for a clock."""
         self.start: float | None = None
@@ -137,6 +146,7 @@ class Tracker:
         self._at: float | None = None  # where the next second starts by the clock
         self._phase = 0
         self._unfitted_from = 0  # where the stretch begins that no clock has fitted so far
+        self._gaps_to = 0  # up to where such stretches were searched again
         self._misses = 0  # seconds in a row that fitted nothing
         self._patience = 1  # misses until the pilots are looked for again
         self._equaliser_tries = settings.equalised_tries
@@ -155,11 +165,11 @@ class Tracker:
             elif self._at is None:
                 self._find_clock(point)
             else:
-                reading = self._read(self._at)
-                if reading is None:
+                second = self._read(self._at)
+                if second is None:
                     return
-                if self._still_fits(reading, point):
-                    yield self._tracked(reading)
+                if self._still_fits(second, point):
+                    yield second
                     self._advance()
 
     @property
@@ -235,7 +245,8 @@ class Tracker:
 
     def _follow(self, at: float, phase: int) -> None:
         """Take the clock that has a second of `phase` at sample `at`, from its first second on."""
-        self._at, self._phase = self._earliest(at, phase)
+        at, phase = self._earliest(at, phase)
+        self._at, self._phase = self._before(at) or (at, phase)
         self._unfitted_from = math.floor(self._at)
         self.clock = self._at
         if self.start is None:
@@ -255,19 +266,44 @@ class Tracker:
             at, phase = at - EUL_SAMPLES, before
         return at, phase
 
+    def _before(self, at: float) -> tuple[float, int] | None:
+        """Place and phase of the first second of another mark in the stretch before `at` that fits no clock;
+        None where there is none."""
+        buffer = self._buffer
+        first, end = max(self._unfitted_from, self._gaps_to, buffer.base), math.floor(at)
+        for start in range(first, end - EUL_SAMPLES + 1, _STRIDE):
+            window = buffer.held[:, start - buffer.base : min(start + _WINDOW, end) - buffer.base]
+            if window.shape[1] < EUL_SAMPLES:
+                break
+            lock = scan(window, self.code)
+            if lock.z >= self.settings.lock_z and not self._is_followed(start + lock.start, lock.phase):
+                found = self._earliest(start + lock.start, lock.phase)
+                self._gaps_to = math.floor(found[0]) + EUL_SAMPLES
+                return found
+        self._gaps_to = end
+        return None
+
+    def _is_followed(self, at: float, phase: int) -> bool:
+        """Whether a second of `phase` at `at` is one of the clock that is followed."""
+        if self._at is None:
+            return False
+        apart = (at - self._at) / EUL_SAMPLES
+        seconds = round(apart)
+        return abs(apart - seconds) * EUL_SAMPLES <= 1.0 and (self._phase + seconds - phase) % PHASES == 0
+
     # Seconds
 
     def _read_at(self, at: float, phase: int) -> Reading | None:
         return read_second(self._buffer.held, at - self._buffer.base, phase, self.code, self.settings)
 
-    def _read(self, at: float) -> Reading | None:
+    def _read(self, at: float) -> TrackedSecond | None:
         """The second at `at`, or nearby, or after an equaliser; None where the stream does not hold it."""
         reading = self._read_at(at, self._phase)
         if reading is None:
             return None
         if reading.fit < self.settings.nudged_fit:
             reading = self._nudged(reading, at)
-        return self._equalised(reading)
+        return self._equalised(self._tracked(reading))
 
     def _nudged(self, reading: Reading, at: float) -> Reading:
         """`reading`, or a better one nearby, where the pilots say that the clock has drifted there."""
@@ -282,28 +318,31 @@ class Tracker:
         self._at = at + off
         return moved
 
-    def _equalised(self, reading: Reading) -> Reading:
-        """`reading`, or a better one where an equaliser explains why it fits little."""
+    def _equalised(self, second: TrackedSecond) -> TrackedSecond:
+        """`second`, or what is read of it after an equaliser, where that explains why it fits little."""
         settings = self.settings
-        if reading.unfiltered(settings):
+        if second.reading.unfiltered(settings):
             self._equaliser_tries = 0
-        elif reading.fit < settings.equalised_fit and self._equaliser_tries:
-            assert self._at is not None
-            at = self._at - self._buffer.base
-            undone = read_equalised(self._buffer.held, at, self._phase, self.code, settings)
-            if undone is not None and undone.fit > max(reading.fit, settings.keep_fit):
+        elif (
+            second.reading.fit < settings.equalised_fit
+            and self._equaliser_tries
+            and not self._reads(second)  # it takes longer than to read the word
+        ):
+            undone = second.after_equaliser(self.code, settings)
+            if undone is not None and undone.fit > max(second.reading.fit, settings.keep_fit):
                 self._equaliser_tries = settings.equalised_tries
-                return undone
+                return replace(second, reading=undone)
             self._equaliser_tries -= 1
-        return reading
+        return second
 
-    def _still_fits(self, reading: Reading, point: int) -> bool:
-        """Whether the clock is kept. After too many misses another is looked for, from `point` on.
+    def _still_fits(self, second: TrackedSecond, point: int) -> bool:
+        """Whether the clock is kept, by which `second` was read. After too many misses another is looked for,
+        from `point` on.
 
         Returns False where another was found, by which the stretch is then read again.
         """
         assert self._at is not None
-        if reading.fit >= self.settings.keep_fit:
+        if second.reading.fit >= self.settings.keep_fit or self._reads(second):
             self._unfitted_from = math.floor(self._at) + EUL_SAMPLES
             self._misses, self._patience = 0, 1
         else:
@@ -314,8 +353,7 @@ class Tracker:
         self._misses, self._patience = 0, min(2 * self._patience, self.settings.most_patience)
         here = max(point, self._buffer.base)
         lock = scan(self._buffer.window(here), self.code)
-        elsewhere = abs(here + lock.start - self._at) > 1.0 or lock.phase != self._phase
-        if lock.z >= self.settings.lock_z and elsewhere:
+        if lock.z >= self.settings.lock_z and not self._is_followed(here + lock.start, lock.phase):
             self._follow(here + lock.start, lock.phase)
             return False
         self._unfitted_from = here

@@ -3,14 +3,15 @@
     python tests/long/collages.py FOLDER [--collages 200] [--bytes 16] [--seed 0]
 
 FOLDER is a dataset with a split `test`. Each collage joins 2 to 8 payloads in pieces of 1 to 10 s, cut
-anywhere in marked clips. A payload with a piece of two seconds or more must be named, and none that is not
-there.
+anywhere in clips of which every second was marked. A payload with a piece of two seconds or more must be
+named, and none that is not there. Each collage that fails has a line on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -30,8 +31,8 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Collage:
-    """`must`: payloads with a piece of at least two seconds; `there`: all payloads in it; `pieces`: payload and
-    seconds of each, in order."""
+    """`must`: payloads with a piece of at least two seconds; `there`: all payloads in it; `pieces`: payload
+    and seconds of each, in order."""
 
     audio: Audio
     must: frozenset[bytes]
@@ -62,6 +63,11 @@ class Tally:
         self.due += len(collage.must)
         self.named += len(collage.must & found)
         self.invented += len(found - collage.there)
+        if missed := collage.must - found:
+            lengths = [f"{seconds:.1f}{'!' * (payload in missed)}" for payload, seconds in collage.pieces]
+            print(
+                f"collage {self.collages}: not named, of {' '.join(lengths)} s", file=sys.stderr, flush=True
+            )
 
     def figures(self) -> dict[str, object]:
         """What is printed."""
@@ -80,15 +86,17 @@ def stereo(clip: datasets.Clip) -> Audio:
 
 
 def marked_clips(folder: str, size: int, rng: np.random.Generator, count: int) -> list[tuple[bytes, Audio]]:
-    """Clips of the test split, each marked with a payload of its own; those that cannot be marked are left
-    out."""
+    """So many clips of the test split, each marked with a payload of its own, without those that cannot be
+    marked throughout."""
     out = []
     for clip in rng.permutation(np.array(datasets.load(folder, "test").clips, dtype=object))[:count]:
         payload = rng.bytes(size)
         try:
-            out.append((payload, soundsafe.embed(stereo(clip), RATE, payload).audio))
+            marked = soundsafe.embed(stereo(clip), RATE, payload)
         except (NotMarkable, InputError):
             continue
+        if marked.audio is not None and marked.euls_verified == marked.euls:
+            out.append((payload, marked.audio))
     return out
 
 
