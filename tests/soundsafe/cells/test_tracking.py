@@ -38,7 +38,7 @@ def walked(
     monkeypatch: pytest.MonkeyPatch, length: float, *marks: Mark, readable: bool = False
 ) -> list[float]:
     """Where the seconds begin that were read, of those that fit or are `readable`."""
-    audio = (np.arange(round(length * RATE)) / RATE)[None]
+    audio = (np.arange(round(length * RATE)) / RATE)[None].astype(np.float32)
 
     def scan(window: Audio, code: CellCode) -> Lock:
         first, last = float(window[0, 0]), float(window[0, -1])
@@ -47,7 +47,7 @@ def walked(
             return min(last, mark.end) - max(first, mark.start)
 
         best = max(marks, key=overlap)
-        number = max(0, math.ceil(first - best.start - 1e-6))
+        number = max(0, math.ceil(first - best.start - 1e-4))
         z = 20.0 * max(0.0, overlap(best)) / (last - first)
         return Lock((best.start + number - first) * RATE, number % PHASES, z)
 
