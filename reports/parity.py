@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from soundsafe.eval.rows import BandRow, Summary, SummaryRow
 from soundsafe.eval.rows import Figure as Measurement
+from soundsafe.reports.plots import many
 
 __all__ = ["parity_by_band", "plots_of"]
 
@@ -69,9 +70,13 @@ def parity_by_band(bands: Sequence[BandRow], rows: Sequence[SummaryRow], *, titl
 
 
 def plots_of(summary: Summary) -> dict[str, Figure]:
-    """The plots by file name: one for each suite that has features to compare."""
+    """The plots by file name: one for each suite that has features to compare, and not too many attacks."""
     found = summary.parity_by_band
-    suites = list(dict.fromkeys(b.suite for b in found))
+    suites = [
+        suite
+        for suite in dict.fromkeys(b.suite for b in found)
+        if not many(r for r in summary.rows if r.suite == suite)
+    ]
     figures = {}
     for suite in suites:
         end = "" if len(suites) == 1 else f"_{suite}"

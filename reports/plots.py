@@ -1,7 +1,8 @@
 """Plots of a summary: bit errors and payload success by attack, and success against bitrate.
 
-Each function takes rows of one system and suite as they stand in `summary.json` and returns a figure. `save`
-writes it as PNG and SVG, the same to the byte each time.
+Each function takes rows of one system and suite as they stand in `summary.json` and returns a figure;
+`images` writes it as PNG and SVG, the same to the byte each time. A run of very many attacks is drawn by
+families: a plot of a thousand lines is ten metres tall and takes a minute.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from soundsafe.eval.analysis.families import FORGERY, FamilyRow
 from soundsafe.eval.rows import CONTROLS, NAN, Interval, Summary, SummaryRow, control_of
 from soundsafe.eval.rows import Figure as Measurement
 from soundsafe.reports.axes import LOWEST_BER
 
-__all__ = ["ber_by_attack", "images", "plots_of", "success_by_attack", "success_by_bitrate"]
+__all__ = [
+    "MOST", "ber_by_attack", "images", "many", "plots_of", "success_by_attack", "success_by_bitrate",
+    "success_by_family",
+]  # fmt: skip
+
+MOST = 150
+"""Attacks of a suite that a plot has a line for each of; where there are more, it has one for each family."""
 
 _INK, _BLUE, _ORANGE, _GRID = "#333333", "#1f5fa8", "#c8641b", "#dddddd"
 
@@ -72,9 +80,9 @@ def _drawn(figures: Iterable[Measurement]) -> list[float]:
     return [NAN if v is None else v for v in figures]
 
 
-def _names(axes: Axes, rows: Sequence[SummaryRow]) -> None:
-    axes.set_yticks(range(len(rows)), [r.attack for r in rows], fontsize=8)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def ber_by_attack(rows: Iterable[SummaryRow], *, title: str, category: str = "all") -> Figure:
@@ -83,7 +91,7 @@ def ber_by_attack(rows: Iterable[SummaryRow], *, title: str, category: str = "al
     figure, axes = _figure(len(chosen), title)
     rates = [(r.ber, r.ber_ci95) for r in chosen]
     _whiskers(axes, rates, range(len(chosen)), _BLUE, "o", "BER", LOWEST_BER)
-    _names(axes, chosen)
+    _names(axes, [r.attack for r in chosen])
     axes.set_xscale("log")
     axes.set_xlim(LOWEST_BER / 1.3, 1.0)
     axes.set_xlabel("raw bit error rate (at the left edge: 0.001 % or less)")
@@ -94,16 +102,34 @@ def ber_by_attack(rows: Iterable[SummaryRow], *, title: str, category: str = "al
 def success_by_attack(rows: Iterable[SummaryRow], *, title: str, category: str = "all") -> Figure:
     """Share of EULs and of clips that give the payload, for each attack, with 95 % intervals."""
     chosen = _pick(rows, category)
-    figure, axes = _figure(len(chosen), title)
-    places = range(len(chosen))
     alone, whole = ([r.success(whole_clips=way) for r in chosen] for way in (False, True))
+    return _success([r.attack for r in chosen], alone, whole, title)
+
+
+def success_by_family(rows: Iterable[FamilyRow], *, title: str) -> Figure:
+    """The same for each family: means in which kinds of attacks weigh the same; forgeries are left out."""
+    chosen = [r for r in rows if r.goal != FORGERY and r.attacks]
+    alone = [(r.payload_success, r.payload_success_ci95) for r in chosen]
+    whole = [(r.clip_success, r.clip_success_ci95) for r in chosen]
+    return _success([r.family for r in chosen], alone, whole, title)
+
+
+def _success(
+    names: Sequence[str],
+    alone: Sequence[tuple[Measurement, Interval]],
+    whole: Sequence[tuple[Measurement, Interval]],
+    title: str,
+) -> Figure:
+    """A line for each name: what seconds give by themselves, and what clips do."""
+    figure, axes = _figure(len(names), title)
+    places = range(len(names))
     _whiskers(axes, alone, [p - 0.13 for p in places], _BLUE, "o", "one second alone")
     _whiskers(axes, whole, [p + 0.13 for p in places], _ORANGE, "s", "whole clip")
-    _names(axes, chosen)
+    _names(axes, names)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("payload recovered")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
-    if chosen:
+    if names:
         axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
         axes.set_title(title, loc="left", fontsize=10, color=_INK, pad=22)
     return figure
@@ -152,16 +178,32 @@ def success_by_bitrate(rows: Iterable[SummaryRow], *, title: str, category: str 
     return figure
 
 
-def plots_of(summary: Summary) -> dict[str, Figure]:
-    """All plots of a summary by file name: for each system and suite, all categories together."""
+def many(rows: Iterable[SummaryRow]) -> bool:
+    """Whether rows of one suite are of more attacks than a plot can show."""
+    return len({r.attack for r in rows if not control_of(r.attack)}) > MOST
+
+
+def plots_of(summary: Summary, families: Iterable[FamilyRow] = ()) -> dict[str, Figure]:
+    """All plots of a summary by file name: for each system and suite, all categories together.
+
+    Args:
+        summary: of a run.
+        families: of the same run; what is drawn of suites of `many` attacks.
+    """
+    families = list(families)
     pairs = list(dict.fromkeys((r.system, r.suite) for r in summary.rows))
     figures: dict[str, Figure] = {}
     for system, suite in pairs:
         rows = [r for r in summary.rows if (r.system, r.suite) == (system, suite)]
         end = "" if len(pairs) == 1 else f"_{system}_{suite}"
-        figures[f"ber{end}"] = ber_by_attack(rows, title=f"{system}, suite {suite}: bit errors")
-        figures[f"payload_success{end}"] = success_by_attack(rows, title=f"{system}, suite {suite}")
-        bitrate = success_by_bitrate(rows, title=f"{system}, suite {suite}: success against bitrate")
+        title = f"{system}, suite {suite}"
+        if many(rows):
+            its = [r for r in families if (r.system, r.suite) == (system, suite)]
+            figures[f"payload_success{end}"] = success_by_family(its, title=title)
+            continue
+        figures[f"ber{end}"] = ber_by_attack(rows, title=f"{title}: bit errors")
+        figures[f"payload_success{end}"] = success_by_attack(rows, title=title)
+        bitrate = success_by_bitrate(rows, title=f"{title}: success against bitrate")
         if bitrate is not None:
             figures[f"bitrate{end}"] = bitrate
     return figures

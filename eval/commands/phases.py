@@ -160,7 +160,7 @@ def _suite(train_dir: Path, suite: str, limit: int | None, force: bool) -> list[
         jobs=os.cpu_count() or 1,
         force=force,
         say=say,
-        finished=lambda result: draw(result.summary, result.folder),
+        finished=lambda result: draw(result.summary, result.rows, result.folder),
     )
     write_atomically(train_dir / "phases_suite.csv", csv_bytes(rows))
     return rows

@@ -71,7 +71,7 @@ def rescore(
             force=force,
             progress=lambda done, total: update(done / total, "reading kept audio"),
         )
-        draw(result.summary, folder)
+        draw(result.summary, result.rows, folder)
     for line in (*result.unmeasured, *result.remarks):
         say(line)
     if as_json:

@@ -164,7 +164,7 @@ def run(
             doing=lambda words: steps.named(words, update),
         )
         update(1.0, "drawing plots")
-        draw(result.summary, folder)
+        draw(result.summary, result.rows, folder)
     if debug:
         for failure in result.failures:
             say(f"{failure.system}, {failure.clip}, {failure.attack}: {failure.status}")

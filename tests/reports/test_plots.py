@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from soundsafe.eval.analysis.families import FORGERY, FamilyRow
 from soundsafe.eval.rows import Summary, SummaryRow
 from soundsafe.reports import plots
 
@@ -45,6 +46,17 @@ def test_all_plots_of_one_suite() -> None:
 def test_names_tell_systems_and_suites_apart() -> None:
     figures = plots.plots_of(Summary((*ROWS, *(replace(r, system="u") for r in ROWS))))
     assert set(figures) >= {"ber_s_t", "ber_u_t", "bitrate_u_t"}
+
+
+def test_too_many_attacks_are_drawn_by_families() -> None:
+    rows = [_row(f"gain_{i}dB") for i in range(plots.MOST + 1)]
+    family = FamilyRow("s", "t", "gain", attacks=len(rows), clip_success=1.0, payload_success=0.9)
+    forged = FamilyRow("s", "t", "copy", goal=FORGERY, attacks=1, clip_success=0.0)
+    figures = plots.plots_of(Summary(tuple(rows)), [family, forged])
+    assert list(figures) == ["payload_success"]
+    (axes,) = figures["payload_success"].axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["gain"]
+    assert list(plots.plots_of(Summary(tuple(rows[:-1])), [family])) == ["ber", "payload_success"]
 
 
 def test_no_bitrates_no_bitrate_plot() -> None:
