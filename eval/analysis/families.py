@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.stats import paired_interval, proportion_interval, sign_flip
@@ -42,6 +43,7 @@ _ADVERSARIAL = "adversarial"
 _STRENGTH = re.compile(r"_(?:[Vq]?[+-]?\d[^_]*)(?:_.*)?$")
 _WORDS = re.compile(r"_(?:light|mild|medium|moderate|heavy|strong|extreme)$")
 _CELL = ["attack", "clip"]
+_NEEDED = ["system", "suite", "category", *_CELL, "eul", "group", "clip_ok", "payload_ok"]
 _STEPS = 200  # differences are rounded to 1/200 for the exact test, which counts whole numbers
 
 
@@ -175,14 +177,15 @@ def _mean(values: dict[str, Figure], weights: dict[str, float]) -> Figure:
     return sum(weights[a] * v for a, v in known.items()) / sum(weights[a] for a in known)
 
 
-def _by_unit(rows: pd.DataFrame, column: str, unit: Sequence[str], weights: dict[str, float]) -> pd.DataFrame:
-    """The weighted mean of a column for each clip or second (`unit`), with its group."""
-    weight = rows["attack"].map(weights)
-    table = rows.assign(weight=weight, part=weight * rows[column].astype(float))
-    found = table.groupby(list(unit), sort=False).agg(
-        part=("part", "sum"), weight=("weight", "sum"), group=("group", "first")
-    )
-    return found.assign(value=(found["part"] / found["weight"]).clip(0.0, 1.0))
+def _by_unit(
+    rows: pd.DataFrame, column: str, unit: Sequence[str], weights: dict[str, float]
+) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+    """The weighted mean of a column for each clip or second (`unit`), and its group."""
+    unit_of = rows.groupby(list(unit), sort=False).ngroup().to_numpy()
+    weight = rows["attack"].map(weights).to_numpy(dtype=float)
+    part = np.bincount(unit_of, weight * rows[column].to_numpy(dtype=float))
+    first = np.unique(unit_of, return_index=True)[1]
+    return (part / np.bincount(unit_of, weight)).clip(0.0, 1.0), rows["group"].to_numpy(dtype=object)[first]
 
 
 def _row(
@@ -198,7 +201,7 @@ def _row(
     if len(mine):
         clips = _by_unit(mine.drop_duplicates(_CELL), "clip_ok", ["clip"], weights)
         seconds = _by_unit(mine, "payload_ok", ["clip", "eul"], weights)
-        limits = [proportion_interval(t["value"], t["group"]) for t in (clips, seconds)]
+        limits = [proportion_interval(*found) for found in (clips, seconds)]
     return FamilyRow(
         system=head.system,
         suite=head.suite,
@@ -256,8 +259,8 @@ def family_rows(
         ...     return family_rows(run.frame, run.summary.rows)
     """
     wanted = [r for r in summary if category is None or r.category == category]
-    found = by_suite(ran(refusals_counted(rows)))
-    families = by_suite(rows)
+    found = by_suite(ran(rows)[_NEEDED])
+    families = by_suite(rows[["system", "suite", "attack", "family"]])
     out = []
     for system, suite in dict.fromkeys((r.system, r.suite) for r in wanted):
         both = (found["system"] == system) & (found["suite"] == suite)
@@ -307,10 +310,9 @@ def _change(
 ) -> FamilyChange:
     weights = _weights(places)
     mine = both[both["attack"].isin(places)]
-    found = [_by_unit(mine, f"clip_ok_{run}", ["clip"], weights) for run in "ab"]
-    difference = (found[1]["value"] - found[0]["value"]).to_numpy()
-    groups = found[0]["group"].to_numpy()
-    values = [float(np.average(f["value"])) for f in found]
+    (before, groups), (after, _) = (_by_unit(mine, f"clip_ok_{run}", ["clip"], weights) for run in "ab")
+    difference = after - before
+    values = [float(np.average(success)) for success in (before, after)]
     return FamilyChange(
         system=system,
         family=family,
