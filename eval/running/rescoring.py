@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,16 +49,10 @@ def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
         ...     at_threshold(evaluate("null", "none", limit=1, seconds=1), 0.5)
         ... except InputError as error:
         ...     print(error)
-        a threshold decides nothing for null: its payload is accepted or not by itself
+        a threshold decides nothing for null: what authenticates itself has none
     """
-    ran = rows[rows["status"].isin(RAN)]
-    for system, its in ran.groupby("system"):
-        told = its[its["attack"].map(control_of) == ""]
-        bits = told["payload_bits"].max() if len(told) else 0
-        if bits > 0 and told.loc[told["status"] == "ok", "bit_accuracy"].isna().any():
-            raise InputError(
-                f"a threshold decides nothing for {system}: its payload is accepted or not by itself"
-            )
+    if undecided := _undecided(rows):
+        raise InputError(_decides_nothing(undecided))
     control = rows["attack"].map(control_of) != ""
     accepted = (rows["score"] >= threshold) & (rows["status"] == "ok")
     right = control | (rows["payload_bits"] == 0) | (rows["bit_accuracy"] == 1.0)
@@ -65,6 +60,27 @@ def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
     times = rows["clip_s"].where(ok, np.inf).where(~control & rows["status"].isin(RAN))
     # Nothing is read second by second here: what was came from the former threshold.
     return rows.assign(clip_ok=ok, payload_ok=False, id_ok=False, time_to_payload_s=times)
+
+
+def _undecided(rows: pd.DataFrame) -> list[str]:
+    """Systems whose payload authenticates itself, so that no threshold decides."""
+    told = rows[rows["status"].isin(RAN) & (rows["attack"].map(control_of) == "")]
+    return [
+        str(system)
+        for system, its in told.groupby("system", sort=False)
+        if its["payload_bits"].max() > 0 and its.loc[its["status"] == "ok", "bit_accuracy"].isna().any()
+    ]
+
+
+def _decides_nothing(systems: Sequence[str]) -> str:
+    return f"a threshold decides nothing for {', '.join(systems)}: what authenticates itself has none"
+
+
+def _at_threshold(rows: pd.DataFrame, threshold: float) -> tuple[pd.DataFrame, list[str]]:
+    """`at_threshold` of the systems for which it decides anything, and those that are left out."""
+    undecided = _undecided(rows)
+    kept = rows[~rows["system"].isin(undecided)]
+    return at_threshold(kept if len(kept) else rows, threshold), undecided
 
 
 def rescore(
@@ -89,7 +105,7 @@ def rescore(
         system: the decoder, a name or a `System`, of as many payload bits as the one that marked; None: what
             the run's systems answered stands, and is decoded again only where their code has changed.
         marked_by: which system's audio the decoder reads, where the run has several.
-        threshold: see `at_threshold`.
+        threshold: see `at_threshold`; systems for which it decides nothing are left out, as a remark says.
         extrapolate: see `soundsafe.eval.analysis.summary.summary_rows`.
         metrics: measured of the kept audio, of those that `list metrics` says are measured when asked.
         dataset: where the clips are now, if not where the run found them.
@@ -102,7 +118,7 @@ def rescore(
 
     Raises:
         InputError: the run is not finished, kept no audio that is needed, or its clips are not there; nothing
-            was asked for; the decoder does not fit.
+            was asked for; the decoder does not fit; the threshold decides nothing for any system.
     """
     document = read_document(folder)
     if document.state != "finished":
@@ -122,12 +138,32 @@ def rescore(
     )
     if threshold is None:
         return result
-    rows = at_threshold(result.rows, threshold)
+    rows, undecided = _at_threshold(result.rows, threshold)
     summary = summarise(rows, extrapolate=extrapolate)
-    write_figures(out, rows, result.timing, summary)
-    return runner.Result(
-        rows, summary, result.timing, out, result.unmeasured, result.failures, result.remarks
-    )
+    timing = _without(result.timing, undecided)
+    write_figures(out, rows, timing, summary)
+    document = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    write_document(out, _only(document, undecided) | {"threshold": threshold})
+    remarks = (*result.remarks, *_left_out(undecided))
+    return runner.Result(rows, summary, timing, out, result.unmeasured, result.failures, remarks)
+
+
+def _left_out(systems: Sequence[str]) -> list[str]:
+    return [f"left out: {_decides_nothing(systems)}"] if systems else []
+
+
+def _without(timing: pd.DataFrame, systems: Sequence[str]) -> pd.DataFrame:
+    return timing[~timing["system"].isin(systems)] if "system" in timing else timing
+
+
+def _only(document: dict[str, Any], left_out: Sequence[str]) -> dict[str, Any]:
+    """A run's document without some of its systems."""
+    described = {name: its for name, its in document["systems"].items() if name not in left_out}
+    names = [name for name in document["configuration"]["systems"] if name not in left_out]
+    return document | {
+        "systems": described,
+        "configuration": document["configuration"] | {"systems": names},
+    }
 
 
 def _by_rows(
@@ -135,17 +171,19 @@ def _by_rows(
 ) -> runner.Result:
     """A run's rows summed up anew."""
     rows = read_rows(folder)
-    rows = rows if threshold is None else at_threshold(rows, threshold)
+    undecided: list[str] = []
+    if threshold is not None:
+        rows, undecided = _at_threshold(rows, threshold)
     if (out / "run.json").exists() and not force:
         raise InputError(f"{out} holds a run: --force replaces it, --out goes elsewhere")
     make_folder(out)
     summary = summarise(rows, extrapolate=extrapolate)
     path = folder / "timing.csv"
-    timing = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    timing = _without(pd.read_csv(path) if path.is_file() else pd.DataFrame(), undecided)
     write_figures(out, rows, timing, summary)
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    write_document(out, document | {"threshold": threshold})
-    return runner.Result(rows, summary, timing, out)
+    write_document(out, _only(document, undecided) | {"threshold": threshold})
+    return runner.Result(rows, summary, timing, out, remarks=tuple(_left_out(undecided)))
 
 
 def _plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -14,7 +15,7 @@ import pytest
 from soundsafe import attacks
 from soundsafe.aliases import Audio, Bits
 from soundsafe.errors import InputError
-from soundsafe.eval.analysis.stored import read_rows
+from soundsafe.eval.analysis.stored import read_document, read_rows
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.running.rescoring import rescore
@@ -107,6 +108,22 @@ def test_another_threshold_needs_no_audio(clips: Path, tmp_path: Path) -> None:
         assert {name for name, share in ok.items() if share > 0.5} == accepted
     stored = read_rows(tmp_path / "again")
     assert (stored["clip_ok"] == again.rows["clip_ok"]).all()
+
+
+def test_a_threshold_leaves_out_who_authenticates(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
+    plan = make_plan([cast(System, _Loudness(0)), fakes.Toy()], ["none", "unmarked"], clips, limit=1)
+    runner.run(plan, tmp_path / "run", jobs=0)
+    again = rescore(tmp_path / "run", tmp_path / "again", threshold=0.0)
+    assert set(again.rows["system"]) == set(again.timing["system"]) == {"loud-0"}
+    (remark,) = again.remarks
+    assert remark.startswith("left out: ")
+    assert "toy" in remark
+    assert read_document(tmp_path / "again").system_names == ("loud-0",)
+    runner.run(
+        replace(plan, systems=plan.systems[1:], system_names=plan.system_names[1:]), tmp_path / "toy", jobs=0
+    )
+    with pytest.raises(InputError, match="decides nothing for toy"):
+        rescore(tmp_path / "toy", tmp_path / "none", threshold=0.0)
 
 
 def test_what_systems_have_in_common_is_attacked_once(fakes: ModuleType, clips: Path, tmp_path: Path) -> None:
