@@ -56,12 +56,17 @@ def percent(value: object) -> str:
 
 
 def whole_percent(value: object) -> str:
-    """A share in whole per cent where there is no room for more: cut, so that 100 and 0 are said of these
-    alone."""
+    """A share in whole per cent where there is no room for more; 100 and 0 are said of these alone.
+
+    >>> whole_percent(0.597), whole_percent(0.997), whole_percent(0.002)
+    ('60', '>99', '<1')
+    """
     v = number(value)
     if v is None:
         return DASH
-    return "<1" if 0 < v < 0.01 else f"{math.floor(100 * v + 1e-9)}"
+    if 0 < v < 0.01:
+        return "<1"
+    return ">99" if 0.99 < v < 1 else f"{100 * v:.0f}"
 
 
 def interval(value: Interval) -> str:

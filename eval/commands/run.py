@@ -133,8 +133,12 @@ def run(
         metrics=metric or [],
         pool=unmarked_pool,
     )
+    missing: dict[str, list[str]] = {}
     for line in plan.left_out:
-        say(f"left out: {line}")
+        name, _, reason = line.partition(" ")
+        missing.setdefault(reason, []).append(name)
+    for reason, names in missing.items():
+        say(f"left out: {', '.join(names)}: {reason}")
     for line in plan.notes:
         say(f"{dataset}: {line}")
     LOG.info(
