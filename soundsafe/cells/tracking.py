@@ -339,7 +339,7 @@ class Tracker:
         """Whether the clock is kept, by which `second` was read. After too many misses another is looked for,
         from `point` on.
 
-        Returns False where another was found, by which the stretch is then read again.
+        Returns False where another was found, by which the stretch is then read again, or none is any more.
         """
         assert self._at is not None
         if second.reading.fit >= self.settings.keep_fit or self._reads(second):
@@ -350,11 +350,17 @@ class Tracker:
         if self._misses < self._patience:
             return True
         # The audio may have been cut here. Where nothing better is found, look ever less often.
+        is_last_look = self._patience == self.settings.most_patience
         self._misses, self._patience = 0, min(2 * self._patience, self.settings.most_patience)
         here = max(point, self._buffer.base)
         lock = scan(self._buffer.window(here), self.code)
-        if lock.z >= self.settings.lock_z and not self._is_followed(here + lock.start, lock.phase):
+        is_there = lock.z >= self.settings.lock_z
+        if is_there and not self._is_followed(here + lock.start, lock.phase):
             self._follow(here + lock.start, lock.phase)
             return False
         self._unfitted_from = here
+        if is_last_look and not is_there:
+            # The mark has ended: to look for another costs far less than to read what carries none.
+            self._at, self._search_from = None, here
+            return False
         return True

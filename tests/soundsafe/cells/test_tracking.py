@@ -87,3 +87,17 @@ def test_a_second_that_reads_needs_no_fit(monkeypatch: pytest.MonkeyPatch) -> No
     # The next mark begins at once and is clearer: without its word the last second would be given up.
     marks = Mark(0.0, 4.0, 3.0), Mark(4.05, 9.5)
     assert walked(monkeypatch, 10.0, *marks, readable=True)[:4] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_clock_that_has_ended_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    of = tracking.Tracker._tracked
+
+    def tracked(self: tracking.Tracker, reading: Reading) -> tracking.TrackedSecond:
+        looked.append(reading)
+        return of(self, reading)
+
+    monkeypatch.setattr(tracking.Tracker, "_tracked", tracked)
+    found = walked(monkeypatch, 300.0, Mark(1.0, 5.0), Mark(290.2, 295.2))
+    assert found == [*(1.0 + n for n in range(4)), *(290.2 + n for n in range(5))]
+    assert len(looked) < 50  # of 300
