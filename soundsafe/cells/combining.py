@@ -12,14 +12,16 @@ from soundsafe.aliases import Floats, Ints
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.joint import read_jointly
 from soundsafe.cells.layout import Layout
+from soundsafe.cells.pooled import pooled_soft_values
 from soundsafe.cells.profile import EUL_SAMPLES, SHORT_SCALES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
+from soundsafe.message.coding import N
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
 from soundsafe.message.short_words import ShortRead
 from soundsafe.message.words import Word, worth
 
-__all__ = ["Combined", "combine", "read_alone"]
+__all__ = ["Combined", "combine", "read_alone", "short_soft_values"]
 
 _SEEN_FIT = 6.0
 """Fit of a short word's scale that is no accident."""
@@ -95,6 +97,8 @@ def _at_likely_scales(reading: Reading, code: CellCode) -> Iterator[tuple[Floats
     own = tuple(one.layout for one in short.mixtures) or reading.layouts
     yield short.llr, own
     if short.mixtures:
+        best = SHORT_SCALES[int(short.fits.argmax())]
+        yield pooled_soft_values([short.mixtures], [best], code), own
         for which in _usual_scales(short.fits)[1:]:
             yield short.at_scale(which, code), own
     for other in short.under_other_codes(code):
@@ -155,13 +159,34 @@ def _read_together(
     return word, attempts
 
 
-def _at_common_scale(readings: Sequence[Reading], which: int, code: CellCode) -> list[Floats]:
+def _added_up(readings: Sequence[Reading], which: int, code: CellCode) -> Floats:
     """Soft values for a short word of seconds that, where they do not say otherwise, have one scale."""
-    llrs = []
+    mixtures, scales, rest = [], [], np.zeros(N)
     for short in (r.short for r in readings):
-        unsure = 0.0 < short.fits.max() - short.fits[which] < _TOLD_SCALE
-        llrs.append(short.at_scale(which, code) if unsure and short.mixtures else short.llr)
-    return llrs
+        if not short.mixtures:
+            rest += short.llr
+            continue
+        best = int(short.fits.argmax())
+        unsure = short.fits[best] - short.fits[which] < _TOLD_SCALE
+        mixtures.append(short.mixtures)
+        scales.append(SHORT_SCALES[which if unsure else best])
+    return rest + pooled_soft_values(mixtures, scales, code)
+
+
+def short_soft_values(readings: Sequence[Reading], code: CellCode) -> Iterator[Floats]:
+    """Soft values of a short word, without its named bits, that some seconds have together.
+
+    Args:
+        readings: at least one.
+        code: key and profile.
+
+    Yields:
+        ``[bits of the word]``, positive for 0, at one likely scale after the other.
+    """
+    if code.has_short_words:
+        fits = np.sum([r.short.fits for r in readings], axis=0) / math.sqrt(len(readings))
+        for which in _usual_scales(fits):
+            yield _added_up(readings, which, code)[code.profile.named_bits :]
 
 
 def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[ShortRead, int]:
@@ -175,7 +200,7 @@ def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[S
         fits = np.sum([r.short.fits for r in chosen], axis=0) / math.sqrt(len(chosen))
         own = code.learnable if all(r.is_learnable for r in chosen) else code
         for which in _usual_scales(fits):
-            found = own.read_short_word(np.sum(_at_common_scale(chosen, which, code), axis=0))
+            found = own.read_short_word(_added_up(chosen, which, code))
             attempts += found.attempts
             if found.payload is not None:
                 return replace(found, attempts=attempts), len(chosen)

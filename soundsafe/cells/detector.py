@@ -7,13 +7,13 @@ reads its seconds, `soundsafe.cells.combining` makes words of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from soundsafe.aliases import Audio, Floats
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.combining import read_alone
+from soundsafe.cells.combining import read_alone, short_soft_values
 from soundsafe.cells.layout import described
 from soundsafe.cells.payloads import Search, carried, found_payloads, identifiers, search
 from soundsafe.cells.profile import EUL_SAMPLES
@@ -37,7 +37,9 @@ class Detection:
     `combined`: how many were added up; `score`: the pilots' best z; `start`: sample at which the mark that
     answered begins, or the first clock; `bound`: on the chance of a false accept; `samples` of the stream;
     `code`: the error-correcting code of what was read, None where no second was read by itself;
-    `is_learnable`: the payload was read from marks of version 1 alone, which anybody may have learned.
+    `is_learnable`: the payload was read from marks of version 1 alone, which anybody may have learned;
+    `soft`: where no payload was found, soft values of a short word that all seconds have together, at each
+    likely scale.
     """
 
     payload: bytes | None
@@ -51,6 +53,7 @@ class Detection:
     payloads: tuple[FoundPayload, ...] = ()
     code: ErrorCode | None = None
     is_learnable: bool = False
+    soft: tuple[Floats, ...] = field(default=(), repr=False)
 
 
 def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR) -> Detection:
@@ -84,6 +87,7 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         payloads=tuple(payloads),
         code=collector.word_code,
         is_learnable=payload is not None and collector.is_learnable(payload),
+        soft=() if payloads else collector.soft_values(),
     )
 
 
@@ -162,6 +166,11 @@ class _Collector:
             return any(its)
         old = [reading.is_learnable for reading in self._readings]
         return 2 * sum(old) >= len(old)
+
+    def soft_values(self) -> tuple[Floats, ...]:
+        """Soft values of a short word that the seconds which fit best have together, at each likely scale."""
+        best = sorted(self._readings, key=lambda r: -r.fit)[: self.settings.most_together]
+        return tuple(short_soft_values(best, self.code)) if best else ()
 
     def clocks_of(self, payload: bytes) -> list[float]:
         """Where the clocks begin under which parts of `payload` were read: the first clock of a stream may be

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -95,13 +95,14 @@ def _signs() -> NDArray[np.float32]:
     return (0.5 - (np.arange(1 << _RATE)[None] >> np.arange(_RATE)[:, None] & 1)).astype(np.float32)
 
 
-def _gaps(llr: Floats, length: int) -> NDArray[np.float32]:
+def _gaps(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
     """How much likelier the better of the two ways into each state is, at each step ``[steps, states]``:
     positive where that is the one from the even state. State s comes from 2 s and 2 s + 1, modulo their
     number."""
     steps = length + _MEMORY
-    soft = np.bincount(_places(steps, len(llr)), llr, minlength=steps * _RATE).reshape(steps, _RATE)
-    branch = (soft.astype(np.float32) @ _signs())[:, _outputs()].reshape(steps, 2, _STATES // 2, 2)
+    each = [np.bincount(_places(steps, len(llr)), llr, minlength=steps * _RATE) for llr in llrs]
+    soft = np.sum(each, axis=0).reshape(steps, _RATE).astype(np.float32)
+    branch = (soft @ _signs())[:, _outputs()].reshape(steps, 2, _STATES // 2, 2)
     branch[length:, 1] = -_NEVER
     metric = np.full(_STATES, -_NEVER, np.float32)
     metric[0] = 0.0
@@ -113,14 +114,15 @@ def _gaps(llr: Floats, length: int) -> NDArray[np.float32]:
     return gaps.reshape(steps, _STATES)
 
 
-def likeliest_messages(llr: Floats, length: int, count: int) -> Iterator[Bits]:
+def likeliest_messages(llrs: Sequence[Floats], length: int, count: int) -> Iterator[Bits]:
     """The likeliest messages, best first: after one pass of the Viterbi algorithm each comes at little cost.
 
     The next best path leaves a former one at some step, for the worse way into the state there, and follows
     the best way from there on (Soong and Huang, ICASSP 1991).
 
     Args:
-        llr: soft values of a word ``[n]``, positive for 0; 0 where nothing is known.
+        llrs: soft values of words of the same message, ``[n]`` each, positive for 0; 0 where nothing is
+            known. Words may be of different lengths.
         length: bits of the message.
         count: how many messages at most.
 
@@ -129,10 +131,10 @@ def likeliest_messages(llr: Floats, length: int, count: int) -> Iterator[Bits]:
 
     Example:
         >>> word = encode_short(np.array([1, 0, 1], np.uint8), 40)
-        >>> next(likeliest_messages(1.0 - 2.0 * word, 3, 1)).tolist()
+        >>> next(likeliest_messages([1.0 - 2.0 * word], 3, 1)).tolist()
         [1, 0, 1]
     """
-    gaps = _gaps(np.nan_to_num(llr), length)
+    gaps = _gaps([np.nan_to_num(llr) for llr in llrs], length)
     steps, last = len(gaps), _STATES - 1
     found = 0
     # Loss, order of finding, the path that is left (None: none) and the step at which.

@@ -141,14 +141,16 @@ def _opened(block: bytes, key: bytes) -> bytes | None:
     return said[1 : 1 + length] if version == _VERSION and 1 <= length < len(said) else None
 
 
-def read_short_word(llr: Floats, key: bytes) -> ShortRead:
+def read_short_word(llr: Floats, key: bytes, beside: Floats | None = None) -> ShortRead:
     """The payload that soft values of a word authenticate as.
 
     Args:
         llr: soft values ``[n]``, positive for 0; 0 where nothing is known. At least `SHORTEST_WORD`.
         key: under which the tag was made.
+        beside: those of another word of the same payload, of any such length, which count as well.
     """
-    sizes = [likeliest_messages(llr, 8 * (1 + size + _TAG), _CANDIDATES) for size in _LIKELIEST]
+    llrs = [llr] if beside is None else [llr, beside]
+    sizes = [likeliest_messages(llrs, 8 * (1 + size + _TAG), _CANDIDATES) for size in _LIKELIEST]
     attempts = 0
     # The likeliest of each size first: mostly one of them is the one.
     for some in (1, _CANDIDATES):

@@ -10,9 +10,10 @@ Otherwise the tile layer's words are read, and where they do not suffice pieces 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from soundsafe.aliases import Audio
+from soundsafe.aliases import Audio, Floats
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.combining import combine, read_alone
 from soundsafe.cells.detector import Detection, detect
@@ -205,6 +206,7 @@ def read_warped(
     *,
     tally: Tally,
     clock_found: bool = False,
+    beside: Sequence[Floats] = (),
 ) -> Recovered | None:
     """What both layers say of some audio, whatever its tempo, pitch and speed.
 
@@ -214,6 +216,8 @@ def read_warped(
         tiles: key and profile of the tile layer.
         tally: to which all attempts are added.
         clock_found: the cell layer's pilots answered as they were: its speed is not searched for.
+        beside: soft values that its seconds have together of a short word, ``[bits]``, in several ways: what
+            they and the tiles know adds up.
 
     Returns:
         None where the audio is shorter than two blocks of the tile layer and no piece of it was read.
@@ -224,7 +228,7 @@ def read_warped(
         both = clock.tried + inverted.tried
         clock, inverted = replace(clock, tried=both), replace(inverted, tried=both)
     if inverted is None or (clock is not None and inverted.z <= clock.z):
-        return _read_upright(audio, clock, code, tiles, tally, clock_found)
+        return _read_upright(audio, clock, code, tiles, tally, clock_found, beside)
     reading = None
     if abs(inverted.tempo - 1.0) <= _SAME_PITCH:
         reading = _read_seconds(-audio, 1.0, inverted.z, inverted.tried, code, tally)
@@ -252,9 +256,16 @@ def _unless_sure(
     return replace(better, tried=found.tried + opposite.tried), better is opposite
 
 
-def _read_tiles(spec: Spectrogram, warp: Warp, tiles: TileCode, score: float, tally: Tally) -> Recovered:
-    """The tile layer's words under `warp`; `score`: the best of all pilots."""
-    words = read_words(spec, warp, tiles, _CANDIDATES if warp.z >= LOCKED_Z else 1)
+def _read_tiles(
+    spec: Spectrogram,
+    warp: Warp,
+    tiles: TileCode,
+    score: float,
+    tally: Tally,
+    beside: Sequence[Floats] = (),
+) -> Recovered:
+    """The tile layer's words under `warp`; `score`: the best of all pilots; `beside` as in `read_words`."""
+    words = read_words(spec, warp, tiles, _CANDIDATES if warp.z >= LOCKED_Z else 1, beside)
     tally.add(words.identifiers * IDENTIFIER_FALSE_ACCEPT)
     tally.blocks(words.tries)
     return Recovered(
@@ -279,6 +290,7 @@ def _read_upright(
     tiles: TileCode,
     tally: Tally,
     clock_found: bool,
+    beside: Sequence[Floats] = (),
 ) -> Recovered | None:
     """`read_warped` of audio whose polarity is right and whose pieces have the `clock`."""
     short = audio.shape[1] < 2 * tiles.profile.block
@@ -320,7 +332,7 @@ def _read_upright(
                 pitch = lock.factor
     if reading is not None:
         return replace(reading, inverted=inverted)
-    result = _read_tiles(spec, warp, tiles, score, tally)
+    result = _read_tiles(spec, warp, tiles, score, tally, beside)
     if result.payload is None and not locked and tiles.profile.host_bound:
         # Pilots can be learned, and undone.
         unpiloted = find_unpiloted(spec, tiles)

@@ -122,7 +122,9 @@ def read(
             whole = stream(lambda audio: undo_echoes(audio, echoes))
             heard = whole if whole.payload is not None else heard
         return replace(heard, bound=tally.bound), None
-    warped = read_warped(start, code, tiles, tally=tally, clock_found=found.start is not None)
+    warped = read_warped(
+        start, code, tiles, tally=tally, clock_found=found.start is not None, beside=found.soft
+    )
     if warped is not None and warped.detection is not None and longer:
         # More audio than was searched, its speed and polarity now known.
         sign = np.float32(-1.0 if warped.inverted else 1.0)

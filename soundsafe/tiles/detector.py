@@ -68,20 +68,25 @@ class SoftBlocks:
         """Soft values ``[blocks, symbols]``.
 
         Args:
-            named: symbols ``[cycle, n]`` by whose known bits the description of each block is recognised;
-                None: by how well all sit on the lattice, whatever their bits. Those of short payloads go
-                half of the way there, and show nothing without their bits.
+            named: symbols ``[cycle, n]`` by whose known bits the description of each block is recognised, and
+                its noise measured; None: by how well all sit on the lattice, whatever their bits. Those of
+                short payloads go half of the way there, and show nothing without their bits.
         """
         geo, every = self.geo, self._candidates
         if not every:
             return np.zeros((0, len(geo.band)))
-        chance = _chances(every, geo, None if named is None else named[self.number % geo.profile.cycle])
+        known = np.zeros((len(self.number), len(geo.band)), bool)
+        known[:, geo.pilot] = True
+        if named is not None:
+            named = named[self.number % geo.profile.cycle]
+            np.put_along_axis(known, named, True, axis=1)
+        chance = _chances(every, geo, named)
         best, here = chance.argmax(axis=0), np.arange(len(self.number))
         place, depth, flutter = (
             np.stack(each)[best, here] for each in zip(*(one.heard for one in every), strict=True)
         )
         group = geo.band * geo.profile.pilot_bands // geo.bands
-        noise = noise_of(place, depth, flutter, group, geo.pilot)
+        noise = noise_of(place, depth, flutter, group, known)
         soft = [noise.soft_values(*one.heard) for one in every]
         if len(soft) == 1:
             return soft[0]
@@ -184,13 +189,18 @@ class Words:
     is_learnable: bool = False
 
 
-def read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int = 1) -> Words:
+def read_words(
+    spec: Spectrogram, warp: Warp, code: TileCode, candidates: int = 1, beside: Sequence[Floats] = ()
+) -> Words:
     """What the tile layer holds under `warp`: a short payload, or else the identifier, of the likeliest
     `candidates`, and the payload's long word.
 
+    `beside`: soft values that the cell layer has of its word of a short payload, in several ways; each is
+    tried together with the tiles', since what both know adds up.
+
     Where a profile that binds marks to their audio finds neither, marks of earlier versions are looked for.
     """
-    found = _read_words(spec, warp, code, candidates)
+    found = _read_words(spec, warp, code, candidates, beside)
     if found.identifier is not None or not code.profile.host_bound:
         return replace(found, is_learnable=not code.profile.host_bound)
     earlier = _read_words(spec, warp, code.learnable, candidates)
@@ -202,7 +212,9 @@ def read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int = 
     )
 
 
-def _read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int) -> Words:
+def _read_words(
+    spec: Spectrogram, warp: Warp, code: TileCode, candidates: int, beside: Sequence[Floats] = ()
+) -> Words:
     """`read_words` of one profile."""
     geo, key = code.geometry, code.key
     # Where pilots are not sure there is little to read, and one description of each block is enough.
@@ -212,9 +224,13 @@ def _read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int) 
     if not len(number):
         return Words(None, None, 0, 0)
     short_geo = code.short.geometry
-    short = read_short_word(short_llr(blocks.values(short_geo.named), number, short_geo), key)
-    if short.payload is not None:
-        return Words(short.payload, payload_id(short.payload), short.attempts, 0)
+    heard = short_llr(blocks.values(short_geo.named), number, short_geo)
+    attempts = 0
+    for other in (None, *beside):
+        short = read_short_word(heard, key, other)
+        attempts += short.attempts
+        if short.payload is not None:
+            return Words(short.payload, payload_id(short.payload), attempts, 0)
     llr = blocks.values()
     identifier = decode_identifier(identifier_llr(llr, number, geo), key, candidates)
     by_cycle = payload_llr(llr, number, geo)
@@ -222,7 +238,7 @@ def _read_words(spec: Spectrogram, warp: Warp, code: TileCode, candidates: int) 
     # One part is the usual case: all cycles say the same.
     tried = ([np.sum(words, axis=0)] if len(words) > 1 else []) + words
     parts: list[Part] = []
-    tries = short.attempts
+    tries = attempts
     for word in tried:
         if worth(word) * len(word) < _WORTH_DECODING * K:
             continue

@@ -13,9 +13,10 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from soundsafe.aliases import Floats, Ints
+from soundsafe.message.noise_walk import sizes_along
 
 __all__ = ["Noise", "noise_of"]
 
@@ -51,24 +52,10 @@ def _likelihoods(position: Floats, growth: Floats, group: Ints, known: NDArray[n
     like = np.empty((len(_SIGMAS), int(group.max()) + 1))
     for i, sigma in enumerate(_SIGMAS):
         zero = _log_density(position, sigma * growth, 0)
-        one = _log_density(position[:, ~known], sigma * growth[:, ~known], 1)
-        zero[:, ~known] = np.logaddexp(zero[:, ~known], one) - math.log(2.0)
+        one = _log_density(position[~known], sigma * growth[~known], 1)
+        zero[~known] = np.logaddexp(zero[~known], one) - math.log(2.0)
         like[i] = np.bincount(group, zero.sum(axis=0), minlength=like.shape[1])
     return like
-
-
-def _along_groups(like: Floats) -> tuple[Floats, float]:
-    """Logarithm of the posterior of each group's size ``[sigmas, groups]``, and of the evidence for them all,
-    by the forward-backward algorithm (Rabiner 1989)."""
-    size = np.arange(len(like))
-    step = -0.5 * ((size[:, None] - size[None]) / _NEIGHBOURS) ** 2
-    step -= logsumexp(step, axis=1, keepdims=True)
-    forward, backward = like.copy(), np.zeros_like(like)
-    for g in range(1, like.shape[1]):
-        forward[:, g] += logsumexp(forward[:, g - 1, None] + step, axis=0)
-    for g in range(like.shape[1] - 2, -1, -1):
-        backward[:, g] = logsumexp(step + (like[:, g + 1] + backward[:, g + 1])[None], axis=1)
-    return forward + backward, float(logsumexp(forward[:, -1]))
 
 
 @dataclass(frozen=True)
@@ -98,19 +85,19 @@ def _growth(depth: Floats, flutter: Floats, per_depth: float, per_flutter: float
     return np.exp(np.clip(per_depth * depth + per_flutter * flutter, *_GROWTH))
 
 
-def noise_of(position: Floats, depth: Floats, flutter: Floats, group: Ints, pilot: Ints) -> Noise:
+def noise_of(
+    position: Floats, depth: Floats, flutter: Floats, group: Ints, known: NDArray[np.bool_]
+) -> Noise:
     """The likeliest noise of symbols at `position` ``[blocks, symbols]``, in periods.
 
     `depth`, `flutter` in dB, likewise: how far a symbol's tiles lie under their neighbours, and how much the
-    level changes within them. `group` ``[symbols]``: their group of bands. `pilot`: those that are known to
-    be 0; what the others say of the noise, whatever their bits, counts as well.
+    level changes within them. `group` ``[symbols]``: their group of bands. `known`, ``[blocks, symbols]``
+    too: those that are known to be 0; what the others say of the noise, whatever their bits, counts as well.
     """
-    known = np.zeros(len(group), bool)
-    known[pilot] = True
 
     def fitted(per_depth: float, per_flutter: float) -> tuple[float, Noise]:
         growth = _growth(depth, flutter, per_depth, per_flutter)
-        posterior, evidence = _along_groups(_likelihoods(position, growth, group, known))
+        posterior, evidence = sizes_along(_likelihoods(position, growth, group, known), _NEIGHBOURS)
         size = np.exp(np.log(_SIGMAS) @ softmax(posterior, axis=0))  # the likeliest alone claims too much
         return evidence, Noise(size[group], per_depth, per_flutter)
 

@@ -25,7 +25,7 @@ def test_what_is_sent_is_read(length: int, n: int) -> None:
     word = encode_short(sent, n)
     assert word.shape == (n,)
     assert word.dtype == np.uint8
-    assert (next(likeliest_messages(1.0 - 2.0 * word, length, 1)) == sent).all()
+    assert (next(likeliest_messages([1.0 - 2.0 * word], length, 1)) == sent).all()
 
 
 @pytest.mark.parametrize(("length", "snr_db"), [(136, -7.5), (200, -5.8), (264, -4.6)])
@@ -34,7 +34,7 @@ def test_noise_far_above_the_signal(length: int, snr_db: float) -> None:
     for seed in range(20):
         sent = message(length, seed)
         llr = received(encode_short(sent, 2040), snr_db, seed)
-        read += any((found == sent).all() for found in likeliest_messages(llr, length, 32))
+        read += any((found == sent).all() for found in likeliest_messages([llr], length, 32))
     assert read >= 19
 
 
@@ -44,7 +44,7 @@ def test_a_longer_list_reads_more() -> None:
         for seed in range(30):
             sent = message(200, seed)
             llr = received(encode_short(sent, 2040), -6.8, seed)
-            lost += not any((found == sent).all() for found in likeliest_messages(llr, 200, count))
+            lost += not any((found == sent).all() for found in likeliest_messages([llr], 200, count))
         return lost
 
     assert lost(32) < lost(1)
@@ -55,13 +55,13 @@ def test_the_list_is_that_of_all_messages_in_order() -> None:
     llr = np.random.default_rng(5).standard_normal(n)
     every = np.array(list(itertools.product((0, 1), repeat=length)), np.uint8)
     value = np.array([(1.0 - 2.0 * encode_short(m, n)) @ llr for m in every])
-    found = list(likeliest_messages(llr, length, 10))
+    found = list(likeliest_messages([llr], length, 10))
     assert np.array_equal(found, every[np.argsort(-value)[:10]])
 
 
 def test_a_list_ends_with_the_messages_there_are() -> None:
     llr = np.random.default_rng(1).standard_normal(40)
-    assert len(list(likeliest_messages(llr, 3, 100))) == 8
+    assert len(list(likeliest_messages([llr], 3, 100))) == 8
 
 
 def test_erasures_and_values_that_are_no_numbers() -> None:
@@ -69,7 +69,7 @@ def test_erasures_and_values_that_are_no_numbers() -> None:
     llr = 1.0 - 2.0 * encode_short(sent, 2040)
     llr[np.random.default_rng(0).permutation(2040)[:1500]] = 0.0
     llr[:5] = np.nan
-    assert (next(likeliest_messages(llr, 200, 1)) == sent).all()
+    assert (next(likeliest_messages([llr], 200, 1)) == sent).all()
 
 
 @pytest.mark.parametrize(("length", "n"), [(0, 40), (40, 40)])
