@@ -28,6 +28,10 @@ __all__ = ["CellCode", "Geometry"]
 _COARSE, _FINE, _PILOT = range(3)
 """Kinds of carriers."""
 
+_CAUTION, _SURE, _KNOWN = 0.7, 12.0, 30.0
+"""Factor of what a code believes, its soft values being a guess; its largest soft value; and that of
+bits that are known."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -127,6 +131,15 @@ class CellCode:
     def read_short_word(self, llr: Floats) -> short_words.ShortRead:
         """The short payload that soft values ``[2040]`` authenticate as."""
         return short_words.read_short_word(llr[self.profile.named_bits :], self.key)
+
+    def short_beliefs(self, llr: Floats) -> Floats | None:
+        """What the code of short words makes of soft values ``[2040]``, named bits being known; None where
+        there is too little to believe."""
+        named = self.profile.named_bits
+        believed = short_words.short_beliefs(llr[named:])
+        if believed is None:
+            return None
+        return np.concatenate([np.full(named, _KNOWN), np.clip(_CAUTION * believed, -_SURE, _SURE)])
 
     def short_margin_db(self, payload: bytes, llr: Floats) -> float:
         """How many decibels noisier soft values ``[2040]`` of a payload of 1 to 24 bytes could be."""

@@ -34,6 +34,10 @@ _TOLD_SCALE = 5.0
 """By how much more a second must fit another scale than the one that all fit best, to be read at its own."""
 
 
+_TURNS = 3
+"""Turns between what the code believes of seconds that were added up, and how noisy they are."""
+
+
 @dataclass(frozen=True)
 class Combined:
     """What adding seconds up gave: the `payload` or None, how many `seconds` were added up for it, and how
@@ -159,7 +163,9 @@ def _read_together(
     return word, attempts
 
 
-def _added_up(readings: Sequence[Reading], which: int, code: CellCode) -> Floats:
+def _added_up(
+    readings: Sequence[Reading], which: int, code: CellCode, believed: Floats | None = None
+) -> Floats:
     """Soft values for a short word of seconds that, where they do not say otherwise, have one scale."""
     mixtures, scales, rest = [], [], np.zeros(N)
     for short in (r.short for r in readings):
@@ -170,7 +176,13 @@ def _added_up(readings: Sequence[Reading], which: int, code: CellCode) -> Floats
         unsure = short.fits[best] - short.fits[which] < _TOLD_SCALE
         mixtures.append(short.mixtures)
         scales.append(SHORT_SCALES[which if unsure else best])
-    return rest + pooled_soft_values(mixtures, scales, code)
+    return rest + pooled_soft_values(mixtures, scales, code, believed)
+
+
+def _common_fits(readings: Sequence[Reading]) -> Floats:
+    """Fits ``[SHORT_SCALES]`` of all seconds for a short word, normal by chance."""
+    total: Floats = np.sum([r.short.fits for r in readings], axis=0)
+    return total / math.sqrt(len(readings))
 
 
 def short_soft_values(readings: Sequence[Reading], code: CellCode) -> Iterator[Floats]:
@@ -184,8 +196,7 @@ def short_soft_values(readings: Sequence[Reading], code: CellCode) -> Iterator[F
         ``[bits of the word]``, positive for 0, at one likely scale after the other.
     """
     if code.has_short_words:
-        fits = np.sum([r.short.fits for r in readings], axis=0) / math.sqrt(len(readings))
-        for which in _usual_scales(fits):
+        for which in _usual_scales(_common_fits(readings)):
             yield _added_up(readings, which, code)[code.profile.named_bits :]
 
 
@@ -196,14 +207,25 @@ def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[S
     attempts = 0
     # One stretch may be spoilt: the half that fits least is left out then.
     halves = [readings] if len(readings) <= 3 else [readings, _by_fit(readings)[: (len(readings) + 1) // 2]]
+    own = code.learnable if all(r.is_learnable for r in readings) else code
     for chosen in halves:
-        fits = np.sum([r.short.fits for r in chosen], axis=0) / math.sqrt(len(chosen))
-        own = code.learnable if all(r.is_learnable for r in chosen) else code
-        for which in _usual_scales(fits):
+        for which in _usual_scales(_common_fits(chosen)):
             found = own.read_short_word(_added_up(chosen, which, code))
             attempts += found.attempts
             if found.payload is not None:
                 return replace(found, attempts=attempts), len(chosen)
+    # What the code believes of bits shows how noisy they are, and less noise lets it believe more.
+    which = _usual_scales(_common_fits(readings))[0]
+    llr = _added_up(readings, which, code)
+    for _ in range(_TURNS):
+        believed = own.short_beliefs(llr)
+        if believed is None:
+            break
+        llr = _added_up(readings, which, code, believed)
+        found = own.read_short_word(llr)
+        attempts += found.attempts
+        if found.payload is not None:
+            return replace(found, attempts=attempts), len(readings)
     return ShortRead(None, attempts), 0
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from soundsafe.aliases import Floats, Ints
 from soundsafe.cells.code import CellCode
@@ -59,7 +59,10 @@ def _densities() -> NDArray[np.float32]:
 
 
 def pooled_soft_values(
-    seconds: Sequence[Sequence[Positions]], scales: Sequence[float], code: CellCode
+    seconds: Sequence[Sequence[Positions]],
+    scales: Sequence[float],
+    code: CellCode,
+    believed: Floats | None = None,
 ) -> Floats:
     """Soft values of a short word, the sum of what all seconds say.
 
@@ -67,6 +70,8 @@ def pooled_soft_values(
         seconds: the mixtures of channels of each.
         scales: at which each is read.
         code: key and profile.
+        believed: soft values ``[2040]`` of the word's bits, by which the noise is measured; None: of all but
+            the named bits nothing is known.
 
     Returns:
         ``[2040]`` in the order of the coded bits, positive for 0.
@@ -74,13 +79,16 @@ def pooled_soft_values(
     total = np.zeros(len(code.geometry.scramble))
     for first in range(0, len(seconds), _AT_ONCE):
         here = slice(first, first + _AT_ONCE)
-        total += _pooled(seconds[here], scales[here], code)
+        total += _pooled(seconds[here], scales[here], code, believed)
     return total
 
 
-def _pooled(seconds: Sequence[Sequence[Positions]], scales: Sequence[float], code: CellCode) -> Floats:
+def _pooled(
+    seconds: Sequence[Sequence[Positions]], scales: Sequence[float], code: CellCode, believed: Floats | None
+) -> Floats:
     geo, named = code.geometry, code.profile.named_bits
-    places, bands, times, known = [], [], [], []
+    places, bands, times, zero = [], [], [], []
+    unknown = np.full(len(geo.scramble), 0.5) if believed is None else expit(believed)
     each_second = -(-EUL_FRAMES // _FRAMES)
     for number, (mixtures, scale) in enumerate(zip(seconds, scales, strict=True)):
         for one in mixtures:
@@ -89,11 +97,13 @@ def _pooled(seconds: Sequence[Sequence[Positions]], scales: Sequence[float], cod
             places.append(one.p / scale + one.layout.dither.numpy() - geo.scramble)
             bands.append(geo.band[slots])
             times.append(number * each_second + geo.frame[slots] // _FRAMES)
-            known.append((np.arange(len(slots)) < named) & (one.layout.host is not None))
+            is_named = (np.arange(len(slots)) < named) & (one.layout.host is not None)
+            zero.append(np.where(is_named, 1.0, unknown))
     slot = np.tile(np.arange(len(geo.scramble)), len(places))
     cell = (np.mod(np.concatenate(places), 2.0) * (_CELLS / 2)).astype(np.intp) % _CELLS
     even, odd = _densities()[cell], _densities()[(cell + _CELLS // 2) % _CELLS]
-    log = np.log(np.where(np.concatenate(known)[:, None], even, 0.5 * (even + odd)))
+    chance = np.concatenate(zero).astype(np.float32)[:, None]
+    log = np.log(chance * even + (1.0 - chance) * odd)
     sizes, chances = _sizes(log, np.concatenate(bands), np.concatenate(times), each_second * len(seconds))
     ratio = np.log(_mean(even, sizes, chances)) - np.log(_mean(odd, sizes, chances))
     return np.asarray(np.bincount(slot, ratio, minlength=len(geo.scramble)), np.float64)

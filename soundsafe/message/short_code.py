@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from soundsafe.aliases import Bits, Floats, Ints
 
-__all__ = ["encode_short", "likeliest_messages"]
+__all__ = ["beliefs", "encode_short", "likeliest_messages"]
 
 _MEMORY = 10
 _STATES = 1 << _MEMORY
@@ -42,6 +42,9 @@ _RATE = len(_GENERATORS)
 
 _NEVER = 1e6
 """Logarithm of how much less likely than all others a path is that the code does not have."""
+
+_LEAST = 1e-12
+"""No bit is believed to be less likely than this."""
 
 
 @lru_cache(maxsize=1)
@@ -95,15 +98,24 @@ def _signs() -> NDArray[np.float32]:
     return (0.5 - (np.arange(1 << _RATE)[None] >> np.arange(_RATE)[:, None] & 1)).astype(np.float32)
 
 
+def _branches(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
+    """Logarithm of how likely each way out of each state is, by what was received of what it sends, at each
+    step ``[steps, 2, states / 2, 2]``: by the message's bit, and by the state, from the even and from the
+    odd one of two."""
+    steps = length + _MEMORY
+    each = [np.bincount(_places(steps, len(llr)), llr, minlength=steps * _RATE) for llr in llrs]
+    soft = np.sum(each, axis=0).reshape(steps, _RATE).astype(np.float32)
+    branch: NDArray[np.float32] = (soft @ _signs())[:, _outputs()].reshape(steps, 2, _STATES // 2, 2)
+    branch[length:, 1] = -_NEVER
+    return branch
+
+
 def _gaps(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
     """How much likelier the better of the two ways into each state is, at each step ``[steps, states]``:
     positive where that is the one from the even state. State s comes from 2 s and 2 s + 1, modulo their
     number."""
     steps = length + _MEMORY
-    each = [np.bincount(_places(steps, len(llr)), llr, minlength=steps * _RATE) for llr in llrs]
-    soft = np.sum(each, axis=0).reshape(steps, _RATE).astype(np.float32)
-    branch = (soft @ _signs())[:, _outputs()].reshape(steps, 2, _STATES // 2, 2)
-    branch[length:, 1] = -_NEVER
+    branch = _branches(llrs, length)
     metric = np.full(_STATES, -_NEVER, np.float32)
     metric[0] = 0.0
     gaps = np.empty((steps, 2, _STATES // 2), np.float32)
@@ -158,3 +170,48 @@ def likeliest_messages(llrs: Sequence[Floats], length: int, count: int) -> Itera
             state = state << 1 & last | (gap < 0)
             path[step] = state
         yield (np.array(path[1 : length + 1]) >> (_MEMORY - 1)).astype(np.uint8)
+
+
+def beliefs(llr: Floats, length: int) -> tuple[Floats, float]:
+    """What the code makes of soft values: the algorithm of Bahl, Cocke, Jelinek and Raviv (IEEE Trans. Inf.
+    Theory 20, 1974).
+
+    Args:
+        llr: soft values of a word ``[n]``, positive for 0; 0 where nothing is known.
+        length: bits of the message.
+
+    Returns:
+        Soft values ``[n]`` of the word's bits, given all of it; and the logarithm of how likely it is that
+        some message of this length was sent, up to a constant that is the same for all lengths.
+
+    Example:
+        >>> word = encode_short(np.ones(60, np.uint8), 600)
+        >>> believed, _ = beliefs(0.5 - 1.0 * word, 60)
+        >>> bool(((believed < 0) == word).all())
+        True
+    """
+    branch = _branches([llr], length)
+    steps, half = len(branch), _STATES // 2
+    start = np.full(_STATES, -_NEVER, np.float32)
+    start[0] = 0.0
+    forward, evidence = np.empty((steps, _STATES), np.float32), -length * math.log(2.0)
+    metric = start
+    for step in range(steps):
+        forward[step] = metric
+        ways = branch[step] + metric.reshape(half, 2)
+        metric = np.logaddexp(ways[..., 0], ways[..., 1]).reshape(-1)
+        most = float(metric.max())
+        metric, evidence = metric - most, evidence + most
+    evidence += float(metric[0])
+    chance = np.empty((steps, 1 << _RATE))  # of what each step sends
+    metric = start
+    for step in range(steps - 1, -1, -1):
+        ways = branch[step] + metric.reshape(2, half, 1)
+        all_paths = (ways + forward[step].reshape(half, 2)).reshape(-1)
+        chance[step] = np.bincount(_outputs(), np.exp(all_paths - all_paths.max()), minlength=1 << _RATE)
+        metric = np.logaddexp(ways[0], ways[1]).reshape(-1)
+        metric = metric - metric.max()
+    zero = chance @ (_signs().T > 0)
+    one = chance.sum(axis=1, keepdims=True) - zero
+    soft = np.log(np.maximum(zero, _LEAST)) - np.log(np.maximum(one, _LEAST))
+    return soft.reshape(-1)[_places(steps, len(llr))], evidence

@@ -26,7 +26,7 @@ from soundsafe.aliases import Bits, Floats
 from soundsafe.keys import derive
 from soundsafe.message.container import BODY, Part, payload_id
 from soundsafe.message.margin import margin_db
-from soundsafe.message.short_code import encode_short, likeliest_messages
+from soundsafe.message.short_code import beliefs, encode_short, likeliest_messages
 
 __all__ = [
     "SHORTEST_WORD",
@@ -35,6 +35,7 @@ __all__ = [
     "encode_short_word",
     "is_short",
     "read_short_word",
+    "short_beliefs",
     "short_margin_db",
 ]
 
@@ -53,6 +54,9 @@ SHORT_PAYLOAD = _SIZES[-1]
 
 SHORTEST_WORD = 8 * (1 + SHORT_PAYLOAD + _TAG) + 1
 """Least bits of a word that holds any of them."""
+
+_TELLING = 8.0
+"""By how much (natural logarithm) the likeliest size must be likelier than the least likely."""
 
 _CANDIDATES = 32
 """Messages that are tried of each size, the likeliest: twice as many read 0.05 dB further."""
@@ -139,6 +143,20 @@ def _opened(block: bytes, key: bytes) -> bytes | None:
         return None
     version, length = said[0] >> 5, said[0] & 31
     return said[1 : 1 + length] if version == _VERSION and 1 <= length < len(said) else None
+
+
+def short_beliefs(llr: Floats) -> Floats | None:
+    """What the code of short words makes of soft values, for the likeliest size of the payload.
+
+    Args:
+        llr: soft values of a word ``[n]``, positive for 0, at least `SHORTEST_WORD`.
+
+    Returns:
+        ``[n]``, likewise; None where all sizes are about as likely: there is too little to believe.
+    """
+    each = [beliefs(llr, 8 * (1 + size + _TAG)) for size in _SIZES]
+    likely = [evidence for _, evidence in each]
+    return each[int(np.argmax(likely))][0] if max(likely) - min(likely) > _TELLING else None
 
 
 def read_short_word(llr: Floats, key: bytes, beside: Floats | None = None) -> ShortRead:
