@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
-from soundsafe.message.short_code import encode_short, likeliest_messages
+from soundsafe.message.short_code import beliefs, encode_short, likeliest_messages
 
 
 def message(length: int, seed: int = 0) -> np.ndarray:
@@ -76,3 +77,25 @@ def test_erasures_and_values_that_are_no_numbers() -> None:
 def test_no_message_or_no_room(length: int, n: int) -> None:
     with pytest.raises(ValueError, match="short word"):
         encode_short(np.zeros(length, np.uint8), n)
+
+
+def test_beliefs_are_those_of_all_messages() -> None:
+    length, n = 5, 70
+    llr = np.random.default_rng(2).standard_normal(n)
+    every = np.array(list(itertools.product((0, 1), repeat=length)), np.uint8)
+    words = np.array([encode_short(m, n) for m in every])
+    log = (0.5 - words) @ llr
+    believed, evidence = beliefs(llr, length)
+    for i in range(n):
+        zero, one = (
+            logsumexp(log[words[:, i] == bit]) if (words[:, i] == bit).any() else -99 for bit in (0, 1)
+        )
+        assert np.isclose(np.clip(believed[i], -20, 20), np.clip(zero - one, -20, 20), atol=1e-3)
+    assert np.isclose(evidence, logsumexp(log) - length * np.log(2.0), atol=1e-3)
+
+
+def test_two_words_of_one_message_are_read_where_neither_is_alone() -> None:
+    sent = message(200)
+    llrs = [received(encode_short(sent, n), snr_db, n) for n, snr_db in ((1944, -8.5), (1150, -6.5))]
+    assert not any((next(likeliest_messages([llr], 200, 1)) == sent).all() for llr in llrs)
+    assert (next(likeliest_messages(llrs, 200, 1)) == sent).all()

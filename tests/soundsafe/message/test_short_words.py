@@ -13,6 +13,7 @@ from soundsafe.message.short_words import (
     encode_short_word,
     is_short,
     read_short_word,
+    short_beliefs,
 )
 
 OTHER_KEY = b"\x07" * 32
@@ -70,3 +71,12 @@ def test_what_is_short() -> None:
 def test_payloads_and_words_of_other_lengths(length: int, n: int) -> None:
     with pytest.raises(ValueError, match="short word"):
         encode_short_word(bytes(length), DEFAULT_KEY, n)
+
+
+def test_beliefs_are_of_the_size_that_was_sent_or_none() -> None:
+    word = encode_short_word(bytes(24), DEFAULT_KEY, 1944)
+    rng = np.random.default_rng(0)
+    believed = short_beliefs(0.4 * (1.0 - 2.0 * word) + 0.6 * rng.standard_normal(1944))
+    assert believed is not None
+    assert np.mean((believed < 0) == word) > 0.97
+    assert short_beliefs(0.02 * rng.standard_normal(1944)) is None
