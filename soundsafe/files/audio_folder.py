@@ -93,7 +93,10 @@ class Clip:
         return np.ascontiguousarray(audio, dtype=np.float32), info.rate
 
     def duration(self) -> float:
-        """Its length in seconds, as its file states it or else holds it.
+        """Its length, as its file states it or else holds it.
+
+        Returns:
+            Seconds.
 
         Raises:
             InputError: no audio that can be read.
