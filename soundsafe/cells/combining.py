@@ -200,8 +200,9 @@ def short_soft_values(readings: Sequence[Reading], code: CellCode) -> Iterator[F
             yield _added_up(readings, which, code)[code.profile.named_bits :]
 
 
-def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[ShortRead, int]:
-    """The short word that all seconds carry, and how many were added up for it."""
+def _read_short_together(readings: Sequence[Reading], code: CellCode, turns: int) -> tuple[ShortRead, int]:
+    """The short word that all seconds carry, and how many were added up for it; `turns` between what its code
+    believes and how noisy they are."""
     if not code.has_short_words:
         return ShortRead(None, 0), 0
     attempts = 0
@@ -217,7 +218,7 @@ def _read_short_together(readings: Sequence[Reading], code: CellCode) -> tuple[S
     # What the code believes of bits shows how noisy they are, and less noise lets it believe more.
     which = _usual_scales(_common_fits(readings))[0]
     llr = _added_up(readings, which, code)
-    for _ in range(_TURNS):
+    for _ in range(turns):
         believed = own.short_beliefs(llr)
         if believed is None:
             break
@@ -247,6 +248,7 @@ def combine(
     parts: Sequence[Part],
     code: CellCode,
     settings: DetectorSettings = DETECTOR,
+    thorough: bool = True,
 ) -> Combined:
     """Add the soft values of seconds that should carry the same part, until the payload is whole.
 
@@ -258,10 +260,11 @@ def combine(
         parts: those that were read from single seconds.
         code: key and profile.
         settings: the detector's.
+        thorough: spend half a second more where nothing is read at first.
     """
     attempts = 0
     if not parts:
-        short, added = _read_short_together(readings, code)
+        short, added = _read_short_together(readings, code, _TURNS if thorough else 0)
         attempts += short.attempts
         if short.payload is not None:
             return Combined(short.payload, added, attempts)

@@ -79,7 +79,7 @@ def search(
         if len(stretch) < 2:
             continue
         tries += 1
-        more = combine(stretch, rest, code, settings)
+        more = combine(stretch, rest, code, settings, thorough=False)
         attempts += more.attempts
         if more.payload is None:
             stretches += _halves(stretch)
