@@ -98,7 +98,7 @@ def _signs() -> NDArray[np.float32]:
     return (0.5 - (np.arange(1 << _RATE)[None] >> np.arange(_RATE)[:, None] & 1)).astype(np.float32)
 
 
-def _branches(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
+def _branches(llrs: Sequence[NDArray[np.floating]], length: int) -> NDArray[np.float32]:
     """Logarithm of how likely each way out of each state is, by what was received of what it sends, at each
     step ``[steps, 2, states / 2, 2]``: by the message's bit, and by the state, from the even and from the
     odd one of two."""
@@ -110,7 +110,7 @@ def _branches(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
     return branch
 
 
-def _gaps(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
+def _gaps(llrs: Sequence[NDArray[np.floating]], length: int) -> NDArray[np.float32]:
     """How much likelier the better of the two ways into each state is, at each step ``[steps, states]``:
     positive where that is the one from the even state. State s comes from 2 s and 2 s + 1, modulo their
     number."""
@@ -126,7 +126,7 @@ def _gaps(llrs: Sequence[Floats], length: int) -> NDArray[np.float32]:
     return gaps.reshape(steps, _STATES)
 
 
-def likeliest_messages(llrs: Sequence[Floats], length: int, count: int) -> Iterator[Bits]:
+def likeliest_messages(llrs: Sequence[NDArray[np.floating]], length: int, count: int) -> Iterator[Bits]:
     """The likeliest messages, best first: after one pass of the Viterbi algorithm each comes at little cost.
 
     The next best path leaves a former one at some step, for the worse way into the state there, and follows

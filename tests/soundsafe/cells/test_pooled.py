@@ -36,7 +36,7 @@ def seconds(code: CellCode, layout: Layout, noise: list[float], seed: int = 0) -
     rng = np.random.default_rng(seed)
     bits = code.encode_short_word(PAYLOAD) ^ code.geometry.scramble
     band = code.geometry.band[layout.slots]
-    out = []
+    out: list[tuple[Positions, ...]] = []
     for size in noise:
         u = bits + 2.0 * rng.integers(-2, 3, 2040)
         u = u + size * np.where(band > 12, 1.5, 1.0) * rng.standard_normal(2040)
