@@ -200,14 +200,18 @@ def short_soft_values(readings: Sequence[Reading], code: CellCode) -> Iterator[F
             yield _added_up(readings, which, code)[code.profile.named_bits :]
 
 
-def _read_short_together(readings: Sequence[Reading], code: CellCode, turns: int) -> tuple[ShortRead, int]:
-    """The short word that all seconds carry, and how many were added up for it; `turns` between what its code
-    believes and how noisy they are."""
+def _read_short_together(
+    readings: Sequence[Reading], code: CellCode, settings: DetectorSettings, thorough: bool
+) -> tuple[ShortRead, int]:
+    """The short word that all seconds carry, and how many were added up for it."""
     if not code.has_short_words:
         return ShortRead(None, 0), 0
     attempts = 0
-    # One stretch may be spoilt: the half that fits least is left out then.
-    halves = [readings] if len(readings) <= 3 else [readings, _by_fit(readings)[: (len(readings) + 1) // 2]]
+    readings = _by_fit(readings)[: settings.most_together]
+    halves = [readings]
+    if thorough and len(readings) > 3:
+        # One stretch may be spoilt: the half that fits least is left out then.
+        halves.append(readings[: (len(readings) + 1) // 2])
     own = code.learnable if all(r.is_learnable for r in readings) else code
     for chosen in halves:
         for which in _usual_scales(_common_fits(chosen)):
@@ -215,19 +219,28 @@ def _read_short_together(readings: Sequence[Reading], code: CellCode, turns: int
             attempts += found.attempts
             if found.payload is not None:
                 return replace(found, attempts=attempts), len(chosen)
-    # What the code believes of bits shows how noisy they are, and less noise lets it believe more.
+    if thorough:
+        found = _read_short_in_turn(readings, own)
+        return replace(found, attempts=attempts + found.attempts), len(readings)
+    return ShortRead(None, attempts), 0
+
+
+def _read_short_in_turn(readings: Sequence[Reading], code: CellCode) -> ShortRead:
+    """The same, where what the code believes of bits shows how noisy they are: less noise lets it believe
+    more."""
     which = _usual_scales(_common_fits(readings))[0]
     llr = _added_up(readings, which, code)
-    for _ in range(turns):
-        believed = own.short_beliefs(llr)
+    attempts = 0
+    for _ in range(_TURNS):
+        believed = code.short_beliefs(llr)
         if believed is None:
             break
         llr = _added_up(readings, which, code, believed)
-        found = own.read_short_word(llr)
+        found = code.read_short_word(llr)
         attempts += found.attempts
         if found.payload is not None:
-            return replace(found, attempts=attempts), len(readings)
-    return ShortRead(None, attempts), 0
+            return replace(found, attempts=attempts)
+    return ShortRead(None, attempts)
 
 
 def _read_part(
@@ -260,11 +273,11 @@ def combine(
         parts: those that were read from single seconds.
         code: key and profile.
         settings: the detector's.
-        thorough: spend half a second more where nothing is read at first.
+        thorough: also leave out seconds that may be spoilt, and let the code of short words help.
     """
     attempts = 0
     if not parts:
-        short, added = _read_short_together(readings, code, _TURNS if thorough else 0)
+        short, added = _read_short_together(readings, code, settings, thorough)
         attempts += short.attempts
         if short.payload is not None:
             return Combined(short.payload, added, attempts)
