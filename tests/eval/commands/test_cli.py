@@ -537,9 +537,10 @@ HEAVY = {"torch", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "typst"}
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_help_lists_and_usage_errors_load_little(tmp_path: Path, arguments: list[str], code: int) -> None:
-    """Below 0.4 s and 120 MB, which neither of these could be."""
+    """Within 0.4 s and 120 MB, which they could not be with any of these modules: seconds depend on the
+    machine, modules and memory do not."""
     program = f"""
-import sys, time
+import sys
 from soundsafe.eval.commands.cli import main
 try:
     main({arguments!r})
@@ -547,11 +548,10 @@ except SystemExit as end:
     code = end.code or 0
 status = open("/proc/self/status").read()  # getrusage tells of the process that forked, too
 with open({str(tmp_path / "answer")!r}, "w") as file:
-    print(code, time.process_time(), status.split("VmHWM:")[1].split()[0], *sys.modules, file=file)
+    print(code, status.split("VmHWM:")[1].split()[0], *sys.modules, file=file)
 """
     subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    ended, seconds, kilobytes, *modules = (tmp_path / "answer").read_text().split()
+    ended, kilobytes, *modules = (tmp_path / "answer").read_text().split()
     assert int(ended) == code
     assert not HEAVY & set(modules)
-    assert float(seconds) < 0.8  # 0.4 on a machine that does nothing else
     assert int(kilobytes) < 120_000

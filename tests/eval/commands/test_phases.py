@@ -147,7 +147,7 @@ def drawn(monkeypatch):
         return whole(run, suite, **options | {"limit": 1, "seconds": 1.0, "jobs": 0})
 
     monkeypatch.setattr(phases, "evaluate_phases", few)
-    monkeypatch.setattr(drawing, "draw", lambda summary, folder: folders.append(folder))
+    monkeypatch.setattr(drawing, "draw", lambda summary, rows, folder: folders.append(folder))
     return folders
 
 
