@@ -65,8 +65,10 @@ def main() -> None:
     found: dict[str, list[list[tuple[bool, float]]]] = {name: [] for name in given.attacks.split(",")}
     taken = 0
     for i in np.random.default_rng(given.seed).permutation(len(clips)):
+        if taken == given.clips:
+            break
         audio, rate = clips[i].read()
-        if rate != RATE or audio.shape[1] < length or taken == given.clips:
+        if rate != RATE or audio.shape[1] < length:
             continue
         taken += 1
         marked = [mark_tiles(audio[:, :length], PAYLOAD, code, effort=SHORT_EFFORT) for code in codes]

@@ -185,17 +185,21 @@ def _common_fits(readings: Sequence[Reading]) -> Floats:
     return total / math.sqrt(len(readings))
 
 
-def short_soft_values(readings: Sequence[Reading], code: CellCode) -> Iterator[Floats]:
-    """Soft values of a short word, without its named bits, that some seconds have together.
+def short_soft_values(
+    readings: Sequence[Reading], code: CellCode, settings: DetectorSettings = DETECTOR
+) -> Iterator[Floats]:
+    """Soft values of a short word, without its named bits, that the seconds which fit best have together.
 
     Args:
-        readings: at least one.
+        readings: of any number of seconds; of none nothing comes.
         code: key and profile.
+        settings: the detector's.
 
     Yields:
         ``[bits of the word]``, positive for 0, at one likely scale after the other.
     """
-    if code.has_short_words:
+    readings = _by_fit(readings)[: settings.most_together]
+    if readings and code.has_short_words:
         for which in _usual_scales(_common_fits(readings)):
             yield _added_up(readings, which, code)[code.profile.named_bits :]
 

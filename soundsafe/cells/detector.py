@@ -87,7 +87,7 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         payloads=tuple(payloads),
         code=collector.word_code,
         is_learnable=payload is not None and collector.is_learnable(payload),
-        soft=() if payloads else collector.soft_values(),
+        soft=() if payloads else tuple(short_soft_values(collector.readings, code, settings)),
     )
 
 
@@ -101,7 +101,7 @@ class _Collector:
         """Blocks that were tried."""
         self.word_code: ErrorCode | None = None
         """The code of the first word that a second gave by itself."""
-        self._readings: list[Reading] = []  # to be added up; once a payload is whole, those not read alone
+        self.readings: list[Reading] = []  # to be added up; once a payload is whole, those not read alone
         self._parts: list[Part | None] = []  # of each of `euls`
         self._passed: list[Part | None] = []  # of seconds that others took the place of
         self._soft: list[Floats | None] = []  # soft values of each of `euls` that was not read alone
@@ -134,7 +134,7 @@ class _Collector:
             if not self._whole and assemble(self._clock_of, self.code.key) is not None:
                 self._whole = True
                 read = {eul.start_s for eul in self.euls if eul.ok}
-                self._readings = [each for each in self._readings if each.start / RATE not in read]
+                self.readings = [each for each in self.readings if each.start / RATE not in read]
         if word is None or not self._whole:
             self._keep(reading)
 
@@ -147,7 +147,7 @@ class _Collector:
     def search(self) -> Search:
         """All payloads, those among them of which parts are missing of seconds added up."""
         parts = [part for part in (*self._parts, *self._passed) if part is not None]
-        found = search(self._readings, parts, self.code, self.settings)
+        found = search(self.readings, parts, self.code, self.settings)
         self.attempts += found.attempts
         return found
 
@@ -164,13 +164,8 @@ class _Collector:
         its = [old for part, old in self._learnable.items() if part.belongs_to(payload, self.code.key)]
         if its:
             return any(its)
-        old = [reading.is_learnable for reading in self._readings]
+        old = [reading.is_learnable for reading in self.readings]
         return 2 * sum(old) >= len(old)
-
-    def soft_values(self) -> tuple[Floats, ...]:
-        """Soft values of a short word that the seconds which fit best have together, at each likely scale."""
-        best = sorted(self._readings, key=lambda r: -r.fit)[: self.settings.most_together]
-        return tuple(short_soft_values(best, self.code)) if best else ()
 
     def clocks_of(self, payload: bytes) -> list[float]:
         """Where the clocks begin under which parts of `payload` were read: the first clock of a stream may be
@@ -199,16 +194,16 @@ class _Collector:
             self.euls.pop()
             self._soft.pop()
             self._passed.append(self._parts.pop())
-        while self._readings and self._readings[-1].start > start - EUL_SAMPLES / 2:
-            self._readings.pop()
+        while self.readings and self.readings[-1].start > start - EUL_SAMPLES / 2:
+            self.readings.pop()
 
     def _keep(self, reading: Reading) -> None:
         """Keep a reading to be added up; of very many, those that fit best."""
-        readings, most = self._readings, self.settings.most_kept
+        readings, most = self.readings, self.settings.most_kept
         readings.append(reading)
         if len(readings) >= 2 * most:
             best = sorted(range(len(readings)), key=lambda i: -readings[i].fit)[:most]
-            self._readings = [readings[i] for i in sorted(best)]
+            self.readings = [readings[i] for i in sorted(best)]
 
 
 def _eul(reading: Reading, word: Word | None) -> Eul:

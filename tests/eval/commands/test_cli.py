@@ -537,8 +537,7 @@ HEAVY = {"torch", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "typst"}
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_help_lists_and_usage_errors_load_little(tmp_path: Path, arguments: list[str], code: int) -> None:
-    """Within 0.4 s and 120 MB, which they could not be with any of these modules: seconds depend on the
-    machine, modules and memory do not."""
+    """Below 120 MB, and without the modules that take longest. Seconds depend on the machine: not asked."""
     program = f"""
 import sys
 from soundsafe.eval.commands.cli import main
