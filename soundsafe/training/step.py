@@ -25,6 +25,9 @@ __all__ = ["compute_losses_and_metrics", "draw_bits"]
 
 _PER_CENT = SCALE / 24 / 100.0
 
+_GUESSED = math.log(2.0) + 1.0 - 2.0**-8
+"""`message_loss` of a reader who guesses."""
+
 
 def draw_bits(batch: int, cfg: TrainConfig, rng: np.random.Generator) -> torch.Tensor:
     """Random coded bits ``[batch, bits]``, 0 or 1."""
@@ -52,7 +55,7 @@ def compute_losses_and_metrics(
     Returns:
         ``loss`` (the weighted sum, with a gradient; not a number where the network came apart),
         ``byte_loss``, ``perc``, ``inv``, ``stability`` (in its own units; the sum counts it in per cent of a
-        band's mean significance), ``byte_acc`` (share of right bytes), ``payload_ok`` (share of seconds
+        band's mean significance, as far as the message is read), ``byte_acc`` (share of right bytes), ``payload_ok`` (share of seconds
         with at most 32 wrong bytes, which RS(255,191) puts right), ``w_stab`` and ``x_wm``
         ``[batch, 44100]``.
 
@@ -82,7 +85,7 @@ def compute_losses_and_metrics(
         cfg.w_msg * byte_loss
         + perceptual_weight(cfg, epoch) * perc
         + cfg.w_inv * inv
-        + w_stab * stability / _PER_CENT
+        + w_stab * _learnt(byte_loss) * stability / _PER_CENT
     )
     wrong = ((logits > 0) != (payload_bits > 0.5)).unflatten(1, (-1, 8)).any(-1)
     return {
@@ -96,6 +99,14 @@ def compute_losses_and_metrics(
         "w_stab": torch.tensor(w_stab),
         "x_wm": x_wm.detach(),
     }
+
+
+def _learnt(byte_loss: torch.Tensor) -> torch.Tensor:
+    """How far the message is read, 0 for a reader who guesses to 1; without a gradient.
+
+    Before anything is read the least stability loss is that of no mark at all, and no gradient leads back.
+    """
+    return (1.0 - byte_loss.detach() / _GUESSED).clamp(0.0, 1.0)
 
 
 def _channel(

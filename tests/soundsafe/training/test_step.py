@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from soundsafe.models import INNWatermarker
+from soundsafe.training import step
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.schedules import perceptual_weight, stability_weight
 from soundsafe.training.step import compute_losses_and_metrics, draw_bits
@@ -30,6 +31,32 @@ def bits(batch: int = 1) -> torch.Tensor:
     return draw_bits(batch, CFG, np.random.default_rng(1))
 
 
+def learnt(found: dict[str, torch.Tensor]) -> float:
+    """How far the message is read: 0 for who guesses each bit."""
+    return min(1.0, max(0.0, 1.0 - float(found["byte_loss"]) / (math.log(2.0) + 255 / 256)))
+
+
+@pytest.mark.parametrize(("read", "share"), [(1.75, 0.0), (0.0, 1.0), (0.8447, 0.5)])
+def test_stability_counts_as_far_as_the_message_is_read(
+    model: INNWatermarker,
+    seconds: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    read: float,
+    share: float,
+) -> None:
+    monkeypatch.setattr(step, "message_loss", lambda logits, bits: logits.mean() * 0.0 + read)
+    monkeypatch.setattr(step, "compute_slot_stability_loss", lambda x, y, cfg, model: y.mean() * 0.0 + 1000.0)
+    with_it, without = (
+        float(
+            compute_losses_and_metrics(model, seconds[:1], dataclasses.replace(CFG, w_stab=w_stab), bits())[
+                "loss"
+            ].detach()
+        )
+        for w_stab in (0.05, 0.0)
+    )
+    assert with_it - without == pytest.approx(share * 0.05 * 1000.0 / PER_CENT, abs=1e-4)
+
+
 def test_bits_are_drawn_from_the_generator_alone() -> None:
     drawn = bits(3)
     assert drawn.shape == (3, CFG.bits)
@@ -48,7 +75,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(
         3.0 * float(found["byte_loss"])
         + perceptual_weight(cfg, epoch) * float(found["perc"])
         + 2.0 * float(found["inv"])
-        + stability_weight(cfg, epoch) * float(found["stability"]) / PER_CENT
+        + stability_weight(cfg, epoch) * learnt(found) * float(found["stability"]) / PER_CENT
     )
     assert float(found["loss"].detach()) == pytest.approx(terms, rel=1e-5)
     assert float(found["w_stab"]) == pytest.approx(stability_weight(cfg, epoch))
