@@ -55,9 +55,9 @@ def compute_losses_and_metrics(
     Returns:
         ``loss`` (the weighted sum, with a gradient; not a number where the network came apart),
         ``byte_loss``, ``perc``, ``inv``, ``stability`` (in its own units; the sum counts it in per cent of a
-        band's mean significance, as far as the message is read), ``byte_acc`` (share of right bytes), ``payload_ok`` (share of seconds
-        with at most 32 wrong bytes, which RS(255,191) puts right), ``w_stab`` and ``x_wm``
-        ``[batch, 44100]``.
+        band's mean significance, as far as the message is read), ``byte_acc`` (share of right bytes),
+        ``payload_ok`` (share of seconds with at most 32 wrong bytes, which RS(255,191) puts right),
+        ``w_stab`` and ``x_wm`` ``[batch, 44100]``.
 
     Example:
         >>> cfg = TrainConfig()
