@@ -59,6 +59,7 @@ def test_draws_come_from_the_generator_alone(name: str, stereo: NDArray[np.float
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.xdist_group("librosa")  # whose compiling takes half a minute: in one worker
 def test_strengths_are_in_order(stereo: NDArray[np.float32]) -> None:
     for transform in ("AddBackgroundNoise", "AddGaussianSNR", "BitCrush", "TanhDistortion", "Resample"):
         changes = [
