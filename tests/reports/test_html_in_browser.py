@@ -94,10 +94,9 @@ def _violations(page: Any) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1600])
+@pytest.mark.parametrize(("width", "theme"), [(400, "light"), (1600, "dark")])
 def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
-    browser: Any, file: Path, theme: str, width: int
+    browser: Any, file: Path, width: int, theme: str
 ) -> None:
     with _Open(browser, file, viewport={"width": width, "height": 900}, color_scheme=theme) as opened:
         page = opened.page
@@ -114,8 +113,11 @@ def test_no_page_scrolls_sideways_and_every_plot_is_drawn(
         )
         assert len(boxes) > 8
         assert all(marks > 5 and wide > 100 and tall > 50 for marks, wide, tall in boxes)
-        if width == 1600:
-            assert _violations(page) == []
+        # Of each table's like rows a few stand for all: axe takes half a minute for thousands of cells.
+        page.evaluate(
+            "document.querySelectorAll('tbody').forEach(b => [...b.rows].slice(4).forEach(r => r.remove()))"
+        )
+        assert _violations(page) == []
 
 
 @pytest.mark.slow
