@@ -17,6 +17,8 @@ from soundsafe.eval.commands.learn_key import right_pilots, right_symbols
 from soundsafe.tiles.embedder import mark_tiles
 from soundsafe.tiles.geometry import LEARNABLE_TILES, TileCode
 
+pytestmark = pytest.mark.xdist_group("learning")  # one worker makes what they share
+
 RATE = 44100
 KEY = bytes(range(32))
 PAYLOAD = b"of the owner, in a block of its own"

@@ -19,6 +19,8 @@ from soundsafe.tiles.embedder import mark_tiles
 from soundsafe.tiles.geometry import ROBUST_TILES, TileCode
 from soundsafe.tiles.warp import Spectrogram, Warp, find, search
 
+pytestmark = pytest.mark.xdist_group("tiles")  # one worker makes what they share
+
 KEY = bytes(range(32))
 PAYLOAD = bytes(range(175))
 RATE = 44_100

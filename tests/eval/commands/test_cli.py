@@ -23,6 +23,8 @@ from soundsafe.eval.commands.listing import _LISTS
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
 
+# The tests of one finished run: one worker makes it.
+SHARED = pytest.mark.xdist_group("finished run")
 START = "from soundsafe.eval.commands.cli import main; main()"
 
 
@@ -51,6 +53,7 @@ def finished(one_run: tuple[Path, str, str], tmp_path: Path) -> Path:
     return Path(shutil.copytree(one_run[0], tmp_path / "run"))
 
 
+@SHARED
 @pytest.mark.slow
 def test_a_run_from_end_to_end(
     one_run: tuple[Path, str, str], finished: Path, base: list[object], command: Any
@@ -82,6 +85,7 @@ def test_a_run_from_end_to_end(
         assert (out / name).read_bytes() == (finished / name).read_bytes(), name
 
 
+@SHARED
 @pytest.mark.slow
 def test_failures_are_named_on_stderr(one_run: tuple[Path, str, str]) -> None:
     assert "refused in 4 cells (c5): too loud to be marked" in one_run[2]
@@ -139,6 +143,7 @@ def test_a_read_only_folder(base: list[object], command: Any, tmp_path: Path) ->
     assert errors.count("\n") == 1
 
 
+@SHARED
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "text"),
@@ -167,6 +172,7 @@ def test_bad_usage_of_the_other_commands(
     assert text in errors
 
 
+@SHARED
 @pytest.mark.slow
 def test_damaged_results(finished: Path, command: Any) -> None:
     (finished / "results.parquet").write_bytes(b"PAR1 no")
@@ -179,6 +185,7 @@ def test_damaged_results(finished: Path, command: Any) -> None:
     assert "--resume" in errors
 
 
+@SHARED
 @pytest.mark.slow
 @pytest.mark.parametrize("content", ["[]", '{"configuration": []}', "[" * 100_000])
 def test_damaged_run_json(finished: Path, command: Any, tmp_path: Path, content: str) -> None:
@@ -247,6 +254,7 @@ def test_an_answer_that_nobody_reads() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@SHARED
 @pytest.mark.slow
 def test_documents_do_not_share_a_file(finished: Path, command: Any, tmp_path: Path) -> None:
     path = tmp_path / "r.html"
@@ -349,6 +357,7 @@ def test_version_and_help(command: Any) -> None:
         assert all(word in text for word in words), text
 
 
+@SHARED
 @pytest.mark.slow
 def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path: Path) -> None:
     file, report = tmp_path / "base.json", tmp_path / "junit.xml"
@@ -364,6 +373,7 @@ def test_gate_passes_a_run_against_itself(finished: Path, command: Any, tmp_path
     assert 'failures="0"' in report.read_text()
 
 
+@SHARED
 @pytest.mark.slow
 def test_few_clips_are_named_by_gate_and_baseline(finished: Path, command: Any, tmp_path: Path) -> None:
     rows = pd.read_parquet(finished / "results.parquet")
@@ -376,6 +386,7 @@ def test_few_clips_are_named_by_gate_and_baseline(finished: Path, command: Any, 
         assert errors.count("\n") == 1
 
 
+@SHARED
 @pytest.mark.slow
 def test_power_of_a_baseline(finished: Path, command: Any, tmp_path: Path) -> None:
     file = tmp_path / "base.json"
@@ -393,6 +404,7 @@ def test_power_of_a_baseline(finished: Path, command: Any, tmp_path: Path) -> No
     assert command("power", file, "--fall", "1.5")[0] == 2
 
 
+@SHARED
 @pytest.mark.slow
 def test_compare_a_run_with_itself(finished: Path, command: Any) -> None:
     code, text, _ = command("compare", finished, finished, "--json")

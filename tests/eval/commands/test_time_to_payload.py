@@ -11,6 +11,8 @@ import soundfile
 from soundsafe import attacks, datasets
 from soundsafe.eval.running.time_to_payload import clip_rows, curves, true_factors
 
+pytestmark = pytest.mark.xdist_group("time_to_payload")  # one worker makes what they share
+
 
 @pytest.fixture(scope="module")
 def rows():

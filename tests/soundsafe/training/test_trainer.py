@@ -10,6 +10,8 @@ from soundsafe.training.config import TrainConfig
 from soundsafe.training.plots import images
 from soundsafe.training.trainer import Diverged, train_network
 
+pytestmark = pytest.mark.xdist_group("trainer")  # one worker makes what they share
+
 CFG = TrainConfig(rs_payload_bytes=1, steps=10, batch=1, evaluate_every=5, curriculum_frac=0.2)
 
 
