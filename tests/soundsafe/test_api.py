@@ -43,9 +43,17 @@ def noise(seconds: float, channels: int = 1, rate: int = RATE) -> Audio:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "attack", ["none", "mp3_192", "gain_-3dB", "gain_+3dB", "limiter_-3dB", "limiter_drive_6dB"]
+    ("clip", "attack"),
+    [
+        ("rock", "none"),
+        ("rock", "gain_-3dB"),
+        ("rock", "gain_+3dB"),
+        ("rock", "limiter_-3dB"),
+        ("rock", "limiter_drive_6dB"),
+        ("piano_moonlight", "limiter_drive_6dB"),
+        *((clip, "mp3_192") for clip in MUSIC),
+    ],
 )
-@pytest.mark.parametrize("clip", MUSIC)
 def test_music_survives(clip: str, attack: str, marked: Mark) -> None:
     m = marked(clip)
     heard = attacks.get(attack).apply(m.audio.copy(), RATE, np.random.default_rng(0))
@@ -57,15 +65,14 @@ def test_music_survives(clip: str, attack: str, marked: Mark) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", ["speech_hungarian", "speech_ukrainian"])
-def test_speech_survives(clip: str, marked: Mark) -> None:
-    m = marked(clip, 8.0)
+def test_speech_survives(marked: Mark) -> None:
+    m = marked("speech_ukrainian", 8.0)
     heard = attacks.get("mp3_192").apply(m.audio.copy(), RATE, np.random.default_rng(0))
     assert soundsafe.decode(heard, RATE).payload == m.payload
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", MUSIC)
+@pytest.mark.parametrize("clip", ["strings_canon", "rock"])
 def test_any_stretch_of_two_seconds_and_a_fifth(clip: str, marked: Mark) -> None:
     m = marked(clip, 8.0)
     length = round(2.2 * RATE)
@@ -97,7 +104,7 @@ def test_another_key_finds_nothing(marked: Mark) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", [*MUSIC, "caribbean", "choral_nunc_dimittis", "speech_ukrainian"])
+@pytest.mark.parametrize("clip", ["rock", "choral_nunc_dimittis", "speech_ukrainian"])
 def test_unmarked_audio_holds_nothing(clip: str, cut: Cut) -> None:
     answer = soundsafe.decode(cut(clip), RATE)
     assert not answer.ok
@@ -235,7 +242,7 @@ def test_channels(channels: int, cut: Cut) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", MUSIC)
+@pytest.mark.parametrize("clip", ["piano_moonlight", "rock"])
 def test_a_downmix_and_each_channel_alone(clip: str, marked: Mark) -> None:
     m = marked(clip, 8.0)
     for heard in (m.audio.mean(axis=0, keepdims=True), m.audio[:1], m.audio[1:]):

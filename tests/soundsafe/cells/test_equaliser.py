@@ -76,7 +76,7 @@ def behind(audio: Audio, name: str) -> Detection:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["eq_bass_+12dB", "eq_mid_+6dB", "eq_presence_-6dB", "eq_treble_-6dB", "eq_10band_3dB", "tilt_-3dB"],
+    ["eq_bass_+12dB", "eq_10band_3dB", "tilt_-3dB"],  # one band a lot, all a little, a slope
 )
 def test_seconds_are_read_behind_an_equaliser(name: str, marked: Callable[..., Any]) -> None:
     m = marked("rock", 8.0)

@@ -888,7 +888,7 @@ def test_wav_to_wav_keeps_every_chunk_byte_for_byte(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_values_and_chunks_without_number(tmp_path: Path) -> None:
     # So many that work which grows with the square of their number would not end.
-    many = 1_000_000
+    many = 200_000
     comments = tuple(("ARTIST", str(i)) for i in range(many))
     tags = audio_tags.Metadata(comments).tags()
     assert (list(tags), len(tags["ARTIST"]), tags["ARTIST"][-1]) == (["ARTIST"], many, str(many - 1))

@@ -35,18 +35,18 @@ def test_a_file_is_searched_in_its_first_seconds_and_read_to_its_end(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("factor", [1.0, 1.0004])
+@pytest.mark.parametrize(("factor", "seconds"), [(1.0, 4), (1.0004, 8)])
 def test_an_inverted_file_is_read_to_its_end(
-    factor: float, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    factor: float, seconds: int, marked: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "SEARCH_S", 4.0)
-    m = marked("rock", 8.0)
+    monkeypatch.setattr(reader, "SEARCH_S", seconds / 2)
+    m = marked("rock", seconds)
     audio = m.audio if factor == 1.0 else change_speed(m.audio, factor)
     soundfile.write(tmp_path / "m.wav", -audio.T, RATE, subtype="PCM_16")
     answer = soundsafe.decode_file(tmp_path / "m.wav")
     assert answer.payload == m.payload
     assert answer.speed == pytest.approx(factor, rel=2e-6)
-    assert len(answer.euls) == 8
+    assert len(answer.euls) == seconds
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_polarity_is_found_behind_a_change_of_speed(cut: Cut) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("factor", [0.953, 1.0004, 1.05])
+@pytest.mark.parametrize("factor", [0.953, 1.05])
 def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> None:
     audio = soundsafe.embed(cut("rock", 8.0), RATE, b"speed", quality="fast", layers=("eul",)).audio
     assert audio is not None
@@ -71,10 +71,10 @@ def test_a_change_of_speed_is_undone_without_tiles(factor: float, cut: Cut) -> N
 
 @pytest.mark.slow
 def test_audio_turned_upside_down_is_read(marked: Mark) -> None:
-    m = marked("rock", 4.0)
+    m = marked("rock", 2.0)
     answer = soundsafe.decode(-m.audio, RATE)
     assert (answer.payload, answer.layer, answer.tempo) == (m.payload, "eul", 1.0)
-    assert sum(e.ok for e in answer.euls) >= 3
+    assert sum(e.ok for e in answer.euls) == 2
     assert not soundsafe.decode(-m.audio, RATE, bytes(32)).ok
 
 
