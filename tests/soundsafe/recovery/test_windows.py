@@ -47,24 +47,20 @@ def part(cut: Callable[..., Audio]) -> Audio:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("change", "place_s"), [("speed", 61), ("echo", 13)])
-def test_a_changed_part_is_found_where_it_lies(
-    part: Audio, cut: Callable[..., Audio], change: str, place_s: int
-) -> None:
-    """Once beyond the first minute."""
+@pytest.mark.parametrize("change", ["speed", "echo"])
+def test_a_changed_part_is_found_where_it_lies(part: Audio, cut: Callable[..., Audio], change: str) -> None:
     if change == "speed":
         changed = soxr.resample(part.T, 1.08, 1.0).T.astype(np.float32)
     else:
         changed = attacks.get("echo_0.3s_30%").apply(part, RATE, np.random.default_rng(0))
-    other = np.concatenate(
-        [cut("strings_canon", 6.0)[:1], cut("speech_ukrainian", 6.0)[:1]] * (place_s // 12 + 1), axis=1
-    )
-    place = place_s * RATE
+    other = np.concatenate([cut("strings_canon", 6.0)[:1], cut("speech_ukrainian", 6.0)[:1]] * 6, axis=1)
+    place = 61 * RATE  # beyond the first minute
+    assert other.shape[1] == 72 * RATE
     audio = np.concatenate([other[:, :place], changed[:, : 10 * RATE], other[:, place:]], axis=1)
     found = soundsafe.decode(audio, RATE)
     assert found.payload == b"a marked part"
     if change == "speed":
         assert found.speed == pytest.approx(1.08, abs=1e-3)
     (only,) = found.payloads
-    assert all(place_s - 1 <= start < end <= place_s + 13 for start, end in only.ranges)
+    assert all(60 <= start < end <= 74 for start, end in only.ranges)
     assert found.false_accept_bound < 1e-6
