@@ -23,7 +23,7 @@ from soundsafe.stft import RATE, Stft
 
 __all__ = ["SIZES", "INNWatermarker", "Size", "Spectrum", "compand", "expand"]
 
-_FLOOR = 0.005  # of |X|: a sine 93 dB below full scale
+_FLOOR = 0.02  # of |X|: a sine 81 dB below full scale
 _LOW_HZ, _HIGH_HZ = 500.0, 11_000.0
 
 
@@ -100,10 +100,10 @@ def compand(spectrum: torch.Tensor) -> torch.Tensor:
         spectrum: ``[batch, 2 (real, imaginary), bins, frames]``.
 
     Returns:
-        The same shape: asinh(|X| / 0.005) X / |X|.
+        The same shape: asinh(|X| / 0.02) X / |X|.
 
     Example:
-        >>> round(float(compand(torch.tensor([[[[0.005]], [[0.0]]]]))[0, 0]), 4)
+        >>> round(float(compand(torch.tensor([[[[0.02]], [[0.0]]]]))[0, 0]), 4)
         0.8814
     """
     size = spectrum.square().sum(1, keepdim=True).clamp(min=1e-24).sqrt()

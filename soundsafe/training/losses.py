@@ -238,15 +238,12 @@ def _masking_matrix(mag: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _levels_in_db(mag: torch.Tensor) -> torch.Tensor:
-    """`levels_db` of magnitudes ``[bins, frames]``, ``[bands]``, with a gradient to the middle half of the
-    frames, whose mean stands for the median: that has a gradient to one frame alone."""
+    """`levels_db` of magnitudes ``[bins, frames]``, ``[bands]``, with a gradient."""
     mask = _analyzer()
     power = mag.new_zeros(mask.n_critical_bands, mag.shape[-1])
     power = power.index_add(0, torch.as_tensor(mask.band_indices, device=mag.device), mag.square())
     level = 10.0 * torch.log10(power.clamp(min=1e-12))
-    frames = (level - level[slice(*ROBUST.bands)].mean(0)).sort(dim=1).values
-    outer = frames.shape[1] // 4
-    return frames[:, outer : frames.shape[1] - outer].mean(1)
+    return (level - level[slice(*ROBUST.bands)].mean(0)).quantile(0.5, dim=1)
 
 
 def _by_levels(mag: torch.Tensor, plain: NDArray[np.float64]) -> tuple[NDArray[np.int64], torch.Tensor]:

@@ -53,11 +53,11 @@ def compute_losses_and_metrics(
         rngs: one for each second, to draw its channel; None: fixed by the configuration's seed.
 
     Returns:
-        ``loss`` (the weighted sum, with a gradient, in which all but ``byte_loss`` count as far as the
-        message is read; not a number where the network came apart), ``byte_loss``, ``perc``, ``inv``,
-        ``stability`` (in its own units; the sum counts it in per cent of a band's mean significance),
-        ``byte_acc`` (share of right bytes), ``payload_ok`` (share of seconds with at most 32 wrong bytes,
-        which RS(255,191) puts right), ``w_stab`` and ``x_wm`` ``[batch, 44100]``.
+        ``loss`` (the weighted sum, with a gradient; not a number where the network came apart),
+        ``byte_loss``, ``perc``, ``inv``, ``stability`` (in its own units; the sum counts it in per cent of a
+        band's mean significance, as far as the message is read), ``byte_acc`` (share of right bytes),
+        ``payload_ok`` (share of seconds with at most 32 wrong bytes, which RS(255,191) puts right),
+        ``w_stab`` and ``x_wm`` ``[batch, 44100]``.
 
     Example:
         >>> cfg = TrainConfig()
@@ -81,8 +81,12 @@ def compute_losses_and_metrics(
     inv = invertibility_loss(model, x_1s, payload_bits)
     stability = compute_slot_stability_loss(x_1s, x_wm, cfg, model)
     w_stab = stability_weight(cfg, epoch)
-    rest = perceptual_weight(cfg, epoch) * perc + cfg.w_inv * inv + w_stab * stability / _PER_CENT
-    loss = cfg.w_msg * byte_loss + _learnt(byte_loss) * rest
+    loss = (
+        cfg.w_msg * byte_loss
+        + perceptual_weight(cfg, epoch) * perc
+        + cfg.w_inv * inv
+        + w_stab * _learnt(byte_loss) * stability / _PER_CENT
+    )
     wrong = ((logits > 0) != (payload_bits > 0.5)).unflatten(1, (-1, 8)).any(-1)
     return {
         "loss": loss if finite else loss * math.nan,
@@ -100,7 +104,7 @@ def compute_losses_and_metrics(
 def _learnt(byte_loss: torch.Tensor) -> torch.Tensor:
     """How far the message is read, 0 for a reader who guesses to 1; without a gradient.
 
-    Before anything is read the others are least without any mark, and no gradient leads back from there.
+    Before anything is read the least stability loss is that of no mark at all, and no gradient leads back.
     """
     return (1.0 - byte_loss.detach() / _GUESSED).clamp(0.0, 1.0)
 

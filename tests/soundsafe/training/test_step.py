@@ -37,7 +37,7 @@ def learnt(found: dict[str, torch.Tensor]) -> float:
 
 
 @pytest.mark.parametrize(("read", "share"), [(1.75, 0.0), (0.0, 1.0), (0.8447, 0.5)])
-def test_other_losses_count_as_far_as_the_message_is_read(
+def test_stability_counts_as_far_as_the_message_is_read(
     model: INNWatermarker,
     seconds: torch.Tensor,
     monkeypatch: pytest.MonkeyPatch,
@@ -71,12 +71,12 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(
     cfg = dataclasses.replace(CFG, w_msg=3.0, w_perc=0.5, w_inv=2.0)
     found = compute_losses_and_metrics(model, seconds[:1], cfg, bits(), epoch)
     assert set(found) == KEYS
-    others = (
-        perceptual_weight(cfg, epoch) * float(found["perc"])
+    terms = (
+        3.0 * float(found["byte_loss"])
+        + perceptual_weight(cfg, epoch) * float(found["perc"])
         + 2.0 * float(found["inv"])
-        + stability_weight(cfg, epoch) * float(found["stability"]) / PER_CENT
+        + stability_weight(cfg, epoch) * learnt(found) * float(found["stability"]) / PER_CENT
     )
-    terms = 3.0 * float(found["byte_loss"]) + learnt(found) * others
     assert float(found["loss"].detach()) == pytest.approx(terms, rel=1e-5)
     assert float(found["w_stab"]) == pytest.approx(stability_weight(cfg, epoch))
     assert [name for name in KEYS if found[name].requires_grad] == ["loss"]
