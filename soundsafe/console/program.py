@@ -203,7 +203,7 @@ def run(command: Command, arguments: Sequence[str] | None = None) -> NoReturn:
         except UnwrittenError as error:
             code = _refuse(command, 2, f"cannot write the answer: {error}", False)
     LOG.info("%s: exit code %d after %.1f s", command.name, code, time.monotonic() - started)
-    _abandon_stdout_if_broken()
+    _abandon_broken_streams()
     sys.exit(code)
 
 
@@ -217,11 +217,13 @@ def _flush() -> None:
         raise UnwrittenError(error.strerror) from error
 
 
-def _abandon_stdout_if_broken() -> None:
-    """Python flushes stdout once more when it exits, and would complain about a pipe that nobody reads."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _abandon_broken_streams() -> None:
+    """Python flushes both streams once more when it exits: it would complain about a pipe that nobody reads,
+    and end with 120 where stderr takes nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

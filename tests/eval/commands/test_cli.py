@@ -242,7 +242,10 @@ def test_bad_input_stays_2_where_nobody_can_be_told(stderr: str) -> None:
     program = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 2); " if stderr == "full" else ""
     if stderr == "closed":
         program = "import sys; sys.stderr = None; "  # as Python has it where descriptor 2 is closed
-    done = subprocess.run([sys.executable, "-c", program + START, "gate", "/nowhere", "--baseline", "/x"])
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-c", program + START, "gate", "/nowhere", "--baseline", "/x"], env=buffered
+    )
     assert done.returncode == 2
 
 

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from soundsafe.errors import InputError
@@ -17,6 +17,14 @@ ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252")
 CELL = st.text(
     st.characters(codec="cp1252", exclude_categories=("Cc", "Cs"), exclude_characters="\ufeff"), max_size=12
 )
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @pytest.mark.slow
@@ -43,7 +51,10 @@ def test_every_way_of_writing_a_table(
     csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(rows)
     first = f"sep={separator}{end}" if told else ""
     path = tmp_path / "t.csv"
-    path.write_bytes((first + buffer.getvalue()).encode(encoding))
+    written = (first + buffer.getvalue()).encode(encoding)
+    # "Â" and a no-break space are the bytes of one UTF-8 character: nobody can tell which was meant.
+    assume(encoding != "cp1252" or buffer.getvalue().isascii() or not is_utf8(written))
+    path.write_bytes(written)
     table = read_table(path)
     assert [(row["file"], row["message"]) for row in table.rows] == rows
     assert [row[headings[1].strip()] for row in table.rows] == [message for _, message in rows]
