@@ -31,11 +31,14 @@ __all__ = [
     "LOCK_Z",
     "Lock",
     "Pilots",
+    "SummedScan",
+    "agreement",
     "decimate",
     "false_alarm",
     "nudge",
     "patterns",
     "pilot_cells",
+    "place_scores",
     "scan",
     "signs_by_residue",
     "soft_cosines",
@@ -52,6 +55,9 @@ GRID_STARTS = range(30, 30 + HOP, 63)
 GRID_SHIFTS = torch.arange(-30, 33).float()
 """Samples at which transforms begin, all multiples of `DECIMATION`, and what each reads round its own:
 together every position of a hop."""
+
+_NEAR = torch.arange(-8, 9) / 8.0
+"""Samples round a place at which pilots should be."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +202,7 @@ def _lock(score: torch.Tensor, shifts: torch.Tensor, start: int) -> Lock:
 
 def try_offsets(audio: Audio, offsets: list[int], code: CellCode) -> Lock:
     """The best of a few sample `offsets` of a second's start, at its nearest eighth of a sample."""
-    shifts = torch.arange(-8, 9) / 8.0
-    found = [_lock(_scores(audio[:, o:], shifts, code), shifts, o) for o in offsets]
+    found = [_lock(_scores(audio[:, o:], _NEAR, code), _NEAR, o) for o in offsets]
     return max(found, key=lambda lock: lock.z)
 
 
@@ -211,14 +216,89 @@ def nudge(audio: Audio, start: int, phase: int, code: CellCode) -> float:
     return float(shifts[torch.einsum("fmp,fmps->s", signs, soft).argmax()])
 
 
-def scan(audio: Audio, code: CellCode) -> Lock:
-    """The best of all sample positions in `audio` ``[channels, samples]``."""
+def agreement(audio: Audio, start: int, seconds: int, phase: int, code: CellCode) -> float:
+    """How well pilots agree with one clock.
+
+    Args:
+        audio: ``[channels, samples]``.
+        start: sample of it at which a second begins, give or take one;
+        seconds: how many of them, which the audio holds, are looked at.
+        phase: of the first.
+        code: key and profile.
+
+    Returns:
+        About standard normal where that clock is not there; a little more, as the best place is taken.
+    """
+    total, count = torch.zeros(len(_NEAR)), 0
+    for number in range(seconds):
+        first, own = start + number * EUL_SAMPLES, (phase + number) % PHASES
+        by_phases = mixed_by_phases(audio[:, first : first + EUL_SAMPLES])
+        mixes = next(mixes for phases, mixes in by_phases if own in phases)
+        soft = _mean_cosines(mixes, _NEAR, code)[1:EUL_FRAMES]
+        signs = pilot_cells(code).template[own * EUL_FRAMES + 1 :][: len(soft)]
+        total += torch.einsum("fmp,fmps->s", signs, soft)
+        count += int(signs.abs().sum())
+    return float(total.max()) / math.sqrt(max(count, 1) / 2.0)
+
+
+def place_scores(audio: Audio, code: CellCode) -> torch.Tensor:
+    """Statistics of every place of the pilots in `audio` ``[channels, samples]``: ``[GRID_STARTS,
+    PILOT_PERIOD, GRID_SHIFTS]``, were the frame that begins there frame ``i`` of the period."""
     low = decimate(audio)
-    best: Lock | None = None
-    for start in GRID_STARTS:
-        score = _scores(low[:, start // DECIMATION :], GRID_SHIFTS, code, DECIMATION)
-        lock = _lock(score, GRID_SHIFTS, start)
-        best = lock if best is None or lock.z > best.z else best
-    assert best is not None
+    return torch.stack(
+        [_scores(low[:, start // DECIMATION :], GRID_SHIFTS, code, DECIMATION) for start in GRID_STARTS]
+    )
+
+
+def _best_place(scores: torch.Tensor) -> Lock:
+    """The best of `place_scores`."""
+    found = [_lock(score, GRID_SHIFTS, start) for score, start in zip(scores, GRID_STARTS, strict=True)]
+    return max(found, key=lambda lock: lock.z)
+
+
+def scan(audio: Audio, code: CellCode, scores: torch.Tensor | None = None) -> Lock:
+    """The best of all sample positions in `audio` ``[channels, samples]``; `scores`: those of its places."""
+    best = _best_place(place_scores(audio, code) if scores is None else scores)
     fine = try_offsets(audio, [round(best.start) % HOP], code)
     return fine if fine.z >= best.z else best
+
+
+class SummedScan:
+    """Windows in which no pilots are found, added up: pilots that none of them shows may show in all.
+
+    Args:
+        length: samples of a window.
+        most: windows that are added up, before it begins anew.
+    """
+
+    def __init__(self, length: int, most: int) -> None:
+        self._length, self._most = length, most
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._total: torch.Tensor | None = None
+        self._variance, self._count = 0.0, 0
+        self._last = 0
+
+    def add(self, scores: torch.Tensor, first: int) -> Lock:
+        """Take in one more window.
+
+        Args:
+            scores: its `place_scores`.
+            first: sample of the stream at which it begins.
+
+        Returns:
+            The best place of all windows so far, in samples from `first` on.
+        """
+        ahead = first - self._last
+        if self._total is None or self._count == self._most or ahead % HOP:
+            self.clear()
+            self._total, overlap = torch.zeros_like(scores), 0.0
+        else:
+            # What both windows hold counts twice.
+            overlap = max(0.0, 1.0 - ahead / self._length)
+        self._total = torch.roll(self._total, ahead // HOP, dims=1) + scores
+        self._variance += 1.0 + 2.0 * overlap
+        self._count, self._last = self._count + 1, first
+        return _best_place(self._total / math.sqrt(self._variance))

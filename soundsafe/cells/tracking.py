@@ -31,7 +31,7 @@ from soundsafe.cells.reading import (
     second_spectrum,
 )
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
-from soundsafe.cells.sync import Lock, nudge, scan, try_offsets
+from soundsafe.cells.sync import Lock, SummedScan, agreement, nudge, place_scores, scan, try_offsets
 from soundsafe.stft import HOP, RATE
 
 __all__ = ["TrackedSecond", "Tracker"]
@@ -43,6 +43,18 @@ _STRIDE, _LATER_STRIDE = 2 * RATE, 8 * RATE
 """Samples from one search to the next: at the beginning of a stream, and from `_LATER` on."""
 
 _LATER = 16 * RATE
+
+_SUMMED = 5
+"""Windows without a clock that are added up: 11 s, over which the clocks of two devices differ by
+a few samples. In more, and in later ones, which lie apart by multiples of the pilots' period, music in loops
+looks like a mark."""
+
+_HELD = 16 * RATE
+"""Samples before a search that are kept, where a clock that it finds may begin."""
+
+_BACK, _BACK_Z = 3, 2.5
+"""Seconds before a clock whose pilots are asked whether it began before them, and how well they must
+agree."""
 
 _WORDS_WITHOUT_PILOTS = 6
 """Descriptions of a second's audio that are tried where no pilots were found."""
@@ -151,6 +163,7 @@ class Tracker:
         self._patience = 1  # misses until the pilots are looked for again
         self._equaliser_tries = settings.equalised_tries
         self._searched_end = False
+        self._summed = SummedScan(_WINDOW, _SUMMED)
 
     @property
     def samples(self) -> int:
@@ -191,24 +204,30 @@ class Tracker:
     def _find_clock(self, point: int) -> None:
         """Look for the pilots from `point` on; next time further on where they are not found."""
         window = self._buffer.window(point)
-        lock = self._lock_in(window, first=point == 0)
+        lock = self._lock_in(window, point)
         if lock is None and point == 0:
             lock = self._lock_without_pilots(window)
         if lock is None:
-            self._unfitted_from = point
+            self._gaps_to = point
+            self._unfitted_from = max(self._unfitted_from, point - _HELD)
             self._search_from += _STRIDE if point < _LATER else _LATER_STRIDE
             return
         self._follow(point + lock.start, lock.phase)
         self._misses, self._patience = 0, 1
 
-    def _lock_in(self, window: Audio, first: bool) -> Lock | None:
-        """The pilots in `window`, if they are there; at the `first` of all, known offsets are tried first."""
-        offsets = self.settings.known_offsets if first else (0,)
+    def _lock_in(self, window: Audio, point: int) -> Lock | None:
+        """The pilots in `window`, which begins at sample `point`, if they are there or show in the windows
+        before it too; at the beginning known offsets are tried first."""
+        offsets = (0,) if point else self.settings.known_offsets
         known = [o for o in offsets if o + EUL_SAMPLES <= window.shape[1]]
         lock = try_offsets(window, known, self.code) if known else None
         if lock is None or lock.z < self.settings.sure_z:
-            found = scan(window, self.code)
+            scores = place_scores(window, self.code)
+            found = scan(window, self.code, scores)
             lock = found if lock is None or found.z > lock.z else lock
+            if lock.z < self.settings.lock_z and point < _LATER:
+                summed = self._summed.add(scores, point)
+                lock = summed if summed.z > lock.z else lock
         self.score = max(self.score, lock.z)
         return lock if lock.z >= self.settings.lock_z else None
 
@@ -245,6 +264,7 @@ class Tracker:
 
     def _follow(self, at: float, phase: int) -> None:
         """Take the clock that has a second of `phase` at sample `at`, from its first second on."""
+        self._summed.clear()
         at, phase = self._earliest(at, phase)
         self._at, self._phase = self._before(at) or (at, phase)
         self._unfitted_from = math.floor(self._at)
@@ -253,7 +273,8 @@ class Tracker:
             self.start = self._at
 
     def _earliest(self, at: float, phase: int) -> tuple[float, int]:
-        """Place and phase of the first of the seconds before the one at `at` that fit its clock.
+        """Place and phase of the first of the seconds before the one at `at` that fit its clock, or whose
+        pilots do.
 
         Where nothing was found for long, not every second was looked at.
         """
@@ -261,10 +282,23 @@ class Tracker:
         while at - EUL_SAMPLES >= max(self._unfitted_from, base):
             before = (phase - 1) % PHASES
             reading = self._read_at(at - EUL_SAMPLES, before)
-            if reading is None or reading.fit < self.settings.keep_fit:
+            if reading is None:
+                break
+            if reading.fit < self.settings.keep_fit and not self._agrees_before(at, phase):
                 break
             at, phase = at - EUL_SAMPLES, before
         return at, phase
+
+    def _agrees_before(self, at: float, phase: int) -> bool:
+        """Whether pilots before the second of `phase` at sample `at` agree with its clock as those after do:
+        in tonal music any pilots agree a little."""
+        held, here = self._buffer.held, round(at - self._buffer.base)
+        room = at - max(self._unfitted_from, self._buffer.base)
+        before = min(_BACK, math.floor(room / EUL_SAMPLES))
+        after = min(_BACK, (held.shape[1] - here) // EUL_SAMPLES)
+        first = (phase - before) % PHASES
+        z = agreement(held, here - before * EUL_SAMPLES, before, first, self.code)
+        return z >= max(_BACK_Z, 0.5 * agreement(held, here, after, phase, self.code))
 
     def _before(self, at: float) -> tuple[float, int] | None:
         """Place and phase of the first second of another mark in the stretch before `at` that fits no clock;

@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 import soxr
+import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from soundsafe import datasets
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
-from soundsafe.cells.sync import LOCK_Z, false_alarm, nudge, scan, try_offsets
+from soundsafe.cells.sync import (
+    LOCK_Z,
+    SummedScan,
+    agreement,
+    false_alarm,
+    nudge,
+    place_scores,
+    scan,
+    try_offsets,
+)
 from soundsafe.stft import RATE
 
 OTHER_KEY = bytes(range(32))
@@ -113,3 +123,51 @@ def test_false_alarm_is_a_union_bound() -> None:
     assert false_alarm(LOCK_Z, PHASES * EUL_SAMPLES) == pytest.approx(PHASES * EUL_SAMPLES * norm.sf(LOCK_Z))
     assert false_alarm(LOCK_Z, PHASES * EUL_SAMPLES) < 1e-5
     assert false_alarm(0.0, 100) == 1.0
+
+
+def noisy(audio: NDArray[np.float32], times: float, seed: int = 0) -> NDArray[np.float32]:
+    """Audio in white noise of so many times its size."""
+    noise = np.random.default_rng(seed).standard_normal(audio.shape).astype(np.float32)
+    return audio + np.float32(times * audio.std()) * noise
+
+
+def test_windows_that_show_nothing_show_a_clock_together(marked: Callable[..., Any]) -> None:
+    audio = noisy(marked("strings_canon", 8.0).audio[:, 5000:], 0.3)
+    summed = SummedScan(3 * RATE, 8)
+    alone, together = [], []
+    for first in range(0, 5 * RATE, 2 * RATE):
+        scores = place_scores(audio[:, first : first + 3 * RATE], CODE)
+        alone.append(scan(audio[:, first : first + 3 * RATE], CODE, scores).z)
+        together.append(summed.add(scores, first))
+    assert together[0].z == pytest.approx(alone[0], abs=0.8)
+    assert together[-1].z > max(alone)
+    assert away(together[-1].start, 5000 + 4 * RATE) <= 1.0
+
+
+def test_summed_windows_begin_anew(marked: Callable[..., Any]) -> None:
+    scores = place_scores(marked("rock").audio[:, : 3 * RATE].copy(), CODE)
+    summed = SummedScan(3 * RATE, 2)
+    first = summed.add(scores, 0)
+    summed.add(torch.zeros_like(scores), 4 * RATE)
+    assert summed.add(scores, 8 * RATE).z == pytest.approx(first.z)  # the third of at most two
+    assert summed.add(scores, 8 * RATE + 100).z == pytest.approx(first.z)  # by no whole number of frames
+    summed.clear()
+    assert summed.add(scores, 8 * RATE + 100).z == pytest.approx(first.z)
+
+
+def test_summed_windows_without_a_mark_stay_normal() -> None:
+    noise = np.random.default_rng(0).standard_normal((1, 9 * RATE)).astype(np.float32)
+    summed = SummedScan(3 * RATE, 8)
+    z = [
+        summed.add(place_scores(noise[:, at : at + 3 * RATE], CODE), at).z
+        for at in range(0, 7 * RATE, 2 * RATE)
+    ]
+    assert 3.5 < max(z) < LOCK_Z - 0.8
+
+
+def test_pilots_agree_with_their_own_clock_alone(marked: Callable[..., Any]) -> None:
+    audio = noisy(marked("rock").audio, 0.1)
+    assert agreement(audio, RATE, 3, 1, CODE) > 6.0
+    assert agreement(audio, RATE, 3, 2, CODE) < 4.0
+    assert agreement(audio, RATE + 300, 3, 1, CODE) < 4.0
+    assert agreement(audio, RATE, 3, 1, OTHER) < 4.0

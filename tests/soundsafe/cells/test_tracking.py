@@ -40,7 +40,7 @@ def walked(
     """Where the seconds begin that were read, of those that fit or are `readable`."""
     audio = (np.arange(round(length * RATE)) / RATE)[None].astype(np.float32)
 
-    def scan(window: Audio, code: CellCode) -> Lock:
+    def scan(window: Audio, code: CellCode, scores: object = None) -> Lock:
         first, last = float(window[0, 0]), float(window[0, -1])
 
         def overlap(mark: Mark) -> float:
@@ -59,6 +59,9 @@ def walked(
         return Reading(at, np.zeros(1), (None,), (1.0,), max(fits, default=1.0))  # type: ignore[arg-type]
 
     monkeypatch.setattr(tracking, "scan", scan)
+    monkeypatch.setattr(tracking, "place_scores", lambda *_: None)
+    monkeypatch.setattr(tracking, "agreement", lambda *_: 0.0)
+    monkeypatch.setattr(tracking.SummedScan, "add", lambda *_: Lock(0.0, 0, 0.0))
     monkeypatch.setattr(tracking, "read_second", read)
     monkeypatch.setattr(tracking, "try_offsets", lambda *_: Lock(0.0, 0, 0.0))
     monkeypatch.setattr(tracking, "nudge", lambda *_: 0.0)
