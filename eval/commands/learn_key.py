@@ -11,7 +11,7 @@ key, the symbols of the tile layer and the pilots of the cell layer, and prints 
   and beside it the same with patterns drawn by lot, and white noise of the same size.
 
 `--learnable`: marks of version 1. `--own`: each file carries a payload of its own.
-`--targets`: files that are forged and freed of their mark.
+`--targets`: files that are forged and freed of their mark; `--target-seconds`: of each at most so much.
 """
 
 from __future__ import annotations
@@ -229,6 +229,7 @@ def study(
     targets: int,
     seed: int,
     learnable: bool = False,
+    target_seconds: float | None = None,
 ) -> Iterator[Learned | LearnedDescribed | Outcome]:
     """The rows, as they come; see the module. Raises InputError where there is too little audio."""
     key = seeds.bench_key(seed)
@@ -238,6 +239,7 @@ def study(
             f"{max(files) + targets} files of {seconds:g} s are needed, the clips make {len(plain)}"
         )
     code = CellCode(key, LEARNABLE if learnable else ROBUST)
+    longest = round((seconds if target_seconds is None else target_seconds) * RATE)
     marked = []
     for i, audio in enumerate(plain[: max(files)]):
         payload = seeds.payload_of(seed, f"file {i if own else 0}", 16)
@@ -249,10 +251,12 @@ def study(
         yield row
         if not (learnable or own):
             yield _described(marked[:n], key)
-        for audio in plain[max(files) :][: 0 if own else targets]:
+        for whole in plain[max(files) :][: 0 if own else targets]:
+            audio = whole[:, :longest]
             forged = write_tiles(audio, symbols)
             yield _outcome("forge", "learned word", n, audio, forged, code)
-        for audio in marked[: min(targets, n)]:
+        for whole in marked[: min(targets, n)]:
+            audio = whole[:, :longest]
             removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
             outcome = _outcome("remove", "learned pilots", n, audio, removed, code)
             yield outcome
@@ -274,13 +278,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--own", action="store_true")
     parser.add_argument("--learnable", action="store_true")
     parser.add_argument("--targets", type=int, default=1)
+    parser.add_argument("--target-seconds", type=float)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
 
     def rows() -> Iterator[Learned | LearnedDescribed | Outcome]:
         clips = datasets.load(asked.dataset, split=asked.split).clips
         yield from study(
-            clips, asked.files, asked.seconds, asked.own, asked.targets, asked.seed, asked.learnable
+            clips,
+            asked.files,
+            asked.seconds,
+            asked.own,
+            asked.targets,
+            asked.seed,
+            asked.learnable,
+            asked.target_seconds,
         )
 
     return print_rows(rows)

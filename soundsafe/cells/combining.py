@@ -16,6 +16,7 @@ from soundsafe.cells.pooled import pooled_soft_values
 from soundsafe.cells.profile import EUL_SAMPLES, SHORT_SCALES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
+from soundsafe.cells.unsure import likely_ways
 from soundsafe.message.coding import N
 from soundsafe.message.container import Part, assemble, cycle_of, parts_of
 from soundsafe.message.short_words import ShortRead
@@ -33,6 +34,9 @@ to fit, and yet the right one gives all of the word."""
 _TOLD_SCALE = 5.0
 """By how much more a second must fit another scale than the one that all fit best, to be read at its own."""
 
+
+_WAYS = 4
+"""How many highest bands are tried where seconds do not show how they were marked."""
 
 _TURNS = 3
 """Turns between what the code believes of seconds that were added up, and how noisy they are."""
@@ -223,9 +227,11 @@ def _read_short_together(
             attempts += found.attempts
             if found.payload is not None:
                 return replace(found, attempts=attempts), len(chosen)
-    if thorough:
-        found = _read_short_in_turn(readings, own)
-        return replace(found, attempts=attempts + found.attempts), len(readings)
+    for read in (_read_short_in_turn, _read_unsure) if thorough else ():
+        found = read(readings, own)
+        attempts += found.attempts
+        if found.payload is not None:
+            return replace(found, attempts=attempts), len(readings)
     return ShortRead(None, attempts), 0
 
 
@@ -244,6 +250,28 @@ def _read_short_in_turn(readings: Sequence[Reading], code: CellCode) -> ShortRea
         attempts += found.attempts
         if found.payload is not None:
             return replace(found, attempts=attempts)
+    return ShortRead(None, attempts)
+
+
+def _read_unsure(readings: Sequence[Reading], code: CellCode) -> ShortRead:
+    """The same, where most seconds do not show how they were marked."""
+    unsure = [r.short.projected for r in readings if r.short.projected]
+    if 2 * len(unsure) <= len(readings):
+        return ShortRead(None, 0)
+    attempts = 0
+    for ways in likely_ways(unsure, code, _WAYS):
+        for usual in (True, False):
+            believed = None
+            for _ in range(1 + _TURNS):
+                ways = ways.weighed(code, believed, usual)
+                llr = ways.soft_values(code, believed)
+                found = code.read_short_word(llr)
+                attempts += found.attempts
+                if found.payload is not None:
+                    return replace(found, attempts=attempts)
+                believed = code.short_beliefs(llr)
+                if believed is None:
+                    break
     return ShortRead(None, attempts)
 
 

@@ -201,6 +201,10 @@ class _Collector:
         """Keep a reading to be added up; of very many, those that fit best."""
         readings, most = self.readings, self.settings.most_kept
         readings.append(reading)
+        whole = [i for i, each in enumerate(readings) if each.short.projected]
+        if len(whole) >= 2 * self.settings.most_together:
+            for i in sorted(whole, key=lambda i: readings[i].fit)[: self.settings.most_together]:
+                readings[i] = readings[i].without_projections()
         if len(readings) >= 2 * most:
             best = sorted(range(len(readings)), key=lambda i: -readings[i].fit)[:most]
             self.readings = [readings[i] for i in sorted(best)]

@@ -38,6 +38,7 @@ __all__ = [
     "described",
     "features",
     "laid_out_like",
+    "layout_up_to",
 ]
 
 _PREFERENCE = 16
@@ -54,6 +55,9 @@ _TWICE, _TWICE_DB = 24, 1.5
 
 _MOST_NOISY, _NOISY = 9, 1.5
 """How many of the highest bands noise may have filled, and the distance in dB that this counts for."""
+
+_BAND_LIMITED = 0.5
+"""Distance in dB that counts for bands which a narrow channel may have taken."""
 
 _Mask = tuple[float, tuple[bool, ...]]
 
@@ -218,6 +222,49 @@ def _before_noise(
     return found
 
 
+def _before_low_pass(
+    alive: tuple[bool, ...], anchors: tuple[int, ...], geo: Geometry
+) -> list[tuple[tuple[tuple[bool, ...], bool, tuple[int, ...]], float]]:
+    """What names a layout, and its distance, if bands above the highest that is alive had been alive: all of
+    them, all but the highest, ..., as before a telephone."""
+    carriers = np.flatnonzero(geo.capacity)
+    top = max((int(b) for b in carriers if alive[b]), default=-1)
+    found = []
+    for end in carriers[carriers > top][::-1]:
+        mask = np.array(alive)
+        mask[top + 1 : end + 1] = True
+        if geo.capacity[mask].sum() >= geo.profile.narrow:
+            found.append(((tuple(bool(a) for a in mask), False, anchors), _BAND_LIMITED))
+    return found
+
+
+def layout_up_to(feats: Features, top: int, code: CellCode, phase: int) -> Layout | None:
+    """The layout that the audio would name if band `top` were the highest that is alive.
+
+    Noise fills the bands above what a recording holds; filters and codecs take the highest.
+
+    Args:
+        feats: the second's features.
+        top: a band; those between it and the highest that is alive now are taken to be alive.
+        code: key and profile.
+        phase: the second's number modulo `PHASES`.
+
+    Returns:
+        None where that leaves too little room.
+    """
+    geo, profile = code.geometry, code.profile
+    ((_, named),) = _alive(feats.level_db, geo.capacity, profile, every=False)
+    alive = np.array(named)
+    alive[max((int(b) for b in np.flatnonzero(geo.capacity) if alive[b]), default=-1) + 1 : top + 1] = True
+    alive[top + 1 :] = False
+    narrow = bool(geo.capacity[alive].sum() < profile.narrow)
+    if narrow and geo.fine_capacity[alive].sum() < profile.fine_least:
+        return None
+    anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
+    _, anchors = anchor.candidate_bands(feats.level_db, 1, profile.anchor_margin_db)[0]
+    return _laid_out(code, tuple(bool(a) for a in alive), narrow, anchors, phase)
+
+
 def choose_layout(feats: Features, code: CellCode, phase: int) -> Layout:
     """The layout that the audio names for a second.
 
@@ -264,6 +311,7 @@ def candidate_layouts(feats: Features, code: CellCode, phase: int, every: bool =
             best[mask, narrow, bands] = min(away, best.get((mask, narrow, bands), np.inf))
     ordered = sorted(best.items(), key=lambda item: item[1])[:_CANDIDATES]
     if every:
+        ordered += _before_low_pass(masks[0][1], sets[0][1], geo)
         ordered += _before_noise(masks[0][1], sets[0][1], geo)
         flat = anchor.exchanged_twice(feats.level_db, _TWICE, _TWICE_DB)
         ordered += [((masks[0][1], ordered[0][0][1], bands), far) for far, bands in flat]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio, Floats
 from soundsafe.cells.code import CellCode, Geometry
@@ -28,7 +29,7 @@ from soundsafe.cells.lattice import (
     short_fits,
     soft_values,
 )
-from soundsafe.cells.layout import Features, Layout, candidate_layouts, choose_layout, features
+from soundsafe.cells.layout import Features, Layout, candidate_layouts, choose_layout, features, layout_up_to
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, SHORT_SCALES
@@ -39,6 +40,7 @@ from soundsafe.stft import HOP, N_FFT, stft
 __all__ = [
     "MARGIN",
     "FittedLayout",
+    "Projected",
     "Reading",
     "ScaleChoice",
     "ShortChoice",
@@ -67,6 +69,33 @@ MARGIN = 10 * HOP
 
 
 @dataclass(frozen=True)
+class Projected:
+    """All projections `p` ``[carriers]`` of one mixture under a `code` that its audio may have named.
+
+    `away`: decibels that features would have to move for the code's description; `phase` and `features`: of
+    the second.
+    """
+
+    p: NDArray[np.float32]
+    code: CellCode
+    away: float
+    phase: int
+    features: Features
+
+    def on_layout(self, top: int | None) -> Positions | None:
+        """Its positions on the layout that its features name, or would name if band `top` were the highest
+        that is alive; None where that cannot be."""
+        lay = (
+            choose_layout(self.features, self.code, self.phase)
+            if top is None
+            else layout_up_to(self.features, top, self.code, self.phase)
+        )
+        if lay is None:
+            return None
+        return Positions(self.p[lay.slots] / self.code.geometry.step[lay.slots].numpy(), lay)
+
+
+@dataclass(frozen=True)
 class ShortReading:
     """Soft values ``[2040]`` of one second for a short word, read at one scale for all regions.
 
@@ -79,6 +108,7 @@ class ShortReading:
     fits: Floats = field(default_factory=lambda: np.zeros(len(SHORT_SCALES)))
     mixtures: tuple[Positions, ...] = ()
     others: tuple[tuple[Positions, ...], ...] = ()
+    projected: tuple[tuple[Projected, ...], ...] = ()
 
     def under_other_codes(self, code: CellCode) -> Iterator[ShortReading]:
         """The same under the next likely code, for each mixture in turn."""
@@ -120,6 +150,10 @@ class Reading:
     def llr(self) -> Floats:
         """Soft values ``[2040]`` in the order of the coded bits, positive for 0."""
         return self.soft() if callable(self.soft) else self.soft
+
+    def without_projections(self) -> Reading:
+        """The same without what it takes to read it under other codes and on other layouts."""
+        return replace(self, short=replace(self.short, projected=()))
 
     def for_both_words(self) -> Floats:
         """Soft values for a long word and for a short one ``[2, 2040]``."""
@@ -312,6 +346,7 @@ def read_second(
         fits=short.fits,
         mixtures=tuple(Positions(one.position.numpy(), one.layout) for one in fitted_short),
         others=tuple(_others(one.likely, settings) for one in both),
+        projected=tuple(one.projected for one in both if one.projected),
     )
     read = replace(read, llr=read.at_scale(short.which, code))
     pairs = list(zip(fitted, fitted_short, strict=True))
@@ -329,11 +364,12 @@ def _others(likely: Sequence[LikelyCode], settings: DetectorSettings) -> tuple[P
 
 class _Fitted(NamedTuple):
     """One mixture under the likeliest code, on the layouts that it fits best for a long word and for a short
-    one; and all codes that are likely."""
+    one; all codes that are likely; and where none is sure, all carriers under those that are nearest."""
 
     long: FittedLayout
     short: FittedLayout
     likely: Sequence[LikelyCode]
+    projected: tuple[Projected, ...] = ()
 
 
 def _fit_mixture(
@@ -357,7 +393,13 @@ def _fit_mixture(
     first = found[0]
     long = longest[0] if _total(longest[0]) > _total(first[0]) + _STANDS_OUT else first[0]
     short = shortest[1] if _short_total(shortest[1]) > _short_total(first[1]) + _STANDS_OUT else first[1]
-    return _Fitted(long, short, likely)
+    nearest = sorted((one for one in likely if one.code.host is not None), key=lambda one: one.away)
+    projected = tuple(
+        Projected(project(ratio, _carriers_index(c), c.geometry).numpy(), c, one.away, phase, feats)
+        for one in nearest[: settings.unsure_codes]
+        if (c := one.code) and one.away <= nearest[0].away + settings.unsure_away
+    )
+    return _Fitted(long, short, likely, projected)
 
 
 def _to_lay_out(likely: Sequence[LikelyCode]) -> list[LikelyCode]:

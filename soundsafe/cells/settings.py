@@ -155,6 +155,8 @@ class DetectorSettings:
         laid_out_codes: of which all layouts are tried, if none is sure, and
         host_codes: of which short words are read, if none is sure, and if it is
         host_doubt: less unlikely than this (natural logarithm) against the likeliest.
+        unsure_codes: descriptions, at least 1, of which a second is kept whole if none is sure, and
+        unsure_away: how many decibels farther than the nearest they may be.
         host_noise: decibels of a description's distance that make it less likely by a factor of e.
         doubt: what a decibel of distance takes from the fit of a layout: where codecs have left no fit, the
             audio's own features are the better witness.
@@ -191,6 +193,8 @@ class DetectorSettings:
     laid_out_codes: int = 3
     host_codes: int = 8
     host_doubt: float = 5.0
+    unsure_codes: int = 4
+    unsure_away: float = 3.0
     host_noise: float = 0.6
     decode_information: float = 0.45
     reread_information: float = 0.5
@@ -217,11 +221,12 @@ class DetectorSettings:
         shares = (self.decode_information, self.reread_information, self.join_information)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ValueError("informations lie between 0 and 1")
-        if min(self.host_words, self.laid_out_codes, self.host_codes) < 1:
+        if min(self.host_words, self.laid_out_codes, self.host_codes, self.unsure_codes) < 1:
             raise ValueError("at least one description of a second is tried, and read")
         others = (
             self.host_noise,
             self.host_doubt,
+            self.unsure_away,
             self.nudged_fit,
             self.nudge,
             self.supposed_fit,
