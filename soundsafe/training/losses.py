@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +19,7 @@ from soundsafe.stft import RATE, stft
 from soundsafe.training.config import TrainConfig
 
 __all__ = [
+    "GUESSED_LOSS",
     "compute_slot_stability_loss",
     "invertibility_loss",
     "message_loss",
@@ -34,11 +36,15 @@ _MELS, _COEFFICIENTS = 40, 13
 _WIDEST_DB = 30.0
 
 
+GUESSED_LOSS = math.log(2.0) + 1.0 - 2.0**-8
+"""`message_loss` of a reader who guesses."""
+
+
 def message_loss(logits: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
     """Soft bits and bytes: cross entropy of each bit plus the mean probability of a wrong byte.
 
     A byte fails with 1 - prod p(bit right), which is what Reed-Solomon counts. A reader who guesses has
-    0.693 + 0.996.
+    `GUESSED_LOSS`.
 
     Args:
         logits: ``[batch, bits]``, bits a multiple of 8; positive for 1.

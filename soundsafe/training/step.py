@@ -14,6 +14,7 @@ from soundsafe.stft import RATE
 from soundsafe.training.channel import ATTACKS, attack, channel_spectral_distortion
 from soundsafe.training.config import PARITY_BYTES, TrainConfig
 from soundsafe.training.losses import (
+    GUESSED_LOSS,
     compute_slot_stability_loss,
     invertibility_loss,
     message_loss,
@@ -24,9 +25,6 @@ from soundsafe.training.schedules import PHASES, csd_scale, perceptual_weight, s
 __all__ = ["compute_losses_and_metrics", "draw_bits"]
 
 _PER_CENT = SCALE / 24 / 100.0
-
-_GUESSED = math.log(2.0) + 1.0 - 2.0**-8
-"""`message_loss` of a reader who guesses."""
 
 
 def draw_bits(batch: int, cfg: TrainConfig, rng: np.random.Generator) -> torch.Tensor:
@@ -106,7 +104,7 @@ def _learnt(byte_loss: torch.Tensor) -> torch.Tensor:
 
     Before anything is read the least stability loss is that of no mark at all, and no gradient leads back.
     """
-    return (1.0 - byte_loss.detach() / _GUESSED).clamp(0.0, 1.0)
+    return (1.0 - byte_loss.detach() / GUESSED_LOSS).clamp(0.0, 1.0)
 
 
 def _channel(
