@@ -393,13 +393,25 @@ def _fit_mixture(
     first = found[0]
     long = longest[0] if _total(longest[0]) > _total(first[0]) + _STANDS_OUT else first[0]
     short = shortest[1] if _short_total(shortest[1]) > _short_total(first[1]) + _STANDS_OUT else first[1]
+    return _Fitted(long, short, likely, _projected(ratio, feats, likely, phase, settings))
+
+
+def _projected(
+    ratio: torch.Tensor,
+    feats: Features,
+    likely: Sequence[LikelyCode],
+    phase: int,
+    settings: DetectorSettings,
+) -> tuple[Projected, ...]:
+    """All carriers of a mixture under the codes whose descriptions are nearest."""
     nearest = sorted((one for one in likely if one.code.host is not None), key=lambda one: one.away)
-    projected = tuple(
-        Projected(project(ratio, _carriers_index(c), c.geometry).numpy(), c, one.away, phase, feats)
-        for one in nearest[: settings.unsure_codes]
-        if (c := one.code) and one.away <= nearest[0].away + settings.unsure_away
-    )
-    return _Fitted(long, short, likely, projected)
+    nearest = nearest[: settings.unsure_codes]
+    out = []
+    for one in nearest:
+        if one.away <= nearest[0].away + settings.unsure_away:
+            p = project(ratio, _carriers_index(one.code), one.code.geometry)
+            out.append(Projected(p.numpy(), one.code, one.away, phase, feats))
+    return tuple(out)
 
 
 def _to_lay_out(likely: Sequence[LikelyCode]) -> list[LikelyCode]:
