@@ -5,9 +5,6 @@ All take and return float32 `[1, samples]`, at whatever rate their benchmark run
 
 from __future__ import annotations
 
-import io
-
-import av
 import numpy as np
 
 from soundsafe import codecs
@@ -122,20 +119,9 @@ def _through_av(
     bits_per_s: int,
     quality: float | None,
 ) -> Audio:
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as out:
-        by_quality = {} if quality is None else {
-            "flags": "+qscale", "global_quality": str(round(quality * _LAMBDA))
-        }  # fmt: skip
-        stream = out.add_stream(codec, rate=rate, layout="mono", options=by_quality)
-        assert isinstance(stream, av.AudioStream)
-        stream.codec_context.format = av.AudioFormat("fltp")
-        if quality is None:
-            stream.codec_context.bit_rate = bits_per_s
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout="mono")
-        frame.sample_rate = rate
-        out.mux(stream.encode(frame) + stream.encode(None))
-    data = buffer.getvalue()
-    with av.open(io.BytesIO(data), "r", format={"adts": "aac"}.get(container, container)) as source:
-        frames = [frame.to_ndarray() for frame in source.decode(audio=0)]
-    return np.concatenate(frames, axis=1).astype(np.float32)
+    by_quality = (
+        None if quality is None else {"flags": "+qscale", "global_quality": str(round(quality * _LAMBDA))}
+    )
+    rate_asked = bits_per_s if quality is None else None
+    data = codecs.ffmpeg_encode(audio, rate, codec, container, "fltp", rate_asked, by_quality)
+    return codecs.ffmpeg_decode(data, {"adts": "aac"}.get(container, container))[0]

@@ -6,13 +6,12 @@ the length is kept. AAC-HE and AMR wide band are not here: neither PyAV nor Debi
 
 from __future__ import annotations
 
-import io
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import soundfile
 
@@ -22,6 +21,9 @@ from soundsafe.attacks.audiomarkbench import opus_round_trip
 from soundsafe.attacks.programs import Program
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 from soundsafe.errors import InputError
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 FFMPEG = Program("ffmpeg", "ffmpeg")
 
@@ -75,18 +77,8 @@ def telephone_g726(audio: Audio, rate: int, rng: np.random.Generator, *, kbps: i
 
 
 def _in_wav(audio: Audio, codec: str, rate: int, bits_per_s: int) -> Audio:
-    buffer = io.BytesIO()
     pcm = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)
-    with av.open(buffer, "w", format="wav") as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono")
-        assert isinstance(stream, av.AudioStream)
-        stream.codec_context.format = av.AudioFormat("s16")
-        stream.bit_rate = bits_per_s
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm), format="s16", layout="mono")
-        frame.sample_rate = rate
-        out.mux(stream.encode(frame) + stream.encode(None))
-    with av.open(io.BytesIO(buffer.getvalue()), "r", format="wav") as source:
-        return np.concatenate([_float(f) for f in source.decode(audio=0)], axis=1)
+    return codecs.ffmpeg_decode(codecs.ffmpeg_encode(pcm, rate, codec, "wav", "s16", bits_per_s), "wav")[0]
 
 
 @attack(
@@ -113,6 +105,8 @@ _WHOLE = {"s16": 32768.0, "s16p": 32768.0, "s32p": 2147483648.0}
 
 def _packets(audio: Audio, codec: str, rate: int, bits_per_s: int) -> Audio:
     """`audio` (one or two channels) through encoder and decoder, packet by packet, with no container."""
+    import av  # takes 40 ms, in which `list attacks` is done
+
     layout = "stereo" if len(audio) == 2 else "mono"
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.AudioCodecContext)
@@ -139,7 +133,7 @@ def _packets(audio: Audio, codec: str, rate: int, bits_per_s: int) -> Audio:
     return np.concatenate(out, axis=1)[: len(audio)]
 
 
-def _float(frame: av.AudioFrame) -> Audio:
+def _float(frame: AudioFrame) -> Audio:
     samples = frame.to_ndarray()
     channels = len(frame.layout.channels)
     if not frame.format.is_planar:

@@ -16,11 +16,11 @@ import io
 from collections.abc import Callable
 from functools import lru_cache
 
-import av
 import lameenc
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio
 
@@ -74,7 +74,7 @@ def mp3_roundtrip(
             return _decode_sndfile(_lame_left_right(pair, coded_rate, kbps))
         data = _lame(pair, coded_rate, kbps, vbr, effort)
         # Without a Xing header, which lameenc does not write, libsndfile misjudges the length of a VBR file.
-        return _decode_sndfile(data) if vbr is None else _decode_av(data, "mp3")
+        return _decode_sndfile(data) if vbr is None else ffmpeg_decode(data, "mp3")
 
     return _roundtrip(audio, rate, code, MPEG1_RATES, MP3_DELAY, align)
 
@@ -97,7 +97,7 @@ def aac_roundtrip(audio: Audio, rate: int, *, kbps: int, align: bool = False) ->
     """AAC-LC by FFmpeg's encoder, in ADTS, and back. `kbps`: mean bit rate in kbit/s."""
 
     def code(pair: Audio, coded_rate: int) -> tuple[Audio, int]:
-        return _decode_av(_encode_av(pair, coded_rate, "aac", "adts", "fltp", kbps), "aac")
+        return ffmpeg_decode(ffmpeg_encode(pair, coded_rate, "aac", "adts", "fltp", 1000 * kbps), "aac")
 
     return _roundtrip(audio, rate, code, MPEG1_RATES, AAC_DELAY, align)
 
@@ -106,7 +106,7 @@ def opus_roundtrip(audio: Audio, rate: int, *, kbps: int, align: bool = False) -
     """Opus by libopus (variable rate, `audio` mode), in Ogg at 48 kHz, and back. `kbps`: target, kbit/s."""
 
     def code(pair: Audio, coded_rate: int) -> tuple[Audio, int]:
-        return _decode_av(_encode_av(pair, coded_rate, "libopus", "ogg", "flt", kbps), "ogg")
+        return ffmpeg_decode(ffmpeg_encode(pair, coded_rate, "libopus", "ogg", "flt", 1000 * kbps), "ogg")
 
     return _roundtrip(audio, rate, code, OPUS_RATES, OPUS_DELAY, align)
 
@@ -201,19 +201,40 @@ def _lame_left_right(audio: Audio, rate: int, kbps: int) -> bytes:
     pcm = (np.clip(np.rint(audio * 32768.0), -32768, 32767) / 32768.0).astype(np.float32)
     # No Xing header: with it the decoder would remove the delay.
     container_options = {"write_xing": "0", "id3v2_version": "0"}
-    return _encode_av(pcm, rate, "libmp3lame", "mp3", "fltp", kbps, {"joint_stereo": "0"}, container_options)
+    return ffmpeg_encode(
+        pcm, rate, "libmp3lame", "mp3", "fltp", 1000 * kbps, {"joint_stereo": "0"}, container_options
+    )
 
 
-def _encode_av(
-    audio: Audio,
+def ffmpeg_encode(
+    audio: NDArray[np.generic],
     rate: int,
     codec: str,
     container: str,
     sample_format: str,
-    kbps: int,
+    bits_per_s: int | None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> bytes:
+    """A file by FFmpeg's libraries.
+
+    Args:
+        audio: one or two channels `[channels, samples]`, of the type that `sample_format` has.
+        rate: samples per second, one that the codec takes.
+        codec: the encoder's name.
+        container: the format's name.
+        sample_format: FFmpeg's name of the samples' type, one that the encoder takes; "p" at the end: planar.
+        bits_per_s: the bit rate; None: what `options` say.
+        options: of the encoder.
+        container_options: of the format.
+
+    Example:
+        >>> data = ffmpeg_encode(np.zeros((1, 4800), np.float32), 48000, "libopus", "ogg", "flt", 64000)
+        >>> ffmpeg_decode(data, "ogg")[1]
+        48000
+    """
+    import av  # takes 40 ms, in which `list attacks` is done
+
     buffer = io.BytesIO()
     layout = "mono" if len(audio) == 1 else "stereo"
     planes = audio if sample_format.endswith("p") else audio.T.reshape(1, -1)
@@ -221,18 +242,32 @@ def _encode_av(
         stream = out.add_stream(codec, rate=rate, layout=layout, options=options)
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.format = av.AudioFormat(sample_format)
-        stream.bit_rate = kbps * 1000
+        if bits_per_s is not None:
+            stream.codec_context.bit_rate = bits_per_s
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=sample_format, layout=layout)
         frame.sample_rate = rate
         out.mux(stream.encode(frame) + stream.encode(None))
     return buffer.getvalue()
 
 
-def _decode_av(data: bytes, container: str) -> tuple[Audio, int]:
+def ffmpeg_decode(data: bytes, container: str) -> tuple[Audio, int]:
+    """What FFmpeg's libraries make of a file.
+
+    Args:
+        data: the file, of a codec of one channel, or whose decoder gives planar samples.
+        container: the format's name.
+
+    Returns:
+        `[channels, samples]`, whole numbers as shares of full scale, and samples per second.
+    """
+    import av
+
     with av.open(io.BytesIO(data), "r", format=container) as source:
         frames = list(source.decode(audio=0))
-    # Every decoder used here gives planar float.
-    return np.concatenate([f.to_ndarray() for f in frames], axis=1).astype(np.float32), frames[0].sample_rate
+    samples = np.concatenate([f.to_ndarray() for f in frames], axis=1)
+    if samples.dtype.kind == "i":
+        samples = samples / float(2 ** (8 * samples.dtype.itemsize - 1))
+    return samples.astype(np.float32), frames[0].sample_rate
 
 
 def _decode_sndfile(data: bytes) -> tuple[Audio, int]:

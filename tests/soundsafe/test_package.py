@@ -264,3 +264,17 @@ print(*sys.modules)
     *_, help_code, usage_code, modules = loaded.stdout.splitlines()
     assert (help_code, usage_code) == ("code 0", "code 2")
     assert not {"torch", "scipy", "pandas"} & set(modules.split())
+
+
+@pytest.mark.parametrize("kind", ["suites", "systems", "attacks"])
+def test_lists_do_without_what_only_running_needs(kind: str) -> None:
+    code = f"""
+import sys
+from soundsafe.eval.commands.cli import main
+try:
+    main(["list", "{kind}"])
+finally:
+    print(*sys.modules)
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "scipy", "pandas", "matplotlib", "av"} & set(loaded.stdout.splitlines()[-1].split())
