@@ -26,7 +26,8 @@ import zimtohrli
 
 ATTACKS = (
     "limiter_drive_6dB", "mp3_320", "mp3_192", "mp3_128", "aac_128", "opus_96", "vorbis_q5", "downmix_mono",
-    "aac_96", "mp3_64", "opus_64", "bits_8", "noise_white_30dB",
+    "aac_96", "mp3_64", "opus_64", "bits_8", "noise_white_30dB", "noise_white_20dB", "telephone_g711_mulaw",
+    "telephone_g722_64",
 )  # fmt: skip
 SECONDS = 8
 
