@@ -105,7 +105,12 @@ def _stretch(mono: Audio, middle: int, seconds: float, factor: float) -> Audio:
 
 
 def search_speed(
-    audio: Audio, code: CellCode, around: float = 1.0, reach: float = REACH, more: int = 0
+    audio: Audio,
+    code: CellCode,
+    around: float = 1.0,
+    reach: float = REACH,
+    more: int = 0,
+    most: int | None = None,
 ) -> SpeedLock | None:
     """The likeliest speed of some audio.
 
@@ -118,6 +123,7 @@ def search_speed(
         around: the middle of the factors that are tried.
         reach: how far from it they lie.
         more: number of further stretches.
+        most: stretches that are looked at, at most, the middle one first; None: all.
 
     Returns:
         None where the audio is too short.
@@ -135,7 +141,7 @@ def search_speed(
     frames, confirmed = int(_LOOK_S * EUL_FRAMES) - 3, int(_CONFIRM_S * EUL_FRAMES) - 3
     tried = 0
     best: SpeedLock | None = None
-    for middle in spots:
+    for middle in spots[:most]:
         found: list[tuple[float, float]] = []
         for factor in coarse.tolist():
             z, n = fit_speeds(_stretch(mono, middle, _LOOK_S, factor), fine, frames, code)

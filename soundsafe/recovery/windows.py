@@ -6,7 +6,7 @@
     windows   |------|------|------|        each overlaps the next by two thirds
                  |------|------|------|
 
-Every window is looked at by its middle alone, for some twentieth of a second for each second of audio; the
+Every window is looked at by its middle alone, for some seventh of a second for each second of audio; the
 likeliest few are searched, for some seconds each, whatever the length of the audio.
 """
 
@@ -22,6 +22,7 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import read_echoed
+from soundsafe.recovery.speed_search import search_speed
 from soundsafe.recovery.splice_search import search_splices
 from soundsafe.recovery.warped import Recovered, read_warped
 from soundsafe.stft import RATE
@@ -36,8 +37,8 @@ LENGTH_S, HOP_S = 15.0, 5.0
 _MOST = 6
 """Windows that are searched."""
 
-_LIKELY_Z = 5.8
-"""Agreement of a window's pilots from which it may be searched: few windows have as much by chance."""
+_LIKELY_Z = 5.3
+"""Agreement of a window's pilots from which it may be searched: one window in four has as much by chance."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def _likelihood(window: Window, code: CellCode, tiles: TileCode) -> float:
     middle = (seconds - HOP_S) / 2
     best = likeliest(Spectrogram(window.audio, tiles.geometry), middle, middle + HOP_S)
     clock = search_splices(window.audio, code)
-    return max(best, 0.0 if clock is None else clock.z)
+    lock = search_speed(window.audio, code, most=1)
+    return max(best, 0.0 if clock is None else clock.z, 0.0 if lock is None else lock.z)
 
 
 def read_windows(
