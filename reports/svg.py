@@ -443,7 +443,7 @@ def cloud(
         at = left + (right - left) * x.share(upright[0])
         canvas.line("r", at, up, at, down)
         before = at > (left + right) / 2
-        canvas.text("m", at + (-6 if before else 6), up + 12, upright[1], "end" if before else "start")
+        canvas.text("m", at + (-6 if before else 6), down - 6, upright[1], "end" if before else "start")
     taken: list[float] = []
     for name, _, p in sorted(points, key=lambda q: -q[2].y):
         px, py = left + (right - left) * x.share(p.x), down - (down - up) * y.share(p.y) - 8
