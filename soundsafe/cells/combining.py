@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -235,22 +236,27 @@ def _read_short_together(
     return ShortRead(None, attempts), 0
 
 
-def _read_short_in_turn(readings: Sequence[Reading], code: CellCode) -> ShortRead:
-    """The same, where what the code believes of bits shows how noisy they are: less noise lets it believe
-    more."""
-    which = _usual_scales(_common_fits(readings))[0]
-    llr = _added_up(readings, which, code)
+def _in_turn(llr: Floats, soft: Callable[[Floats], Floats], code: CellCode) -> ShortRead:
+    """The word of soft values ``[2040]`` once `soft` has worked them out again from what the code believes of
+    its bits; up to three times."""
     attempts = 0
     for _ in range(_TURNS):
         believed = code.short_beliefs(llr)
         if believed is None:
             break
-        llr = _added_up(readings, which, code, believed)
+        llr = soft(believed)
         found = code.read_short_word(llr)
         attempts += found.attempts
         if found.payload is not None:
             return replace(found, attempts=attempts)
     return ShortRead(None, attempts)
+
+
+def _read_short_in_turn(readings: Sequence[Reading], code: CellCode) -> ShortRead:
+    """The same, where what the code believes of bits shows how noisy they are: less noise lets it believe
+    more."""
+    soft = partial(_added_up, readings, _usual_scales(_common_fits(readings))[0], code)
+    return _in_turn(soft(), soft, code)
 
 
 def _read_unsure(readings: Sequence[Reading], code: CellCode) -> ShortRead:
@@ -261,17 +267,14 @@ def _read_unsure(readings: Sequence[Reading], code: CellCode) -> ShortRead:
     attempts = 0
     for ways in likely_ways(unsure, code, _WAYS):
         for usual in (True, False):
-            believed = None
-            for _ in range(1 + _TURNS):
-                ways = ways.weighed(code, believed, usual)
-                llr = ways.soft_values(code, believed)
-                found = code.read_short_word(llr)
+            first = ways if usual else ways.weighed(code, usual=False)
+            llr = first.soft_values(code)
+            again = partial(ways.weighed_soft_values, code, usual)
+            for read in (partial(code.read_short_word, llr), partial(_in_turn, llr, again, code)):
+                found = read()
                 attempts += found.attempts
                 if found.payload is not None:
                     return replace(found, attempts=attempts)
-                believed = code.short_beliefs(llr)
-                if believed is None:
-                    break
     return ShortRead(None, attempts)
 
 

@@ -222,17 +222,28 @@ def _before_noise(
     return found
 
 
+def _highest(alive: tuple[bool, ...], geo: Geometry) -> int:
+    """The highest band with carriers that is alive; -1 where there is none."""
+    return max((int(b) for b in np.flatnonzero(geo.capacity) if alive[b]), default=-1)
+
+
+def _up_to(alive: tuple[bool, ...], top: int, geo: Geometry) -> NDArray[np.bool_]:
+    """The bands that are alive if `top` is the highest of them, and all between it and what is alive now."""
+    mask = np.array(alive)
+    mask[_highest(alive, geo) + 1 : top + 1] = True
+    mask[top + 1 :] = False
+    return mask
+
+
 def _before_low_pass(
     alive: tuple[bool, ...], anchors: tuple[int, ...], geo: Geometry
 ) -> list[tuple[tuple[tuple[bool, ...], bool, tuple[int, ...]], float]]:
     """What names a layout, and its distance, if bands above the highest that is alive had been alive: all of
     them, all but the highest, ..., as before a telephone."""
     carriers = np.flatnonzero(geo.capacity)
-    top = max((int(b) for b in carriers if alive[b]), default=-1)
     found = []
-    for end in carriers[carriers > top][::-1]:
-        mask = np.array(alive)
-        mask[top + 1 : end + 1] = True
+    for end in carriers[carriers > _highest(alive, geo)][::-1]:
+        mask = _up_to(alive, end, geo)
         if geo.capacity[mask].sum() >= geo.profile.narrow:
             found.append(((tuple(bool(a) for a in mask), False, anchors), _BAND_LIMITED))
     return found
@@ -254,9 +265,7 @@ def layout_up_to(feats: Features, top: int, code: CellCode, phase: int) -> Layou
     """
     geo, profile = code.geometry, code.profile
     ((_, named),) = _alive(feats.level_db, geo.capacity, profile, every=False)
-    alive = np.array(named)
-    alive[max((int(b) for b in np.flatnonzero(geo.capacity) if alive[b]), default=-1) + 1 : top + 1] = True
-    alive[top + 1 :] = False
+    alive = _up_to(named, top, geo)
     narrow = bool(geo.capacity[alive].sum() < profile.narrow)
     if narrow and geo.fine_capacity[alive].sum() < profile.fine_least:
         return None

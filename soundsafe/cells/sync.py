@@ -209,11 +209,18 @@ def try_offsets(audio: Audio, offsets: list[int], code: CellCode) -> Lock:
 def nudge(audio: Audio, start: int, phase: int, code: CellCode) -> float:
     """By how many samples the second of `phase` lies after sample `start`: up to two, to an eighth."""
     shifts = torch.arange(-16, 17) / 8.0
+    return float(shifts[_second_sums(audio, start, phase, shifts, code)[0].argmax()])
+
+
+def _second_sums(
+    audio: Audio, start: int, phase: int, shifts: torch.Tensor, code: CellCode
+) -> tuple[torch.Tensor, int]:
+    """Sums ``[shifts]`` of the pilots' cosines in the second of `phase` at `start`, and of how many."""
     by_phases = mixed_by_phases(audio[:, start : start + EUL_SAMPLES])
     mixes = next(mixes for phases, mixes in by_phases if phase in phases)
     soft = _mean_cosines(mixes, shifts, code)[1:EUL_FRAMES]
     signs = pilot_cells(code).template[phase * EUL_FRAMES + 1 :][: len(soft)]
-    return float(shifts[torch.einsum("fmp,fmps->s", signs, soft).argmax()])
+    return torch.einsum("fmp,fmps->s", signs, soft), int(signs.abs().sum())
 
 
 def agreement(audio: Audio, start: int, seconds: int, phase: int, code: CellCode) -> float:
@@ -231,13 +238,11 @@ def agreement(audio: Audio, start: int, seconds: int, phase: int, code: CellCode
     """
     total, count = torch.zeros(len(_NEAR)), 0
     for number in range(seconds):
-        first, own = start + number * EUL_SAMPLES, (phase + number) % PHASES
-        by_phases = mixed_by_phases(audio[:, first : first + EUL_SAMPLES])
-        mixes = next(mixes for phases, mixes in by_phases if own in phases)
-        soft = _mean_cosines(mixes, _NEAR, code)[1:EUL_FRAMES]
-        signs = pilot_cells(code).template[own * EUL_FRAMES + 1 :][: len(soft)]
-        total += torch.einsum("fmp,fmps->s", signs, soft)
-        count += int(signs.abs().sum())
+        sums, signs = _second_sums(
+            audio, start + number * EUL_SAMPLES, (phase + number) % PHASES, _NEAR, code
+        )
+        total += sums
+        count += signs
     return float(total.max()) / math.sqrt(max(count, 1) / 2.0)
 
 

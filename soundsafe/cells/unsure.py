@@ -104,6 +104,10 @@ class Ways:
         prior = -np.array([way.away for way in self.ways])[:, None] / _AWAY_DB + scale
         return Ways(self.ways, *_weights(like, prior, of))
 
+    def weighed_soft_values(self, code: CellCode, usual: bool, believed: Floats) -> Floats:
+        """`soft_values` of what is `believed`, weighed by it."""
+        return self.weighed(code, believed, usual).soft_values(code, believed)
+
 
 def likely_ways(seconds: Sequence[Sequence[Sequence[Projected]]], code: CellCode, most: int) -> list[Ways]:
     """Ways in which seconds may have been marked, by the highest band that was alive in all, which noise may
