@@ -228,8 +228,9 @@ def _read_short_together(
             attempts += found.attempts
             if found.payload is not None:
                 return replace(found, attempts=attempts), len(chosen)
-    for read in (_read_short_in_turn, _read_unsure) if thorough else ():
-        found = read(readings, own)
+    # Ways are of marks that are bound to their audio, whatever layouts seconds seem to have.
+    for read, its in ((_read_short_in_turn, own), (_read_unsure, code)) if thorough else ():
+        found = read(readings, its)
         attempts += found.attempts
         if found.payload is not None:
             return replace(found, attempts=attempts), len(readings)
