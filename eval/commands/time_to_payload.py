@@ -33,6 +33,7 @@ def time_to_payload(
     category: Annotated[str | None, typer.Option(help="Clips of this category only.")] = None,
     least: Annotated[float, typer.Option(help="Clips of at least so many seconds only.")] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many clips.")] = None,
+    size: Annotated[int, typer.Option(min=1, max=175, metavar="BYTES", help="Of the payload.")] = 175,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     as_json: Json = False,
@@ -75,7 +76,7 @@ def time_to_payload(
     make_folder(out)
     rows: list[TimeRow] = []
     with workers(jobs or os.cpu_count() or 1) as pool:
-        waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed) for clip in clips]
+        waiting = [pool.submit(clip_rows, clip, names, LENGTHS_S, seed, size) for clip in clips]
         for done in tracked(as_completed(waiting), len(waiting), "marking, attacking, reading"):
             try:
                 rows += done.result()

@@ -134,10 +134,19 @@ def _start_s(decoded: Decoded, rate: int) -> float:
     return float((start + cycle / 2) % cycle - cycle / 2) if decoded.layer == "tile" else start
 
 
-def clip_rows(clip: Clip, attacks: Sequence[str], lengths_s: Sequence[float], seed: int) -> list[TimeRow]:
+def clip_rows(
+    clip: Clip, attacks: Sequence[str], lengths_s: Sequence[float], seed: int, payload_bytes: int = BODY
+) -> list[TimeRow]:
     """A row for each attack; where the clip cannot be read or marked, all say so.
 
     Only what lies after `lengths_s` of attacked audio at most is needed of the clip, and so much is marked.
+
+    Args:
+        clip: of the dataset.
+        attacks: their names.
+        lengths_s: rising lengths in seconds, each tried in turn.
+        seed: of key, payload and attacks.
+        payload_bytes: length of the payload, 1 to 175.
     """
     import torch
 
@@ -153,7 +162,7 @@ def clip_rows(clip: Clip, attacks: Sequence[str], lengths_s: Sequence[float], se
     # A faster copy needs more of the original.
     audio = np.ascontiguousarray(audio[:, : int(1.06 * max(lengths_s) * rate)])
     head = replace(unread, audio_s=audio.shape[1] / rate)
-    key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
+    key, payload = bench_key(seed), payload_of(seed, clip.clip, payload_bytes)
     try:
         marked = embed(audio, rate, payload, key)
     except (NotMarkable, InputError) as error:

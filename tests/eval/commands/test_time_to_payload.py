@@ -36,6 +36,15 @@ def test_what_comes_back_and_when(rows):
 
 
 @pytest.mark.slow
+def test_short_payloads_take_less_time():
+    clip = next(c for c in datasets.load("bundled").clips if c.clip == "rock")
+    row, tempo = clip_rows(clip, ["none", "tempo_signalsmith_-5%"], (1.0, 6.0), 0, payload_bytes=16)
+    assert row.payload_s == 1.0
+    assert tempo.payload_s == 6.0
+    assert row.wrong == tempo.wrong == 0
+
+
+@pytest.mark.slow
 def test_seeds_are_kept_once_the_speed_is_undone(rows):
     by = {r.attack: r for r in rows}
     for name in ("none", "speed_+5%"):
