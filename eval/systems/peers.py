@@ -219,13 +219,13 @@ class Audiowmark(SimpleSystem):
         path.write_text(f"key {key[:16].hex()}\n")
         path.chmod(0o600)
         command, *rest = arguments
-        own = ["--key", str(path), "--strength", f"{self.strength:g}"]
+        own = ["--key", str(path)]
+        own += ["--strength", f"{self.strength:g}"] if command == "add" else []  # `get` refuses it
         own += ["--short", "16"] if self.payload_bits == 16 else []
         done = subprocess.run(
             [self.program, command, *own, *rest], cwd=folder, capture_output=True, text=True, check=False
         )
-        # `get` ends with 1 where it finds nothing.
-        if done.returncode and command == "add":
+        if done.returncode:
             raise RuntimeError((done.stderr.strip().splitlines() or ["audiowmark failed"])[-1])
         return done.stdout
 

@@ -58,6 +58,8 @@ if command == "--version":
 elif command == "add":
     shutil.copy(rest[2], rest[3])
     state.write_text(pathlib.Path(rest[1]).read_text() + "\\n" + rest[4])
+elif len(rest) < len(sys.argv[2:]):
+    sys.exit("audiowmark: unsupported option '--strength' for command 'get'")
 else:
     key, message = state.read_text().split("\\n\\n")
     print("pattern  0:01 c6141f3d25720eb0dbd0e38ee2355ff4 0.185 0.382 B")
