@@ -78,7 +78,7 @@ def recipes() -> tuple[str, ...]:
 
     Example:
         >>> recipes()
-        ('open-audio',)
+        ('open-audio', 'open-audio-long')
     """
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.csv")))
 

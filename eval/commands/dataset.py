@@ -22,7 +22,7 @@ def _group() -> None:
 
 @app.command()
 def make(
-    name: Annotated[str, typer.Argument(help="Of the corpus: open-audio, or a .csv file of a recipe.")],
+    name: Annotated[str, typer.Argument(help="open-audio, open-audio-long, or a .csv file of a recipe.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="For the corpus: new, or begun before.")],
     packages: Annotated[
         Path | None,
