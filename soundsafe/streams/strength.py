@@ -8,7 +8,7 @@ from soundsafe.errors import InputError
 
 __all__ = ["MOST_STRENGTH_DB", "STRENGTHS", "strength_of"]
 
-STRENGTHS = {"quiet": -3.0, "default": 0.0, "strong": 5.5}
+STRENGTHS = {"quiet": -3.0, "default": 0.0, "strong": 4.75}
 """The strengths that have names, in dB."""
 
 MOST_STRENGTH_DB = 6.0

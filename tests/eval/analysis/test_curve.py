@@ -34,5 +34,5 @@ def test_each_size_and_strength_has_its_own_distance_and_success() -> None:
 def test_the_bench_knows_the_system_by_that_name() -> None:
     system = get(system_of(24, "strong"))
     assert system.payload_bytes == 24
-    assert system.describe()["strength_db"] == 5.5
+    assert system.describe()["strength_db"] == 4.75
     assert "strength_db" not in get("soundsafe-16").describe()
