@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -21,9 +20,6 @@ from soundsafe.attacks.audiomarkbench import opus_round_trip
 from soundsafe.attacks.programs import Program
 from soundsafe.attacks.registry import Audio, attack, unknown_delay
 from soundsafe.errors import InputError
-
-if TYPE_CHECKING:
-    from av import AudioFrame
 
 FFMPEG = Program("ffmpeg", "ffmpeg")
 
@@ -129,18 +125,8 @@ def _packets(audio: Audio, codec: str, rate: int, bits_per_s: int) -> Audio:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=name, layout=layout)
         frame.sample_rate, frame.pts = rate, start
         for packet in encoder.encode(frame):
-            out += [_float(f) for f in decoder.decode(packet)]
+            out += [codecs.frame_samples(f) for f in decoder.decode(packet)]
     return np.concatenate(out, axis=1)[: len(audio)]
-
-
-def _float(frame: AudioFrame) -> Audio:
-    samples = frame.to_ndarray()
-    channels = len(frame.layout.channels)
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, channels).T
-    if samples.dtype.kind == "i":
-        return (samples / float(2 ** (8 * samples.dtype.itemsize - 1))).astype(np.float32)
-    return samples.astype(np.float32)
 
 
 @attack(

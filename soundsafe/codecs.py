@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import lameenc
 import numpy as np
@@ -23,6 +24,9 @@ import soxr
 from numpy.typing import NDArray
 
 from soundsafe.aliases import Audio
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 MPEG1_RATES = (32000, 44100, 48000)
 OPUS_RATES = (48000,)
@@ -250,11 +254,30 @@ def ffmpeg_encode(
     return buffer.getvalue()
 
 
+def frame_samples(frame: AudioFrame) -> Audio:
+    """What a frame of FFmpeg's libraries holds, whatever the type of its samples.
+
+    Args:
+        frame: as it was decoded.
+
+    Returns:
+        `[channels, samples]`, whole numbers as shares of full scale.
+    """
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    full = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    middle = full if samples.dtype.kind == "u" else 0.0
+    return ((samples - middle) / full).astype(np.float32)
+
+
 def ffmpeg_decode(data: bytes, container: str) -> tuple[Audio, int]:
     """What FFmpeg's libraries make of a file.
 
     Args:
-        data: the file, of a codec of one channel, or whose decoder gives planar samples.
+        data: the file.
         container: the format's name.
 
     Returns:
@@ -264,10 +287,7 @@ def ffmpeg_decode(data: bytes, container: str) -> tuple[Audio, int]:
 
     with av.open(io.BytesIO(data), "r", format=container) as source:
         frames = list(source.decode(audio=0))
-    samples = np.concatenate([f.to_ndarray() for f in frames], axis=1)
-    if samples.dtype.kind == "i":
-        samples = samples / float(2 ** (8 * samples.dtype.itemsize - 1))
-    return samples.astype(np.float32), frames[0].sample_rate
+    return np.concatenate([frame_samples(f) for f in frames], axis=1), frames[0].sample_rate
 
 
 def _decode_sndfile(data: bytes) -> tuple[Audio, int]:

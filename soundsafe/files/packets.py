@@ -18,6 +18,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from soundsafe.codecs import frame_samples
 from soundsafe.errors import InputError
 
 __all__ = ["NoAudio", "PacketReader", "Picture", "decoded_samples", "metadata", "samples_of"]
@@ -31,7 +32,6 @@ _OPEN = {"format_whitelist": _FORMATS}
 _LOSSLESS = frozenset(
     ["alac", "ape", "flac", "tak", "truehd", "tta", "wavpack", "wmalossless", "mlp", "als", "shorten"]
 )
-_SCALES = {"u8": 7, "s16": 15, "s32": 31}
 _NAMES = {"mp1": "MPEG_LAYER_I", "mp2": "MPEG_LAYER_II", "mp3": "MPEG_LAYER_III"}
 """Codecs that libsndfile has a name for."""
 
@@ -230,7 +230,7 @@ class PacketReader:
                     if self._errors_since_good and self._seconds() > 0:
                         self._note_damage()
                     self._errors_since_good = 0
-                    yield _floats(frame)
+                    yield frame_samples(frame).T
         except (FFmpegError, EOFError):
             self._errors_since_good += 1  # the container itself is damaged: nothing comes after it
 
@@ -296,18 +296,6 @@ class PacketReader:
     def close(self) -> None:
         """End the decoding; no harm when done twice."""
         self._container.close()
-
-
-def _floats(frame: av.AudioFrame) -> NDArray[np.float32]:
-    """A frame's samples as float32 `[samples, channels]`, full scale +-1."""
-    data = frame.to_ndarray()
-    data = data.T if frame.format.is_planar else data.reshape(frame.samples, -1)
-    bits = _SCALES.get(frame.format.name.removesuffix("p"))
-    if bits is None:
-        return np.asarray(data, np.float32)
-    if bits == 7:
-        data = data.astype(np.int16) - 128
-    return (data * 2.0**-bits).astype(np.float32)
 
 
 def metadata(path: str | os.PathLike[str]) -> tuple[tuple[tuple[str, str], ...], tuple[Picture, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import av
 import numpy as np
 import pytest
 from scipy.signal import butter, fftconvolve, sosfilt
@@ -146,3 +147,17 @@ def test_an_odd_channel_comes_as_late_as_the_pairs(name: str) -> None:
     assert len(out) == 3
     lags = [int(np.argmax(fftconvolve(heard, three[0][::-1]))) for heard in out]
     assert max(lags) - min(lags) <= 1
+
+
+@pytest.mark.parametrize("name", ["u8", "s16", "s32", "flt", "dbl"])
+@pytest.mark.parametrize("planar", [False, True])
+def test_a_frame_of_any_type_gives_its_channels_as_shares_of_full_scale(name: str, planar: bool) -> None:
+    shares = np.array([[-1.0, -0.5, 0.0, 0.5], [0.25, 0.0, -0.25, 0.75]])
+    full, kind = {"u8": (128, "u1"), "s16": (2**15, "i2"), "s32": (2**31, "i4")}.get(name, (1, "f8"))
+    values = (shares * full + (128 if name == "u8" else 0)).astype("f4" if name == "flt" else kind)
+    planes = values if planar else values.T.reshape(1, -1)
+    form = f"{name}p" if planar else name
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=form, layout="stereo")
+    samples = codecs.frame_samples(frame)
+    assert samples.dtype == np.float32
+    np.testing.assert_array_equal(samples, shares)
