@@ -29,7 +29,7 @@ from soundsafe.cells.sync import (
 from soundsafe.recovery.speed import resample_by
 from soundsafe.stft import HOP, RATE
 
-__all__ = ["SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
+__all__ = ["STRETCHES", "SURE_Z", "SpeedLock", "fit_speeds", "pilot_scores", "search_speed"]
 
 REACH = 0.055
 """Largest change of speed that is looked for."""
@@ -41,6 +41,9 @@ _LOOK_S, _CONFIRM_S = 0.36, 0.75
 _KEPT = 8
 _APART_S = 1.5
 """Between the stretches looked at: no two of them lie in seconds that mark each channel by itself."""
+
+STRETCHES = 3
+"""Stretches that are looked at, at most, where no other number is asked for."""
 
 SURE_Z = 8.0
 """No further stretch is looked at, and near a known speed no other polarity."""
@@ -109,21 +112,19 @@ def search_speed(
     code: CellCode,
     around: float = 1.0,
     reach: float = REACH,
-    more: int = 0,
-    most: int | None = None,
+    stretches: int = STRETCHES,
 ) -> SpeedLock | None:
     """The likeliest speed of some audio.
 
-    Looks at two stretches of the mean of all channels, at three from eight seconds on, and at `more` others,
-    spread over all of it, until one is sure: speech pauses.
+    Looks at stretches of the mean of all channels until one is sure: speech pauses.
 
     Args:
         audio: ``[channels, samples]`` at 44.1 kHz.
         code: key and profile.
         around: the middle of the factors that are tried.
         reach: how far from it they lie.
-        more: number of further stretches.
-        most: stretches that are looked at, at most, the middle one first; None: all.
+        stretches: how many are looked at, at most: the middle one, one near it, one in the first half where
+            there are eight seconds, and all beyond these three spread over the whole.
 
     Returns:
         None where the audio is too short.
@@ -134,14 +135,15 @@ def search_speed(
     center = len(mono) // 2
     spots = [center, center + round(_APART_S * RATE / DECIMATION)]
     spots += [center // 3] if audio.shape[1] >= 8 * RATE else []
-    spots += [len(mono) * (2 * i + 1) // (2 * more) for i in range(more)]
+    spread = max(stretches - STRETCHES, 0)
+    spots += [len(mono) * (2 * i + 1) // (2 * spread) for i in range(spread)]
     coarse = around + np.arange(-round(reach / _COARSE), round(reach / _COARSE) + 1) * _COARSE
     fine = np.arange(-3, 4) * _FINE
     finer = np.arange(-6, 7) * _FINE / 8
     frames, confirmed = int(_LOOK_S * EUL_FRAMES) - 3, int(_CONFIRM_S * EUL_FRAMES) - 3
     tried = 0
     best: SpeedLock | None = None
-    for middle in spots[:most]:
+    for middle in spots[:stretches]:
         found: list[tuple[float, float]] = []
         for factor in coarse.tolist():
             z, n = fit_speeds(_stretch(mono, middle, _LOOK_S, factor), fine, frames, code)

@@ -23,7 +23,7 @@ from soundsafe.cells.sync import LOCK_Z, false_alarm
 from soundsafe.message.container import Part, Tally, assemble, payload_id
 from soundsafe.message.low_rate_code import IDENTIFIER_FALSE_ACCEPT
 from soundsafe.recovery.speed import resample_by, undo_speed
-from soundsafe.recovery.speed_search import SURE_Z, SpeedLock, search_speed
+from soundsafe.recovery.speed_search import STRETCHES, SURE_Z, SpeedLock, search_speed
 from soundsafe.recovery.splice_search import SplicedClock, refine_pitch, search_splices
 from soundsafe.recovery.splices import read_spliced_second
 from soundsafe.tiles.detector import read_words
@@ -40,8 +40,8 @@ tried."""
 SAME = 0.004
 """Tempo and pitch that differ by no more than this are one speed."""
 
-_NEAR, _MORE = 0.002, 6
-"""How far from the tile layer's speed the cell layer's is looked for, and in how many more stretches."""
+_NEAR, _NEAR_STRETCHES = 0.002, STRETCHES + 6
+"""How far from the tile layer's speed the cell layer's is looked for, and in how many stretches."""
 
 _CLOCKS = 0.001
 """How far from 1 a speed is looked for where pilots answered as they were: two clocks differ by less."""
@@ -243,13 +243,13 @@ def _unless_sure(
     code: CellCode,
     around: float,
     reach: float,
-    more: int,
+    stretches: int = STRETCHES,
 ) -> tuple[SpeedLock | None, bool]:
     """`found`, or what `search_speed` finds near `around` in the audio upside down, where that fits better;
     whether it does."""
     if found is None or found.z >= SURE_Z:
         return found, False
-    opposite = search_speed(-audio, code, around, reach, more)
+    opposite = search_speed(-audio, code, around, reach, stretches)
     if opposite is None:
         return found, False
     better = max(found, opposite, key=lambda lock: lock.z)
@@ -310,8 +310,8 @@ def _read_upright(
     reading, pitch, inverted = None, warp.pitch if locked else 1.0, False
     if locked and same and not (clock_found and abs(warp.tempo - 1.0) < _CLOCKS):
         # Over few seconds the tiles' factor is too rough for the cells.
-        near = search_speed(audio, code, warp.tempo, _NEAR, _MORE)
-        near, inverted = _unless_sure(near, audio, code, warp.tempo, _NEAR, _MORE)
+        near = search_speed(audio, code, warp.tempo, _NEAR, _NEAR_STRETCHES)
+        near, inverted = _unless_sure(near, audio, code, warp.tempo, _NEAR, _NEAR_STRETCHES)
         factor = near.factor if near is not None and near.z >= LOCK_Z else warp.tempo
         upright = -audio if inverted else audio
         reading = read_speed(upright, factor, warp.z, warp.tried, code, tally)
@@ -322,7 +322,7 @@ def _read_upright(
     elif not locked:
         # Upside down, two clocks that differ are looked for and no more: all speeds would double the work.
         lock = search_speed(audio, code)
-        lock, inverted = _unless_sure(lock, audio, code, 1.0, _CLOCKS, 0)
+        lock, inverted = _unless_sure(lock, audio, code, 1.0, _CLOCKS)
         if lock is not None:
             score = max(score, lock.z)
             if lock.z >= LOCK_Z:

@@ -79,7 +79,7 @@ def _likelihood(window: Window, code: CellCode, tiles: TileCode) -> float:
     middle = (seconds - HOP_S) / 2
     best = likeliest(Spectrogram(window.audio, tiles.geometry), middle, middle + HOP_S)
     clock = search_splices(window.audio, code)
-    lock = search_speed(window.audio, code, most=1)
+    lock = search_speed(window.audio, code, stretches=1)
     return max(best, 0.0 if clock is None else clock.z, 0.0 if lock is None else lock.z)
 
 
