@@ -31,6 +31,7 @@ __all__ = [
     "LOCK_Z",
     "Lock",
     "Pilots",
+    "SecondSums",
     "SummedScan",
     "agreement",
     "decimate",
@@ -223,7 +224,13 @@ def _second_sums(
     return torch.einsum("fmp,fmps->s", signs, soft), int(signs.abs().sum())
 
 
-def agreement(audio: Audio, start: int, seconds: int, phase: int, code: CellCode) -> float:
+SecondSums = dict[tuple[int, int], tuple[torch.Tensor, int]]
+"""What `agreement` has seen of seconds, by the sample at which each begins and its phase."""
+
+
+def agreement(
+    audio: Audio, start: int, seconds: int, phase: int, code: CellCode, seen: SecondSums | None = None
+) -> float:
     """How well pilots agree with one clock.
 
     Args:
@@ -232,15 +239,19 @@ def agreement(audio: Audio, start: int, seconds: int, phase: int, code: CellCode
         seconds: how many of them, which the audio holds, are looked at.
         phase: of the first.
         code: key and profile.
+        seen: seconds of the same audio under the same code, of which none is looked at twice; those that are
+            looked at now are added.
 
     Returns:
         About standard normal where that clock is not there; a little more, as the best place is taken.
     """
+    seen = {} if seen is None else seen
     total, count = torch.zeros(len(_NEAR)), 0
     for number in range(seconds):
-        sums, signs = _second_sums(
-            audio, start + number * EUL_SAMPLES, (phase + number) % PHASES, _NEAR, code
-        )
+        second = start + number * EUL_SAMPLES, (phase + number) % PHASES
+        if second not in seen:
+            seen[second] = _second_sums(audio, *second, _NEAR, code)
+        sums, signs = seen[second]
         total += sums
         count += signs
     return float(total.max()) / math.sqrt(max(count, 1) / 2.0)

@@ -31,7 +31,16 @@ from soundsafe.cells.reading import (
     second_spectrum,
 )
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
-from soundsafe.cells.sync import Lock, SummedScan, agreement, nudge, place_scores, scan, try_offsets
+from soundsafe.cells.sync import (
+    Lock,
+    SecondSums,
+    SummedScan,
+    agreement,
+    nudge,
+    place_scores,
+    scan,
+    try_offsets,
+)
 from soundsafe.stft import HOP, RATE
 
 __all__ = ["TrackedSecond", "Tracker"]
@@ -279,26 +288,27 @@ class Tracker:
         Where nothing was found for long, not every second was looked at.
         """
         base = self._buffer.base
+        seen: SecondSums = {}
         while at - EUL_SAMPLES >= max(self._unfitted_from, base):
             before = (phase - 1) % PHASES
             reading = self._read_at(at - EUL_SAMPLES, before)
             if reading is None:
                 break
-            if reading.fit < self.settings.keep_fit and not self._agrees_before(at, phase):
+            if reading.fit < self.settings.keep_fit and not self._agrees_before(at, phase, seen):
                 break
             at, phase = at - EUL_SAMPLES, before
         return at, phase
 
-    def _agrees_before(self, at: float, phase: int) -> bool:
+    def _agrees_before(self, at: float, phase: int, seen: SecondSums) -> bool:
         """Whether pilots before the second of `phase` at sample `at` agree with its clock as those after do:
-        in tonal music any pilots agree a little."""
+        in tonal music any pilots agree a little. `seen`: seconds that were looked at already."""
         held, here = self._buffer.held, round(at - self._buffer.base)
         room = at - max(self._unfitted_from, self._buffer.base)
         before = min(_BACK, math.floor(room / EUL_SAMPLES))
         after = min(_BACK, (held.shape[1] - here) // EUL_SAMPLES)
         first = (phase - before) % PHASES
-        z = agreement(held, here - before * EUL_SAMPLES, before, first, self.code)
-        return z >= max(_BACK_Z, 0.5 * agreement(held, here, after, phase, self.code))
+        z = agreement(held, here - before * EUL_SAMPLES, before, first, self.code, seen)
+        return z >= max(_BACK_Z, 0.5 * agreement(held, here, after, phase, self.code, seen))
 
     def _before(self, at: float) -> tuple[float, int] | None:
         """Place and phase of the first second of another mark in the stretch before `at` that fits no clock;
