@@ -249,13 +249,16 @@ def _before_low_pass(
     return found
 
 
-def layout_up_to(feats: Features, top: int, code: CellCode, phase: int) -> Layout | None:
+def layout_up_to(
+    feats: Features, anchors: tuple[int, ...], top: int, code: CellCode, phase: int
+) -> Layout | None:
     """The layout that the audio would name if band `top` were the highest that is alive.
 
     Noise fills the bands above what a recording holds; filters and codecs take the highest.
 
     Args:
         feats: the second's features.
+        anchors: of the layout that they name as they are.
         top: a band; those between it and the highest that is alive now are taken to be alive.
         code: key and profile.
         phase: the second's number modulo `PHASES`.
@@ -269,8 +272,6 @@ def layout_up_to(feats: Features, top: int, code: CellCode, phase: int) -> Layou
     narrow = bool(geo.capacity[alive].sum() < profile.narrow)
     if narrow and geo.fine_capacity[alive].sum() < profile.fine_least:
         return None
-    anchor = SyncAnchor(n_anchor_bands=profile.anchors, hashing_salt=geo.anchor_salt)
-    _, anchors = anchor.candidate_bands(feats.level_db, 1, profile.anchor_margin_db)[0]
     return _laid_out(code, tuple(bool(a) for a in alive), narrow, anchors, phase)
 
 

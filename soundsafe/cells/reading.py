@@ -82,14 +82,17 @@ class Projected:
     phase: int
     features: Features
 
+    @cached_property
+    def _named(self) -> Layout:
+        """The layout that its features name."""
+        return choose_layout(self.features, self.code, self.phase)
+
     def on_layout(self, top: int | None) -> Positions | None:
         """Its positions on the layout that its features name, or would name if band `top` were the highest
         that is alive; None where that cannot be."""
-        lay = (
-            choose_layout(self.features, self.code, self.phase)
-            if top is None
-            else layout_up_to(self.features, top, self.code, self.phase)
-        )
+        lay: Layout | None = self._named
+        if top is not None:
+            lay = layout_up_to(self.features, self._named.anchors, top, self.code, self.phase)
         if lay is None:
             return None
         return Positions(self.p[lay.slots] / self.code.geometry.step[lay.slots].numpy(), lay)
