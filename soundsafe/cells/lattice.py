@@ -126,21 +126,21 @@ def named_fits(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tens
     return torch.cos(math.pi * (u - bits)).sum(-1) / math.sqrt(named / 2.0)
 
 
-def short_fits(position: torch.Tensor, lay: Layout, geo: Geometry) -> torch.Tensor:
+def short_fits(position: torch.Tensor, lay: Layout, named: torch.Tensor) -> torch.Tensor:
     """How well all slots, as those of a short word, sit on the lattice at each of `SHORT_SCALES`.
 
     Args:
         position: p/Delta ``[2040]``.
         lay: its layout.
-        geo: of the layout's code.
+        named: its `named_fits`.
 
     Returns:
-        ``[SHORT_SCALES]``: `fits` of all slots and `named_fits`, as the root of the sum of their squares.
+        ``[SHORT_SCALES]``: `fits` of all slots and `named`, as the root of the sum of their squares.
     """
     every = fits(position / torch.tensor(SHORT_SCALES)[:, None] + lay.dither)
     if lay.host is None:
         return every
-    return torch.hypot(every.clamp(min=0.0), named_fits(position, lay, geo).clamp(min=0.0))
+    return torch.hypot(every.clamp(min=0.0), named.clamp(min=0.0))
 
 
 def soft_values(position: torch.Tensor, lay: Layout, geo: Geometry) -> Floats:

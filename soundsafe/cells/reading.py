@@ -212,7 +212,10 @@ class ShortChoice:
 
 def _short_fits(mixtures: Sequence[Positions], geo: Geometry) -> Floats:
     """Fits ``[SHORT_SCALES]`` of mixtures of one second for a short word."""
-    each = [short_fits(torch.from_numpy(one.p), one.layout, geo) for one in mixtures]
+    each = []
+    for one in mixtures:
+        position = torch.from_numpy(one.p)
+        each.append(short_fits(position, one.layout, named_fits(position, one.layout, geo)))
     return torch.stack(each).sum(0).double().numpy() / math.sqrt(len(each))
 
 
@@ -277,12 +280,13 @@ def fit_layout(
         value = float(fits.max(1).values.sum()) - doubt * lay.distance_db
         if best is None or value > best[0]:
             best = value, FittedLayout(lay, position, fits)
-        by_scale = short_fits(position, lay, geo)
+        named = named_fits(position, lay, geo)
+        by_scale = short_fits(position, lay, named)
         # As a sum over regions, which adds up fits of each.
         short_value = float(by_scale.max()) * math.sqrt(code.profile.regions) - doubt * lay.distance_db
         if short is None or short_value > short[0]:
             short = short_value, FittedLayout(lay, position, by_scale)
-        if max(value, short_value) > sure_fit or float(named_fits(position, lay, geo).max()) > sure_name:
+        if max(value, short_value) > sure_fit or float(named.max()) > sure_name:
             break
     assert best is not None  # the audio always names a layout
     assert short is not None
@@ -485,8 +489,9 @@ def likeliest_codes(
         lay = choose_layout(feats, own, phase)
         position = project_slots(ratio, lay, own.geometry)
         by_region = float(fit_by_region(position, lay, own.geometry).max(1).values.sum())
-        by_scale = float(short_fits(position, lay, own.geometry).max())
-        is_named = float(named_fits(position, lay, own.geometry).max()) > settings.sure_name
+        named = named_fits(position, lay, own.geometry)
+        by_scale = float(short_fits(position, lay, named).max())
+        is_named = float(named.max()) > settings.sure_name
         is_sure = is_named or max(by_region, by_scale * math.sqrt(_REGIONS)) > settings.sure_fit
         above = max(by_region / _REGIONS - _CHANCE_FIT, 0.0) * math.sqrt(_REGIONS)
         above = max(above, by_scale - _CHANCE_FIT)
