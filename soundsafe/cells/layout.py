@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from soundsafe.pipeline.features import cheapest_subsets
 from soundsafe.pipeline.sync_anchors import SyncAnchor
 
 __all__ = [
+    "Described",
     "Features",
     "Layout",
     "candidate_layouts",
@@ -96,13 +97,22 @@ class Layout:
         return hashlib.sha256(np.ascontiguousarray(self.slots, "<i8").tobytes()).hexdigest()
 
 
-def described(layouts: Sequence[Layout], **more: Any) -> dict[str, Any]:
-    """What `soundsafe.result.Eul` says of a second's `layouts`, one for each mixture of channels with it.
+class Described(TypedDict):
+    """What `soundsafe.result.Eul` says of a second's layouts, one for each mixture of channels with it.
 
-    `allocator` has bits for each band, anchors and seed of the first, `more`, and where there are several all
-    of them as `mixtures`; `features` are 1 where a band is alive, ``[mixtures * bands, EUL_FRAMES]``; `slots`
-    is the SHA-256 of all slots.
+    `allocator` has bits for each band, anchors and seed of the first, what more is said of the second, and
+    where there are several all of them as `mixtures`; `features` are 1 where a band is alive, ``[mixtures *
+    bands, EUL_FRAMES]``; `slots` is the SHA-256 of all slots; `seed` that of the first.
     """
+
+    allocator: dict[str, Any]
+    features: NDArray[np.int16]
+    slots: str
+    seed: int
+
+
+def described(layouts: Sequence[Layout], **more: Any) -> Described:
+    """The description of a second's `layouts`, with `more` in its `allocator`."""
     each = [
         {"bits_per_band": [int(b) for b in lay.bits_per_band], "anchors": list(lay.anchors), "seed": lay.seed}
         for lay in layouts
