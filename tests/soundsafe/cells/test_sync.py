@@ -18,6 +18,7 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
 from soundsafe.cells.sync import (
     LOCK_Z,
+    SecondSums,
     SummedScan,
     agreement,
     false_alarm,
@@ -171,3 +172,14 @@ def test_pilots_agree_with_their_own_clock_alone(marked: Callable[..., Any]) -> 
     assert agreement(audio, RATE, 3, 2, CODE) < 4.0
     assert agreement(audio, RATE + 300, 3, 1, CODE) < 4.0
     assert agreement(audio, RATE, 3, 1, OTHER) < 4.0
+
+
+def test_no_second_is_looked_at_twice(marked: Callable[..., Any]) -> None:
+    audio = noisy(marked("rock").audio, 0.1)
+    seen: SecondSums = {}
+    z = agreement(audio, RATE, 3, 1, CODE)
+    assert agreement(audio, RATE, 3, 1, CODE, seen) == z
+    assert len(seen) == 3
+    assert agreement(np.zeros_like(audio), RATE, 3, 1, CODE, seen) == z
+    assert agreement(audio, 0, 3, 0, CODE, seen) == agreement(audio, 0, 3, 0, CODE)
+    assert len(seen) == 4
