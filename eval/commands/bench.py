@@ -26,6 +26,7 @@ def bench(
         float, typer.Option(min=1.0, help="The first so many seconds of each clip; not with --length.")
     ] = 8.0,
     quality: Annotated[list[str] | None, typer.Option(help="fast, default, best; repeatable.")] = None,
+    size: Annotated[int, typer.Option(min=1, max=175, metavar="BYTES", help="Of the payload.")] = 175,
     attack: Annotated[
         str, typer.Option(help="What success is measured after; not with --length.")
     ] = "mp3_192",
@@ -68,13 +69,15 @@ def bench(
         if not music:
             raise InputError("--length needs a clip of music")
         work = [(s, q) for q in qualities for s in sorted(set(length))]
-        lengths = [length_cost(s, music, q, seed) for s, q in tracked(work, len(work), "marking and reading")]
+        lengths = [
+            length_cost(s, music, q, seed, size) for s, q in tracked(work, len(work), "marking and reading")
+        ]
         table, name = pd.DataFrame(lengths), "lengths"
     else:
         pairs = [(c, q) for q in qualities for c in clips]
         warm_up(clips[0])
         rows = [
-            quality_cost(c, q, attack, seconds, rounds, seed)
+            quality_cost(c, q, attack, seconds, rounds, seed, size)
             for c, q in tracked(pairs, len(pairs), "marking and reading")
         ]
         table, name = by_quality(pd.DataFrame(rows)), "qualities"

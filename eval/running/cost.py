@@ -105,11 +105,30 @@ def warm_up(clip: Clip) -> None:
 
 
 def quality_cost(
-    clip: Clip, quality: str, attack: str, seconds: float, rounds: int, seed: int
+    clip: Clip,
+    quality: str,
+    attack: str,
+    seconds: float,
+    rounds: int,
+    seed: int,
+    payload_bytes: int = BODY,
 ) -> QualityCost:
-    """Cost, distance and success of one clip's first `seconds` at one quality; times per second of audio.
+    """Cost, distance and success of one clip's first `seconds` at one quality.
 
-    Raises InputError for a clip that cannot be marked.
+    Args:
+        clip: of the dataset.
+        quality: of `embed`.
+        attack: what success is measured after.
+        seconds: how much of the clip is used.
+        rounds: the quickest of so many is taken.
+        seed: of key, payload and attack.
+        payload_bytes: length of the payload, 1 to 175.
+
+    Returns:
+        Times per second of audio, and the rest.
+
+    Raises:
+        InputError: the clip cannot be marked.
     """
     from soundsafe import attacks, decode, embed
     from soundsafe.codecs import mp3_roundtrip
@@ -117,7 +136,7 @@ def quality_cost(
     audio, rate = clip.read()
     audio = np.ascontiguousarray(audio[:, : int(seconds * rate)])
     length = audio.shape[1] / rate
-    key, payload = bench_key(seed), payload_of(seed, clip.clip, BODY)
+    key, payload = bench_key(seed), payload_of(seed, clip.clip, payload_bytes)
     _, _, mp3 = _timed(lambda: mp3_roundtrip(audio, rate, kbps=192), rounds)
     try:
         marked, embed_s, embed_cpu = _timed(lambda: embed(audio, rate, payload, key, quality=quality), rounds)
@@ -166,12 +185,12 @@ def _memory_mb() -> float:
     return sum(int(text.split("VmHWM:")[1].split()[0]) for text in status) / 1024
 
 
-def _mark(source: Path, target: Path, key: bytes, quality: str) -> dict[str, float]:
+def _mark(source: Path, target: Path, payload: bytes, key: bytes, quality: str) -> dict[str, float]:
     """Runs in a worker of its own: its memory is that of this call."""
     from soundsafe import embed_file
 
     before = _memory_mb()
-    _, wall, cpu = _timed(lambda: embed_file(source, target, b"the cost of a length", key, quality=quality))
+    _, wall, cpu = _timed(lambda: embed_file(source, target, payload, key, quality=quality))
     return {"wall": wall, "cpu": cpu, "start_mb": before, "peak_mb": _memory_mb()}
 
 
@@ -195,14 +214,34 @@ def _make(path: Path, seconds: float, clips: Sequence[Clip]) -> None:
                 left -= part.shape[1]
 
 
-def length_cost(seconds: float, clips: Sequence[Clip], quality: str, seed: int) -> LengthCost:
-    """Cost of a file of that length, marked and read in a process each; times per second of audio."""
-    key = bench_key(seed)
+def length_cost(
+    seconds: float, clips: Sequence[Clip], quality: str, seed: int, payload_bytes: int = BODY
+) -> LengthCost:
+    """Cost of a file of some length, marked and read in a process each.
+
+    Args:
+        seconds: the file's length.
+        clips: what it is joined from.
+        quality: of `embed`.
+        seed: of key and payload.
+        payload_bytes: length of the payload, 1 to 175.
+
+    Returns:
+        Times per second of audio, and memory.
+
+    Raises:
+        InputError: the file cannot be marked or read.
+    """
+    key, payload = bench_key(seed), payload_of(seed, f"{seconds:g} s", payload_bytes)
     with tempfile.TemporaryDirectory(prefix="soundsafe-bench-") as name:
         source, target = Path(name, "in.wav"), Path(name, "out.wav")
         _make(source, seconds, clips)
         answers = []
-        for call in ((_mark, source, target, key, quality), (_read, target, key), (_read, source, key)):
+        for call in (
+            (_mark, source, target, payload, key, quality),
+            (_read, target, key),
+            (_read, source, key),
+        ):
             worker = Worker(os.cpu_count() or 1)
             try:
                 answers.append(worker.call(*call))
