@@ -26,7 +26,7 @@ def compare(
     latex: Latex = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two runs attack by attack, over the EULs that both hold."""
+    """Compare two runs attack by attack, over the seconds that both hold."""
     from soundsafe.eval.analysis.compare import compare as compare_runs
     from soundsafe.eval.analysis.environments import remark
     from soundsafe.eval.analysis.stored import read_numeric, read_rows

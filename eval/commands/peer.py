@@ -20,7 +20,9 @@ peer = typer.Typer(help="Install and list published systems, to measure them bes
 @peer.command()
 def install(
     name: Annotated[str, typer.Argument(help="A peer, or the environment that several share.")],
-    python: Annotated[str, typer.Option(help="Python to make the environment with.")] = sys.executable,
+    python: Annotated[
+        str, typer.Option(help="Python to make the environment with.", show_default="this one")
+    ] = sys.executable,
 ) -> None:
     """Make a peer's environment with pins that are known to work, and try it."""
     from soundsafe.eval.systems import peer_install
