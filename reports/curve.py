@@ -27,7 +27,7 @@ def curve_figure(points: Sequence[CurvePoint]) -> Figure:
     rows = -(-len(attacks) // columns)
     figure = Figure(figsize=(3.4 * columns, 2.9 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
-    for axes, attack in zip(panels, attacks, strict=False):
+    for attack, axes in zip(attacks, panels, strict=False):  # attacks first: no panel is taken in vain
         its = [
             p for p in points if p.attack == attack and p.zimtohrli is not None and p.clip_success is not None
         ]
@@ -49,7 +49,7 @@ def curve_figure(points: Sequence[CurvePoint]) -> Figure:
     figure.supxlabel("Zimtohrli distance, 1e-5", fontsize=9)
     figure.supylabel("clips that give the payload, %", fontsize=9)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=8, frameon=False)
     return figure
 
 

@@ -38,3 +38,9 @@ def test_a_panel_for_each_attack_and_a_line_for_each_size() -> None:
     }
     assert second.get_title() == "limiter"
     assert not second.containers
+
+
+def test_no_empty_panel_is_drawn() -> None:
+    points = [point(16, "default", attack, 8e-5, 1.0) for attack in ("none", "mp3_128", "mp3_64", "opus_64")]
+    shown = [axes for axes in curve_figure(points).axes if axes.get_visible()]
+    assert [axes.get_title() for axes in shown] == ["none", "mp3_128", "mp3_64", "opus_64"]
