@@ -11,7 +11,7 @@ import typer
 
 from soundsafe.console import print_json, tracked
 from soundsafe.errors import InputError, unknown
-from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.options import Json, Size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ def bench(
         float, typer.Option(min=1.0, help="The first so many seconds of each clip; not with --length.")
     ] = 8.0,
     quality: Annotated[list[str] | None, typer.Option(help="fast, default, best; repeatable.")] = None,
-    size: Annotated[int, typer.Option(min=1, max=175, metavar="BYTES", help="Of the payload.")] = 175,
+    size: Size = 175,
     attack: Annotated[
         str, typer.Option(help="What success is measured after; not with --length.")
     ] = "mp3_192",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Dataset", "Extrapolate", "Json", "Latex", "Plugins", "RunDir", "Scores"]
+__all__ = ["Dataset", "Extrapolate", "Json", "Latex", "Plugins", "RunDir", "Scores", "Size"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 Latex = Annotated[Path | None, typer.Option(metavar="FILE.tex", help="Write the tables as LaTeX, too.")]
@@ -15,6 +15,7 @@ RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a fin
 Dataset = Annotated[
     str | None, typer.Option(help="Where the clips are now, if not where the run found them.")
 ]
+Size = Annotated[int, typer.Option(min=1, max=175, metavar="BYTES", help="Of the payload.")]
 Scores = Annotated[list[Path] | None, typer.Option(help="Answers that a listener saved; repeatable.")]
 
 Plugins = Annotated[

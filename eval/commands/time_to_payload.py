@@ -13,7 +13,7 @@ import typer
 
 from soundsafe.console import print_json, say, tell, tracked
 from soundsafe.errors import InputError
-from soundsafe.eval.commands.options import Json
+from soundsafe.eval.commands.options import Json, Size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def time_to_payload(
     category: Annotated[str | None, typer.Option(help="Clips of this category only.")] = None,
     least: Annotated[float, typer.Option(help="Clips of at least so many seconds only.")] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many clips.")] = None,
-    size: Annotated[int, typer.Option(min=1, max=175, metavar="BYTES", help="Of the payload.")] = 175,
+    size: Size = 175,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, payloads and attacks.")] = 0,
     as_json: Json = False,
