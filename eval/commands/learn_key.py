@@ -11,7 +11,9 @@ key, the symbols of the tile layer and the pilots of the cell layer, and prints 
   and beside it the same with patterns drawn by lot, and white noise of the same size.
 
 `--learnable`: marks of version 1. `--own`: each file carries a payload of its own.
-`--targets`: files that are forged and freed of their mark; `--target-seconds`: of each at most so much.
+`--targets`: pieces that are forged, from audio that was not marked, and as many of the marked files that are
+freed of their mark; they have `--target-seconds`, or as much as a file. So `--files 1 --seconds 3600
+--targets 3 --target-seconds 30` takes an hour and a minute and a half of audio.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +48,15 @@ from soundsafe.eval.commands.json_rows import print_rows
 from soundsafe.eval.running import seeds
 from soundsafe.stft import RATE
 from soundsafe.tiles.blocks import symbols_of_blocks
-from soundsafe.tiles.geometry import TileCode
+from soundsafe.tiles.geometry import ROBUST_TILES, TileCode
 
 __all__ = [
     "Learned",
     "LearnedDescribed",
     "Outcome",
+    "joined",
     "main",
+    "pieces",
     "right_described",
     "right_pilots",
     "right_symbols",
@@ -173,17 +177,35 @@ def right_pilots(found: Sequence[Pilot], key: bytes) -> tuple[int, int]:
     return carriers, signs
 
 
-def _files(clips: Sequence[datasets.Clip], seconds: float) -> Iterator[Audio]:
-    """Clips at 44.1 kHz, their mean over channels, joined to files of so many seconds."""
-    length, left = round(seconds * RATE), np.zeros(0, np.float32)
-    for clip in clips:
-        audio, rate = clip.read()
-        if rate != RATE:
-            continue
-        left = np.concatenate([left, audio.mean(axis=0)])
-        while len(left) >= length:
-            yield left[None, :length]
-            left = left[length:]
+def joined(clips: Sequence[datasets.Clip], lengths: Iterable[int]) -> Iterator[Audio]:
+    """Clips at 44.1 kHz, their mean over channels, joined to files of so many samples each, while there are
+    clips. A clip is read when a file needs it, and each sample is copied once."""
+    readable = (audio.mean(axis=0) for clip in clips for audio, rate in [clip.read()] if rate == RATE)
+    left = np.zeros(0, np.float32)
+    for length in lengths:
+        file, filled = np.empty((1, length), np.float32), 0
+        while filled < length:
+            if not len(left):
+                clip = next(readable, None)
+                if clip is None:
+                    return
+                left = clip
+            part, left = left[: length - filled], left[length - filled :]
+            file[0, filled : filled + len(part)] = part
+            filled += len(part)
+        yield file
+
+
+def pieces(files: Sequence[Audio], length: int, count: int) -> Iterator[Audio]:
+    """`count` pieces of at most so many samples, as many of each file as of any other as far as that goes,
+    spread evenly. They start where everything that repeats in a mark starts again."""
+    cycle = ROBUST_TILES.cycle * ROBUST_TILES.block
+    for i, file in enumerate(files):
+        wanted = len(range(i, count, len(files)))
+        fitting = 1 + max(0, file.shape[1] - length) // cycle
+        apart = max(1, fitting // max(1, wanted), -(-length // cycle))
+        for start in range(0, fitting, apart)[:wanted]:
+            yield file[:, start * cycle : start * cycle + length]
 
 
 def _learned(files: Sequence[Audio], own: bool, key: bytes) -> tuple[TileSymbols, list[Pilot], Learned]:
@@ -233,17 +255,18 @@ def study(
 ) -> Iterator[Learned | LearnedDescribed | Outcome]:
     """The rows, as they come; see the module. Raises InputError where there is too little audio."""
     key = seeds.bench_key(seed)
-    plain = list(_files(clips, seconds))
-    if len(plain) < max(files) + targets:
-        raise InputError(
-            f"{max(files) + targets} files of {seconds:g} s are needed, the clips make {len(plain)}"
-        )
-    code = CellCode(key, LEARNABLE if learnable else ROBUST)
+    most = max(files)
     longest = round((seconds if target_seconds is None else target_seconds) * RATE)
+    plain = list(joined(clips, [round(seconds * RATE)] * most + [longest] * targets))
+    if len(plain) < most + targets:
+        also = "" if target_seconds is None else f" and {targets} of {target_seconds:g} s"
+        needed = f"{most if also else most + targets} files of {seconds:g} s{also}"
+        raise InputError(f"{needed} are needed, the clips make {len(plain)}")
+    code = CellCode(key, LEARNABLE if learnable else ROBUST)
     marked = []
-    for i, audio in enumerate(plain[: max(files)]):
+    for i in range(most):
         payload = seeds.payload_of(seed, f"file {i if own else 0}", 16)
-        done = soundsafe.embed(audio, RATE, payload, key, quality="fast", profile=code.profile).audio
+        done = soundsafe.embed(plain.pop(0), RATE, payload, key, quality="fast", profile=code.profile).audio
         assert done is not None  # only files leave it out
         marked.append(done)
     for n in files:
@@ -251,12 +274,10 @@ def study(
         yield row
         if not (learnable or own):
             yield _described(marked[:n], key)
-        for whole in plain[max(files) :][: 0 if own else targets]:
-            audio = whole[:, :longest]
+        for audio in [] if own else plain:
             forged = write_tiles(audio, symbols)
             yield _outcome("forge", "learned word", n, audio, forged, code)
-        for whole in marked[: min(targets, n)]:
-            audio = whole[:, :longest]
+        for audio in pieces(marked[:n], longest, targets):
             removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
             outcome = _outcome("remove", "learned pilots", n, audio, removed, code)
             yield outcome
