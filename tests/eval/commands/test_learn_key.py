@@ -45,7 +45,7 @@ def test_what_files_leave_is_cut_into_targets() -> None:
 
 
 def test_pieces_start_with_a_cycle_of_32_s() -> None:
-    hour = np.arange(200 * RATE, dtype=np.float64)[None]
+    hour = np.arange(200 * RATE, dtype=np.float32)[None]
     starts = [int(piece[0, 0]) / RATE for piece in pieces([hour], 30 * RATE, 3)]
     assert starts == [0.0, 64.0, 128.0]
     assert all(piece.shape == (1, 30 * RATE) for piece in pieces([hour], 30 * RATE, 3))
