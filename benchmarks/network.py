@@ -30,7 +30,7 @@ from soundsafe.cells.profile import ROBUST, Profile
 from soundsafe.cells.reading import read_second
 from soundsafe.cells.settings import QUALITIES
 from soundsafe.codecs import resample
-from soundsafe.eval.running.equal_distance import at_distance, log_distance
+from soundsafe.eval.systems.as_far import at_distance, log_distance
 from soundsafe.message.coding import N
 from soundsafe.models import INNWatermarker
 from soundsafe.models.inn import compand, expand

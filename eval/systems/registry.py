@@ -1,6 +1,8 @@
 """The systems under test by their names.
 
 Options may stand behind a name, as its factory takes them: `qim:step=0.01`. All of it is that system's name.
+Every system takes `equal_to`, another's name or a Zimtohrli distance, and `moving`, the option that brings it
+there (`soundsafe.eval.systems.as_far`).
 
 A package adds a system through the entry point group `soundsafe.systems`: a name, and a callable without
 arguments (a class, for instance) that returns a `System`. A program adds one with `register`, a plug-in
@@ -208,6 +210,12 @@ def get(name: str) -> System:
     if plain not in loaders:
         raise InputError(unknown("system", plain, sorted(loaders)))
     options = _options(text)
+    equal_to, moving = options.pop("equal_to", None), options.pop("moving", "")
+    if equal_to is not None:
+        others = ",".join(f"{option}={value}" for option, value in options.items())
+        return _as_far(name, f"{plain}:{others}" if others else plain, equal_to, str(moving))
+    if moving:
+        raise InputError(f"{name}: moving stands beside equal_to")
     try:
         make: Callable[..., System] = loaders[plain]()
         if not options:
@@ -219,6 +227,22 @@ def get(name: str) -> System:
         system = make(**options)
     except ImportError as error:
         raise InputError(f"system {plain} cannot be loaded: {error}") from error
+    system.name = name
+    return system
+
+
+def _as_far(name: str, plain: str, to: int | float | str, option: str) -> System:
+    """A system whose marks are as far from the original as another's, or as a number says."""
+    from soundsafe.eval.systems.as_far import AsFar, option_of, start_of  # late: it looks systems up here
+
+    system = get(plain)
+    if isinstance(to, str):
+        get(to)
+    elif not 0 < to < 1:
+        raise InputError(f"{name}: a distance above 0 and below 1 is needed")
+    option = option or option_of(plain)
+    start_of(plain, option)
+    vars(system)["embed"] = AsFar(plain, to, option)
     system.name = name
     return system
 

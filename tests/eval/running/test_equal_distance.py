@@ -6,14 +6,7 @@ import pytest
 
 from soundsafe import datasets
 from soundsafe.errors import InputError
-from soundsafe.eval.running.equal_distance import at_distance, distance_of, strength_at
-
-
-def test_the_secant_finds_a_power_law() -> None:
-    factor, distance, marked = at_distance(lambda f: (f, 2.0 * f**0.5), 3.0)
-    assert distance == pytest.approx(3.0, abs=0.01)
-    assert marked == factor
-    assert at_distance(lambda f: (f, 1.0), None)[0] == 1.0
+from soundsafe.eval.running.equal_distance import distance_of, strength_at
 
 
 def test_an_option_is_moved_to_a_distance() -> None:

@@ -1,0 +1,168 @@
+"""A system brought to a distance from the original: by an option of its own, or by scaling what it adds.
+
+`audiowmark:equal_to=soundsafe-16` marks each clip exactly as far from the original as `soundsafe-16` marks
+that clip, so that neither buys robustness with distance.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from soundsafe.aliases import Audio
+from soundsafe.codecs import resample
+from soundsafe.distance.zimtohrli import worst_channel
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.systems import registry
+from soundsafe.eval.systems.interface import Marked, System
+from soundsafe.eval.systems.peer_catalogue import PEERS
+from soundsafe.stft import RATE
+
+__all__ = ["AsFar", "at_distance", "log_distance", "near", "option_of", "scaled", "start_of", "with_option"]
+
+T = TypeVar("T")
+
+_NEAR = 0.01
+"""Marks count as equally far where the mean logarithms of their distances differ by less."""
+
+_SLOPE = 1.4
+"""Of the logarithm of the distance over that of the factor, before two factors tell it."""
+
+_FAR = 0.1
+"""Marks whose mean logarithms differ by more are not equally far."""
+
+_LEAST = 1e-7
+"""A distance below this one counts as this one."""
+
+
+def log_distance(pairs: Iterable[tuple[Audio, Audio]]) -> float:
+    """Mean logarithm of the Zimtohrli distance of `pairs` of original and marked audio
+    ``[channels, samples]``."""
+    return float(np.mean([math.log(max(worst_channel(x, y, RATE), _LEAST)) for x, y in pairs]))
+
+
+def at_distance(mark: Callable[[float], tuple[T, float]], wanted: float | None) -> tuple[float, float, T]:
+    """Factor, log distance and what was marked, by secants from factor 1 until the distance is `wanted`.
+
+    `mark(factor)`: what is marked and its log distance. Without `wanted` the factor is 1. After six tries
+    the last is taken.
+    """
+    factor, slope = 1.0, _SLOPE
+    marked, distance = mark(factor)
+    for _ in range(5):
+        if wanted is None or abs(distance - wanted) < _NEAR:
+            break
+        move, before = (wanted - distance) / slope, distance
+        factor *= math.exp(move)
+        marked, distance = mark(factor)
+        slope = max(0.5, (distance - before) / move)
+    return factor, distance, marked
+
+
+def near(distance: float, wanted: float) -> bool:
+    """Whether marks of these log distances are equally far from the original, within 10 %."""
+    return abs(distance - wanted) <= _FAR
+
+
+def scaled(audio: Audio, marked: Audio, factor: float) -> Audio:
+    """The audio with `factor` times what the mark added, ``[channels, samples]``."""
+    return np.clip(audio + np.float32(factor) * (marked - audio), -1, 1)
+
+
+def option_of(name: str) -> str:
+    """The option that makes a system's mark stronger: its own where its default is known, else `scale`."""
+    plain = name.partition(":")[0]
+    if plain in PEERS:
+        return PEERS[plain].strength if PEERS[plain].default else "scale"
+    known = inspect.signature(type(registry.get(plain)).__init__).parameters
+    return next((option for option in ("strength", "amount_db", "scale") if option in known), "scale")
+
+
+def start_of(name: str, option: str) -> float:
+    """The option's own default. Raises InputError where the system does not say it."""
+    plain = name.partition(":")[0]
+    if option == "scale":
+        return 1.0
+    if plain in PEERS and PEERS[plain].strength == option and PEERS[plain].default:
+        return PEERS[plain].default
+    known = inspect.signature(type(registry.get(plain)).__init__).parameters
+    found = known[option].default if option in known else None
+    if not isinstance(found, int | float) or found <= 0:
+        raise InputError(f"{plain} has no option {option} with a default to start from")
+    return float(found)
+
+
+def with_option(name: str, option: str, value: float) -> str:
+    """The name of a system with one more option.
+
+    >>> with_option("qim:bits=16", "step", 0.02)
+    'qim:bits=16,step=0.02'
+    """
+    return f"{name}{',' if ':' in name else ':'}{option}={value:.4g}"
+
+
+@dataclass(frozen=True)
+class AsFar:
+    """What embeds in a system's place: each clip as far from the original as another system's mark.
+
+    Attributes:
+        name: of the system, with its other options.
+        to: the other system's name, or a Zimtohrli distance.
+        option: that is moved, see `option_of`.
+    """
+
+    name: str
+    to: str | float
+    option: str
+
+    def __call__(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
+        """As `System.embed`.
+
+        Raises:
+            NotMarkable: the option does not bring this clip to the distance, or one of both refuses it.
+        """
+        original = resample(audio, rate, RATE)
+
+        def distance(marked: Audio) -> float:
+            return log_distance([(original, resample(marked, rate, RATE))])
+
+        if isinstance(self.to, str):
+            wanted = distance(_marked(registry.get(self.to), audio, rate, payload, key))
+        else:
+            wanted = math.log(self.to)
+        if self.option == "scale":  # what is added need not be made anew
+            once = _marked(registry.get(self.name), audio, rate, payload, key)
+
+            def mark(factor: float) -> tuple[Audio, float]:
+                marked = scaled(audio, once, factor)
+                return marked, distance(marked)
+
+        else:
+            start = start_of(self.name, self.option)
+
+            def mark(factor: float) -> tuple[Audio, float]:
+                system = registry.get(with_option(self.name, self.option, start * factor))
+                marked = _marked(system, audio, rate, payload, key)
+                return marked, distance(marked)
+
+        _, reached, marked = at_distance(mark, wanted)
+        if not near(reached, wanted):
+            raise NotMarkable(
+                f"{self.option} brings {self.name} to {math.exp(reached):.3g}, not {math.exp(wanted):.3g}"
+            )
+        return Marked(marked)
+
+
+def _marked(system: System, audio: Audio, rate: int, payload: bytes, key: bytes) -> Audio:
+    """A clip as a system marks it, with as much of the payload as it carries, over and over."""
+    n = system.payload_bytes
+    own = payload if len(payload) == n else (payload or b"\0") * (n + 1)
+    marked = system.embed(audio.copy(), rate, own[:n], key).audio
+    if marked is None:
+        raise NotMarkable(f"{system.name} marks nothing here")
+    return np.asarray(marked, np.float32)

@@ -1,0 +1,84 @@
+"""Each clip is marked as far from the original as another system marks it, or as a number says."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from soundsafe import datasets
+from soundsafe.codecs import resample
+from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.systems import registry
+from soundsafe.eval.systems.as_far import at_distance, log_distance, option_of, start_of, with_option
+from soundsafe.eval.systems.interface import System
+from soundsafe.stft import RATE
+
+KEY, PAYLOAD = bytes(32), bytes(range(4))
+
+
+def test_the_secant_finds_a_power_law() -> None:
+    factor, distance, marked = at_distance(lambda f: (f, 2.0 * f**0.5), 3.0)
+    assert distance == pytest.approx(3.0, abs=0.01)
+    assert marked == factor
+    assert at_distance(lambda f: (f, 1.0), None)[0] == 1.0
+
+
+def _distance(system: System, audio: np.ndarray, rate: int) -> float:
+    marked = system.embed(audio.copy(), rate, PAYLOAD[: system.payload_bytes], KEY).audio
+    assert marked is not None
+    return math.exp(log_distance([(resample(audio, rate, RATE), resample(marked, rate, RATE))]))
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[tuple[np.ndarray, int]]:
+    read = [clip.read() for clip in datasets.load("bundled").clips[:2]]
+    return [(audio[:, : 3 * rate], rate) for audio, rate in read]
+
+
+@pytest.mark.parametrize("moving", ["", ",moving=scale"])
+def test_every_clip_is_as_far_as_the_other_marks_it(clips: list[tuple[np.ndarray, int]], moving: str) -> None:
+    name = f"spread-spectrum:equal_to=qim:step=0.003{moving}"
+    system, other = registry.get(name), registry.get("qim:step=0.003")
+    assert system.name == name
+    for audio, rate in clips:
+        assert _distance(system, audio, rate) == pytest.approx(_distance(other, audio, rate), rel=0.02)
+    assert not system.decode(clips[0][0], *clips[0][1:], KEY).ok
+
+
+def test_a_number_is_a_distance_too(clips: list[tuple[np.ndarray, int]]) -> None:
+    audio, rate = clips[0]
+    system = registry.get("classic-ss:bits=16,equal_to=1e-4")
+    assert system.payload_bytes == 2
+    assert _distance(system, audio, rate) == pytest.approx(1e-4, rel=0.02)
+
+
+def test_what_cannot_be_reached_or_asked_is_said(clips: list[tuple[np.ndarray, int]]) -> None:
+    audio, rate = clips[0]
+    with pytest.raises(NotMarkable, match=r"scale brings null to 1e-07, not 0\.0001"):
+        registry.get("null:equal_to=1e-4").embed(audio, rate, PAYLOAD, KEY)
+    for name, words in (
+        ("qim:equal_to=2", "above 0 and below 1"),
+        ("qim:equal_to=nobody", "unknown system nobody"),
+        ("qim:moving=step", "moving stands beside equal_to"),
+        ("qim:equal_to=null,moving=loudness", "no option loudness"),
+    ):
+        with pytest.raises(InputError, match=words):
+            registry.get(name)
+
+
+def test_the_option_that_is_moved() -> None:
+    names = (
+        "afiles-qim",
+        "afiles-phase",
+        "aware",
+        "spread-spectrum:amount_db=2",
+        "classic-ss:bits=16",
+        "qim",
+    )
+    assert [option_of(name) for name in names] == [
+        "step_scale", "scale", "scale", "amount_db", "strength", "scale"
+    ]  # fmt: skip
+    assert start_of("afiles-qim", "step_scale") == 0.1
+    assert with_option("qim:step=1", "scale", 0.5) == "qim:step=1,scale=0.5"
