@@ -27,7 +27,7 @@ def _grid() -> Stft:
 
 @attack(
     "adversarial",
-    {f"replace_{db}dB": {"snr_db": float(db)} for db in (20, 10)},
+    {f"replace_{db}dB": {"snr_db": float(db)} for db in (20, 15, 10, 5)},
 )
 def replace(audio: Audio, rate: int, rng: np.random.Generator, *, snr_db: float) -> Audio:
     """Every block of 8 bins of a frame becomes the best mixture of the 3 blocks elsewhere in the clip that

@@ -131,7 +131,7 @@ def test_missing_file_and_circle(tmp_path: Path) -> None:
 LISTS = {
     "a_files": (1, "56d8ce35"),
     "adversarial": (5, "10205e20"),
-    "all": (12, "e7aa7e51"),
+    "all": (13, "50b1e53f"),
     "audiomarkbench": (6, "929b5e05"),
     "audiomarkbench_inspired": (1, "11d602d0"),
     "audiomentations": (1, "b58fa741"),
