@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from soundsafe.errors import InputError
 from soundsafe.files.tables import read_table
 
-__all__ = ["Entry", "Recipe", "read_recipe", "recipes", "sha256_of"]
+__all__ = ["Entry", "Recipe", "read_recipe", "recipe_of", "recipes", "sha256_of"]
 
 _FOLDER = Path(__file__).parent / "recipes"
 _NAME = re.compile(r"[A-Za-z0-9_.+-]+")
@@ -114,6 +115,27 @@ def read_recipe(name: str) -> Recipe:
     if len(set(clips)) < len(clips):
         raise InputError(f"{path}: {next(c for c in clips if clips.count(c) > 1)} is named twice")
     return Recipe(path.stem, tuple(entries))
+
+
+def recipe_of(lines: Iterable[Mapping[str, str]]) -> str:
+    """The recipe that clips were made by, wherever they lie.
+
+    Args:
+        lines: of their manifest; `clip` and `sha256` are looked at.
+
+    Returns:
+        The name of the recipe that has all of them, with these hashes; '' where there is none.
+
+    Example:
+        >>> first = read_recipe("open-audio").entries[0]
+        >>> recipe_of([{"clip": first.clip, "sha256": first.sha256}])
+        'open-audio'
+    """
+    asked = {(line.get("clip", ""), line.get("sha256", "")) for line in lines}
+    for name in recipes() if asked else ():
+        if asked <= {(entry.clip, entry.sha256) for entry in read_recipe(name).entries if entry.sha256}:
+            return name
+    return ""
 
 
 def _entry(row: dict[str, str]) -> Entry:

@@ -16,7 +16,7 @@ from soundsafe.errors import InputError
 from soundsafe.eval.analysis.families import PROCESSING, UNATTACKED, FamilyRow, family_rows
 from soundsafe.eval.analysis.stored import Run
 from soundsafe.eval.documents import from_item, rounded, to_item
-from soundsafe.eval.rows import Figure, Interval, Json, SummaryRow, control_of, real
+from soundsafe.eval.rows import JOIN, Figure, Interval, Json, SummaryRow, control_of, real
 
 __all__ = ["SCHEMA", "AttackEntry", "Entry", "entries_of", "entry_json", "read_entry"]
 
@@ -106,10 +106,13 @@ def _digest(*parts: object) -> str:
 
 def _command(run: Run, system: str, dataset: str) -> str:
     document = run.document
-    parts = ["soundsafe-eval run"]
-    parts += [f"--suite {s.suite}" for s in document.suites if s.suite]
-    parts += [f"--dataset {dataset}"] + ([f"--split {document.split}"] if document.split else [])
+    suites = [s.suite for s in document.suites if s.version is not None]
+    alone = [a for a in document.attacks if JOIN not in a] if len(suites) < len(document.suites) else []
+    parts = ["soundsafe-eval run", *(f"--suite {s}" for s in suites), *(f"--attack {a}" for a in alone)]
+    parts += [f"--dataset {dataset} --split {document.split or 'all'} --limit {len(document.clips)}"]
     parts += [f"--seconds {document.seconds:g}"] if document.seconds else []
+    parts += [f"--seed {document.seed}"] if document.seed else []
+    parts += ["--no-attacked-controls"] if suites and not any(JOIN in a for a in document.attacks) else []
     return " ".join([*parts, f"--system '{system}'" if ":" in system else f"--system {system}"])
 
 
@@ -153,7 +156,7 @@ def _entry(run: Run, system: str) -> Entry:
     unmarked = frame[(frame["attack"] == "unmarked") & (frame["status"] == "ok")].drop_duplicates("clip")
     timing = run.timing[run.timing["system"] == system] if len(run.timing) else run.timing
     marked = timing.drop_duplicates("clip") if len(timing) else timing
-    dataset = Path(document.dataset).name
+    dataset = document.corpus or Path(document.dataset).name
     rows = family_rows(frame, [r for r in run.summary.rows if r.system == system], category=None)
     one: dict[tuple[str, str, str], FamilyRow] = {}
     for row in rows:  # a family that several suites hold stands here once

@@ -73,6 +73,7 @@ class RunDocument:
     Attributes:
         versions, environment, machine: names and values.
         commit, source: of the code; '' where that is not known.
+        corpus: the recipe that the clips follow; '' where there is none, or none is known.
         state: `finished`, or what it had come to.
         systems: what each system says of itself.
         clips: the first digits of the SHA-256 of each clip's file, None where it has none.
@@ -89,6 +90,7 @@ class RunDocument:
     seed: int | None = None
     systems: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     dataset: str = ""
+    corpus: str = ""
     split: str | None = None
     clips: Mapping[str, str | None] = field(default_factory=dict)
     system_names: tuple[str, ...] = ()
@@ -172,6 +174,7 @@ def run_document(item: Mapping[str, Json]) -> RunDocument:
         seed=_whole(item.get("seed", c.get("seed"))),
         systems={name: said for name, said in systems.items() if isinstance(said, dict)},
         dataset=_text(c.get("dataset")),
+        corpus=_text(item.get("corpus")),
         split=split if isinstance(split, str) else None,
         clips={k: None if v is None else str(v) for k, v in _mapping(c, "clips").items()},
         system_names=_names(c, "systems"),

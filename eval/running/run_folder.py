@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from soundsafe.datasets.recipe import recipe_of
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.environments import numeric, remark
 from soundsafe.eval.analysis.families import family_rows
@@ -22,6 +23,7 @@ from soundsafe.eval.running.environment import environment
 from soundsafe.eval.running.plan import Plan
 from soundsafe.eval.running.store import write_atomically
 from soundsafe.eval.systems import registry
+from soundsafe.files.audio_folder import MONO
 
 __all__ = ["document_of", "prepare", "write_document", "write_errors", "write_figures", "write_times"]
 
@@ -39,12 +41,19 @@ def _describe(plan: Plan) -> dict[str, Json]:
     return out
 
 
+def corpus_of(plan: Plan) -> str:
+    """The name by which others can have the plan's clips: a recipe's; '' where they follow none."""
+    name = recipe_of(clip.columns for clip in plan.clips)
+    return f"{name}{MONO}" if name and plan.dataset.endswith(MONO) else name
+
+
 def document_of(plan: Plan, state: str) -> dict[str, Json]:
     """The content of `run.json`: no times, no path but that of the dataset: equal runs, equal files."""
     document = environment()
     document |= {
         "configuration": plan.configuration(),
         "systems": _describe(plan),
+        "corpus": corpus_of(plan),
         "seed": plan.seed,
         "state": state,
     }

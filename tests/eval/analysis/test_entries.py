@@ -29,9 +29,8 @@ def test_an_entry_comes_back_as_it_was(entry: Entry, tmp_path: Path) -> None:
     path.write_bytes(entry_json(entry))
     assert read_entry(path) == entry
     assert (entry.system, entry.payload_bits, entry.checked, entry.clips) == ("soundsafe", 1400, True, 8)
-    assert (
-        entry.command == "soundsafe-eval run --suite core --dataset bundled --split test --system soundsafe"
-    )
+    run = "soundsafe-eval run --suite core --dataset bundled --split test --limit 8"
+    assert entry.command == f"{run} --no-attacked-controls --system soundsafe"
     assert entry.embed_s == pytest.approx(0.5 / entry.seconds)
     assert {a.attack for a in entry.attacks} >= {"none", "unmarked"}
     assert "wrong_key" not in {a.attack for a in entry.attacks}
@@ -65,6 +64,22 @@ def test_a_share_outside_its_interval_is_refused(entry: Entry, tmp_path: Path) -
     path.write_text(json.dumps(item))
     with pytest.raises(InputError, match="lies outside its interval"):
         read_entry(path)
+
+
+def test_an_entry_says_where_its_clips_can_be_had_and_what_was_asked(
+    make_rows: Callable[..., pd.DataFrame], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_run(tmp_path / "one", make_rows([("soundsafe", 3.0, 175)], euls=2), corpus="open-audio")
+    document = json.loads((folder / "run.json").read_text())
+    document["configuration"] |= {
+        "suites": [{"suite": "custom", "version": None}], "attacks": ["none", "mp3_128"], "split": None,
+        "dataset": "/home/me/audio",
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(document))
+    (entry,) = entries_of(read_run(folder))
+    assert entry.dataset == "open-audio"
+    run = "soundsafe-eval run --attack none --attack mp3_128 --dataset open-audio --split all --limit 8"
+    assert entry.command == f"{run} --system soundsafe"
 
 
 def test_every_entry_in_results_is_sound() -> None:

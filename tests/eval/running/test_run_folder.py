@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soundsafe.datasets.recipe import read_recipe
 from soundsafe.errors import InputError
 from soundsafe.eval.analysis.stored import read_rows
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
+from soundsafe.eval.running.run_folder import corpus_of
 
 
 def test_a_run_is_not_resumed_with_other_code_of_somebody_elses(
@@ -115,3 +118,20 @@ def test_run_json_says_what_was_run(fakes: ModuleType, clips: Path, tmp_path: Pa
     assert document["versions"]["numpy"] == np.__version__
     assert list(document["configuration"]["clips"]) == ["c0"]
     assert document["state"] == "finished"
+    assert document["corpus"] == ""
+
+
+def test_a_corpus_has_the_name_of_its_recipe_wherever_it_lies(
+    fakes: ModuleType, clips: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(fakes.Toy(), ["none"], clips, limit=2)
+    made = [{"clip": e.clip, "sha256": e.sha256} for e in read_recipe("open-audio-long").entries]
+
+    def named(*lines: dict[str, str], dataset: str = "mine") -> str:
+        found = tuple(replace(c, columns=line) for c, line in zip(plan.clips, lines, strict=True))
+        return corpus_of(replace(plan, clips=found, dataset=dataset))
+
+    assert named(made[3], made[0]) == "open-audio-long"
+    assert named(*made[:2], dataset="mine:mono") == "open-audio-long:mono"
+    assert named(made[0], made[1] | {"sha256": "0" * 64}) == ""
+    assert named({}, {}) == ""
