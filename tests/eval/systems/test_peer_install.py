@@ -6,11 +6,14 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from soundsafe import datasets
 from soundsafe.errors import InputError
 from soundsafe.eval.systems import peer_install
-from soundsafe.eval.systems.peer_catalogue import ENVIRONMENTS, PEERS, Environment
+from soundsafe.eval.systems.interface import Found, Marked
+from soundsafe.eval.systems.peer_catalogue import ENVIRONMENTS, PEERS, Environment, Peer
 from soundsafe.eval.systems.peer_places import MARKER, environment_folder
 
 ANY = ((3, 0), (4, 0))
@@ -45,6 +48,29 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
             peer_install.environment_of(name)
     assert peer_install.environment_of("afiles-qim").licence == "GPL-3.0-or-later"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_peer_is_tried_on_sound_that_holds_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Echoing:
+        """Reads back what it was given last, of real sound alone: tones and hiss hold no mark of Perth."""
+
+        version, payload_bits, bits = "1", 16, np.zeros(16, np.uint8)
+
+        def __init__(self, facts: Peer) -> None:
+            self.payload_bits = facts.payload_bits
+
+        def embed(self, audio: np.ndarray, rate: int, payload: bytes, key: bytes) -> Marked:
+            Echoing.bits = np.unpackbits(np.frombuffer(payload, np.uint8))
+            speech = next(c for c in datasets.load("bundled").clips if c.category == "speech").read()[0]
+            assert np.array_equal(audio, speech[:, : 6 * rate])
+            return Marked(audio)
+
+        def decode(self, audio: np.ndarray, rate: int, key: bytes) -> Found:
+            return Found(True, None, bits=Echoing.bits.tolist() or None)
+
+    monkeypatch.setattr("soundsafe.eval.systems.peers.PeerSystem", Echoing)
+    assert peer_install.tried("perth") == "perth 1: mark found"
+    assert peer_install.tried("afiles-qim") == "afiles-qim 1: 16 of 16 bits read back"
 
 
 def test_every_peer_has_its_environment_and_every_pin_a_version() -> None:
