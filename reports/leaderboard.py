@@ -63,7 +63,11 @@ class Line:
     @property
     def weakest(self) -> list[AttackEntry]:
         """The attacks that it stands least, worst first."""
-        known = [a for a in self.entry.attacks if real(a.attack) and a.clip_success is not None]
+        known = [
+            a
+            for a in self.entry.attacks
+            if a.attack != "none" and real(a.attack) and a.clip_success is not None
+        ]
         return sorted(known, key=lambda a: (a.clip_success or 0.0, a.bit_accuracy or 0.0))[:_WEAKEST]
 
 
@@ -97,13 +101,10 @@ def lines(
     if payload is not None and payload not in classes():
         raise InputError(f"no payload is called {payload}: {', '.join(classes())}")
     found = {(e.system, e.rows_digest): e for e in entries}
-    names = [e.system for e in found.values()]
     out: list[Line] = []
     taken: set[str] = set()
     for entry in found.values():
-        label = entry.system
-        if names.count(label) > 1:
-            label += f" ({entry.dataset}, {entry.seconds or 0:g} s)"
+        label = entry.system + _apart(entry, [e for e in found.values() if e.system == entry.system])
         number, tried = 2, label
         while tried in taken:
             tried, number = f"{label} {number}", number + 1
@@ -114,6 +115,13 @@ def lines(
     if not out:
         raise InputError("no system is left: choose another payload or length")
     return sorted(out, key=lambda line: (-(line.mean if line.mean is not None else -1.0), line.label))
+
+
+def _apart(entry: Entry, namesakes: Sequence[Entry]) -> str:
+    """What tells an entry from others of its name: the data, the length, or both; '' where nothing need."""
+    parts = [entry.dataset] if len({e.dataset for e in namesakes}) > 1 else []
+    parts += [f"{entry.seconds or 0:g} s"] if len({e.seconds for e in namesakes}) > 1 else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _families(board: Sequence[Line]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ def entry(system: str, bits: int, share: float, seconds: float = 5.0, **more: An
         for category in ("all", "music")
         for name, value in ((UNATTACKED, 1.0), ("mp3", share), ("r_verb|%", share / 2), (ALL, 0.75 * share))
     )  # fmt: skip
-    attacks = (AttackEntry("mp3_128", "mp3", 8, share), AttackEntry("reverb", "r_verb|%", 8, share / 2))
+    attacks = (
+        AttackEntry("none", "control", 8, 0.0),
+        AttackEntry("mp3_128", "mp3", 8, share),
+        AttackEntry("reverb", "r_verb|%", 8, share / 2),
+    )
     return Entry(
         system, "1.0", payload_bits=bits, clips=8, groups=8, seconds=seconds, dataset="dev", commit="c" * 40,
         rows_digest=f"{abs(hash((system, seconds))):064x}", command=f"soundsafe-eval run --system {system}",
@@ -45,9 +50,14 @@ BOARD = [
 def test_the_best_stand_first_and_equal_names_are_told_apart() -> None:
     board = leaderboard.lines([*BOARD, BOARD[0]])
     assert [line.label for line in board] == [
-        "soundsafe-16 (dev, 5 s)", "soundsafe-16 (dev, 10 s)", "<b>&perth", "afiles-qim:step_scale=0.1"
+        "soundsafe-16 (5 s)", "soundsafe-16 (10 s)", "<b>&perth", "afiles-qim:step_scale=0.1"
     ]  # fmt: skip
     assert len({line.slug for line in board}) == 4
+    own = BOARD[1]
+    others = [replace(own, dataset="mine", rows_digest=64 * "1"), replace(own, rows_digest=64 * "2")]
+    labels = [line.label for line in leaderboard.lines([own, *others])]
+    assert labels == ["soundsafe-16 (dev)", "soundsafe-16 (dev) 2", "soundsafe-16 (mine)"]
+    assert [line.label for line in leaderboard.lines([own, others[1]])] == ["soundsafe-16", "soundsafe-16 2"]
     assert [line.payload for line in board] == ["more", "more", "presence", "up to 20 bits"]
     assert [a.attack for a in board[0].weakest] == ["reverb", "mp3_128"]
     assert len(leaderboard.lines(BOARD, payload="more", seconds=10.0)) == 1
