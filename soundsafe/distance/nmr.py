@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from soundsafe.stft import Stft
 
-__all__ = ["RATE", "MaskedNoise", "masked_noise", "noise_to_mask"]
+__all__ = ["GRID", "RATE", "MaskedNoise", "masked_noise", "noise_to_mask", "noise_weights"]
 
 RATE = 48_000
-_GRID = Stft(2048, 1024)
+GRID = Stft(2048, 1024)
+"""Frames in which noise and mask are compared."""
+
 _LEVEL_DB = 92.0
 _STEP = 0.25  # Bark
 _LOW_HZ, _HIGH_HZ = 80.0, 18_000.0
@@ -44,21 +46,21 @@ def _bands() -> tuple[Array, Array, Array, Array, Array]:
     edges = np.minimum(low + _STEP * np.arange(count + 1), high)
     centre = 650.0 * np.sinh((edges[:-1] + edges[1:]) / 2 / 7.0)
     edges_hz = 650.0 * np.sinh(edges / 7.0)
-    width = RATE / _GRID.n_fft
-    frequency = _GRID.frequencies(RATE)
+    width = RATE / GRID.n_fft
+    frequency = GRID.frequencies(RATE)
     over = np.minimum(edges_hz[1:, None], frequency + width / 2) - np.maximum(
         edges_hz[:-1, None], frequency - width / 2
     )
     khz = np.maximum(frequency, width / 4) / 1000
     ear_db = -2.184 * khz**-0.8 + 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) - 0.001 * khz**3.6
     # The power of a full-scale sine at a bin of a Hann window of this length (0.8497: between two bins).
-    scale = 10 ** (_LEVEL_DB / 10) / (0.8497 * (_GRID.n_fft - 1) / 4) ** 2
+    scale = 10 ** (_LEVEL_DB / 10) / (0.8497 * (GRID.n_fft - 1) / 4) ** 2
     weights = np.clip(over / width, 0, 1) * 10 ** (ear_db / 10) * scale
     internal = 10 ** (0.1456 * (centre / 1000) ** -0.8)
     at = _STEP * np.arange(count)
     offset = 10 ** (np.where(at <= 12, 3.0, 0.25 * at) / 10)
     seconds = 0.008 + 100.0 / centre * (0.030 - 0.008)
-    return weights, centre, internal, offset, np.exp(-_GRID.hop / RATE / seconds)
+    return weights, centre, internal, offset, np.exp(-GRID.hop / RATE / seconds)
 
 
 def _spread(energy: Array) -> Array:
@@ -85,6 +87,18 @@ def _spread(energy: Array) -> Array:
 
     flat = added(np.ones((len(centre), 1)))
     return added(energy) / flat
+
+
+def _mask(magnitude: Array) -> Array:
+    """Power ``[bands, frames]`` that magnitudes ``[bins, frames]`` mask."""
+    weights, _, internal, offset, decay = _bands()
+    excited = _spread(np.maximum(weights @ magnitude**2, _LEAST) + internal[:, None])
+    held = np.zeros(len(excited))
+    mask = np.empty_like(excited)
+    for frame in range(excited.shape[1]):
+        held = decay * held + (1 - decay) * excited[:, frame]
+        mask[:, frame] = np.maximum(held, excited[:, frame]) / offset
+    return mask
 
 
 @dataclass(frozen=True)
@@ -115,16 +129,11 @@ def masked_noise(original: NDArray[np.float32], marked: NDArray[np.float32], rat
     """
     if rate != RATE:
         original, marked = (soxr.resample(v, rate, RATE, quality="HQ") for v in (original, marked))
-    weights, _, internal, offset, decay = _bands()
+    weights = _bands()[0]
     both = torch.from_numpy(np.stack([original, marked]).astype(np.float64))
-    a, b = _GRID.forward(both).abs().numpy()
+    a, b = GRID.forward(both).abs().numpy()
     noise = weights @ (a - b) ** 2
-    excited = _spread(np.maximum(weights @ a**2, _LEAST) + internal[:, None])
-    held = np.zeros(len(excited))
-    mask = np.empty_like(excited)
-    for frame in range(excited.shape[1]):
-        held = decay * held + (1 - decay) * excited[:, frame]
-        mask[:, frame] = np.maximum(held, excited[:, frame]) / offset
+    mask = _mask(a)
     loud = np.any(a > 0, axis=0)
     return MaskedNoise(float((noise[:, loud] / mask[:, loud]).sum()), len(noise) * int(loud.sum()))
 
@@ -136,3 +145,31 @@ def noise_to_mask(original: NDArray[np.float32], marked: NDArray[np.float32]) ->
     none or nothing differs.
     """
     return masked_noise(original, marked).db
+
+
+def noise_weights(original: NDArray[np.float32]) -> Array:
+    """What each bin's noise counts for in the noise-to-mask ratio of this audio.
+
+    Where noise has the spectrum D on `GRID`, the sum of these weights times |D|^2 is the most, as power, that
+    `noise_to_mask` can find: that takes the difference of two magnitudes, which is no larger.
+
+    Args:
+        original: one channel, ``[samples]`` at 48 kHz.
+
+    Returns:
+        ``[bins, frames]``, at least 0; all 0 in frames of silence and below 80 Hz and above 18 kHz, where the
+            model has no bands.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> music, noise = (rng.normal(0, level, RATE).astype(np.float32) for level in (0.1, 0.001))
+        >>> power = np.abs(GRID.forward(noise.astype(float)).numpy()) ** 2
+        >>> most = 10 * np.log10(np.sum(noise_weights(music) * power))
+        >>> bool(most - 10 < noise_to_mask(music, music + noise) <= most)
+        True
+    """
+    weights = _bands()[0]
+    magnitude = GRID.forward(np.asarray(original, np.float64)).abs().numpy()
+    loud = np.any(magnitude > 0, axis=0)
+    counted = weights.T @ (loud / _mask(magnitude))
+    return np.asarray(counted / max(len(weights) * int(loud.sum()), 1))

@@ -9,6 +9,7 @@ import pytest
 
 from soundsafe import attacks
 from soundsafe.aliases import Audio
+from soundsafe.distance.nmr import MaskedNoise, masked_noise
 from soundsafe.errors import InputError
 
 RATE = 44100
@@ -54,6 +55,10 @@ def _snr(audio: Audio, changed: Audio) -> float:
     return float(10 * np.log10(np.sum(audio**2.0) / max(np.sum((changed - audio) ** 2.0), 1e-20)))
 
 
+def _nmr(audio: Audio, changed: Audio) -> float:
+    return sum((masked_noise(a, b, RATE) for a, b in zip(audio, changed, strict=True)), MaskedNoise()).db
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", FEW, ids=lambda a: a.name)
 @pytest.mark.parametrize("clip", ["stereo", "mono", "one_second"])
@@ -69,7 +74,10 @@ def test_runs_deterministically_within_its_budget(
     assert first.shape == marked.shape
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
-    assert _snr(marked, first) >= attack.params["snr_db"] - 0.01
+    if "nmr_db" in attack.params:
+        assert _nmr(marked, first) <= attack.params["nmr_db"] + 0.01
+    else:
+        assert _snr(marked, first) >= attack.params["snr_db"] - 0.01
     assert simple.queries <= 2 * attack.params.get("queries", 0)
 
 
@@ -77,7 +85,10 @@ def test_runs_deterministically_within_its_budget(
 def test_says_what_it_needs(attack: attacks.Attack) -> None:
     # What mixes marked audio is no adversary, and has no budget to keep to.
     assert attack.family in ("adversarial", "marked_mix")
-    assert attack.params["snr_db"] >= (20 if attack.family == "adversarial" else 0)
+    if "nmr_db" in attack.params:
+        assert attack.params["nmr_db"] <= 0
+    else:
+        assert attack.params["snr_db"] >= (20 if attack.family == "adversarial" else 0)
     with pytest.raises(InputError, match="soundsafe-eval runs it"):
         attack.apply(np.zeros((1, RATE), np.float32), RATE, np.random.default_rng(0))
     with pytest.raises(InputError, match="soundsafe-eval runs it"):
@@ -109,6 +120,17 @@ def test_the_gradient_removes(stereo: Audio) -> None:
     assert simple.ask(marked)[0]
     out = attacks.get("gradient_20dB").apply(marked, RATE, np.random.default_rng(0), simple.access)
     assert not simple.ask(out)[0]
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_the_mask_is_kept_at_other_rates(rate: int) -> None:
+    audio = np.random.default_rng(0).normal(0, 0.1, (2, rate + 7)).astype(np.float32)
+    slope = np.random.default_rng(1).normal(0, 1, audio.shape).astype(np.float32)
+    access = dataclasses.replace(Simple(audio).access, gradient=lambda audio: slope)
+    out = attacks.get("gradient_nmr_-10dB").apply(audio, rate, np.random.default_rng(0), access)
+    found = sum((masked_noise(a, b, rate) for a, b in zip(audio, out, strict=True)), MaskedNoise()).db
+    assert -20 < found <= -9.99
+    assert float(np.vdot(out - audio, slope)) < 0
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,9 @@ def test_access_is_of_the_right_key_and_kept(fakes: ModuleType) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["gradient_30dB", "gradient_nmr_-20dB"])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_the_gradient_of_the_real_detector_turns_bits(channels: int) -> None:
+def test_the_gradient_of_the_real_detector_turns_bits(channels: int, name: str) -> None:
     audio, rate = next(c for c in datasets.load("bundled").clips if c.clip == "caribbean").read()
     audio = audio[:channels, : 2 * rate].copy()
     key = seeds.bench_key(0)
@@ -61,7 +62,7 @@ def test_the_gradient_of_the_real_detector_turns_bits(channels: int) -> None:
     slope = white_box.gradient_of(system)
     assert slope is not None
     access = adversary.access(system, audio, rate, clip="", seed=0, truth=payload)
-    attack = attacks.get("gradient_30dB")
+    attack = attacks.get(name)
     out = attack.apply(marked, rate, np.random.default_rng(0), access)
     true = coded_bits(payload, key, 2)
     for source, low, high in ((marked, 0.0, 0.1), (out, 0.5, 1.0)):
