@@ -4,7 +4,8 @@ Steinebach, Petitcolas, Raynal, Dittmann, Fontaine, Seibel, Fates and Croce Ferr
 watermarking attacks", ITCC 2001, and its later versions. Written anew from the published descriptions. What
 these say whole, an operation on samples and its parameters, has the source `STIRMARK`. Where they name an
 effect and leave open how it is computed (shape and scale of noises, windows of transforms, weights of
-smoothing, timing of the compressor, the statistics of `Stat1` and `Stat2`), the source is `STIRMARK_OPEN`,
+smoothing, timing of the compressor, the statistics of `Stat1` and `Stat2`, how a filter of resistor and
+capacitor becomes one of samples, which channels' zeros `ZeroLength` looks at), the source is `STIRMARK_OPEN`,
 and figures need not be those of the benchmark's own program. Amplitudes are in steps of 16 bits, as there,
 and lengths in samples at any rate. Time stretching, pitch shifting and further filters are in families of
 their own.
@@ -243,13 +244,13 @@ def normalize(audio: Audio, rate: int, rng: np.random.Generator) -> Audio:
     return audio * np.float32(32767 * STEP / peak) if peak > 0 else audio
 
 
-@attack("stirmark", {"stirmark_RC_HighPass": {"hz": 150}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_RC_HighPass": {"hz": 150}}, differentiable=True, source=STIRMARK_OPEN)
 def rc_high_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
     """A high-pass of first order, as one resistor and one capacitor make it: -3 dB at `hz`."""
     return _first_order(audio, rate, hz, "high")
 
 
-@attack("stirmark", {"stirmark_RC_LowPass": {"hz": 15000}}, differentiable=True, source=STIRMARK)
+@attack("stirmark", {"stirmark_RC_LowPass": {"hz": 15000}}, differentiable=True, source=STIRMARK_OPEN)
 def rc_low_pass(audio: Audio, rate: int, rng: np.random.Generator, *, hz: float) -> Audio:
     """A low-pass of first order, as one resistor and one capacitor make it: -3 dB at `hz`, at most 0.45 of
     the rate."""
@@ -294,13 +295,27 @@ def zero_cross(audio: Audio, rate: int, rng: np.random.Generator, *, amplitude: 
     return np.where(np.abs(audio) < amplitude * STEP, np.float32(0), audio)
 
 
-@attack("stirmark", {"stirmark_ZeroLength": {"samples": 10}}, differentiable=True, source=STIRMARK_OPEN)
-def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int) -> Audio:
-    """The `samples` after each sample that is zero in 16 bits set to zero too."""
+@attack(
+    "stirmark",
+    {
+        "stirmark_ZeroLength": {"samples": 10, "silent": "all"},
+        "stirmark_ZeroLength1": {"samples": 10, "silent": "each"},
+        "stirmark_ZeroLength2": {"samples": 10, "silent": "any"},
+    },
+    differentiable=True,
+    source=STIRMARK_OPEN,
+)
+def zero_length(audio: Audio, rate: int, rng: np.random.Generator, *, samples: int, silent: str) -> Audio:
+    """The `samples` after each sample that is zero in 16 bits set to zero too.
+
+    In all channels, where all (`silent` "all") or any of them are zero; or in each channel by its own zeros.
+    """
     from scipy.ndimage import maximum_filter1d
 
-    zero = (np.abs(audio).max(axis=0) < STEP / 2).astype(np.uint8)
-    reach = maximum_filter1d(zero, samples + 1, mode="constant", origin=samples // 2)
+    zero = np.abs(audio) < STEP / 2
+    if silent != "each":
+        zero = (np.all if silent == "all" else np.any)(zero, axis=0, keepdims=True)
+    reach = maximum_filter1d(zero.astype(np.uint8), samples + 1, axis=1, mode="constant", origin=samples // 2)
     return np.where(reach > 0, np.float32(0), audio)
 
 

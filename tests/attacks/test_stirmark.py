@@ -78,6 +78,20 @@ def test_zeros() -> None:
     assert np.count_nonzero(quiet == 0) == 999
 
 
+def test_zeros_of_one_channel_in_three_readings() -> None:
+    audio = np.concatenate([ramp(100), ramp(100)])
+    audio[:, 20] = 0
+    audio[0, 50] = 0
+    both, late = [*range(20, 31)], [*range(50, 61)]
+    for name, left, right in (
+        ("ZeroLength", [*both, 50], both),
+        ("ZeroLength1", [*both, *late], both),
+        ("ZeroLength2", [*both, *late], [*both, *late]),
+    ):
+        found = apply(name, audio)
+        assert [np.flatnonzero(channel == 0).tolist() for channel in found] == [left, right]
+
+
 def test_neighbours() -> None:
     audio = np.array([[0, 1, 0, 1, 2, 3, 0]], np.float32) / 4
     np.testing.assert_allclose(apply("Smooth", audio)[0] * 4, [0, 0, 1, 1, 2, 1, 0])

@@ -131,7 +131,7 @@ def test_missing_file_and_circle(tmp_path: Path) -> None:
 LISTS = {
     "a_files": (1, "56d8ce35"),
     "adversarial": (6, "8466ecf7"),
-    "all": (13, "50b1e53f"),
+    "all": (14, "bf977fed"),
     "audiomarkbench": (6, "929b5e05"),
     "audiomarkbench_inspired": (1, "11d602d0"),
     "audiomentations": (1, "b58fa741"),
@@ -166,7 +166,7 @@ LISTS = {
     "rooms": (3, "7055b324"),
     "sampling": (2, "ce3cc2af"),
     "smoke": (1, "de14406b"),
-    "stirmark": (1, "6a6645b3"),
+    "stirmark": (2, "9e59d040"),
     "telephone": (2, "1f4e5cbf"),
     "tempo_pitch": (5, "212ec8a6"),
     "torchaudio": (1, "f0581a45"),
