@@ -43,6 +43,7 @@ from soundsafe.eval.systems.answers import (
     unmarked_seconds,
     warnings_of,
 )
+from soundsafe.eval.systems.as_far import payloads
 from soundsafe.eval.systems.interface import EUL_S, Movable, ReadsMany, System
 from soundsafe.eval.systems.whole_clip import payload_bits_of
 
@@ -219,7 +220,8 @@ class _Bench:
             return self._marked_before(self.unit.before)
         source, system, payload = self.original, self.system, self.payload
         start = time.perf_counter()
-        embedded = system.embed(source.audio.copy(), source.rate, payload, self.key)
+        with payloads(lambda other: message_of(other, self.unit.seed, self.clip)):
+            embedded = system.embed(source.audio.copy(), source.rate, payload, self.key)
         seconds = time.perf_counter() - start
         if isinstance(embedded, np.ndarray) or not hasattr(embedded, "audio"):
             kind = type(embedded).__name__

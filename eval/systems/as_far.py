@@ -1,14 +1,17 @@
 """A system brought to a distance from the original: by an option of its own, or by scaling what it adds.
 
-`audiowmark:equal_to=soundsafe-16` marks each clip exactly as far from the original as `soundsafe-16` marks
-that clip, so that neither buys robustness with distance.
+`audiowmark:equal_to=soundsafe-16` marks each clip as far from the original as `soundsafe-16` marks that clip,
+so that neither buys robustness with distance. The same clip under another payload may be half as far again,
+so the bench says which payload the other system gives it.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,9 +26,14 @@ from soundsafe.eval.systems.interface import Marked, System
 from soundsafe.eval.systems.peer_catalogue import PEERS
 from soundsafe.stft import RATE
 
-__all__ = ["AsFar", "at_distance", "log_distance", "near", "option_of", "scaled", "start_of", "with_option"]
+__all__ = [
+    "AsFar", "at_distance", "log_distance", "near", "option_of", "payloads", "scaled", "start_of",
+    "with_option",
+]  # fmt: skip
 
 T = TypeVar("T")
+
+_payload_of: ContextVar[Callable[[System], bytes] | None] = ContextVar("payload of a system", default=None)
 
 _NEAR = 0.01
 """Marks count as equally far where the mean logarithms of their distances differ by less."""
@@ -36,8 +44,24 @@ _SLOPE = 1.4
 _FAR = 0.1
 """Marks whose mean logarithms differ by more are not equally far."""
 
+_STEP = 3.0
+"""The logarithm of the factor moves by no more than this at a time."""
+
+_TRIES = 12
+"""Marks of one clip: a system may stand far from the other at first."""
+
 _LEAST = 1e-7
 """A distance below this one counts as this one."""
+
+
+@contextmanager
+def payloads(of: Callable[[System], bytes]) -> Iterator[None]:
+    """While this lasts, another system's mark of the clip at hand carries the payload that `of` says."""
+    token = _payload_of.set(of)
+    try:
+        yield
+    finally:
+        _payload_of.reset(token)
 
 
 def log_distance(pairs: Iterable[tuple[Audio, Audio]]) -> float:
@@ -46,22 +70,29 @@ def log_distance(pairs: Iterable[tuple[Audio, Audio]]) -> float:
     return float(np.mean([math.log(max(worst_channel(x, y, RATE), _LEAST)) for x, y in pairs]))
 
 
-def at_distance(mark: Callable[[float], tuple[T, float]], wanted: float | None) -> tuple[float, float, T]:
+def at_distance(
+    mark: Callable[[float], tuple[T, float]], wanted: float | None, tries: int = 6
+) -> tuple[float, float, T]:
     """Factor, log distance and what was marked, by secants from factor 1 until the distance is `wanted`.
 
-    `mark(factor)`: what is marked and its log distance. Without `wanted` the factor is 1. After six tries
-    the last is taken.
+    `mark(factor)`: what is marked and its log distance. Without `wanted` the factor is 1. The last mark is
+    taken after so many `tries`, and where another factor leaves the distance as it was.
     """
-    factor, slope = 1.0, _SLOPE
-    marked, distance = mark(factor)
-    for _ in range(5):
+    at, slope = 0.0, _SLOPE
+    marked, distance = mark(1.0)
+    below, above = -math.inf, math.inf  # logarithms of factors that came out too near and too far
+    for _ in range(tries - 1):
         if wanted is None or abs(distance - wanted) < _NEAR:
             break
-        move, before = (wanted - distance) / slope, distance
-        factor *= math.exp(move)
-        marked, distance = mark(factor)
-        slope = max(0.5, (distance - before) / move)
-    return factor, distance, marked
+        below, above = (at, above) if distance < wanted else (below, at)
+        before, at = (at, distance), at + min(max((wanted - distance) / slope, -_STEP), _STEP)
+        if not below < at < above:
+            at = (below + above) / 2
+        marked, distance = mark(math.exp(at))
+        if distance == before[1]:
+            break
+        slope = max(0.5, (distance - before[1]) / (at - before[0]))
+    return math.exp(at), distance, marked
 
 
 def near(distance: float, wanted: float) -> bool:
@@ -132,7 +163,8 @@ class AsFar:
             return log_distance([(original, resample(marked, rate, RATE))])
 
         if isinstance(self.to, str):
-            wanted = distance(_marked(registry.get(self.to), audio, rate, payload, key))
+            other, of = registry.get(self.to), _payload_of.get()
+            wanted = distance(_marked(other, audio, rate, payload if of is None else of(other), key))
         else:
             wanted = math.log(self.to)
         if self.option == "scale":  # what is added need not be made anew
@@ -150,7 +182,7 @@ class AsFar:
                 marked = _marked(system, audio, rate, payload, key)
                 return marked, distance(marked)
 
-        _, reached, marked = at_distance(mark, wanted)
+        _, reached, marked = at_distance(mark, wanted, _TRIES)
         if not near(reached, wanted):
             raise NotMarkable(
                 f"{self.option} brings {self.name} to {math.exp(reached):.3g}, not {math.exp(wanted):.3g}"

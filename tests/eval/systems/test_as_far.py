@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from soundsafe import datasets
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.running import runner
+from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.systems import registry
 from soundsafe.eval.systems.as_far import at_distance, log_distance, option_of, start_of, with_option
 from soundsafe.eval.systems.interface import System
@@ -23,6 +26,13 @@ def test_the_secant_finds_a_power_law() -> None:
     assert distance == pytest.approx(3.0, abs=0.01)
     assert marked == factor
     assert at_distance(lambda f: (f, 1.0), None)[0] == 1.0
+
+
+def test_a_far_start_and_a_steep_end_are_no_hindrance() -> None:
+    def mark(factor: float) -> tuple[None, float]:
+        return None, -6.0 + 2 * math.log(factor) - (0.3 / factor) ** 2
+
+    assert at_distance(mark, -9.7, 12)[1] == pytest.approx(-9.7, abs=0.01)
 
 
 def _distance(system: System, audio: np.ndarray, rate: int) -> float:
@@ -45,6 +55,18 @@ def test_every_clip_is_as_far_as_the_other_marks_it(clips: list[tuple[np.ndarray
     for audio, rate in clips:
         assert _distance(system, audio, rate) == pytest.approx(_distance(other, audio, rate), rel=0.02)
     assert not system.decode(clips[0][0], *clips[0][1:], KEY).ok
+
+
+@pytest.mark.slow
+def test_in_a_run_the_other_is_marked_as_in_its_own_run(tmp_path: Path) -> None:
+    names = ["spread-spectrum:equal_to=soundsafe-8", "soundsafe-8"]
+    plan = make_plan(names, ["none"], "bundled", limit=2, seconds=2.5)
+    rows = runner.run(plan, tmp_path / "run", jobs=0).rows
+    first, second = (
+        rows[(rows["system"] == name) & (rows["attack"] == "none")].groupby("clip")["zimtohrli"].first()
+        for name in names
+    )
+    assert np.allclose(first, second, rtol=0.02)
 
 
 def test_a_number_is_a_distance_too(clips: list[tuple[np.ndarray, int]]) -> None:
