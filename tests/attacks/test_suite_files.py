@@ -131,7 +131,7 @@ def test_missing_file_and_circle(tmp_path: Path) -> None:
 LISTS = {
     "a_files": (1, "56d8ce35"),
     "adversarial": (6, "8466ecf7"),
-    "all": (14, "bf977fed"),
+    "all": (15, "c799ba9c"),
     "audiomarkbench": (6, "929b5e05"),
     "audiomarkbench_inspired": (1, "11d602d0"),
     "audiomentations": (1, "b58fa741"),
