@@ -107,7 +107,7 @@ def _digest(*parts: object) -> str:
 def _command(run: Run, system: str, dataset: str) -> str:
     document = run.document
     suites = [s.suite for s in document.suites if s.version is not None]
-    alone = [a for a in document.attacks if JOIN not in a] if len(suites) < len(document.suites) else []
+    alone = [a for a in document.attacks if not control_of(a)] if len(suites) < len(document.suites) else []
     parts = ["soundsafe-eval run", *(f"--suite {s}" for s in suites), *(f"--attack {a}" for a in alone)]
     parts += [f"--dataset {dataset} --split {document.split or 'all'} --limit {len(document.clips)}"]
     parts += [f"--seconds {document.seconds:g}"] if document.seconds else []

@@ -72,7 +72,8 @@ def test_an_entry_says_where_its_clips_can_be_had_and_what_was_asked(
     folder = make_run(tmp_path / "one", make_rows([("soundsafe", 3.0, 175)], euls=2), corpus="open-audio")
     document = json.loads((folder / "run.json").read_text())
     document["configuration"] |= {
-        "suites": [{"suite": "custom", "version": None}], "attacks": ["none", "mp3_128"], "split": None,
+        "suites": [{"suite": "custom", "version": None}], "split": None,
+        "attacks": ["none", "unmarked", "mp3_128"],
         "dataset": "/home/me/audio",
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(document))
