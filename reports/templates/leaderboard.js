@@ -103,7 +103,9 @@
       for (const h of list) {
         if (h.id === "system") {
           const th = make("th", undefined, { scope: "row" });
-          th.append(make("span", String(i + 1), { class: "rank" }), make("a", s.label, { href: `#${s.slug}` }));
+          const link = make("a", undefined, { href: `#${s.slug}` });
+          s.label.split(/(?<=[_:,=])/).forEach((piece, j) => link.append(...(j ? [make("wbr")] : []), piece));
+          th.append(make("span", String(i + 1), { class: "rank" }), link);
           const notes = [s.bits ? null : "presence", s.checked === false ? "unchecked" : null, `${three(s.seconds)} s`].filter(Boolean);
           th.append(make("small", notes.join(" · ")));
           tr.append(th);
