@@ -54,6 +54,14 @@ Quality = Annotated[str, typer.Option(metavar="NAME", help="How hard to work: fa
 Layers = Annotated[
     str, typer.Option(metavar="NAMES", help="eul: seconds alone. eul,tile: tiles too, for tempo and pitch.")
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="A network through whose map the mark lies: steps, or a file of soundsafe train steps. decode "
+        "tries steps by itself.",
+    ),
+]
 Code = Annotated[
     str, typer.Option(metavar="NAME", help="ldpc, read from soft decisions, or rs, Reed-Solomon (255,191).")
 ]
@@ -109,6 +117,7 @@ def embed(
     layers: Layers = "eul,tile",
     strength: Strength = "default",
     code: Code = "ldpc",
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Mark IN with a payload of 1 to 4096 bytes, verify it, and write OUT."""
@@ -122,7 +131,7 @@ def embed(
         AudioReader(audio, tags=False).close()  # what cannot be read is refused before the codec is loaded
         with progress("loading") as update:
             import soundsafe
-            from soundsafe.cells.profile import with_code
+            from soundsafe.cells.learned import profile_of
 
             result = soundsafe.embed_file(
                 audio,
@@ -132,7 +141,7 @@ def embed(
                 quality=quality,
                 layers=chosen,
                 strength=strength_db,
-                profile=with_code(code),
+                profile=profile_of(model, code),
                 progress=update,
             )
     for warning in result.warnings:
@@ -157,6 +166,7 @@ def decode(
         list[Path] | None,
         typer.Option(metavar="F", help="Key file; may be given again, then each key is tried."),
     ] = None,
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Read the payloads from FILE; exit code 1 where there is none."""
@@ -167,10 +177,12 @@ def decode(
                 _say(f"warning: {_as_asked(warning, audio)}")
         with progress("loading") as update:
             import soundsafe
+            from soundsafe.cells.learned import profile_of
             from soundsafe.console.answers import decoded_lines
             from soundsafe.result import of_several_keys
 
-            results = [soundsafe.decode_file(audio, key, progress=update) for key in tried]
+            profile = profile_of(model)
+            results = [soundsafe.decode_file(audio, key, profile=profile, progress=update) for key in tried]
     result = results[0] if len(tried) == 1 else of_several_keys(results, [keys.key_id(key) for key in tried])
     _public_key_note(key_file[0] if key_file else None)
     if as_json:
@@ -353,6 +365,7 @@ def info(
             "euls": euls,
             "largest_payload_bytes": min(MAX_PAYLOAD, euls * BODY),
         }
+    from soundsafe.cells.learned import MODELS
     from soundsafe.cells.profile import EUL_SAMPLES, ROBUST
     from soundsafe.cells.settings import QUALITIES
     from soundsafe.stft import RATE
@@ -366,6 +379,7 @@ def info(
             "digest": ROBUST_TILES.digest,
         },
         "code": ROBUST.code,
+        "models": sorted(MODELS),
         "model": None,
         "capacity_bytes_per_eul": BODY,
         "eul_seconds": EUL_SAMPLES / RATE,
@@ -438,13 +452,26 @@ def keygen(
 @app.command()
 def train(
     what: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="carrier, smoke, small, large, or a file.")
+        str, typer.Argument(metavar="NAME|FILE", help="carrier, steps, smoke, small, large, or a file.")
     ],
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of audio; always needed.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder; networks need one.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
 ) -> None:
-    """Fit the carrier's lattice steps, or train the network of a configuration, on a folder's train split."""
+    """Fit the carrier's lattice steps, or train a network, on a folder's train split.
+
+    steps: the map for embed --model; smoke, small, large or a file: the network that conceals a message.
+    """
+    if what == "steps":
+        if resume:
+            raise InputError("training steps takes minutes and starts afresh: --resume is for other networks")
+        from soundsafe.training.map_command import train_map
+
+        with progress() as update:
+            lines = train_map(data, out, update)
+        for line in lines:
+            tell(line)
+        return
     if what != "carrier":
         from soundsafe.training.network_command import train_from_folder
 

@@ -154,6 +154,7 @@ class Decoded:
         factor_confidence: 0 (nothing authenticated) to 1, how surely the three factors are no accident.
         payloads: every payload that was read and authenticated, the one with most seconds, `payload`, first.
         warnings: what should be known of the mark that was read: that it can be forged.
+        model: name or path of the network whose map the mark was read through; None: of none.
 
     Example:
         >>> import soundsafe
@@ -181,6 +182,7 @@ class Decoded:
     factor_confidence: float = 0.0
     payloads: tuple[FoundPayload, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    model: str | None = None
 
     def __bool__(self) -> bool:
         """Whether a payload was read: `if soundsafe.decode(audio, rate): ...`."""
@@ -227,6 +229,7 @@ class Decoded:
             "payloads": [found.to_json() for found in self.payloads],
             "score": round(self.score, 4),
             "code": self.code,
+            "model": self.model,
             "layer": self.layer,
             "id_ok": self.id_ok,
             "id_hex": self.id_hex,

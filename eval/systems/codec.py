@@ -20,6 +20,7 @@ __all__ = [
     "Soundsafe128Bit",
     "SoundsafeEul",
     "SoundsafeFixed",
+    "SoundsafeNetwork",
     "SoundsafeRs",
 ]
 
@@ -137,6 +138,31 @@ class Soundsafe8(Soundsafe16):
     def __init__(self) -> None:
         super().__init__()
         self.payload_bytes = 8
+
+
+class SoundsafeNetwork(Soundsafe):
+    """The codec through the map of a network, `soundsafe embed --model`.
+
+    Args:
+        payload_bytes: of the payload, 1 to 4096; None: as many as a second holds.
+        strength: ``quiet``, ``default``, ``strong``, or decibels against the default.
+        model: a name, or the path of a file of `soundsafe train steps`.
+    """
+
+    name = "soundsafe-network"
+
+    def __init__(
+        self, payload_bytes: int | None = None, strength: str | float = "default", model: str = "steps"
+    ) -> None:
+        from soundsafe.cells.learned import with_model
+
+        super().__init__(payload_bytes, strength)
+        self.profile = with_model(model)
+
+    def describe(self) -> dict[str, object]:
+        from soundsafe.cells.learned import model_card
+
+        return super().describe() | {"model": model_card(self.profile)}
 
 
 class SoundsafeRs(SoundsafeEul):

@@ -79,6 +79,9 @@ _OWN = {
     "soundsafe-8": _Own("codec", "Soundsafe8", "the same with 8 bytes", 8),
     "soundsafe-128bit": _Own("codec", "Soundsafe128Bit", "soundsafe-16 by its earlier name", 16),
     "soundsafe-rs": _Own("codec", "SoundsafeRs", "one-second units with Reed-Solomon in place of LDPC", BODY),
+    "soundsafe-network": _Own(
+        "codec", "SoundsafeNetwork", "the codec through the map of its network, as embed --model steps", BODY
+    ),
     "soundsafe-fixed": _Own(
         "codec", "SoundsafeFixed", "one-second units, bits spread over the bands whatever the audio", BODY
     ),

@@ -39,7 +39,7 @@ class Detection:
     `code`: the error-correcting code of what was read, None where no second was read by itself;
     `is_learnable`: the payload was read from marks of version 1 alone, which anybody may have learned;
     `soft`: where no payload was found, soft values of a short word that all seconds have together, at each
-    likely scale.
+    likely scale; `model`: name or path of the network through whose map the payload was read.
     """
 
     payload: bytes | None
@@ -54,6 +54,7 @@ class Detection:
     code: ErrorCode | None = None
     is_learnable: bool = False
     soft: tuple[Floats, ...] = field(default=(), repr=False)
+    model: str | None = None
 
 
 def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings = DETECTOR) -> Detection:
@@ -87,6 +88,7 @@ def detect(blocks: Iterable[Audio], code: CellCode, settings: DetectorSettings =
         payloads=tuple(payloads),
         code=collector.word_code,
         is_learnable=payload is not None and collector.is_learnable(payload),
+        model=code.profile.model if payload is not None else None,
         soft=() if payloads else tuple(short_soft_values(collector.readings, code, settings)),
     )
 

@@ -25,7 +25,7 @@ from soundsafe.cells.code import CellCode
 from soundsafe.cells.host import code_of_second
 from soundsafe.cells.lattice import cell_index, displacement
 from soundsafe.cells.layout import Layout, choose_layout, features
-from soundsafe.cells.masking import threshold
+from soundsafe.cells.masking import masked, threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, PHASES, SHORT_SCALES, Profile
 from soundsafe.cells.settings import RETREAT, Quality
@@ -395,7 +395,7 @@ class _Solver:
     ) -> None:
         self.x, self.spectrum, self.profile, self.quality = x, spectrum, profile, quality
         self.origin = origin
-        own = threshold(spectrum, profile)
+        own = masked(spectrum, profile)
         room = -torch.nn.functional.max_pool1d(-own, 3, 1, 1)
         room = torch.where(room.square() > profile.mark_floor, room, 0.0)
         height = spectrum.abs() / (own * 10.0 ** (profile.masking_offset_db / 20.0))

@@ -12,10 +12,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from soundsafe.cells.learned import LearnedProfile, learned_factors
 from soundsafe.cells.profile import Profile
 from soundsafe.pipeline.moore_glasberg import MooreGlasbergAnalyzer, bark
 
-__all__ = ["ANALYZER", "band_power", "threshold"]
+__all__ = ["ANALYZER", "band_power", "masked", "threshold"]
 
 ANALYZER = MooreGlasbergAnalyzer()
 
@@ -43,7 +44,7 @@ def band_power(power: torch.Tensor, profile: Profile) -> torch.Tensor:
     return torch.matmul(_matrices(profile)[0], power)
 
 
-def threshold(spectrum: torch.Tensor, profile: Profile, bins: torch.Tensor | None = None) -> torch.Tensor:
+def masked(spectrum: torch.Tensor, profile: Profile, bins: torch.Tensor | None = None) -> torch.Tensor:
     """Masking threshold (a magnitude) of the cells of `spectrum` ``[..., bins, frames]``.
 
     ``[..., bins, frames]``, or of the chosen `bins` alone. Never below the square root of
@@ -51,6 +52,22 @@ def threshold(spectrum: torch.Tensor, profile: Profile, bins: torch.Tensor | Non
     """
     mean, full = _matrices(profile)
     mean, rows = mean[:, : spectrum.shape[-2]], full[: spectrum.shape[-2]] if bins is None else full[bins]
-    power = spectrum.real.square() + spectrum.imag.square()
-    spread = torch.matmul(rows, torch.matmul(mean, power))
+    spread = torch.matmul(rows, torch.matmul(mean, _power(spectrum)))
     return torch.sqrt(spread + profile.threshold_floor)
+
+
+def threshold(spectrum: torch.Tensor, profile: Profile) -> torch.Tensor:
+    """What the lattice of the cells of `spectrum` ``[..., bins, frames]`` is measured in, of the same shape.
+
+    The masking threshold; where the profile has a network, times the factor of each band and frame.
+    """
+    level = masked(spectrum, profile)
+    if not isinstance(profile, LearnedProfile):
+        return level
+    index = torch.from_numpy(ANALYZER.band_indices[: spectrum.shape[-2]])
+    mean = _matrices(profile)[0][:, : spectrum.shape[-2]]
+    return level * learned_factors(torch.matmul(mean, _power(spectrum)), profile)[..., index, :]
+
+
+def _power(spectrum: torch.Tensor) -> torch.Tensor:
+    return spectrum.real.square() + spectrum.imag.square()

@@ -132,6 +132,11 @@ class Profile:
             raise ValueError("a carrier has at least one cell; the code is ldpc or rs")
 
     @property
+    def model(self) -> str | None:
+        """Name or path of the network in whose image the lattice lies; None: there is none."""
+        return None
+
+    @property
     def host_bound(self) -> bool:
         """Whether the geometry of a second follows from key and audio, not from the key alone."""
         return self.version >= 2

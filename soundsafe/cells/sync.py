@@ -19,7 +19,7 @@ from scipy.special import ndtr
 
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.masking import threshold
+from soundsafe.cells.masking import masked
 from soundsafe.cells.mixtures import mixed_by_phases
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PATTERNS, PHASES, PILOT_PERIOD
 from soundsafe.stft import HOP, N_FFT, Stft
@@ -125,7 +125,7 @@ def soft_cosines(audio: torch.Tensor, shifts: torch.Tensor, code: CellCode, ever
     pilots = pilot_cells(code)
     flat = pilots.bins.reshape(-1)
     spectrum = every * Stft(N_FFT // every, HOP // every).forward(audio)
-    ratio = spectrum[..., flat, :] / threshold(spectrum, code.profile, flat)
+    ratio = spectrum[..., flat, :] / masked(spectrum, code.profile, flat)
     lead, frames = ratio.shape[:-2], ratio.shape[-1]
     # One product for each pilot: of all its cells' real and imaginary parts, by all shifts.
     cells = pilots.bins.shape[-1]

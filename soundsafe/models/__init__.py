@@ -2,5 +2,18 @@
 
 from soundsafe.models.inn import SIZES, INNWatermarker, Size, Spectrum
 from soundsafe.models.spectral import BoundedNorm, bound_norms, matched_layers
+from soundsafe.models.steps import MAP_SIZES, StepMap, read_map, write_map
 
-__all__ = ["SIZES", "BoundedNorm", "INNWatermarker", "Size", "Spectrum", "bound_norms", "matched_layers"]
+__all__ = [
+    "MAP_SIZES",
+    "SIZES",
+    "BoundedNorm",
+    "INNWatermarker",
+    "Size",
+    "Spectrum",
+    "StepMap",
+    "bound_norms",
+    "matched_layers",
+    "read_map",
+    "write_map",
+]

@@ -29,8 +29,9 @@ from soundsafe.cells.embedder import mark_block
 from soundsafe.cells.host import code_of_second
 from soundsafe.cells.joint import read_jointly
 from soundsafe.cells.layout import choose_layout, described, features
+from soundsafe.cells.learned import profile_of
 from soundsafe.cells.mixtures import mix_channels, mixtures
-from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES, with_code
+from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, PHASES
 from soundsafe.cells.profile import ROBUST as PROFILE
 from soundsafe.cells.reading import Reading, read_second
 from soundsafe.cells.settings import DETECTOR, QUALITIES
@@ -96,6 +97,8 @@ class EULDriver:
         profile: ``robust`` or ``seed``.
         code: ``ldpc`` or ``rs``, the error-correcting code (``robust``; the seed's is RS).
         quality: ``fast``, ``default`` or ``best``: how hard to work (``robust``).
+        model: a network through whose map the mark lies (``robust``): a name of
+            `soundsafe.cells.learned.MODELS`, or a file of `soundsafe train steps`.
 
     Raises:
         ValueError: values outside these; in all methods, audio of another shape or length, or samples that
@@ -121,6 +124,7 @@ class EULDriver:
     profile: str = "robust"
     code: str = "ldpc"
     quality: str = "default"
+    model: str | None = None
 
     def __post_init__(self) -> None:
         if self.rules is not None:
@@ -137,11 +141,14 @@ class EULDriver:
             raise ValueError(f"unknown code {self.code!r}: ldpc or rs")
         if self.quality not in QUALITIES:
             raise ValueError(f"unknown quality {self.quality!r}: {', '.join(QUALITIES)}")
+        if self.model is not None and self.profile != "robust":
+            raise ValueError("a model goes with the robust profile")
+        profile_of(self.model, self.code)  # what is no model is refused here
 
     @cached_property
     def cell_code(self) -> CellCode:
         """Key and parameters of the robust profile's carriers."""
-        return CellCode(self.key, with_code(self.code))
+        return CellCode(self.key, profile_of(self.model, self.code))
 
     @cached_property
     def slot_driver(self) -> SlotDriver:

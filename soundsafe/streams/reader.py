@@ -19,6 +19,7 @@ import soxr
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
+from soundsafe.cells.learned import MODELS, LearnedProfile, with_model
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import read_echoed, undo_echoes
 from soundsafe.recovery.warped import Recovered, read_warped
@@ -35,6 +36,9 @@ SEARCH_S = 60.0
 
 LEARNABLE_MARK = "a mark of version 1: whoever has a few files of its key can learn it and forge it"
 """What an answer says of a mark that does not follow from its audio."""
+
+_LISTENED_S = 4
+"""Seconds that are read through each network's map, where pilots answer and nothing else is read."""
 
 _OFFSET = 2e-3
 """A constant offset above this drowns the lowest bands: it is tried without."""
@@ -97,6 +101,12 @@ def read(
     if found.payload is not None or not kept:
         return found, None
     start = np.concatenate(kept, axis=1)
+    learned = _code_of_network(start, found, code, tally)
+    if learned is not None:
+        code = learned
+        found = tallied(to_44k(blocks(), rate))
+        if found.payload is not None:
+            return found, None
     offset = start.mean(axis=1, keepdims=True)
     if float(np.abs(offset).max()) < _OFFSET:
         offset = np.zeros_like(offset)
@@ -145,6 +155,22 @@ def read(
     return replace(found, bound=tally.bound), warped
 
 
+def _code_of_network(start: Audio, found: Detection, code: CellCode, tally: Tally) -> CellCode | None:
+    """The code with a network, of those that come with the package, through whose map the first seconds of a
+    mark are read; None where none is, or no mark was found."""
+    if found.start is None or isinstance(code.profile, LearnedProfile) or not code.profile.host_bound:
+        return None
+    first = max(0, round(found.start))
+    heard = start[:, first : first + _LISTENED_S * RATE]
+    for name in MODELS:
+        learned = replace(code, profile=with_model(name, code.profile.code))
+        read_through = detect([heard], learned)
+        tally.add(read_through.bound)
+        if read_through.payload is not None or any(eul.ok for eul in read_through.euls):
+            return learned
+    return None
+
+
 def decoded(
     found: Detection,
     warped: Recovered | None,
@@ -177,6 +203,7 @@ def decoded(
         factor_confidence=1.0 if found.payload is not None else 0.0,
         payloads=found.payloads,
         warnings=_warnings(found.is_learnable, code),
+        model=found.model,
     )
     if warped is None:
         return plain
@@ -208,6 +235,7 @@ def decoded(
         factor_confidence=warped.confidence,
         payloads=payloads,
         warnings=_warnings(warped.is_learnable, code),
+        model=None if warped.detection is None else warped.detection.model,
     )
 
 

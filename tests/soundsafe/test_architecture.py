@@ -37,7 +37,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "files": ("ground",),
     "pipeline": ("ground", "message"),
     "models": ("ground",),
-    "cells": ("ground", "message", "pipeline", "distance"),
+    "cells": ("ground", "message", "pipeline", "models", "distance"),
     "tiles": ("ground", "message", "pipeline"),
     "recovery": ("ground", "message", "cells", "tiles"),
     "streams": ("ground", "message", "pipeline", "cells", "tiles", "recovery"),
