@@ -394,7 +394,7 @@ def info(
         for line in _room(document["file"]):
             tell(line)
         return
-    shown = {**document, "model": "none: the carrier is deterministic"}
+    shown = {**document, "model": "none, but where embed --model names one"}
     for name, value in shown.items():
         if isinstance(value, dict):
             value = ", ".join(f"{k} {v}" for k, v in value.items() if v != {})

@@ -27,7 +27,7 @@ __all__ = ["BANDS", "MAP_SIZES", "StepMap", "read_map", "write_map"]
 BANDS = 24
 """Critical bands of a frame."""
 
-MAP_SIZES = {"small": (8, 2), "medium": (16, 3), "large": (32, 4)}
+MAP_SIZES = {"small": (8, 2), "medium": (16, 3), "large": (24, 3)}
 """Channels and layers of each of both networks."""
 
 _BOUND = 0.4
@@ -154,9 +154,18 @@ def read_map(path: Path) -> tuple[StepMap, dict[str, object]]:
     Args:
         path: of the file.
 
+    Returns:
+        The map, ready to be used, and its card.
+
     Raises:
         OSError: it cannot be read.
         ValueError: it holds something else.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> model, card = read_map(Path(str(files("soundsafe.models") / "steps.npz")))
+        >>> model.size == card["size"]
+        True
     """
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -27,12 +27,12 @@ __all__ = ["MAP_CONFIG", "train_map"]
 MAP_CONFIG = TrainConfig(steps=400, batch=8, learning_rate=4e-3, size="small")
 """How a map is trained."""
 
-_SECONDS, _CLIPS = 5, 60
+_SECONDS, _CLIPS = 5, 50
 _QUIET = 1e-3
 
 
 def _clips(data: Path | None, split: str) -> list[Audio]:
-    """The first seconds of up to 60 clips of a split."""
+    """The first seconds of up to 50 clips of a split."""
     dataset = clips_of(data, split)
     found = []
     for clip in dataset.clips:

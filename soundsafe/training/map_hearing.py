@@ -38,6 +38,9 @@ _PARTS = 10
 _SPREAD = 0.35
 """Standard deviation of the logarithm by which the mark of a block is scaled."""
 
+_LEAST = 1e-7
+"""Smallest distance that is learned from."""
+
 _QUIETEST_DB, _DB = 80.0, 20.0
 
 
@@ -54,7 +57,7 @@ class Trials:
     distance: torch.Tensor
 
 
-def listen(clips: Sequence[Audio], trials: int = 140, seed: int = 0) -> Trials:
+def listen(clips: Sequence[Audio], trials: int = 100, seed: int = 0) -> Trials:
     """Measure how the distance follows changes of the mark.
 
     Args:
@@ -78,10 +81,12 @@ def listen(clips: Sequence[Audio], trials: int = 140, seed: int = 0) -> Trials:
             part = np.minimum(np.arange(spectrum.shape[-1]) * _PARTS // EUL_FRAMES, _PARTS - 1)
             log = rng.normal(0.0, _SPREAD, (trials, len(_EDGES) - 1, _PARTS))
             factors = torch.from_numpy(np.exp(log)[:, block_of_bin][:, :, part]).float()
-            pairs = [(x[None], (x + istft(spectrum * f, RATE).numpy())[None]) for f in factors]
+            pairs = [(x, x + istft(spectrum * f, RATE).numpy()) for f in factors]
+            far = distances(pairs, RATE)
+            if not (np.isfinite(far).all() and far.min() > _LEAST):
+                continue  # next to silence nothing is heard, and no distance is known
             levels.append(level_db(stft(torch.from_numpy(x))[:, :EUL_FRAMES], code))
             moves.append(torch.from_numpy(log.reshape(trials, -1)).float())
-            far = np.maximum(distances(pairs, RATE).reshape(-1), 1e-8)
             found.append(torch.from_numpy(np.log(far)).float())
     return Trials(torch.stack(levels), torch.stack(moves), torch.stack(found))
 

@@ -31,6 +31,7 @@ DECODED = {
     "text",
     "score",
     "code",
+    "model",
     "layer",
     "id_ok",
     "id_hex",

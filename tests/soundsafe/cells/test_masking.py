@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundsafe.cells.masking import ANALYZER, band_power, threshold
+from soundsafe.cells.masking import ANALYZER, band_power, masked, threshold
 from soundsafe.cells.profile import ROBUST
 from soundsafe.pipeline.moore_glasberg import bark
 from soundsafe.stft import RATE, stft
@@ -52,7 +52,7 @@ def test_never_below_the_floor() -> None:
 def test_chosen_bins_are_rows_of_the_whole() -> None:
     x = spectrum(1)
     bins = torch.tensor([40, 7, 300])
-    torch.testing.assert_close(threshold(x, ROBUST, bins), threshold(x, ROBUST)[bins])
+    torch.testing.assert_close(masked(x, ROBUST, bins), masked(x, ROBUST)[bins])
 
 
 def test_band_power_of_a_constant() -> None:
