@@ -101,7 +101,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         progress(0.5, "marking")
         return FakeEmbedded()
 
-    def decode_file(*arguments: Any, progress: Progress) -> FakeDecoded:
+    def decode_file(*arguments: Any, progress: Progress, **options: Any) -> FakeDecoded:
         seen.append(arguments)
         return FakeDecoded()
 

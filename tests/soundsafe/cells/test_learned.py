@@ -37,6 +37,7 @@ def wild(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = StepMap(fixed=(9, 13))
     with torch.no_grad():
         for half in model.halves:
+            assert isinstance(half, torch.nn.Sequential)
             torch.nn.init.normal_(half[-1].weight, std=2.0)
     path = tmp_path_factory.mktemp("model") / "wild.npz"
     write_map(path, model, {"name": "wild"})

@@ -19,6 +19,7 @@ def random_map(size: str = "small", fixed: tuple[int, ...] = (9, 13), seed: int 
     model = StepMap(size, fixed)
     with torch.no_grad():
         for half in model.halves:
+            assert isinstance(half, torch.nn.Sequential)
             torch.nn.init.normal_(half[-1].weight, std=0.2)
         model.shift.fill_(-0.1)
     return model.eval()
