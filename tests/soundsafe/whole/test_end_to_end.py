@@ -44,6 +44,7 @@ DECODE_KEYS = {
     "text",
     "score",
     "code",
+    "model",
     "layer",
     "id_ok",
     "id_hex",
