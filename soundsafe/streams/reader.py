@@ -37,7 +37,7 @@ SEARCH_S = 60.0
 LEARNABLE_MARK = "a mark of version 1: whoever has a few files of its key can learn it and forge it"
 """What an answer says of a mark that does not follow from its audio."""
 
-_LISTENED_S = 4
+_LISTENED_S = 2
 """Seconds that are read through each network's map, where pilots answer and nothing else is read."""
 
 _OFFSET = 2e-3
