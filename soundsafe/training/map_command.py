@@ -74,13 +74,16 @@ def train_map(
     if out is None:
         raise InputError("cannot train steps without a folder for the model: give --out DIR")
     clips = {split: _clips(data, split) for split in ("train", "val")}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from None
     report(0.0, "marking, and hearing what codecs do")
     seen = {split: observe(some) for split, some in clips.items()}
     report(0.3, "measuring where changes are heard")
     hearing = fit_hearing(listen(clips["train"]))
     geo = CellCode().geometry
     fixed = tuple(sorted({int(band) for band in geo.band[geo.pilot.reshape(-1)]}))
-    out.mkdir(parents=True, exist_ok=True)
     none = Static(fixed)
     static, _ = fit_map(seen["train"], hearing, dataclasses.replace(cfg, learning_rate=2e-2), Static(fixed))
     table = {
