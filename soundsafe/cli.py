@@ -462,30 +462,21 @@ def train(
 
     steps: the map for embed --model; smoke, small, large or a file: the network that conceals a message.
     """
-    if what == "steps":
-        if resume:
-            raise InputError("training steps takes minutes and starts afresh: --resume is for other networks")
-        from soundsafe.training.map_command import train_map
-
-        with progress() as update:
-            lines = train_map(data, out, update)
-        for line in lines:
-            tell(line)
-        return
-    if what != "carrier":
-        from soundsafe.training.network_command import train_from_folder
-
-        with progress() as update:
-            lines = train_from_folder(what, data, out, resume, update)
-        for line in lines:
-            tell(line)
-        return
-    if resume:
-        raise InputError("fitting the carrier takes minutes and starts afresh: --resume is for networks")
-    from soundsafe.training.command import train_carrier
-
+    if resume and what in ("carrier", "steps"):
+        raise InputError(f"training {what} takes minutes and starts afresh: --resume is for other networks")
     with progress() as update:
-        lines = train_carrier(data, out, update)
+        if what == "carrier":
+            from soundsafe.training.command import train_carrier
+
+            lines = train_carrier(data, out, update)
+        elif what == "steps":
+            from soundsafe.training.map_command import train_map
+
+            lines = train_map(data, out, update)
+        else:
+            from soundsafe.training.network_command import train_from_folder
+
+            lines = train_from_folder(what, data, out, resume, update)
     for line in lines:
         tell(line)
 

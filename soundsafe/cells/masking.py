@@ -50,10 +50,8 @@ def masked(spectrum: torch.Tensor, profile: Profile, bins: torch.Tensor | None =
     ``[..., bins, frames]``, or of the chosen `bins` alone. Never below the square root of
     ``profile.threshold_floor``. A spectrum may end at some bin below the last: nothing is then above it.
     """
-    mean, full = _matrices(profile)
-    mean, rows = mean[:, : spectrum.shape[-2]], full[: spectrum.shape[-2]] if bins is None else full[bins]
-    spread = torch.matmul(rows, torch.matmul(mean, _power(spectrum)))
-    return torch.sqrt(spread + profile.threshold_floor)
+    rows = slice(spectrum.shape[-2]) if bins is None else bins
+    return _spread(_by_band(spectrum, profile), profile, rows)
 
 
 def threshold(spectrum: torch.Tensor, profile: Profile) -> torch.Tensor:
@@ -61,13 +59,20 @@ def threshold(spectrum: torch.Tensor, profile: Profile) -> torch.Tensor:
 
     The masking threshold; where the profile has a network, times the factor of each band and frame.
     """
-    level = masked(spectrum, profile)
-    if not isinstance(profile, LearnedProfile):
-        return level
-    index = torch.from_numpy(ANALYZER.band_indices[: spectrum.shape[-2]])
+    by_band, bins = _by_band(spectrum, profile), slice(spectrum.shape[-2])
+    level = _spread(by_band, profile, bins)
+    if isinstance(profile, LearnedProfile):
+        index = torch.from_numpy(ANALYZER.band_indices[bins])
+        level = level * learned_factors(by_band, profile)[..., index, :]
+    return level
+
+
+def _by_band(spectrum: torch.Tensor, profile: Profile) -> torch.Tensor:
+    """Mean power ``[..., bands, frames]`` of the bands; the spectrum may end at some bin below the last."""
     mean = _matrices(profile)[0][:, : spectrum.shape[-2]]
-    return level * learned_factors(torch.matmul(mean, _power(spectrum)), profile)[..., index, :]
+    return torch.matmul(mean, spectrum.real.square() + spectrum.imag.square())
 
 
-def _power(spectrum: torch.Tensor) -> torch.Tensor:
-    return spectrum.real.square() + spectrum.imag.square()
+def _spread(by_band: torch.Tensor, profile: Profile, bins: torch.Tensor | slice) -> torch.Tensor:
+    """The masking threshold of the chosen bins, from the power of all bands."""
+    return torch.sqrt(torch.matmul(_matrices(profile)[1][bins], by_band) + profile.threshold_floor)

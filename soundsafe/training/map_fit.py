@@ -15,8 +15,9 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from soundsafe.cells.lattice import displacement
 from soundsafe.models.spectral import bound_norms
-from soundsafe.models.steps import StepMap
+from soundsafe.models.steps import BANDS, StepMap
 from soundsafe.training.config import TrainConfig
 from soundsafe.training.map_hearing import Hearing
 from soundsafe.training.map_observations import CHANNELS, Observations
@@ -56,8 +57,8 @@ class Static(nn.Module):
 
     def __init__(self, fixed: tuple[int, ...]) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.zeros(24))
-        free = torch.ones(24)
+        self.factor = nn.Parameter(torch.zeros(BANDS))
+        free = torch.ones(BANDS)
         free[list(fixed)] = 0.0
         self.register_buffer("free", free)
 
@@ -121,7 +122,7 @@ def figures_of(model: nn.Module, seen: Observations, hearing: Hearing) -> MapFig
         parts = [_through(model, seen, hearing, some, len(CHANNELS), shift) for some in every]
         error = torch.cat([part.error for part in parts])
         moved = float(torch.stack([part.moved for part in parts]).mean())
-    wrong = (((error + 1.0) % 2.0 - 1.0).abs() > 0.5).float().mean((0, 2))
+    wrong = (displacement(error, torch.zeros(())).abs() > 0.5).float().mean((0, 2))
     return MapFigures(tuple(wrong.tolist()), -shift, moved)
 
 

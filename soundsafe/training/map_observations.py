@@ -23,9 +23,10 @@ from soundsafe.cells.masking import band_power, threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, PHASES
 from soundsafe.cells.settings import QUALITIES
-from soundsafe.codecs import aac_roundtrip, fit_length, mp3_roundtrip, opus_roundtrip
+from soundsafe.codecs import fit_length
 from soundsafe.message.coding import N
 from soundsafe.stft import RATE, stft
+from soundsafe.training.carrier import JUDGES
 
 __all__ = ["CHANNELS", "Observations", "level_db", "observe"]
 
@@ -40,10 +41,7 @@ def _noise(audio: Audio) -> Audio:
 
 CHANNELS: dict[str, Callable[[Audio], Audio]] = {
     "noise_30dB": _noise,
-    "mp3_192": lambda audio: mp3_roundtrip(audio, RATE, kbps=192, align=True, effort=3),
-    "mp3_128": lambda audio: mp3_roundtrip(audio, RATE, kbps=128, align=True, effort=3),
-    "aac_128": lambda audio: aac_roundtrip(audio, RATE, kbps=128, align=True),
-    "opus_96": lambda audio: opus_roundtrip(audio, RATE, kbps=96, align=True),
+    **JUDGES,
 }
 """What marked audio goes through; phase A of the training knows the first alone."""
 
