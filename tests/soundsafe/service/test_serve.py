@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
@@ -38,6 +39,8 @@ from soundsafe.service.serve import Limits, create_app  # noqa: E402
 from soundsafe.service.workers import CallFailed  # noqa: E402
 
 KEY = b"secret of the service, 32 bytes."
+LARGE = bytes(40_000_000)
+"""More than lies in all buffers on the way."""
 
 
 class InThread:
@@ -272,19 +275,18 @@ def test_a_full_disk_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert client.post("/decode", content=b"x").status_code == 200
 
 
-def test_downloads_are_counted_and_end(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    large = bytes(40_000_000)  # more than lies in all buffers on the way
+@contextlib.contextmanager
+def served(timeout: float, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Any]:
+    """A client of a service that has one place and marks whatever it is sent as `LARGE`."""
 
     def mark(path: Path, target: Path, *rest: Any) -> dict[str, Any]:
-        target.write_bytes(large)
+        target.write_bytes(LARGE)
         return {}
 
     monkeypatch.setattr(serve, "Worker", InThread)
     monkeypatch.setattr(serve, "mark_upload", mark)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    app = create_app(KEY, Limits(timeout=3.0, waiting=1))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    app = create_app(KEY, Limits(timeout=timeout, waiting=1))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -292,19 +294,42 @@ def test_downloads_are_counted_and_end(
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
-                assert client.post("/embed?message=x", content=b"x").content == large
-                with client.stream("POST", "/embed?message=x", content=b"x") as answer:
-                    assert answer.status_code == 200
-                    assert client.get("/health").json()["waiting"] == 1
-                    assert client.post("/decode", content=b"x").status_code == 503
-                    end = time.monotonic() + 60
-                    while client.get("/health").json()["waiting"] and time.monotonic() < end:
-                        time.sleep(0.05)  # nobody reads
-                    with pytest.raises(httpx.RemoteProtocolError):
-                        answer.read()
+                yield client
         finally:
             server.should_exit = True
             thread.join(60)
+
+
+def wait_until_free(client: Any) -> None:
+    """The place is free again a moment after the last byte arrived."""
+    end = time.monotonic() + 60
+    while client.get("/health").json()["waiting"]:
+        assert time.monotonic() < end, "the place is still taken"
+        time.sleep(0.05)
+
+
+def test_a_download_holds_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with served(300.0, monkeypatch, tmp_path) as client:
+        assert client.post("/embed?message=x", content=b"x").content == LARGE
+        wait_until_free(client)
+        with client.stream("POST", "/embed?message=x", content=b"x") as answer:
+            assert answer.status_code == 200
+            assert client.get("/health").json()["waiting"] == 1
+            assert client.post("/decode", content=b"x").status_code == 503
+        wait_until_free(client)  # whoever wanted it is gone
+
+
+def test_a_download_that_nobody_reads_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        served(3.0, monkeypatch, tmp_path) as client,
+        client.stream("POST", "/embed?message=x", content=b"x") as answer,
+    ):
+        assert answer.status_code == 200
+        wait_until_free(client)
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer.read()
     assert "a download was ended: it took longer than 3 s" in caplog.text
 
 
