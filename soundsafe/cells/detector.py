@@ -19,7 +19,7 @@ from soundsafe.cells.payloads import Search, carried, found_payloads, identifier
 from soundsafe.cells.profile import EUL_SAMPLES
 from soundsafe.cells.reading import Reading
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
-from soundsafe.cells.tracking import TrackedSecond, Tracker
+from soundsafe.cells.tracking import HighPassed, TrackedSecond, Tracker
 from soundsafe.message.container import FALSE_ACCEPT, Part, assemble, payload_id
 from soundsafe.message.words import ERASED, ErrorCode, Word
 from soundsafe.result import Eul, FoundPayload
@@ -112,6 +112,8 @@ class _Collector:
         self._whole = False
         self._short_first = True  # whether the last word that was read was a short one
         self._equaliser_tries = settings.equalised_tries
+        self._high_pass_tries = settings.high_pass_tries
+        self._high_passed: HighPassed | None = None  # of the last second that was read behind one
         self._asked: tuple[TrackedSecond, tuple[Word | None, Reading]] | None = None  # not taken in yet
 
     def add(self, second: TrackedSecond, clock: float) -> None:
@@ -175,19 +177,42 @@ class _Collector:
         return [at for part, at in self._clock_of.items() if part.belongs_to(payload, self.code.key)]
 
     def _read(self, second: TrackedSecond) -> tuple[Word | None, Reading]:
-        word, tried, reading = read_alone(second.reading, self.code, self.settings, self._short_first)
-        self.attempts += tried
+        word, reading = self._read_as(second.reading)
         if reading.unfiltered(self.settings):
             self._equaliser_tries = 0
-        elif word is None and reading.fit >= self.settings.equalised_fit and self._equaliser_tries:
-            # Most bands are as they were; a filter may have changed the others.
-            self._equaliser_tries -= 1
-            other = second.after_equaliser(self.code, self.settings)
-            if other is not None:
-                word, tried, other = read_alone(other, self.code, self.settings, self._short_first)
-                self.attempts += tried
+        elif word is None:
+            word, other = self._read_filtered(second)
+            reading = reading if word is None else other
+        return word, reading
+
+    def _read_filtered(self, second: TrackedSecond) -> tuple[Word | None, Reading]:
+        """`_read` of a second that gives no word as it is: a filter may have turned its phases, taken its
+        lowest bands, or made some louder."""
+        settings = self.settings
+        if self._high_pass_tries:
+            self._high_pass_tries -= 1
+            for reading, which in second.behind_high_pass(self.code, settings, self._high_passed):
+                word, reading = self._read_as(reading)
                 if word is not None:
-                    reading, self._equaliser_tries = other, self.settings.equalised_tries
+                    self._high_pass_tries = settings.high_pass_tries
+                    self._high_passed = HighPassed(which, reading.layouts[0])
+                    return word, reading
+            self._high_passed = None
+        if self._equaliser_tries and second.reading.fit >= settings.equalised_fit:
+            # Most bands are as they were.
+            self._equaliser_tries -= 1
+            other = second.after_equaliser(self.code, settings)
+            if other is not None:
+                word, other = self._read_as(other)
+                if word is not None:
+                    self._equaliser_tries = settings.equalised_tries
+                    return word, other
+        return None, second.reading
+
+    def _read_as(self, reading: Reading) -> tuple[Word | None, Reading]:
+        """The word of a second that was read in one way or another."""
+        word, tried, reading = read_alone(reading, self.code, self.settings, self._short_first)
+        self.attempts += tried
         return word, reading
 
     def _replace_overlapped(self, start: float) -> None:

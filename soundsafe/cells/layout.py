@@ -38,6 +38,7 @@ __all__ = [
     "choose_layout",
     "described",
     "features",
+    "laid_out",
     "laid_out_like",
     "layout_up_to",
 ]
@@ -176,11 +177,18 @@ def _allocated(
 
 
 @lru_cache(maxsize=256)
-def _laid_out(
+def laid_out(
     code: CellCode, alive: tuple[bool, ...], narrow: bool, anchors: tuple[int, ...], phase: int
 ) -> Layout:
-    """The layout of a second of `phase` in which these bands are alive and these are the anchors; `narrow`:
-    in fine carriers."""
+    """The layout of a second.
+
+    Args:
+        code: key, profile and description of its audio.
+        alive: which bands carry bits, ``[bands]``.
+        narrow: whether they lie in fine carriers.
+        anchors: the strongest bands, ascending.
+        phase: its number modulo `PHASES`.
+    """
     geo = code.geometry
     data = geo.fine if narrow else geo.data
     mask, bits, seed = _allocated(replace(code, host=None), alive, narrow, anchors)
@@ -214,7 +222,7 @@ def _laid_out(
 def laid_out_like(lay: Layout, code: CellCode, phase: int) -> Layout:
     """The layout of a second of `phase` in which the same bands are alive, and the same are the anchors."""
     narrow = bool(np.isin(lay.slots[:1], code.geometry.fine).all())
-    return _laid_out(code, tuple(bool(a) for a in lay.alive), narrow, lay.anchors, phase)
+    return laid_out(code, tuple(bool(a) for a in lay.alive), narrow, lay.anchors, phase)
 
 
 def _before_noise(
@@ -282,7 +290,7 @@ def layout_up_to(
     narrow = bool(geo.capacity[alive].sum() < profile.narrow)
     if narrow and geo.fine_capacity[alive].sum() < profile.fine_least:
         return None
-    return _laid_out(code, tuple(bool(a) for a in alive), narrow, anchors, phase)
+    return laid_out(code, tuple(bool(a) for a in alive), narrow, anchors, phase)
 
 
 def choose_layout(feats: Features, code: CellCode, phase: int) -> Layout:
@@ -336,4 +344,4 @@ def candidate_layouts(feats: Features, code: CellCode, phase: int, every: bool =
         flat = anchor.exchanged_twice(feats.level_db, _TWICE, _TWICE_DB)
         ordered += [((masks[0][1], ordered[0][0][1], bands), far) for far, bands in flat]
     for option, distance in ordered:
-        yield replace(_laid_out(code, *option, phase), distance_db=distance)
+        yield replace(laid_out(code, *option, phase), distance_db=distance)

@@ -30,6 +30,7 @@ from soundsafe.cells.lattice import (
     soft_values,
 )
 from soundsafe.cells.layout import Features, Layout, candidate_layouts, choose_layout, features, layout_up_to
+from soundsafe.cells.lost_bass import supposed_layouts
 from soundsafe.cells.masking import threshold
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_FRAMES, EUL_SAMPLES, ROBUST, SHORT_SCALES
@@ -51,6 +52,7 @@ __all__ = [
     "likeliest_codes",
     "read_equalised",
     "read_second",
+    "read_without_bass",
 ]
 
 _REGIONS = ROBUST.regions
@@ -332,12 +334,72 @@ def read_second(
     spectrum = second_spectrum(audio, start)
     if spectrum is None:
         return None
-    geo, profile = code.geometry, code.profile
-    sure_fit = settings.sure_fit * profile.regions / 5
+    sure_fit = settings.sure_fit * code.profile.regions / 5
     both = []
     for mix in mixtures(spectrum.shape[0], phase):
         mixed = mix_channels(spectrum, mix)
         both.append(_fit_mixture(mixed, code, phase, sure_fit, settings))
+    return _reading_of_fitted(start, both, code, settings)
+
+
+def read_without_bass(
+    audio: Audio,
+    start: float,
+    phase: int,
+    code: CellCode,
+    settings: DetectorSettings = DETECTOR,
+    before: Layout | None = None,
+) -> Reading | None:
+    """`read_second` of audio of which a filter took the lowest bands.
+
+    Args:
+        audio: ``[channels, samples]`` at 44.1 kHz.
+        start: sample of it at which the second starts; fractions count.
+        phase: the second's number modulo `PHASES`.
+        code: key and profile.
+        settings: the detector's; `high_pass_layouts` are tried.
+        before: the layout of a second before it that was read in this way.
+
+    Returns:
+        None where no such filter is seen, or no layout fits that the second may have had before it.
+    """
+    spectrum = second_spectrum(audio, start)
+    if spectrum is None or not code.profile.host_bound:
+        return None
+    both = []
+    for mix in mixtures(spectrum.shape[0], phase):
+        mixed = mix_channels(spectrum, mix)
+        found = _fit_without_bass(mixed, code, phase, settings, before)
+        if found is None:
+            return None
+        both.append(found)
+    return _reading_of_fitted(start, both, code, settings)
+
+
+def _fit_without_bass(
+    mixed: torch.Tensor, code: CellCode, phase: int, settings: DetectorSettings, before: Layout | None
+) -> _Fitted | None:
+    """The first layout that fits one mixture, of those that it may have had before a filter."""
+    ratio, feats = mixed / threshold(mixed, code.profile), features(mixed, code.profile)
+    supposed = supposed_layouts(mixed, feats, code, phase, before)
+    under: dict[CellCode, torch.Tensor] = {}
+    for lay, own in islice(supposed, settings.high_pass_layouts):
+        if own not in under:
+            under[own] = project(ratio, _carriers_index(own), own.geometry) / own.geometry.step
+        position = under[own][lay.slots]
+        named = named_fits(position, lay, own.geometry)
+        by_scale = short_fits(position, lay, named)
+        if max(float(named.max()), float(by_scale.max())) > settings.sure_name:
+            by_region = fit_by_region(position, lay, own.geometry)
+            return _Fitted(FittedLayout(lay, position, by_region), FittedLayout(lay, position, by_scale), ())
+    return None
+
+
+def _reading_of_fitted(
+    start: float, both: Sequence[_Fitted], code: CellCode, settings: DetectorSettings
+) -> Reading:
+    """The reading of a second from the layouts that its mixtures fit."""
+    geo = code.geometry
     fitted, fitted_short = [one.long for one in both], [one.short for one in both]
     choice = choose_scales(fitted, code)
 

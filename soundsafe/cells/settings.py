@@ -17,7 +17,16 @@ from soundsafe.cells.sync import LOCK_Z
 from soundsafe.codecs import mp3_roundtrip
 from soundsafe.stft import RATE
 
-__all__ = ["DETECTOR", "QUALITIES", "RETREAT", "ROUGH", "SHORT_QUALITIES", "DetectorSettings", "Quality"]
+__all__ = [
+    "DETECTOR",
+    "QUALITIES",
+    "REPEATED",
+    "RETREAT",
+    "ROUGH",
+    "SHORT_QUALITIES",
+    "DetectorSettings",
+    "Quality",
+]
 
 RETREAT = 0.7
 """Scales go with this power of the distance that they make."""
@@ -149,6 +158,9 @@ class DetectorSettings:
             after it none is looked for.
         supposed_layouts: layouts that are tried for each supposed equaliser, and
         supposed_fit: the quick fit that ends that search.
+        high_pass_tries: how many seconds in a row that were not read are tried as if behind a high-pass,
+        high_pass_z: if their pilots have this z once its phases are undone, and
+        high_pass_layouts: how many layouts, at least 1, that the lost bands may have named.
         sure_fit: fit, over five regions, of a layout after which no other is tried.
         sure_name: fit of the named bits of a short word after which no other code and layout are tried.
         host_words: descriptions of a second's audio that are tried, at least 1, and
@@ -186,6 +198,9 @@ class DetectorSettings:
     unfiltered_fit: float = 34.0
     supposed_layouts: int = 12
     supposed_fit: float = 12.0
+    high_pass_layouts: int = 2000
+    high_pass_tries: int = 4
+    high_pass_z: float = 4.0
     sure_fit: float = 25.0
     sure_name: float = 5.5
     doubt: float = 4.0
@@ -210,11 +225,16 @@ class DetectorSettings:
             raise ValueError("a sure z is at least that of a lock, and both are positive")
         if not 0.0 < self.keep_fit <= self.equalised_fit <= self.unfiltered_fit:
             raise ValueError("fits rise: 0 < keep_fit <= equalised_fit <= unfiltered_fit")
-        counts = (self.most_patience, self.supposed_layouts, self.longest_cycle, self.most_together)
-        if (
-            min(*counts, self.most_cycles, self.most_kept) < 1
-            or min(self.equalised_tries, self.reread_turns) < 0
-        ):
+        counts = (
+            self.most_patience,
+            self.supposed_layouts,
+            self.high_pass_layouts,
+            self.longest_cycle,
+            self.most_together,
+            self.most_cycles,
+            self.most_kept,
+        )
+        if min(counts) < 1 or min(self.equalised_tries, self.high_pass_tries, self.reread_turns) < 0:
             raise ValueError("counts are positive, tries and turns at least 0")
         if not self.known_offsets or min(self.known_offsets) < 0:
             raise ValueError("known_offsets holds at least one sample, none before the first")
@@ -240,3 +260,6 @@ class DetectorSettings:
 
 DETECTOR = DetectorSettings()
 """The default."""
+
+REPEATED = replace(DETECTOR, high_pass_tries=0)
+"""For what was read in vain already and is read again in another way: no second search for a high-pass."""

@@ -39,6 +39,7 @@ __all__ = [
     "nudge",
     "patterns",
     "pilot_cells",
+    "pilots_near",
     "place_scores",
     "scan",
     "signs_by_residue",
@@ -222,6 +223,23 @@ def _second_sums(
     soft = _mean_cosines(mixes, shifts, code)[1:EUL_FRAMES]
     signs = pilot_cells(code).template[phase * EUL_FRAMES + 1 :][: len(soft)]
     return torch.einsum("fmp,fmps->s", signs, soft), int(signs.abs().sum())
+
+
+def pilots_near(audio: Audio, start: int, phase: int, shifts: torch.Tensor, code: CellCode) -> torch.Tensor:
+    """How well the pilots of one second agree with places near `start`.
+
+    Args:
+        audio: ``[channels, samples]``, of which the second is held.
+        start: sample of it at which the second begins, about.
+        phase: the second's number modulo `PHASES`.
+        shifts: how many samples later to look, ``[shifts]``.
+        code: key and profile.
+
+    Returns:
+        ``[shifts]``, standard normal by chance.
+    """
+    sums, count = _second_sums(audio, start, phase, shifts, code)
+    return sums / math.sqrt(max(count, 1) / 2.0)
 
 
 SecondSums = dict[tuple[int, int], tuple[torch.Tensor, int]]

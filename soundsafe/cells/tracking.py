@@ -19,7 +19,8 @@ import numpy as np
 
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
-from soundsafe.cells.layout import features
+from soundsafe.cells.high_pass import ORDERS, HighPass, find_high_pass, without_high_pass
+from soundsafe.cells.layout import Layout, features
 from soundsafe.cells.mixtures import mix_channels, mixtures
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
 from soundsafe.cells.reading import (
@@ -28,6 +29,7 @@ from soundsafe.cells.reading import (
     likeliest_codes,
     read_equalised,
     read_second,
+    read_without_bass,
     second_spectrum,
 )
 from soundsafe.cells.settings import DETECTOR, DetectorSettings
@@ -57,6 +59,9 @@ _SUMMED = 5
 """Windows without a clock that are added up: 11 s, over which the clocks of two devices differ by
 a few samples. In more, and in later ones, which lie apart by multiples of the pilots' period, music in loops
 looks like a mark."""
+
+_AROUND = RATE // 5
+"""Samples on either side of a second with which phases are undone."""
 
 _HELD = 16 * RATE
 """Samples before a search that are kept, where a clock that it finds may begin."""
@@ -121,6 +126,14 @@ class _Buffer:
 
 
 @dataclass(frozen=True)
+class HighPassed:
+    """What a second had gone through, and the layout that it had before."""
+
+    which: HighPass
+    layout: Layout
+
+
+@dataclass(frozen=True)
 class TrackedSecond:
     """A second on the walk: its reading, and where in `audio` it lies, to be read in another way."""
 
@@ -133,6 +146,39 @@ class TrackedSecond:
         """The same second, read as if it had gone through an equaliser."""
         found = read_equalised(self.audio, self.at, self.phase, code, settings)
         return None if found is None else replace(found, start=self.reading.start)
+
+    def behind_high_pass(
+        self, code: CellCode, settings: DetectorSettings, before: HighPassed | None
+    ) -> Iterator[tuple[Reading, HighPass]]:
+        """The same second without what high-passes of several orders did, and at last as if of its lowest
+        bands nothing was left.
+
+        `before`: what a second before it had gone through. None come where its pilots do not show, or nothing
+        fits.
+        """
+        first = max(0, math.floor(self.at) - _AROUND)
+        audio = self.audio[:, first : math.ceil(self.at) + EUL_SAMPLES + _AROUND]
+        near = max(0, round(self.at - first))
+        known = None if before is None else before.which
+        found = find_high_pass(audio, near, self.phase, code, known)
+        if found.z < settings.high_pass_z:
+            return
+        at = near + found.shift if found.which.hz else self.at - first
+        for which in _of_all_orders(found.which) if known is None else [found.which]:
+            read = read_second(without_high_pass(audio, which), at, self.phase, code, settings)
+            if read is not None:
+                yield replace(read, start=self.reading.start), which
+        upright = without_high_pass(audio, found.which, levels=False)
+        layout = None if before is None else before.layout
+        supposed = read_without_bass(upright, at, self.phase, code, settings, layout)
+        if supposed is not None:
+            yield replace(supposed, start=self.reading.start), found.which
+
+
+def _of_all_orders(which: HighPass) -> list[HighPass]:
+    """Filters that turn phases alike, the one that was found first; none where none was."""
+    others = (which.like(order) for order in ORDERS if order != which.order)
+    return [which, *others] if which.hz else []
 
 
 class Tracker:

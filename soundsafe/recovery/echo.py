@@ -19,6 +19,7 @@ from scipy.ndimage import uniform_filter1d
 from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
+from soundsafe.cells.settings import REPEATED
 from soundsafe.message.container import Tally
 from soundsafe.stft import RATE
 
@@ -171,7 +172,7 @@ def read_echoed(
         best: tuple[float, Echo] | None = None
         for candidate in find_echoes(audio):
             echo = _refined(audio[:, : round(_LOOK_S * RATE)], candidate)
-            found = detect([undo_echo(audio, echo)], code)
+            found = detect([undo_echo(audio, echo)], code, REPEATED)
             tally.add(found.bound)
             if found.payload is not None:
                 return found, [*echoes, echo]

@@ -19,6 +19,7 @@ from soundsafe.cells.combining import combine, read_alone
 from soundsafe.cells.detector import Detection, detect
 from soundsafe.cells.profile import EUL_SAMPLES, PHASES
 from soundsafe.cells.reading import Reading
+from soundsafe.cells.settings import REPEATED
 from soundsafe.cells.sync import LOCK_Z, false_alarm
 from soundsafe.message.container import Part, Tally, assemble, payload_id
 from soundsafe.message.low_rate_code import IDENTIFIER_FALSE_ACCEPT
@@ -179,7 +180,7 @@ def _read_seconds(
     audio: Audio, factor: float, score: float, tried: int, code: CellCode, tally: Tally
 ) -> Recovered | None:
     """The cell layer of `audio`, from which a change of speed by `factor` is gone."""
-    found = detect([audio], code)
+    found = detect([audio], code, REPEATED)
     tally.add(found.bound)
     if found.payload is None or found.start is None:
         return None

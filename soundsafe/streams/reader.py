@@ -20,6 +20,7 @@ from soundsafe.aliases import Audio
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.detector import Detection, detect
 from soundsafe.cells.learned import MODELS, LearnedProfile, with_model
+from soundsafe.cells.settings import REPEATED
 from soundsafe.message.container import Tally
 from soundsafe.recovery.echo import read_echoed, undo_echoes
 from soundsafe.recovery.warped import Recovered, read_warped
@@ -164,7 +165,7 @@ def _code_of_network(start: Audio, found: Detection, code: CellCode, tally: Tall
     heard = start[:, first : first + _LISTENED_S * RATE]
     for name in MODELS:
         learned = replace(code, profile=with_model(name, code.profile.code))
-        read_through = detect([heard], learned)
+        read_through = detect([heard], learned, REPEATED)
         tally.add(read_through.bound)
         if read_through.payload is not None or any(eul.ok for eul in read_through.euls):
             return learned

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -122,8 +123,8 @@ def test_decode_tries_networks_of_the_package_by_itself(
     # As if the map mattered more than it does: without it nothing is read.
     plain = reader.detect
 
-    def detect(blocks: Iterable[Audio], code: CellCode) -> Detection:
-        found = plain(blocks, code)
+    def detect(blocks: Iterable[Audio], code: CellCode, *rest: Any) -> Detection:
+        found = plain(blocks, code, *rest)
         return found if code.profile.model else replace(found, payload=None, payloads=())
 
     monkeypatch.setattr(reader, "detect", detect)
