@@ -5,7 +5,8 @@
 The forger has the original of a marked piece, so that he knows the mark exactly, and adds it to audio that
 was never marked, at the level at which it was or louder. The reader is told where each second and each block
 lies, and is generous: it reads seconds alone and together, the tile layer, and both at once. As a control
-each mark is added to its own original, and must be read. Prints one JSON document; exit code 1 where a
+each mark is added to its own original, and must be read. With --attack the other audio is attacked first:
+behind high-passes the reader tries more. Prints one JSON document; exit code 1 where a
 transplant is accepted, or a control is not.
 """
 
@@ -23,10 +24,13 @@ import torch
 import soundsafe
 from soundsafe import datasets
 from soundsafe.aliases import Audio
+from soundsafe.attacks import get
 from soundsafe.cells.code import CellCode
 from soundsafe.cells.combining import combine, read_alone, short_soft_values
 from soundsafe.cells.profile import PHASES
 from soundsafe.cells.reading import read_second
+from soundsafe.cells.settings import DETECTOR
+from soundsafe.cells.tracking import TrackedSecond
 from soundsafe.errors import NotMarkable
 from soundsafe.stft import RATE
 from soundsafe.tiles.detector import read_words
@@ -46,6 +50,11 @@ def read(audio: Audio, code: CellCode, tiles: TileCode) -> list[str]:
             readings.append(reading)
             if word is not None:
                 ways.append("second")
+                continue
+            second = TrackedSecond(reading, audio, float(number * RATE), number % PHASES)
+            for other, _ in second.behind_high_pass(code, DETECTOR, None):
+                if read_alone(other, code)[0] is not None:
+                    ways.append("second behind a high-pass")
     if combine(readings, [], code).payload is not None:
         ways.append("seconds")
     beside = list(short_soft_values(readings, code))
@@ -63,6 +72,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--attack", default="none")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(asked.seed)
@@ -84,13 +94,16 @@ def main() -> None:
     controls: Counter[str] = Counter(
         "read" if read(audio + change, code, tiles) else "not read" for audio, change, _ in pieces
     )
+    hosts = [
+        get(asked.attack).apply(audio, RATE, np.random.default_rng(asked.seed)) for audio, _, _ in pieces
+    ]
     pairs = [(i, k) for i in range(len(pieces)) for k in range(len(pieces)) if pieces[i][2] != pieces[k][2]]
     accepted: Counter[str] = Counter()
     done = wrong = 0
     for number in rng.permutation(len(pairs))[: asked.n]:
         origin, target = pairs[number]
         factor = np.float32(10.0 ** (_LOUDER_DB[done % len(_LOUDER_DB)] / 20.0))
-        ways = read(pieces[target][0] + factor * pieces[origin][1], code, tiles)
+        ways = read(hosts[target] + factor * pieces[origin][1], code, tiles)
         accepted.update(set(ways))
         wrong += bool(ways)
         done += 1
@@ -105,6 +118,7 @@ def main() -> None:
         "by": dict(accepted),
         "bound_95": None if wrong else 3 / max(done, 1),
         "controls": dict(controls),
+        "attack": asked.attack,
         "seed": asked.seed,
         "cpu_s": round(time.process_time() - started, 1),
     }
