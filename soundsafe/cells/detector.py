@@ -113,6 +113,7 @@ class _Collector:
         self._short_first = True  # whether the last word that was read was a short one
         self._equaliser_tries = settings.equalised_tries
         self._high_pass_tries = settings.high_pass_tries
+        self._searches = settings.high_pass_searches
         self._high_passed: HighPassed | None = None  # of the last second that was read behind one
         self._asked: tuple[TrackedSecond, tuple[Word | None, Reading]] | None = None  # not taken in yet
 
@@ -191,7 +192,9 @@ class _Collector:
         settings = self.settings
         if self._high_pass_tries:
             self._high_pass_tries -= 1
-            for reading, which in second.behind_high_pass(self.code, settings, self._high_passed):
+            search = self._searches > 0
+            self._searches -= 1
+            for reading, which in second.behind_high_pass(self.code, settings, self._high_passed, search):
                 word, reading = self._read_as(reading)
                 if word is not None:
                     self._high_pass_tries = settings.high_pass_tries

@@ -160,7 +160,8 @@ class DetectorSettings:
         supposed_fit: the quick fit that ends that search.
         high_pass_tries: how many seconds in a row that were not read are tried as if behind a high-pass,
         high_pass_z: if their pilots have this z once its phases are undone, and
-        high_pass_layouts: how many layouts, at least 1, that the lost bands may have named.
+        high_pass_layouts: how many layouts, at least 1, that the lost bands may have named, and
+        high_pass_searches: of how many seconds in all: one takes two CPU seconds.
         sure_fit: fit, over five regions, of a layout after which no other is tried.
         sure_name: fit of the named bits of a short word after which no other code and layout are tried.
         host_words: descriptions of a second's audio that are tried, at least 1, and
@@ -201,6 +202,7 @@ class DetectorSettings:
     high_pass_layouts: int = 2000
     high_pass_tries: int = 4
     high_pass_z: float = 4.0
+    high_pass_searches: int = 60
     sure_fit: float = 25.0
     sure_name: float = 5.5
     doubt: float = 4.0
@@ -234,7 +236,10 @@ class DetectorSettings:
             self.most_cycles,
             self.most_kept,
         )
-        if min(counts) < 1 or min(self.equalised_tries, self.high_pass_tries, self.reread_turns) < 0:
+        if (
+            min(counts) < 1
+            or min(self.equalised_tries, self.high_pass_tries, self.high_pass_searches, self.reread_turns) < 0
+        ):
             raise ValueError("counts are positive, tries and turns at least 0")
         if not self.known_offsets or min(self.known_offsets) < 0:
             raise ValueError("known_offsets holds at least one sample, none before the first")

@@ -148,10 +148,10 @@ class TrackedSecond:
         return None if found is None else replace(found, start=self.reading.start)
 
     def behind_high_pass(
-        self, code: CellCode, settings: DetectorSettings, before: HighPassed | None
+        self, code: CellCode, settings: DetectorSettings, before: HighPassed | None, search: bool = True
     ) -> Iterator[tuple[Reading, HighPass]]:
-        """The same second without what high-passes of several orders did, and at last as if of its lowest
-        bands nothing was left.
+        """The same second without what high-passes of several orders did, and, if `search`, as if of its
+        lowest bands nothing was left.
 
         `before`: what a second before it had gone through. None come where its pilots do not show, or nothing
         fits.
@@ -168,6 +168,8 @@ class TrackedSecond:
             read = read_second(without_high_pass(audio, which), at, self.phase, code, settings)
             if read is not None:
                 yield replace(read, start=self.reading.start), which
+        if not search:
+            return
         upright = without_high_pass(audio, found.which, levels=False)
         layout = None if before is None else before.layout
         supposed = read_without_bass(upright, at, self.phase, code, settings, layout)
