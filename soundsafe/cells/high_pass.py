@@ -29,8 +29,10 @@ ORDERS = (4, 2, 1, 6, 8)
 """Orders of filters that are tried, the commonest first."""
 
 _ORDER = ORDERS[0]
-_MOST_LOSS = 20_000.0
-"""Factor by which bands are made louder at most: rounding to 16 bit stays below what is heard."""
+_LOWEST_HZ, _MOST_LOSS = 45.0, 20_000.0
+"""Below this frequency nothing is made louder than at it, and nothing by more than this factor: what
+rounding to 16 bit and the ends of a stretch leave there would become the loudest."""
+
 _HZ = tuple(60.0 * 1.12**step for step in range(34))
 _WIDTHS = (0.08, 0.04, 0.02, 0.01)
 """Frequencies that are tried, first at order 4, and by how much lower or higher ones after other orders."""
@@ -61,8 +63,8 @@ class HighPass:
         return out
 
     def losses(self, hz: Floats) -> Floats:
-        """By which factor it makes frequencies ``[n]`` in Hz quieter, at most `_MOST_LOSS`."""
-        ratio = self.hz / np.maximum(hz, 1.0)
+        """By which factor it makes frequencies ``[n]`` in Hz quieter, as far as that may be undone."""
+        ratio = self.hz / np.maximum(hz, _LOWEST_HZ)
         return np.minimum(np.sqrt(1.0 + ratio ** (2 * self.order)), _MOST_LOSS)
 
     def like(self, order: int) -> HighPass:

@@ -164,7 +164,7 @@ class TrackedSecond:
         if found.z < settings.high_pass_z:
             return
         at = near + found.shift if found.which.hz else self.at - first
-        for which in _of_all_orders(found.which) if known is None else [found.which]:
+        for which in _of_all_orders(found.which, known):
             read = read_second(without_high_pass(audio, which), at, self.phase, code, settings)
             if read is not None:
                 yield replace(read, start=self.reading.start), which
@@ -177,10 +177,12 @@ class TrackedSecond:
             yield replace(supposed, start=self.reading.start), found.which
 
 
-def _of_all_orders(which: HighPass) -> list[HighPass]:
-    """Filters that turn phases alike, the one that was found first; none where none was."""
-    others = (which.like(order) for order in ORDERS if order != which.order)
-    return [which, *others] if which.hz else []
+def _of_all_orders(found: HighPass, known: HighPass | None) -> list[HighPass]:
+    """Filters that turn phases like the one `found`, itself the first, and alone if it is `known`; none
+    where it is no filter."""
+    if not found.hz:
+        return []
+    return [found, *(found.like(order) for order in ORDERS if known is None and order != found.order)]
 
 
 class Tracker:
