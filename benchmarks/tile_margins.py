@@ -17,7 +17,7 @@ from soundsafe import attacks, datasets
 from soundsafe.aliases import Audio
 from soundsafe.message.short_words import encode_short_word, read_short_word, short_margin_db
 from soundsafe.stft import RATE
-from soundsafe.tiles.detector import SoftBlocks, short_llr
+from soundsafe.tiles.detector import SoftBlocks, short_llr, short_zeros
 from soundsafe.tiles.embedder import SHORT_EFFORT, mark_tiles
 from soundsafe.tiles.geometry import LEARNABLE_TILES, ROBUST_TILES, TileCode
 from soundsafe.tiles.warp import Spectrogram, find
@@ -38,8 +38,8 @@ def reading(audio: Audio, code: TileCode) -> tuple[bool, float]:
     if not len(blocks.number):
         return False, NOTHING_DB
     geo = code.geometry
-    named = geo.named if geo.named.shape[1] else None
-    llr = short_llr(blocks.values(named), blocks.number, geo)
+    zero = short_zeros(blocks.number, geo) if geo.named.shape[1] else None
+    llr = short_llr(blocks.values(zero), blocks.number, geo)
     margin = short_margin_db(PAYLOAD, llr, encode_short_word(PAYLOAD, KEY, geo.word))
     return read_short_word(llr, KEY).payload == PAYLOAD, max(margin, NOTHING_DB)
 

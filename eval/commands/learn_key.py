@@ -12,8 +12,8 @@ key, the symbols of the tile layer and the pilots of the cell layer, and prints 
 
 `--learnable`: marks of version 1. `--own`: each file carries a payload of its own.
 `--targets`: pieces that are forged, from audio that was not marked, and as many of the marked files that are
-freed of their mark; they have `--target-seconds`, or as much as a file. So `--files 1 --seconds 3600
---targets 3 --target-seconds 30` takes an hour and a minute and a half of audio.
+freed of their mark (none with `--forge-only`); they have `--target-seconds`, or as much as a file. So
+`--files 1 --seconds 3600 --targets 3 --target-seconds 30` takes an hour and a minute and a half of audio.
 """
 
 from __future__ import annotations
@@ -252,6 +252,7 @@ def study(
     seed: int,
     learnable: bool = False,
     target_seconds: float | None = None,
+    forge_only: bool = False,
 ) -> Iterator[Learned | LearnedDescribed | Outcome]:
     """The rows, as they come; see the module. Raises InputError where there is too little audio."""
     key = seeds.bench_key(seed)
@@ -277,7 +278,7 @@ def study(
         for audio in [] if own else plain:
             forged = write_tiles(audio, symbols)
             yield _outcome("forge", "learned word", n, audio, forged, code)
-        for audio in pieces(marked[:n], longest, targets):
+        for audio in pieces(marked[:n], longest, 0 if forge_only else targets):
             removed = remove_tile_pilots(remove_pilots(audio, pilots), symbols)
             outcome = _outcome("remove", "learned pilots", n, audio, removed, code)
             yield outcome
@@ -300,6 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--learnable", action="store_true")
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--target-seconds", type=float)
+    parser.add_argument("--forge-only", action="store_true", help="free no file of its mark")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
 
@@ -314,6 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asked.seed,
             asked.learnable,
             asked.target_seconds,
+            asked.forge_only,
         )
 
     return print_rows(rows)

@@ -159,19 +159,22 @@ def short_beliefs(llr: Floats) -> Floats | None:
     return each[int(np.argmax(likely))][0] if max(likely) - min(likely) > _TELLING else None
 
 
-def read_short_word(llr: Floats, key: bytes, beside: Floats | None = None) -> ShortRead:
+def read_short_word(
+    llr: Floats, key: bytes, beside: Floats | None = None, most: int = _CANDIDATES
+) -> ShortRead:
     """The payload that soft values of a word authenticate as.
 
     Args:
         llr: soft values ``[n]``, positive for 0; 0 where nothing is known. At least `SHORTEST_WORD`.
         key: under which the tag was made.
         beside: those of another word of the same payload, of any such length, which count as well.
+        most: messages that are tried of each size, the likeliest.
     """
     llrs = [llr] if beside is None else [llr, beside]
-    sizes = [likeliest_messages(llrs, 8 * (1 + size + _TAG), _CANDIDATES) for size in _LIKELIEST]
+    sizes = [likeliest_messages(llrs, 8 * (1 + size + _TAG), most) for size in _LIKELIEST]
     attempts = 0
     # The likeliest of each size first: mostly one of them is the one.
-    for some in (1, _CANDIDATES):
+    for some in (1, most):
         for messages in sizes:
             for bits in islice(messages, some):
                 attempts += 1

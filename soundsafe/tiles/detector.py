@@ -13,7 +13,7 @@ from soundsafe.message.coding import K
 from soundsafe.message.container import Part, assemble, open_part, payload_id
 from soundsafe.message.low_rate_code import IDENTIFIER_BITS, decode_identifier, decode_payload
 from soundsafe.message.short_payloads import supposed
-from soundsafe.message.short_words import read_short_word
+from soundsafe.message.short_words import ShortRead, read_short_word, short_beliefs
 from soundsafe.message.words import worth
 from soundsafe.pipeline.descriptions import likely_descriptions
 from soundsafe.tiles.blocks import (
@@ -34,6 +34,13 @@ _DESCRIPTIONS = 16
 
 _HOST_NOISE = 0.15
 """Decibels of a description's distance that make it less likely by a factor of e."""
+
+_MESSAGES = (32, 256)
+"""Short payloads that are tried of each size, the likeliest: where it is not sure where blocks are, and where
+it is."""
+
+_TIMES_BELIEVED = 3
+"""How often the beliefs of a short payload's code improve soft values."""
 
 _WORTH_DECODING = 0.85
 """Share of a block's bits that soft values must claim to hold before it is worth decoding."""
@@ -64,34 +71,33 @@ class SoftBlocks:
             place = own.values(tiles.relative) / geo.period + own.phase
             self._candidates.append(_Candidate(place, own.means(depth), own.means(flutter), away))
 
-    def values(self, named: Ints | None = None) -> Floats:
+    def values(self, zero: Floats | None = None) -> Floats:
         """Soft values ``[blocks, symbols]``.
 
         Args:
-            named: symbols ``[cycle, n]`` by whose known bits the description of each block is recognised, and
-                its noise measured; None: by how well all sit on the lattice, whatever their bits. Those of
-                short payloads go half of the way there, and show nothing without their bits.
+            zero: how likely symbols are to be 0 ``[blocks, symbols]``, by which the description of each block
+                is recognised, and its noise measured; None: by how well all sit on the lattice, whatever
+                their bits. Those of short payloads go half of the way there, and show nothing without their
+                bits.
         """
         geo, every = self.geo, self._candidates
         if not every:
             return np.zeros((0, len(geo.band)))
-        known = np.zeros((len(self.number), len(geo.band)), bool)
-        known[:, geo.pilot] = True
-        if named is not None:
-            named = named[self.number % geo.profile.cycle]
-            np.put_along_axis(known, named, True, axis=1)
-        chance = _chances(every, geo, named)
+        chance = _chances(every, geo, zero)
+        if zero is None:
+            zero = np.full((len(self.number), len(geo.band)), 0.5)
+            zero[:, geo.pilot] = 1.0
         best, here = chance.argmax(axis=0), np.arange(len(self.number))
         place, depth, flutter = (
             np.stack(each)[best, here] for each in zip(*(one.heard for one in every), strict=True)
         )
         group = geo.band * geo.profile.pilot_bands // geo.bands
-        noise = noise_of(place, depth, flutter, group, known)
+        noise = noise_of(place, depth, flutter, group, zero)
         soft = [noise.soft_values(*one.heard) for one in every]
         if len(soft) == 1:
             return soft[0]
-        zero = np.einsum("cb,cbs->bs", chance, expit(np.stack(soft)))
-        return logit(np.clip(zero, 1e-9, 1.0 - 1e-9))
+        mean = np.einsum("cb,cbs->bs", chance, expit(np.stack(soft)))
+        return logit(np.clip(mean, 1e-9, 1.0 - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -128,24 +134,24 @@ def _symbols(
     return out
 
 
-def _chances(every: Sequence[_Candidate], geo: TileGeometry, named: Ints | None) -> Floats:
+def _chances(every: Sequence[_Candidate], geo: TileGeometry, zero: Floats | None) -> Floats:
     """How likely each candidate is ``[candidates, blocks]``: by its distance from the audio, and by its fit.
 
     How well symbols should sit on the lattice is known from the pilots: noise that leaves c of their first
-    harmonic leaves the fourth power of it of the second, by which bits do not matter. `named`: symbols
-    ``[blocks, n]`` whose bits are known.
+    harmonic leaves the fourth power of it of the second, by which bits do not matter. `zero`: how likely
+    symbols are to be 0 ``[blocks, symbols]``.
     """
     away = np.stack([one.away for one in every])
     if len(every) == 1:
         return np.ones_like(away)
     heard = max(float(np.cos(2.0 * np.pi * every[0].place[:, geo.pilot]).mean()), 0.0)
-    if named is None:
+    if zero is None:
         data = np.setdiff1d(np.arange(len(geo.band)), geo.pilot)
         fit = [np.cos(4.0 * np.pi * one.place[:, data]).sum(axis=1) for one in every]
         mean = heard**4
     else:
-        blocks = np.arange(len(named))[:, None]
-        fit = [np.cos(2.0 * np.pi * one.place[blocks, named]).sum(axis=1) for one in every]
+        sign = 2.0 * zero - 1.0
+        fit = [(sign * np.cos(2.0 * np.pi * one.place)).sum(axis=1) for one in every]
         mean = heard
     mean = min(mean, 0.9)
     weight = mean * (2.0 - mean**2) / (1.0 - mean**2)  # of a von Mises distribution, about
@@ -175,6 +181,22 @@ def payload_llr(llr: Floats, number: Ints, geo: TileGeometry) -> dict[int, Float
 def short_llr(llr: Floats, number: Ints, geo: TileGeometry) -> Floats:
     """Soft values of the short word that all cycles repeat; `geo`: that of short payloads."""
     return np.sum(list(payload_llr(llr, number, geo).values()), axis=0)
+
+
+def short_zeros(number: Ints, geo: TileGeometry, believed: Floats | None = None) -> Floats:
+    """How likely the symbols of blocks of a short payload are to be 0 ``[blocks, symbols]``.
+
+    Args:
+        number: of each block.
+        geo: that of short payloads.
+        believed: soft values of the word's bits; None: of these nothing is known.
+    """
+    zero = np.full((len(number), len(geo.band)), 0.5)
+    for row, c in zip(zero, number % geo.profile.cycle, strict=True):
+        if believed is not None:
+            row[geo.payload[c]] = expit(believed[geo.payload_index[c]])
+        row[geo.pilot] = row[geo.named[c]] = 1.0
+    return zero
 
 
 @dataclass(frozen=True)
@@ -223,14 +245,10 @@ def _read_words(
     number = blocks.number
     if not len(number):
         return Words(None, None, 0, 0)
-    short_geo = code.short.geometry
-    heard = short_llr(blocks.values(short_geo.named), number, short_geo)
-    attempts = 0
-    for other in (None, *beside):
-        short = read_short_word(heard, key, other)
-        attempts += short.attempts
-        if short.payload is not None:
-            return Words(short.payload, payload_id(short.payload), attempts, 0)
+    short = _read_short(blocks, code.short.geometry, key, beside, candidates > 1)
+    attempts = short.attempts
+    if short.payload is not None:
+        return Words(short.payload, payload_id(short.payload), attempts, 0)
     llr = blocks.values()
     identifier = decode_identifier(identifier_llr(llr, number, geo), key, candidates)
     by_cycle = payload_llr(llr, number, geo)
@@ -255,6 +273,30 @@ def _read_words(
     if payload is not None:
         identifier = payload_id(payload)
     return Words(payload, identifier, tries, candidates)
+
+
+def _read_short(
+    blocks: SoftBlocks, geo: TileGeometry, key: bytes, beside: Sequence[Floats], sure: bool
+) -> ShortRead:
+    """What blocks say of a short payload, and with how many attempts.
+
+    `sure`: blocks are where they are supposed. Then what the code makes of soft values shows noise and
+    descriptions better, from which follow better soft values.
+    """
+    others: tuple[Floats | None, ...] = (None, *beside)
+    believed: Floats | None = None
+    attempts = 0
+    for left in reversed(range(1 + _TIMES_BELIEVED if sure else 1)):
+        heard = short_llr(blocks.values(short_zeros(blocks.number, geo, believed)), blocks.number, geo)
+        for other in others:
+            short = read_short_word(heard, key, other, _MESSAGES[sure])
+            attempts += short.attempts
+            if short.payload is not None:
+                return replace(short, attempts=attempts)
+        if not left or (believed := short_beliefs(heard)) is None:
+            break
+        others = (None,)
+    return ShortRead(None, attempts)
 
 
 def _read(words: list[Floats], key: bytes, tries: int) -> tuple[Part | None, int]:
