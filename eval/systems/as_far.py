@@ -2,7 +2,8 @@
 
 `audiowmark:equal_to=soundsafe-16` marks each clip as far from the original as `soundsafe-16` marks that clip,
 so that neither buys robustness with distance. The same clip under another payload may be half as far again,
-so the bench says which payload the other system gives it.
+so the bench says which payload the other system gives it. With `equal_in=nmr` their noise-to-mask ratios are
+equal instead.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from soundsafe.aliases import Audio
 from soundsafe.codecs import resample
 from soundsafe.distance.zimtohrli import worst_channel
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.metrics.quality import nmr_db
 from soundsafe.eval.systems import registry
 from soundsafe.eval.systems.interface import Marked, System
 from soundsafe.eval.systems.peer_catalogue import PEERS
 from soundsafe.stft import RATE
 
 __all__ = [
-    "AsFar", "at_distance", "log_distance", "near", "option_of", "payloads", "scaled", "start_of",
+    "MEASURES", "AsFar", "at_distance", "log_distance", "near", "option_of", "payloads", "scaled", "start_of",
     "with_option",
 ]  # fmt: skip
 
@@ -53,6 +55,8 @@ _TRIES = 12
 _LEAST = 1e-7
 """A distance below this one counts as this one."""
 
+_LEAST_NMR_DB = -100.0
+
 
 @contextmanager
 def payloads(of: Callable[[System], bytes]) -> Iterator[None]:
@@ -68,6 +72,19 @@ def log_distance(pairs: Iterable[tuple[Audio, Audio]]) -> float:
     """Mean logarithm of the Zimtohrli distance of `pairs` of original and marked audio
     ``[channels, samples]``."""
     return float(np.mean([math.log(max(worst_channel(x, y, RATE), _LEAST)) for x, y in pairs]))
+
+
+def _log_noise_to_mask(original: Audio, marked: Audio) -> float:
+    """Natural logarithm of the worst channel's noise-to-mask ratio."""
+    found = nmr_db(original, marked, RATE)  # not finite where both are equal
+    return (max(found, _LEAST_NMR_DB) if math.isfinite(found) else _LEAST_NMR_DB) * math.log(10.0) / 10.0
+
+
+MEASURES: dict[str, Callable[[Audio, Audio], float]] = {
+    "zimtohrli": lambda original, marked: log_distance([(original, marked)]),
+    "nmr": _log_noise_to_mask,
+}
+"""What may be equal: natural logarithms of how far marked audio is from the original, by name."""
 
 
 def at_distance(
@@ -145,11 +162,13 @@ class AsFar:
         name: of the system, with its other options.
         to: the other system's name, or a Zimtohrli distance.
         option: that is moved, see `option_of`.
+        measure: one of `MEASURES`.
     """
 
     name: str
     to: str | float
     option: str
+    measure: str = "zimtohrli"
 
     def __call__(self, audio: Audio, rate: int, payload: bytes, key: bytes) -> Marked:
         """As `System.embed`.
@@ -160,7 +179,7 @@ class AsFar:
         original = resample(audio, rate, RATE)
 
         def distance(marked: Audio) -> float:
-            return log_distance([(original, resample(marked, rate, RATE))])
+            return MEASURES[self.measure](original, resample(marked, rate, RATE))
 
         if isinstance(self.to, str):
             other, of = registry.get(self.to), _payload_of.get()
@@ -184,8 +203,9 @@ class AsFar:
 
         _, reached, marked = at_distance(mark, wanted, _TRIES)
         if not near(reached, wanted):
+            found, sought = math.exp(reached), math.exp(wanted)
             raise NotMarkable(
-                f"{self.option} brings {self.name} to {math.exp(reached):.3g}, not {math.exp(wanted):.3g}"
+                f"{self.measure}: {self.option} brings {self.name} to {found:.3g}, not {sought:.3g}"
             )
         return Marked(marked)
 

@@ -213,12 +213,13 @@ def get(name: str) -> System:
     if plain not in loaders:
         raise InputError(unknown("system", plain, sorted(loaders)))
     options = _options(text)
-    equal_to, moving = options.pop("equal_to", None), options.pop("moving", "")
+    equal_to, moving, equal_in = (options.pop(option, None) for option in ("equal_to", "moving", "equal_in"))
     if equal_to is not None:
         others = ",".join(f"{option}={value}" for option, value in options.items())
-        return _as_far(name, f"{plain}:{others}" if others else plain, equal_to, str(moving))
-    if moving:
-        raise InputError(f"{name}: moving stands beside equal_to")
+        full = f"{plain}:{others}" if others else plain
+        return _as_far(name, full, equal_to, str(moving or ""), str(equal_in or "zimtohrli"))
+    if moving or equal_in:
+        raise InputError(f"{name}: {'moving' if moving else 'equal_in'} stands beside equal_to")
     try:
         make: Callable[..., System] = loaders[plain]()
         if not options:
@@ -234,18 +235,23 @@ def get(name: str) -> System:
     return system
 
 
-def _as_far(name: str, plain: str, to: int | float | str, option: str) -> System:
+def _as_far(name: str, plain: str, to: int | float | str, option: str, measure: str) -> System:
     """A system whose marks are as far from the original as another's, or as a number says."""
-    from soundsafe.eval.systems.as_far import AsFar, option_of, start_of  # late: it looks systems up here
+    # late: it looks systems up here
+    from soundsafe.eval.systems.as_far import MEASURES, AsFar, option_of, start_of
 
     system = get(plain)
+    if measure not in MEASURES:
+        raise InputError(unknown("equal_in", measure, sorted(MEASURES)))
     if isinstance(to, str):
         get(to)
+    elif measure != "zimtohrli":
+        raise InputError(f"{name}: equal_in={measure} needs the name of a system in equal_to")
     elif not 0 < to < 1:
         raise InputError(f"{name}: a distance above 0 and below 1 is needed")
     option = option or option_of(plain)
     start_of(plain, option)
-    vars(system)["embed"] = AsFar(plain, to, option)
+    vars(system)["embed"] = AsFar(plain, to, option, measure)
     system.name = name
     return system
 

@@ -11,6 +11,7 @@ import pytest
 from soundsafe import datasets
 from soundsafe.codecs import resample
 from soundsafe.errors import InputError, NotMarkable
+from soundsafe.eval.metrics.quality import nmr_db
 from soundsafe.eval.running import runner
 from soundsafe.eval.running.plan import make_plan
 from soundsafe.eval.systems import registry
@@ -76,14 +77,27 @@ def test_a_number_is_a_distance_too(clips: list[tuple[np.ndarray, int]]) -> None
     assert _distance(system, audio, rate) == pytest.approx(1e-4, rel=0.02)
 
 
+def test_the_noise_to_mask_ratio_can_be_equal_instead(clips: list[tuple[np.ndarray, int]]) -> None:
+    audio, rate = clips[0]
+    system, other = registry.get("spread-spectrum:equal_to=qim,equal_in=nmr"), registry.get("qim")
+    marks = [each.embed(audio.copy(), rate, PAYLOAD, KEY).audio for each in (system, other)]
+    noise = [nmr_db(audio, marked, rate) for marked in marks if marked is not None]
+    assert noise[0] == pytest.approx(noise[1], abs=0.05)
+    with pytest.raises(NotMarkable, match="nmr: scale brings null to 1e-10"):
+        registry.get("null:equal_to=qim,equal_in=nmr").embed(audio, rate, PAYLOAD, KEY)
+
+
 def test_what_cannot_be_reached_or_asked_is_said(clips: list[tuple[np.ndarray, int]]) -> None:
     audio, rate = clips[0]
-    with pytest.raises(NotMarkable, match=r"scale brings null to 1e-07, not 0\.0001"):
+    with pytest.raises(NotMarkable, match=r"zimtohrli: scale brings null to 1e-07, not 0\.0001"):
         registry.get("null:equal_to=1e-4").embed(audio, rate, PAYLOAD, KEY)
     for name, words in (
         ("qim:equal_to=2", "above 0 and below 1"),
         ("qim:equal_to=nobody", "unknown system nobody"),
         ("qim:moving=step", "moving stands beside equal_to"),
+        ("qim:equal_in=nmr", "equal_in stands beside equal_to"),
+        ("qim:equal_to=null,equal_in=snr", "unknown equal_in snr"),
+        ("qim:equal_to=0.001,equal_in=nmr", "needs the name of a system"),
         ("qim:equal_to=null,moving=loudness", "no option loudness"),
     ):
         with pytest.raises(InputError, match=words):
