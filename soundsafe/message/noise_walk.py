@@ -9,6 +9,8 @@ from soundsafe.aliases import Floats
 
 __all__ = ["sizes_along"]
 
+_LEAST = 1e-300
+
 
 def sizes_along(like: Floats, walk: float, pull: float = 0.0) -> tuple[Floats, float]:
     """The posterior of each group's size, from what each says of it and from its neighbours.
@@ -31,10 +33,17 @@ def sizes_along(like: Floats, walk: float, pull: float = 0.0) -> tuple[Floats, f
     """
     size = np.arange(len(like)) - (len(like) - 1) / 2
     step = -0.5 * ((size[None] - (1.0 - pull) * size[:, None]) / walk) ** 2  # from row to column
-    step -= logsumexp(step, axis=1, keepdims=True)
+    step = np.exp(step - logsumexp(step, axis=1, keepdims=True))
     forward, backward = like.copy(), np.zeros_like(like)
     for g in range(1, like.shape[1]):
-        forward[:, g] += logsumexp(forward[:, g - 1, None] + step, axis=0)
+        forward[:, g] += _through(forward[:, g - 1], step)
     for g in range(like.shape[1] - 2, -1, -1):
-        backward[:, g] = logsumexp(step + (like[:, g + 1] + backward[:, g + 1])[None], axis=1)
+        backward[:, g] = _through(like[:, g + 1] + backward[:, g + 1], step.T)
     return forward + backward, float(logsumexp(forward[:, -1]))
+
+
+def _through(like: Floats, step: Floats) -> Floats:
+    """Logarithms ``[sizes]`` one group further, by the probability of each `step`; SciPy's `logsumexp` takes
+    ten times as long for so few."""
+    most = like.max()
+    return np.asarray(np.log(np.maximum(np.exp(like - most) @ step, _LEAST)) + most)

@@ -148,10 +148,11 @@ def likeliest_messages(llrs: Sequence[NDArray[np.floating]], length: int, count:
     """
     gaps = _gaps([np.nan_to_num(llr) for llr in llrs], length)
     steps, last = len(gaps), _STATES - 1
+    loss_there, from_odd = np.abs(gaps), (gaps < 0).tobytes()
     found = 0
     # Loss, order of finding, the path that is left (None: none) and the step at which.
     heap: list[tuple[float, int, list[int] | None, int]] = [(0.0, found, None, steps)]
-    for _ in range(count):
+    for wanted in range(count, 0, -1):
         if not heap:
             return
         loss, _, former, left_at = heapq.heappop(heap)
@@ -160,15 +161,20 @@ def likeliest_messages(llrs: Sequence[NDArray[np.floating]], length: int, count:
         else:
             path = former.copy()
             after = path[left_at + 1]
-            path[left_at] = after << 1 & last | (gaps[left_at, after] >= 0)
+            path[left_at] = after << 1 & last | 1 - from_odd[left_at * _STATES + after]
         state = path[left_at]
         for step in range(left_at - 1, -1, -1):
-            gap = float(gaps[step, state])
-            if abs(gap) < _NEVER / 2:
-                found += 1
-                heapq.heappush(heap, (loss + abs(gap), found, path, step))
-            state = state << 1 & last | (gap < 0)
+            state = state << 1 & last | from_odd[step * _STATES + state]
             path[step] = state
+        # The worse ways into the states of this path. No more of them can follow than are wanted.
+        worse = loss_there[np.arange(left_at), path[1 : left_at + 1]]
+        leave = np.arange(left_at)
+        if wanted < left_at:
+            leave = np.argpartition(worse, wanted)[: wanted + 1]
+        for step in leave.tolist():
+            if worse[step] < _NEVER / 2:
+                found += 1
+                heapq.heappush(heap, (loss + float(worse[step]), found, path, step))
         yield (np.array(path[1 : length + 1]) >> (_MEMORY - 1)).astype(np.uint8)
 
 
